@@ -1,0 +1,61 @@
+"""The data dictionary: every table that stages hand to one another, and the values of a decision.
+
+Stages never import one another; they meet here. `TABLES` lists all tables by name; `kuroshio schema` prints them.
+"""
+
+from __future__ import annotations
+
+from kuroshio.schema.core import Column, Table, concat
+from kuroshio.schema.decision import Citation, Decision, Effect, Obligations, Reason
+from kuroshio.schema.picture import (
+    ALERTS,
+    FLAG_CONFLICT,
+    FLAG_DARK,
+    FLAG_DRAG,
+    FLAG_UNCORROBORATED,
+    ITEMS,
+    OBSERVATIONS,
+    TRACKS,
+)
+from kuroshio.schema.reports import (
+    AIDS,
+    BASE_STATIONS,
+    BINARY,
+    MANAGEMENT,
+    POSITIONS,
+    REJECTS,
+    REPORT_TABLES,
+    SAFETY,
+    STATICS,
+)
+
+TABLES: dict[str, Table] = {t.name: t for t in (*REPORT_TABLES, OBSERVATIONS, TRACKS, ALERTS, ITEMS)}
+
+__all__ = [
+    "AIDS",
+    "ALERTS",
+    "BASE_STATIONS",
+    "BINARY",
+    "FLAG_CONFLICT",
+    "FLAG_DARK",
+    "FLAG_DRAG",
+    "FLAG_UNCORROBORATED",
+    "ITEMS",
+    "MANAGEMENT",
+    "OBSERVATIONS",
+    "POSITIONS",
+    "REJECTS",
+    "REPORT_TABLES",
+    "SAFETY",
+    "STATICS",
+    "TABLES",
+    "TRACKS",
+    "Citation",
+    "Column",
+    "Decision",
+    "Effect",
+    "Obligations",
+    "Reason",
+    "Table",
+    "concat",
+]
