@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "exchange": ("kuroshio.cli.exchange", "Carry releases as files."),
     "keys": ("kuroshio.cli.keys", "Make and show a node's keys and certificates."),
     "user": ("kuroshio.cli.user", "Add, list and remove the people who sign in."),
+    "rule": ("kuroshio.cli.rule", "Check and dry-run user rules on the archive."),
+    "alert": ("kuroshio.cli.alert", "Show, verify and reproduce an alert from its evidence pack."),
+    "simulate": ("kuroshio.cli.simulate", "Run many nodes under faults and virtual time and check the laws."),
+    "warm-up": ("kuroshio.cli.warm_up", "Compile every kernel once."),
     "schema": ("kuroshio.cli.schema", "Print the data dictionary."),
 }
 
