@@ -1,0 +1,42 @@
+"""The node's time: the wall clock, or the clock of a replay that runs faster."""
+
+from __future__ import annotations
+
+from kuroshio import clock
+from kuroshio.units import UtcMicros
+
+
+class NodeClock:
+    """Time as the node sees it.
+
+    Parameters
+    ----------
+    start_us
+        First instant of a replayed or simulated sea; None for the wall clock.
+    speed
+        Seconds of that sea in one second.
+    wall_zero_us
+        Wall time that belongs to ``start_us``; nodes of one simulation share it. None is now.
+    """
+
+    def __init__(self, start_us: UtcMicros | None = None, speed: float = 1.0, wall_zero_us: int | None = None) -> None:
+        self._start_us = start_us
+        self._speed = speed
+        self._zero_us = wall_zero_us if wall_zero_us is not None else clock.now_us()
+
+    def now_us(self) -> UtcMicros:
+        """Current time in UTC microseconds."""
+        wall_us = clock.now_us()
+        if self._start_us is None:
+            return wall_us
+        return self._start_us + int((wall_us - self._zero_us) * self._speed)
+
+    def begin(self, start_us: UtcMicros) -> None:
+        """Set a replay's first instant, now: called when the recording's first time is read."""
+        self._start_us = start_us
+        self._zero_us = clock.now_us()
+
+    @property
+    def speed(self) -> float:
+        """Seconds of node time in one second of wall time."""
+        return 1.0 if self._start_us is None else self._speed
