@@ -1,0 +1,250 @@
+"""A stand-in for a node: answers everything the API asks, from a closed-form sea on a clock the test moves.
+
+    python -m kuroshio.testing.standin --port 8080
+
+serves the API (and the page, where it is built) with a made-up user ``watch`` who holds every role. A stand-in is
+for tests of the API and of the page; it proves nothing about detection or sharing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kuroshio import __version__
+from kuroshio.clock import rfc3339
+from kuroshio.errors import AccordError, InputError, NotFound
+from kuroshio.node.views import Change
+from kuroshio.testing import standin_answers as answers
+from kuroshio.testing.standin_sea import KIND_DARK, VIEWS, ClosedSea, seen_by
+from kuroshio.units import US_PER_S, UtcMicros
+
+START_US = 1_795_305_600_000_000  # 2026-11-22T00:00:00Z
+
+
+class StandIn:
+    """`kuroshio.node.views.NodeView` over a closed-form sea.
+
+    Parameters
+    ----------
+    ships
+        Number of ships.
+    seed
+        Same seed, same answers at the same tick.
+    start_us
+        Time of tick 0; time moves only by `advance`.
+    tick_s
+        Seconds a tick.
+    """
+
+    def __init__(self, *, ships: int = 120, seed: int = 7, start_us: UtcMicros = START_US, tick_s: float = 1.0) -> None:
+        self.sea = ClosedSea(ships, seed, start_us, tick_s)
+        self.tick_s = tick_s
+        self.tick = 0
+        self.pushed: list[tuple[str, bytes]] = []
+        self.actions: list[dict[str, Any]] = []
+        self._verdicts: dict[str, list[dict[str, Any]]] = {}
+        self._releases = answers.releases(self.sea)
+        self._consents: dict[tuple[str, str], dict[str, Any]] = {}
+        self._changed: list[dict[str, Any]] = []
+        self._subscribers: list[tuple[asyncio.AbstractEventLoop, asyncio.Queue[Change], str | None]] = []
+        self._lock = threading.Lock()
+
+    def now_us(self) -> UtcMicros:
+        """Time of the present tick."""
+        return self.sea.start_us + self.tick * self.sea.tick_us
+
+    def advance(self, ticks: int = 1) -> None:
+        """Move time on and tell every subscriber what changed; may be called from any thread."""
+        for _ in range(ticks):
+            self.tick += 1
+            with self._lock:
+                events, self._changed = self._changed, []
+                if self.tick % 10 == 0:
+                    events = [*events, {"type": "feeds"}, {"type": "partners"}]
+                by_view = {view: self._change(view, events) for _, _, view in self._subscribers}
+                for loop, queue, view in list(self._subscribers):
+                    loop.call_soon_threadsafe(queue.put_nowait, by_view[view])
+
+    async def run(self) -> None:
+        """Advance in step with the loop's clock until cancelled."""
+        while True:
+            await asyncio.sleep(self.tick_s)
+            self.advance()
+
+    def _change(self, viewpoint: str | None, events: list[dict[str, Any]]) -> Change:
+        before, after = self.sea.alive(self.tick - 1), self.sea.alive(self.tick)
+        moved = (self.sea.last_update(self.tick) == self.tick) | (after & ~before)
+        tracks = self.sea.tracks(self.tick, chosen=moved)
+        removed = self.sea.track_id[before & ~after]
+        if viewpoint is not None:
+            shown = seen_by(tracks, viewpoint)
+            hidden = np.setdiff1d(tracks.column("track_id").to_numpy(), shown.column("track_id").to_numpy())
+            tracks, removed = shown, np.union1d(removed, hidden)
+        return Change(self.tick, tracks, [int(i) for i in removed], events)
+
+    def _check_view(self, viewpoint: str | None) -> None:
+        if viewpoint is not None and viewpoint not in VIEWS:
+            raise NotFound(f"no party {viewpoint!r}", code="view.unknown", advice="GET /api/v1/info lists viewpoints.")
+
+    def info(self) -> dict[str, Any]:
+        """Identity of the stand-in."""
+        return {
+            "party": "PHL",
+            "name": "Stand-in node",
+            "mode": "simulated",
+            "version": __version__,
+            "now": rfc3339(self.now_us()),
+            "counts": {"tracks": int(self.sea.alive(self.tick).sum()), "alerts_open": len(self.alerts(open_only=True))},
+            "center": [121.9, 20.2],
+            "zoom": 6.0,
+            "viewpoints": list(VIEWS),
+            "notice": "Stand-in: invented ships, not for navigation.",
+        }
+
+    def snapshot(self, viewpoint: str | None = None) -> tuple[int, pa.Table]:
+        """All ships alive, or what a party is shown of them."""
+        self._check_view(viewpoint)
+        tracks = self.sea.tracks(self.tick)
+        return self.tick, tracks if viewpoint is None else seen_by(tracks, viewpoint)
+
+    async def changes(self, viewpoint: str | None = None) -> AsyncIterator[Change]:
+        """One change a tick from now on."""
+        self._check_view(viewpoint)
+        queue: asyncio.Queue[Change] = asyncio.Queue()
+        entry = (asyncio.get_running_loop(), queue, viewpoint)
+        with self._lock:
+            self._subscribers.append(entry)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            with self._lock:
+                self._subscribers.remove(entry)
+
+    def target(self, track_id: int, viewpoint: str | None = None) -> dict[str, Any]:
+        """Card of one ship."""
+        _, tracks = self.snapshot(viewpoint)
+        rows = tracks.filter(pa.compute.equal(tracks.column("track_id"), track_id)).to_pylist()
+        if not rows:
+            raise NotFound(f"no live track {track_id}", code="track.unknown")
+        card = answers.card(rows[0], self._releases if viewpoint is None else [])
+        card["history"] = [
+            {"at": rfc3339(self.sea.start_us + tick * self.sea.tick_us), "lat_deg": lat, "lon_deg": lon}
+            for tick, lat, lon in self._trail(track_id, viewpoint)
+        ]
+        return card
+
+    def _trail(self, track_id: int, viewpoint: str | None) -> list[tuple[int, float, float]]:
+        i = track_id - int(self.sea.track_id[0])
+        if viewpoint is not None and self.sea.kind[i] == KIND_DARK:
+            return []
+        ticks = range(max(0, self.tick - 1200), self.tick + 1, 60)
+        return [(t, float(self.sea.position(t)[0][i]), float(self.sea.position(t)[1][i])) for t in ticks]
+
+    def withheld(self, viewpoint: str) -> list[dict[str, Any]]:
+        """Ships missing or blurred in a party's view."""
+        self._check_view(viewpoint)
+        return answers.withheld(self.sea.tracks(self.tick), viewpoint)
+
+    def alerts(self, viewpoint: str | None = None, *, open_only: bool = False) -> list[dict[str, Any]]:
+        """Dark ships, one gap, one encounter, one zone entry."""
+        self._check_view(viewpoint)
+        rows = answers.alerts(self.sea, self.tick)
+        if viewpoint is not None:
+            shown = set(self.snapshot(viewpoint)[1].column("track_id").to_pylist())
+            rows = [row for row in rows if shown.issuperset(row["track_ids"])]
+        for row in rows:
+            row["verdicts"] = list(self._verdicts.get(row["alert_id"], []))
+            if any(v["verdict"] in ("false", "duplicate") for v in row["verdicts"]):
+                row["state"] = "closed"
+        return [row for row in rows if not open_only or row["state"] == "open"]
+
+    def judge_alert(self, alert_id: str, verdict: str, *, by: str, note: str = "", until: str | None = None) -> None:
+        """Keep a verdict."""
+        if all(row["alert_id"] != alert_id for row in self.alerts()):
+            raise NotFound(f"no alert {alert_id!r}", code="alert.unknown")
+        row = {"verdict": verdict, "by": by, "note": note, "until": until, "at": rfc3339(self.now_us())}
+        self._verdicts.setdefault(alert_id, []).append(row)
+        self._changed.append({"type": "alerts"})
+
+    def feeds(self) -> list[dict[str, Any]]:
+        """Four sources, one of them silent."""
+        return answers.feeds(self.now_us())
+
+    def partners(self) -> list[dict[str, Any]]:
+        """Two partners, one of them behind."""
+        return answers.partners(self.now_us())
+
+    def releases(self, *, to: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
+        """Releases newest first."""
+        return [dict(row) for row in self._releases if to is None or row["to"] == to][:limit]
+
+    def recall(self, release_id: str, *, by: str, reason: str) -> dict[str, Any]:
+        """Mark a release withdrawn."""
+        for row in self._releases:
+            if row["release_id"] == release_id:
+                row.update(state="withdrawn", recalled_by=by, reason=reason, withdrawn_at=rfc3339(self.now_us()))
+                self._changed.append({"type": "releases"})
+                return dict(row)
+        raise NotFound(f"no release {release_id!r}", code="release.unknown")
+
+    def pending(self) -> list[dict[str, Any]]:
+        """Items that wait for a person."""
+        return [row for row in answers.pending(self.sea) if (row["item_id"], row["to"]) not in self._consents]
+
+    def consent(self, item_id: str, to: str, *, by: str, grant: bool, note: str = "") -> dict[str, Any]:
+        """Keep an answer."""
+        if all((row["item_id"], row["to"]) != (item_id, to) for row in self.pending()):
+            raise NotFound(f"nothing waits for {item_id!r} to {to!r}", code="pending.unknown")
+        row = {"item_id": item_id, "to": to, "by": by, "grant": grant, "note": note, "at": rfc3339(self.now_us())}
+        self._consents[(item_id, to)] = row
+        self._changed.append({"type": "pending"})
+        return row
+
+    def accords(self) -> list[dict[str, Any]]:
+        """Two sample agreements."""
+        return answers.accords()
+
+    def why(self, item_id: str, to: str) -> dict[str, Any]:
+        """Trace of one decision."""
+        return answers.why(item_id, to)
+
+    def dry_run(self, accord_text: str, *, at: str | None = None) -> dict[str, Any]:
+        """Counts under a draft; a text without the word accord is refused."""
+        if "accord" not in accord_text:
+            raise AccordError("line 1: expected 'accord:'", code="accord.syntax")
+        return answers.dry_run(self.sea.tracks(self.tick), at or rfc3339(self.now_us()))
+
+    def zones(self) -> dict[str, Any]:
+        """A zone, a radar's coverage and a receiver, as GeoJSON."""
+        return answers.zones()
+
+    def record_status(self) -> dict[str, Any]:
+        """State of the record."""
+        return answers.record(self.now_us(), self.tick)
+
+    def push(self, source: str, data: bytes) -> dict[str, Any]:
+        """Keep bytes of a push source."""
+        if source != "push-ais":
+            raise NotFound(f"no push source {source!r}", code="source.unknown")
+        self.pushed.append((source, data))
+        return {"source": source, "bytes": len(data), "position": sum(len(d) for _, d in self.pushed)}
+
+    def operate(self, action: str, arguments: dict[str, Any], *, by: str) -> dict[str, Any]:
+        """Keep an operator's action."""
+        tracks = arguments.get("track_ids")
+        if not isinstance(tracks, list) or not tracks:
+            raise InputError("track_ids must name at least one track", code="operate.tracks")
+        row = {"action": action, "arguments": arguments, "by": by, "at": rfc3339(self.now_us())}
+        self.actions.append(row)
+        return {**row, "done": True}
+
+    def age_s(self) -> float:
+        """Seconds since tick 0."""
+        return (self.now_us() - self.sea.start_us) / US_PER_S
