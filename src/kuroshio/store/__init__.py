@@ -1,1 +1,13 @@
-"""Room of the house: see ARCHITECTURE.md."""
+"""Stores of a node: the journal of received bytes, the operations database and the archive of columns.
+
+Enters: raw bytes before they are acknowledged (`Journal`), small precious facts (`Operations`), Arrow tables
+(`Archive`). Leaves: the same, after a crash too. It does not know what an alert or a release means, and shares
+nothing with anyone.
+"""
+
+from __future__ import annotations
+
+from kuroshio.store.operations import Operations, url_of
+from kuroshio.store.people import ROLES, Session, User
+
+__all__ = ["ROLES", "Operations", "Session", "User", "url_of"]

@@ -1,0 +1,177 @@
+"""Relational tables of the operations store, for SQLite and PostgreSQL alike.
+
+Times are int64 UTC microseconds, JSON is text in a fixed form, digests are lower-case hexadecimal. Ledgers
+(alerts, release states, verdicts, consents, actions, audit) only grow: nothing here updates them in place.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+VERSION = 1  # of this schema; see migrations.py
+
+META = sa.MetaData()
+
+# SQLite gives row numbers to INTEGER PRIMARY KEY only
+_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _serial() -> sa.Column[int]:
+    return sa.Column("number", _SERIAL, primary_key=True, autoincrement=True)
+
+
+def _time(name: str, *, null: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=null)
+
+
+def _text(name: str, *, null: bool = False, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=null, primary_key=key)
+
+
+store_version = sa.Table("store_version", META, sa.Column("version", sa.Integer, primary_key=True), _time("at_us"))
+
+alerts = sa.Table(
+    "alerts",
+    META,
+    _serial(),
+    _text("alert_id"),
+    _time("recorded_us"),
+    _time("known_us"),
+    _text("change"),
+    _text("body"),  # the ALERTS row as JSON
+    sa.Index("alerts_by_id", "alert_id", "number"),
+)
+
+verdicts = sa.Table(
+    "verdicts",
+    META,
+    _serial(),
+    _text("alert_id"),
+    _text("verdict"),
+    _text("by"),
+    _text("note"),
+    _time("until_us", null=True),
+    _time("at_us"),
+    sa.Index("verdicts_by_alert", "alert_id", "number"),
+)
+
+users = sa.Table(
+    "users",
+    META,
+    _text("name", key=True),
+    _text("password_hash", null=True),
+    _text("roles"),  # JSON list, sorted
+    _time("created_us"),
+    _time("changed_us"),
+)
+
+sessions = sa.Table(
+    "sessions",
+    META,
+    _text("digest", key=True),  # SHA-256 of the secret; the secret itself is never kept
+    _text("name"),
+    _text("kind"),  # cookie or token
+    _text("label"),
+    _time("opened_us"),
+    _time("seen_us"),
+    _time("expires_us", null=True),
+    sa.Index("sessions_by_name", "name"),
+)
+
+releases = sa.Table(
+    "releases",
+    META,
+    _serial(),
+    sa.Column("release_id", sa.Text, nullable=False, unique=True),
+    _text("to"),
+    _time("at_us"),
+    _text("accord"),
+    _text("clause"),
+    _text("obligations"),  # JSON
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    _text("digest"),
+    _text("body"),  # JSON: items and whatever else the exchange keeps
+    sa.Index("releases_by_party", "to", "number"),
+)
+
+release_states = sa.Table(
+    "release_states",
+    META,
+    _serial(),
+    _text("release_id"),
+    _text("state"),
+    _text("by"),
+    _text("note"),
+    _time("at_us"),
+    sa.Index("release_states_by_id", "release_id", "number"),
+)
+
+received = sa.Table(
+    "received",
+    META,
+    _serial(),
+    _text("from_party"),
+    _text("release_id"),
+    _time("at_us"),
+    _text("accord"),
+    _text("clause"),
+    _text("obligations"),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    _text("digest"),
+    _time("expires_us", null=True),
+    _text("body"),
+    sa.UniqueConstraint("from_party", "release_id"),
+)
+
+received_states = sa.Table(
+    "received_states",
+    META,
+    _serial(),
+    _text("from_party"),
+    _text("release_id"),
+    _text("state"),
+    _text("note"),
+    _time("at_us"),
+    sa.Index("received_states_by_id", "from_party", "release_id", "number"),
+)
+
+pending = sa.Table(
+    "pending",
+    META,
+    _text("item_id", key=True),
+    _text("to", key=True),
+    _text("role"),
+    _text("accord"),
+    _text("clause"),
+    _time("since_us"),
+    _text("body"),
+)
+
+consents = sa.Table(
+    "consents",
+    META,
+    _serial(),
+    _text("item_id"),
+    _text("to"),
+    sa.Column("granted", sa.Boolean, nullable=False),
+    _text("by"),
+    _text("note"),
+    _time("at_us"),
+    sa.Index("consents_by_item", "item_id", "to", "number"),
+)
+
+actions = sa.Table("actions", META, _serial(), _text("action"), _text("arguments"), _text("by"), _time("at_us"))
+
+audit = sa.Table(
+    "audit",
+    META,
+    _serial(),
+    _time("at_us"),
+    _text("who"),
+    _text("what"),
+    _text("outcome"),
+    _text("peer"),
+    _text("detail"),  # JSON
+)
+
+checkpoints = sa.Table("checkpoints", META, _text("key", key=True), _text("value"), _time("at_us"))
