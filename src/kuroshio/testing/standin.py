@@ -133,9 +133,9 @@ class StandIn:
         rows = tracks.filter(pa.compute.equal(tracks.column("track_id"), track_id)).to_pylist()
         if not rows:
             raise NotFound(f"no live track {track_id}", code="track.unknown")
-        card = answers.card(rows[0], self._releases if viewpoint is None else [])
+        card = answers.card(rows[0], [] if viewpoint else self._releases, self.alerts(viewpoint))
         card["history"] = [
-            {"at": rfc3339(self.sea.start_us + tick * self.sea.tick_us), "lat_deg": lat, "lon_deg": lon}
+            [lon, lat, rfc3339(self.sea.start_us + tick * self.sea.tick_us)]
             for tick, lat, lon in self._trail(track_id, viewpoint)
         ]
         return card
@@ -219,7 +219,7 @@ class StandIn:
         """Counts under a draft; a text without the word accord is refused."""
         if "accord" not in accord_text:
             raise AccordError("line 1: expected 'accord:'", code="accord.syntax")
-        return answers.dry_run(self.sea.tracks(self.tick), at or rfc3339(self.now_us()))
+        return {**answers.dry_run(self.sea.tracks(self.tick)), "at": at or rfc3339(self.now_us())}
 
     def zones(self) -> dict[str, Any]:
         """A zone, a radar's coverage and a receiver, as GeoJSON."""

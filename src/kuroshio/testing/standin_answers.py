@@ -18,35 +18,41 @@ from kuroshio.units import US_PER_S, UtcMicros
 SAMPLE = "Illustrative agreement, not a text in force."
 
 
-def card(row: dict[str, Any], releases: list[dict[str, Any]]) -> dict[str, Any]:
-    """Target card of one TRACKS row."""
+UNITS = {"sog_mps": "m/s", "cog_deg": "deg", "heading_deg": "deg", "length_m": "m"}
+
+
+def card(row: dict[str, Any], releases: list[dict[str, Any]], raised: list[dict[str, Any]]) -> dict[str, Any]:
+    """Target card of one TRACKS row, with the releases and alerts that name it."""
     at = row["observed_at"].isoformat().replace("+00:00", "Z")
-    source = (row["sources"] or ["-"])[0]
+    source = (row["sources"] or [None])[0]
     fields = ("name", "mmsi", "imo", "call_sign", "ship_type", "length_m", "sog_mps", "cog_deg", "heading_deg")
     values = [
-        {"field": name, "value": row[name], "source": source, "at": at} for name in fields if row[name] is not None
+        {"name": name, "value": row[name], "unit": UNITS.get(name, ""), "source": source, "observed_at": at}
+        for name in fields
+        if row[name] is not None
     ]
-    claims = []
-    if row["mmsi"]:
-        claims = [{"mmsi": row["mmsi"], "name": row["name"], "probability": 0.99, "source": source, "at": at}]
     item = f"track:{row['track_id']}"
+    claims = [
+        {"claim": name, "value": row[name], "source": source, "first_at": at, "last_at": at, "conflict": False}
+        for name in ("mmsi", "name")
+        if row[name] is not None
+    ]
     return {
         "track_id": row["track_id"],
         "item_id": item,
         "status": row["status"],
-        "flags": ["dark"] if row["flags"] & FLAG_DARK else [],
+        "flags": row["flags"],
         "observed_at": at,
         "lat_deg": row["lat_deg"],
         "lon_deg": row["lon_deg"],
-        "sog_mps": row["sog_mps"],
-        "cog_deg": row["cog_deg"],
-        "p_exists": row["p_exists"],
         "partner": row["partner"],
         "values": values,
         "sensors": [{"sensor": kind, "source": source, "last_at": at} for kind in row["sensors"] or []],
         "identity": claims,
         "releases": [r for r in releases if item in r["items"]],
+        "decisions": [],
         "history": [],
+        "alerts": [alert["alert_id"] for alert in raised if row["track_id"] in alert["track_ids"]],
     }
 
 
@@ -94,7 +100,7 @@ def alerts(sea: ClosedSea, tick: int) -> list[dict[str, Any]]:
                 "thresholds": [{"name": "scans_without_ais", "value": 20, "limit": 12, "margin": 8, "unit": ""}],
                 "geometry": {"type": "Point", "coordinates": [float(lon[i]), float(lat[i])]},
                 "inputs": [f"track:{sea.track_id[i]}"],
-                "would_cancel": ["an AIS report within 900 m of the track"],
+                "would_cancel": "An AIS report within 900 m of the track.",
             },
         )
         for n, i in enumerate(dark)
@@ -113,50 +119,51 @@ def alerts(sea: ClosedSea, tick: int) -> list[dict[str, Any]]:
 def feeds(now_us: UtcMicros) -> list[dict[str, Any]]:
     """Health of four sources."""
 
-    def feed(name: str, kind: str, state: str, age_s: float, rate: float, norm: float) -> dict[str, Any]:
+    def feed(name: str, kind: str, sensor: str, state: str, age_s: float, rate: float, norm: float) -> dict[str, Any]:
         return {
             "name": name,
             "kind": kind,
+            "sensor": sensor,
             "state": state,
             "last_at": rfc3339(now_us - int(age_s * US_PER_S)),
-            "age_s": age_s,
-            "rate_per_s": rate,
-            "norm_per_s": norm,
-            "received": 48_213,
-            "rejects": {"checksum": 12, "orphan_part": 3},
+            "rate_per_min": rate,
+            "norm_per_min": norm,
+            "messages": 48_213,
+            "rejects": 15,
+            "rejects_by_reason": {"checksum": 12, "orphan_part": 3},
             "clock_offset_s": 0.4,
+            "dropped": 0,
             "detail": "",
         }
 
     return [
-        feed("basco-ais", "nmea", "ok", 0.4, 31.0, 30.0),
-        feed("basco-radar", "asterix", "ok", 2.5, 12.0, 12.0),
-        feed("sat-pass", "image", "late", 5400.0, 0.0, 0.01),
-        feed("sanvicente-ais", "nmea", "silent", 610.0, 0.0, 18.0),
+        feed("basco-ais", "nmea", "ais", "ok", 0.4, 1860.0, 1800.0),
+        feed("basco-radar", "asterix", "radar", "ok", 2.5, 720.0, 720.0),
+        feed("sat-pass", "csv", "image", "late", 5400.0, 0.0, 0.6),
+        feed("sanvicente-ais", "nmea", "ais", "silent", 610.0, 0.0, 1080.0),
     ]
 
 
 def partners(now_us: UtcMicros) -> list[dict[str, Any]]:
-    """Health of each viewpoint."""
+    """Health of each partner in each direction."""
     return [
         {
             "party": party,
+            "name": name,
+            "direction": direction,
             "state": state,
-            "sent_seq": 412,
-            "accepted_seq": 412 - behind,
+            "last_at": rfc3339(now_us - int(quiet_s * US_PER_S)),
             "undelivered": behind,
-            "withdrawn_unconfirmed": 0,
-            "last_sent_at": rfc3339(now_us - 2 * US_PER_S),
-            "last_received_at": rfc3339(now_us - int(quiet_s * US_PER_S)),
+            "unconfirmed": 0,
+            "rate_per_min": 240.0 if state == "ok" else 0.0,
             "clock_offset_s": 0.1,
-            "rate_per_s": 4.0,
-            "accords": accords_named,
-            "detail": "",
+            "detail": detail,
         }
-        for party, state, behind, quiet_s, accords_named in (
-            ("JPN", "connected", 0, 1.5, ["JPN-PHL-INFO-SAMPLE"]),
-            ("USA", "behind", 37, 240.0, ["PHL-USA-INFO-SAMPLE"]),
-            ("KOR", "none", 0, 0.0, []),
+        for party, name, direction, state, behind, quiet_s, detail in (
+            ("JPN", "Japan (sample)", "out", "ok", 0, 1.5, ""),
+            ("JPN", "Japan (sample)", "in", "ok", 0, 2.0, ""),
+            ("USA", "United States (sample)", "out", "late", 37, 240.0, "37 items wait: link of 9.6 kbit/s"),
+            ("KOR", "Korea (sample)", "out", "off", 0, 0.0, "no accord in force"),
         )
     ]
 
@@ -179,9 +186,10 @@ def releases(sea: ClosedSea) -> list[dict[str, Any]]:
                 "clause": view.clause,
                 "obligations": {"grid_deg": view.dark_grid_deg, "redact": ["sources"]},
                 "rows": 1,
+                "item_id": f"track:{sea.track_id[i]}",
                 "items": [f"track:{sea.track_id[i]}"],
                 "state": "received" if n else "sent",
-                "seq": 412 - n,
+                "text": "Track of a dark vessel, coarsened.",
                 "digest": f"{n:064x}",
             }
         )
@@ -201,7 +209,7 @@ def pending(sea: ClosedSea) -> list[dict[str, Any]]:
             "accord": "PHL-USA-INFO-SAMPLE",
             "clause": "5.2",
             "since": rfc3339(sea.start_us - 300 * US_PER_S),
-            "summary": "Exact position of a dark vessel: the originator must consent.",
+            "text": "Exact position of a dark vessel: the originator must consent.",
         }
         for i in dark
     ]
@@ -214,20 +222,24 @@ def accords() -> list[dict[str, Any]]:
             "accord": name,
             "title": title,
             "parties": parties,
+            "kind": "information",
             "version": "1",
             "status": "in_force",
+            "status_at": "2026-06-01",
+            "illustrative": True,
             "note": SAMPLE,
             "history": [
                 {"status": "signed", "legal_at": "2026-01-15", "learned_at": "2026-01-16", "source": "sample"},
                 {"status": "in_force", "legal_at": "2026-06-01", "learned_at": "2026-06-02", "source": "sample"},
             ],
             "conflicts": [],
-            "clauses": [{"clause": clause, "effect": "oblige", "text": text}],
+            "clauses": [{"clause": clause, "effect": "oblige", "text": text, "to": to}],
+            "duties": [{"text": "Yearly review.", "party": "PHL", "due_at": "2027-06-01", "state": "open"}],
             "digest": "0" * 64,
         }
-        for name, title, parties, clause, text in (
-            ("JPN-PHL-INFO-SAMPLE", "Sharing of maritime data", ["JPN", "PHL"], "4.2", "Dark vessels in 0.05 deg."),
-            ("PHL-USA-INFO-SAMPLE", "Exchange of maritime data", ["PHL", "USA"], "3.1", "Dark vessels in 0.1 deg."),
+        for name, title, parties, clause, text, to in (
+            ("JPN-PHL-INFO-SAMPLE", "Sharing of maritime data", ["JPN", "PHL"], "4.2", "Dark: 0.05 deg.", "JPN"),
+            ("PHL-USA-INFO-SAMPLE", "Exchange of maritime data", ["PHL", "USA"], "3.1", "Dark: 0.1 deg.", "USA"),
         )
     ]
 
@@ -235,53 +247,44 @@ def accords() -> list[dict[str, Any]]:
 def why(item_id: str, to: str) -> dict[str, Any]:
     """Trace of a decision."""
     view = VIEWS.get(to)
+    base = {"item": item_id, "to": to, "role": None, "rules_digest": "0" * 64}
     if view is None:
-        step = {"citation": "default", "effect": "deny", "text": "No agreement in force with this party."}
-        return {"item_id": item_id, "to": to, "effect": "deny", "cited": "no accord in force", "reasons": [step]}
-    step = {"citation": f"{view.accord} {view.clause}", "effect": "oblige", "text": "Dark vessels are coarsened."}
-    return {
-        "item_id": item_id,
-        "to": to,
-        "effect": "oblige",
-        "cited": f"{view.accord} {view.clause}",
-        "obligations": {"grid_deg": view.dark_grid_deg},
-        "role": None,
-        "reasons": [step],
-        "rules_digest": "0" * 64,
-    }
+        text = "No agreement in force with this party."
+        step = {"citation": "default", "kind": "default", "effect": "deny", "text": text, "role": None}
+        return {**base, "effect": "deny", "clause": "", "obligations": {}, "reasons": [step]}
+    cited = f"{view.accord} {view.clause}"
+    step = {"citation": cited, "kind": "basis", "effect": "oblige", "text": "Dark: coarsened.", "role": None}
+    terms = {"grid_deg": view.dark_grid_deg}
+    return {**base, "effect": "oblige", "clause": cited, "obligations": terms, "reasons": [step]}
 
 
 def withheld(tracks: pa.Table, party: str) -> list[dict[str, Any]]:
     """Each track missing or blurred in a party's view."""
     view = VIEWS[party]
     rows = []
-    for row in tracks.select(["track_id", "lat_deg", "lon_deg", "flags"]).to_pylist():
-        base = {"item_id": f"track:{row['track_id']}", "track_id": row["track_id"]}
-        place = {"lat_deg": row["lat_deg"], "lon_deg": row["lon_deg"]}
+    for row in tracks.select(["track_id", "name", "mmsi", "lat_deg", "lon_deg", "flags"]).to_pylist():
+        accord, clause, terms = (view.accord if view else "", "", {})
         if view is None:
-            reason = {"effect": "deny", "cited": "no accord in force", "reason": "No agreement in force."}
+            effect, kind, text = "deny", "missing", "No agreement in force with this party."
         elif row["lat_deg"] < view.south_deg:
-            reason = {"effect": "deny", "cited": f"{view.accord} 2.1", "reason": "Outside the agreed area."}
+            effect, kind, clause, text = "deny", "missing", "2.1", "Outside the agreed area."
         elif row["flags"] & FLAG_DARK:
-            reason = {"effect": "oblige", "cited": f"{view.accord} {view.clause}", "reason": "Position coarsened."}
+            effect, kind, clause, text = "oblige", "blurred", view.clause, "Position coarsened."
+            terms = {"grid_deg": view.dark_grid_deg}
         else:
             continue
-        rows.append({**base, **place, **reason})
+        place = {key: row[key] for key in ("track_id", "name", "mmsi", "lat_deg", "lon_deg")}
+        verdict = {"effect": effect, "kind": kind, "accord": accord, "clause": clause, "text": text}
+        rows.append({"item_id": f"track:{row['track_id']}", **place, **verdict, "obligations": terms})
     return rows
 
 
-def dry_run(tracks: pa.Table, at: str) -> dict[str, Any]:
+def dry_run(tracks: pa.Table) -> dict[str, Any]:
     """Counts of what would flow."""
     dark = int(np.count_nonzero(tracks.column("flags").to_numpy() & FLAG_DARK))
-    rest = tracks.num_rows - dark
-    return {
-        "at": at,
-        "items": tracks.num_rows,
-        "by_effect": {"permit": rest, "oblige": dark, "decide": 0, "deny": 0},
-        "by_party": [{"to": "JPN", "permit": rest, "oblige": dark, "decide": 0, "deny": 0}],
-        "by_clause": [{"cited": "DRAFT 1.1", "effect": "permit", "items": rest}],
-        "examples": [],
-    }
+    counts = {"permit": tracks.num_rows - dark, "oblige": dark, "decide": 0, "deny": 0}
+    clause = {"accord": "DRAFT", "clause": "1.1", "effect": "permit", "count": counts["permit"]}
+    return {"counts": counts, "by_party": [{"party": "JPN", **counts}], "by_clause": [clause], "examples": []}
 
 
 def zones() -> dict[str, Any]:
@@ -291,16 +294,16 @@ def zones() -> dict[str, Any]:
     ring = [[121.97 + 0.6 * float(np.cos(a)), 20.45 + 0.56 * float(np.sin(a))] for a in angle]
     ring[-1] = ring[0]
 
-    def feature(kind: str, name: str, geometry: str, coordinates: Any) -> dict[str, Any]:
+    def feature(kind: str, name: str, geometry: str, coordinates: Any, **more: Any) -> dict[str, Any]:
         place = {"type": geometry, "coordinates": coordinates}
-        return {"type": "Feature", "properties": {"kind": kind, "name": name}, "geometry": place}
+        return {"type": "Feature", "properties": {"kind": kind, "name": name, **more}, "geometry": place}
 
     return {
         "type": "FeatureCollection",
         "features": [
             feature("zone", "Batanes protected waters", "Polygon", [box]),
             feature("coverage", "basco-radar", "Polygon", [ring]),
-            feature("sensor", "basco-radar", "Point", [121.97, 20.45]),
+            feature("sensor", "basco-radar", "Point", [121.97, 20.45], sensor="radar", range_m=62_000.0),
         ],
     }
 
@@ -311,6 +314,6 @@ def record(now_us: UtcMicros, tick: int) -> dict[str, Any]:
         "size": 412 + tick,
         "root": "0" * 64,
         "checkpoint_at": rfc3339(now_us),
-        "cosigned_by": ["JPN"],
-        "self_check": {"at": rfc3339(now_us), "ok": True, "detail": ""},
+        "cosignatures": [{"party": "JPN", "at": rfc3339(now_us)}],
+        "self_check": {"at": rfc3339(now_us), "ok": True, "text": ""},
     }
