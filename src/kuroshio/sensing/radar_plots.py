@@ -108,10 +108,10 @@ def polar_covariance(
 def polar_observations(
     *,
     source: str,
-    station: str,
+    station: Any,
     sensor: str = "radar",
-    sensor_lat_deg: float,
-    sensor_lon_deg: float,
+    sensor_lat_deg: Any,
+    sensor_lon_deg: Any,
     antenna_height_m: float,
     observed_us: Any,
     received_us: Any | None,
@@ -131,6 +131,8 @@ def polar_observations(
 
     Parameters
     ----------
+    sensor_lat_deg, sensor_lon_deg
+        Where the sensor stood, scalar or per row.
     observed_us, received_us
         int64 UTC microseconds; `received_us` None for archives.
     range_m, bearing_deg
@@ -163,7 +165,7 @@ def polar_observations(
         "received_at": None if received_us is None else np.broadcast_to(np.asarray(received_us, np.int64), rows),
         "time_source": constant(time_source, rows) if isinstance(time_source, str) else time_source,
         "source": constant(source, rows),
-        "station": constant(station, rows),
+        "station": constant(station, rows) if isinstance(station, str) else station,
         "sensor": constant(sensor, rows),
         "lat_deg": lat,
         "lon_deg": lon,
@@ -175,8 +177,8 @@ def polar_observations(
         "vel_sigma_mps": vel_sigma_mps,
         "local_track": nullable_ints(tracks, pa.int64()),
         "scan": nullable_ints(scans, pa.int64()),
-        "sensor_lat_deg": np.full(rows, sensor_lat_deg),
-        "sensor_lon_deg": np.full(rows, sensor_lon_deg),
+        "sensor_lat_deg": np.broadcast_to(np.asarray(sensor_lat_deg, np.float64), rows),
+        "sensor_lon_deg": np.broadcast_to(np.asarray(sensor_lon_deg, np.float64), rows),
         "range_m": slant,
         "bearing_deg": bearing,
         "exercise": None if exercise is None else np.full(rows, exercise),
