@@ -30,7 +30,6 @@ SPEED_LSB_MPS = M_PER_NM / 16384.0  # I048/200 GSP, 2^-14 NM/s
 CARTESIAN_LSB_M = M_PER_NM / 128.0  # I048/042 X and Y, 1/128 NM
 TIME_LSB_US = US_PER_S / 128.0  # I048/140, 1/128 s
 SERVICE = frozenset({2, 8, 19, 23, 25, 34, 63, 65, 247})
-MAX_RECORDS = 65535 // 2 + 1  # a block is at most 65,535 bytes, a record at least 2
 
 
 class AsterixDecoder:
@@ -109,8 +108,9 @@ class AsterixDecoder:
         # a loop over blocks: a block carries many records, which are read together
         while len(buffer) - at >= 3:
             length = int.from_bytes(buffer[at + 1 : at + 3], "big")
-            if length < 4 or (self._skipped and buffer[at] not in self._known):
-                at = self._resynchronise(buffer, at)
+            if length < 4 or (self._skipped and self._begins_block(buffer, at) is False):
+                self._skip(buffer[at : at + 1])
+                at += 1
                 continue
             if len(buffer) - at < length:
                 break
@@ -131,9 +131,9 @@ class AsterixDecoder:
         return outcome.finish(0)
 
     def _end(self, outcome: Outcome) -> None:
-        if self._skipped:  # a header shorter than three bytes cannot begin a block either
-            self._skipped += len(self._rest)
-            self._skipped_raw, self._rest = (self._skipped_raw + self._rest)[:RAW_LIMIT], b""
+        if self._skipped:
+            self._skip(self._rest)
+            self._rest = b""
             self._give_up_skipped(outcome)
         elif self._rest:
             self._reject(outcome, "cut_block", f"{len(self._rest)} bytes of a block", self._rest)
@@ -144,16 +144,20 @@ class AsterixDecoder:
         outcome.decoded.ledger.lines += 1
         outcome.reject(self._count, reason, detail, raw)
 
-    def _resynchronise(self, buffer: bytes, at: int) -> int:
-        """Position of the next plausible header of a known category; what is passed over is gathered for one reject."""
-        to = at + 1
-        while len(buffer) - to >= 3:
-            if buffer[to] in self._known and int.from_bytes(buffer[to + 1 : to + 3], "big") > 3:
-                break
-            to += 1
-        self._skipped += to - at
-        self._skipped_raw = (self._skipped_raw + buffer[at:to])[:RAW_LIMIT]
-        return to
+    def _begins_block(self, buffer: bytes, at: int) -> bool | None:
+        """Whether a whole block of a known category begins here, by walking its records; None when it is cut."""
+        category, length = buffer[at], int.from_bytes(buffer[at + 1 : at + 3], "big")
+        if category not in self._known or length < 4:
+            return False
+        if len(buffer) - at < length:
+            return None
+        spec = self._layouts.get(category) or layout(category)
+        _, offsets, stop = _walk(buffer[at : at + length], spec)
+        return len(offsets) > 0 and stop == length
+
+    def _skip(self, data: bytes) -> None:
+        self._skipped += len(data)
+        self._skipped_raw = (self._skipped_raw + data)[:RAW_LIMIT]
 
     def _give_up_skipped(self, outcome: Outcome) -> None:
         """One reject row for bytes between blocks that were no block."""
@@ -173,14 +177,12 @@ class AsterixDecoder:
                 self._reject(outcome, "unsupported_category", f"category {category}", block)
             return None
         spec = self._layouts[category]
-        data = np.frombuffer(block, np.uint8)
-        offsets = np.empty(((len(block) - 3) // 2 + 1, len(spec.items)), np.int64)
-        count, stop = scan_block(data, 3, len(block), spec.frns, spec.fspec_bytes, spec.items, spec.extents, offsets)
-        table = None
+        data, offsets, stop = _walk(block, spec)
+        table, count = None, len(offsets)
         if count:
             self._count += count
             ledger.lines += count
-            table = self._plots(spec, data, offsets[:count], block, outcome, received_at_us)
+            table = self._plots(spec, data, offsets, block, outcome, received_at_us)
         if stop < len(block):
             self._reject(outcome, "bad_record", f"category {category}, at byte {stop} of {len(block)}", block[stop:])
         return table
@@ -264,3 +266,11 @@ class AsterixDecoder:
             if at is not None:
                 result[row] = at
         return result
+
+
+def _walk(block: bytes, spec: Layout) -> tuple[np.ndarray, IntArray, int]:
+    """(bytes, item offsets by record, where the walk stopped) of a data block."""
+    data = np.frombuffer(block, np.uint8)
+    offsets = np.empty(((len(block) - 3) // 2 + 1, len(spec.items)), np.int64)
+    count, stop = scan_block(data, 3, len(block), spec.frns, spec.fspec_bytes, spec.items, spec.extents, offsets)
+    return data, offsets[:count], stop
