@@ -8,22 +8,32 @@ for tests of the API and of the page; it proves nothing about detection or shari
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import uvicorn
+from fastapi import FastAPI
 
-from kuroshio import __version__
+from kuroshio import __version__, api, clock
+from kuroshio.api import Passwords, create_app
 from kuroshio.clock import rfc3339
 from kuroshio.errors import AccordError, InputError, NotFound
 from kuroshio.node.views import Change
+from kuroshio.store import ROLES, Operations, url_of
 from kuroshio.testing import standin_answers as answers
 from kuroshio.testing.standin_sea import KIND_DARK, VIEWS, ClosedSea, seen_by
 from kuroshio.units import US_PER_S, UtcMicros
 
+USER, PASSWORD = "watch", "watch watch watch"
 START_US = 1_795_305_600_000_000  # 2026-11-22T00:00:00Z
 
 
@@ -130,7 +140,7 @@ class StandIn:
     def target(self, track_id: int, viewpoint: str | None = None) -> dict[str, Any]:
         """Card of one ship."""
         _, tracks = self.snapshot(viewpoint)
-        rows = tracks.filter(pa.compute.equal(tracks.column("track_id"), track_id)).to_pylist()
+        rows = tracks.filter(pc.equal(tracks.column("track_id"), track_id)).to_pylist()
         if not rows:
             raise NotFound(f"no live track {track_id}", code="track.unknown")
         card = answers.card(rows[0], [] if viewpoint else self._releases, self.alerts(viewpoint))
@@ -248,3 +258,49 @@ class StandIn:
     def age_s(self) -> float:
         """Seconds since tick 0."""
         return (self.now_us() - self.sea.start_us) / US_PER_S
+
+
+def build(folder: Path, standin: StandIn, *, page_dir: Path | None = None) -> FastAPI:
+    """Application over a stand-in with user ``watch`` (password ``watch watch watch``) who holds every role."""
+    operations = Operations(url_of(folder))
+    cheap = Passwords(iterations=1, lanes=1, memory_kib=8_192)
+    if operations.user(USER) is None:
+        roles = [role for role in ROLES if role != "feed"]
+        operations.add_user(USER, roles=roles, password_hash=cheap.hash(PASSWORD), now_us=standin.now_us())
+    return create_app(standin, operations, page_dir=page_dir, passwords=cheap)
+
+
+async def serve(host: str, port: int, ships: int, page_dir: Path | None) -> None:
+    """Serve a stand-in until interrupted; the address goes to stdout once it listens."""
+    standin = StandIn(ships=ships, start_us=clock.now_us())
+    with tempfile.TemporaryDirectory(prefix="kuroshio-standin-") as folder:
+        app = build(Path(folder), standin, page_dir=page_dir)
+        config = uvicorn.Config(app, host=host, port=port, log_level="warning", ws_per_message_deflate=False)
+        server = uvicorn.Server(config)
+        ticking = asyncio.create_task(standin.run())
+        serving = asyncio.create_task(server.serve())
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.02)
+        if server.started:
+            bound = server.servers[0].sockets[0].getsockname()[1]
+            sys.stdout.write(f"http://{host}:{bound}/ user {USER} password {PASSWORD!r}\n")
+            sys.stdout.flush()
+        await serving
+        ticking.cancel()
+
+
+def main() -> None:
+    """Command line of the stand-in."""
+    parser = argparse.ArgumentParser(prog="python -m kuroshio.testing.standin", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--ships", type=int, default=120)
+    parser.add_argument(
+        "--page", type=Path, default=Path(api.__file__).parent / "page", help="folder of the built page"
+    )
+    chosen = parser.parse_args()
+    asyncio.run(serve(chosen.host, chosen.port, chosen.ships, chosen.page))
+
+
+if __name__ == "__main__":
+    main()

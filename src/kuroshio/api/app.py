@@ -1,0 +1,103 @@
+"""Assembles the HTTP and WebSocket application of a node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from kuroshio import __version__
+from kuroshio.api import problems
+from kuroshio.api.access import check_every_route
+from kuroshio.api.auth import Gate
+from kuroshio.api.live import Live
+from kuroshio.api.passwords import Passwords
+from kuroshio.api.routes import picture, session, sharing, stream
+from kuroshio.api.settings import ApiSettings
+from kuroshio.api.shield import Shield
+from kuroshio.node.views import NodeView
+from kuroshio.store import Operations
+
+DESCRIPTION = """One maritime picture, its alerts, and what may be shared with whom.
+
+Sign in with `POST /api/v1/session` (a cookie) or send `Authorization: Bearer TOKEN`. With a cookie every request
+that changes something needs the header `X-Kuroshio-Request: 1`. Failures are RFC 9457 problems with a stable `code`.
+The roles that may use a path are listed there as `x-kuroshio-roles`.
+"""
+
+
+NO_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Kuroshio</title>
+<h1>Kuroshio runs; its page is not built</h1>
+<p>The API answers under <code>/api/v1</code>; <a href="/api/openapi.json">its description</a>.</p>
+<p>To build the page install Node.js 20.19 or newer, run <code>make page</code> in the checkout and start again.</p>
+</html>"""
+
+
+def create_app(
+    node: NodeView,
+    operations: Operations,
+    *,
+    page_dir: Path | None = None,
+    settings: ApiSettings | None = None,
+    passwords: Passwords | None = None,
+) -> FastAPI:
+    """Application that serves a node.
+
+    The node's methods are called in the event loop of the server, one at a time, but for ``push``, which is called
+    in a thread because it waits for the disk.
+
+    Parameters
+    ----------
+    node
+        What is served.
+    operations
+        Store of users, sessions and the audit log.
+    page_dir
+        Folder of the built page; None, or a folder without index.html, serves a text that says how to build it.
+    settings
+        Limits.
+    passwords
+        Cost of password hashes.
+    """
+    chosen = settings or ApiSettings()
+    live = Live(node, queue_limit=chosen.queue_limit, heartbeat_s=chosen.heartbeat_s)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await live.close()
+
+    app = FastAPI(
+        title="Kuroshio",
+        version=__version__,
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.node = node
+    app.state.live = live
+    app.state.gate = Gate(operations, chosen, passwords or Passwords())
+    problems.install(app)
+    for router in (session.router, picture.router, sharing.router, stream.router):
+        app.include_router(router, prefix="/api/v1")
+    check_every_route(list(app.routes))
+    _serve_page(app, page_dir)
+    app.add_middleware(Shield, body_limit=chosen.body_limit, push_limit=chosen.push_limit, secure=chosen.secure)
+    return app
+
+
+def _serve_page(app: FastAPI, page_dir: Path | None) -> None:
+    if page_dir is not None and (page_dir / "index.html").is_file():
+        app.mount("/", StaticFiles(directory=page_dir, html=True), name="page")
+        return
+
+    @app.get("/", include_in_schema=False)
+    async def no_page() -> Response:
+        return Response(NO_PAGE, media_type="text/html; charset=utf-8")

@@ -1,0 +1,170 @@
+"""The picture: tracks, target cards, alerts, feeds, zones, and what an operator does to them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+
+from kuroshio.api import wire
+from kuroshio.api.access import AsAnyone, AsFeed, AsHealth, AsPicture, AsWatch
+from kuroshio.api.auth import address_of
+from kuroshio.api.models import (
+    Alert,
+    Card,
+    Done,
+    Features,
+    Feed,
+    Info,
+    Judgement,
+    Operation,
+    Pushed,
+    RecordStatus,
+    TrackList,
+)
+from kuroshio.api.reply import PROBLEMS, Viewpoint, check_time, gate_of, node_of, party, reply
+from kuroshio.clock import rfc3339
+from kuroshio.errors import InputError
+
+router = APIRouter(responses=PROBLEMS)
+
+ARROW = "application/vnd.apache.arrow.stream"
+GEOJSON = "application/geo+json"
+TRACK_CONTENT: dict[str, Any] = {
+    ARROW: {"schema": {"type": "string", "format": "binary"}},
+    "application/json": {"schema": TrackList.model_json_schema(ref_template="#/components/schemas/{model}")},
+    GEOJSON: {"schema": {"type": "object"}},
+}
+
+
+@router.get("/info", tags=["node"], response_model=Info, summary="Identity and state of the node")
+async def info(request: Request, *, caller: AsAnyone) -> Response:
+    """Party, mode, version, time, viewpoints and where the map starts."""
+    return reply(node_of(request).info())
+
+
+@router.get(
+    "/tracks",
+    tags=["picture"],
+    response_class=Response,
+    responses={200: {"description": "Live tracks; header X-Sequence.", "content": TRACK_CONTENT}},
+    summary="Live tracks",
+)
+async def tracks(
+    request: Request,
+    viewpoint: Viewpoint = None,
+    format: Annotated[Literal["arrow", "json", "geojson"], Query()] = "arrow",
+    *,
+    caller: AsPicture,
+) -> Response:
+    """All live tracks as an Arrow IPC stream, JSON or GeoJSON."""
+    node = node_of(request)
+    seq, table = node.snapshot(party(viewpoint))
+    columns = wire.wire_table(table)
+    headers = {"X-Sequence": str(seq)}
+    if format == "arrow":
+        meta = {"seq": str(seq), "kind": "snapshot", "removed": "", "now_us": str(node.now_us())}
+        return Response(wire.ipc_bytes(columns, meta), headers=headers, media_type=ARROW)
+    if format == "json":
+        return reply({"seq": seq, "now": rfc3339(node.now_us()), "tracks": wire.json_rows(columns)}, headers=headers)
+    response = reply(wire.geojson(columns, now_us=node.now_us(), seq=seq), headers=headers)
+    response.headers["content-type"] = GEOJSON
+    return response
+
+
+@router.get("/tracks/{track_id}", tags=["picture"], response_model=Card, summary="Target card")
+async def target(
+    request: Request,
+    track_id: Annotated[int, Path(ge=-(2**63), lt=2**63)],
+    viewpoint: Viewpoint = None,
+    *,
+    caller: AsPicture,
+) -> Response:
+    """Everything known of one track, each value with its source and time; 404 also when it is withheld."""
+    return reply(node_of(request).target(track_id, party(viewpoint)))
+
+
+@router.get("/alerts", tags=["alerts"], response_model=list[Alert], summary="Alert queue")
+async def alerts(
+    request: Request,
+    viewpoint: Viewpoint = None,
+    open: Annotated[bool, Query(description="Only alerts that go on.")] = False,
+    *,
+    caller: AsPicture,
+) -> Response:
+    """Alerts newest first, with evidence and verdicts."""
+    return reply(node_of(request).alerts(party(viewpoint), open_only=open))
+
+
+@router.post("/alerts/{alert_id}/verdict", tags=["alerts"], response_model=Done, summary="Judge an alert")
+async def judge(
+    request: Request,
+    alert_id: Annotated[str, Path(max_length=200)],
+    body: Judgement,
+    *,
+    caller: AsWatch,
+) -> Response:
+    """Record a person's verdict; ``silenced`` needs ``until``."""
+    until = check_time(body.until, "until")
+    if body.verdict == "silenced" and until is None:
+        raise InputError("until: a silenced alert needs a time", code="input.time", advice="Give until in RFC 3339.")
+    node_of(request).judge_alert(alert_id, body.verdict, by=caller.name, note=body.note, until=until)
+    detail = {"alert": alert_id, "verdict": body.verdict, "until": until}
+    await gate_of(request).note(caller.name, "verdict", "ok", address_of(request), detail)
+    return reply({"alert_id": alert_id, "verdict": body.verdict, "by": caller.name})
+
+
+@router.get("/feeds", tags=["node"], response_model=list[Feed], summary="Health of the sources")
+async def feeds(request: Request, *, caller: AsHealth) -> Response:
+    """Last message, rate against norm, rejects and silence of each source."""
+    return reply(node_of(request).feeds())
+
+
+@router.get("/zones", tags=["picture"], response_model=Features, summary="Zones and sensors")
+async def zones(request: Request, *, caller: AsPicture) -> Response:
+    """Zones, sensors and their coverage as GeoJSON."""
+    response = reply(node_of(request).zones())
+    response.headers["content-type"] = GEOJSON
+    return response
+
+
+@router.get("/record", tags=["node"], response_model=RecordStatus, summary="State of the release record")
+async def record(request: Request, *, caller: AsHealth) -> Response:
+    """Size, root, last checkpoint and cosignatures."""
+    return reply(node_of(request).record_status())
+
+
+@router.post(
+    "/push/{source}",
+    tags=["node"],
+    response_model=Pushed,
+    status_code=202,
+    summary="Send bytes of a push source",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def push(
+    request: Request,
+    source: Annotated[str, Path(max_length=128)],
+    *,
+    caller: AsFeed,
+) -> Response:
+    """Take bytes as a source declared in the node's file; the answer comes when they are durable."""
+    data = await request.body()
+    if not data:
+        raise InputError("the body is empty", code="input.empty", advice="Send the sentences as the body.")
+    return reply(await asyncio.to_thread(node_of(request).push, source, data), 202)
+
+
+@router.post("/operate", tags=["picture"], response_model=Done, summary="Act on tracks")
+async def operate(request: Request, body: Operation, *, caller: AsWatch) -> Response:
+    """Merge, split, correlate, decorrelate, name, classify or drop; automatic code does not undo it."""
+    result = node_of(request).operate(body.action, body.arguments, by=caller.name)
+    await gate_of(request).note(caller.name, f"operate {body.action}", "ok", address_of(request), body.arguments)
+    return reply(result)
