@@ -1,1 +1,48 @@
-"""Room of the house: see ARCHITECTURE.md."""
+"""Agreements as code: AGREEMENTS -> DECISIONS.
+
+What enters: YAML agreement files (a reading of a text, never the text) and things described by the columns of
+`kuroshio.schema.ITEMS`. What leaves: a `Decision` with every step of its reason, for one thing or for a table of
+millions; what a draft would change; who must sign; what an agreement asks and by when.
+
+What it deliberately does not do: it sends nothing, coarsens nothing and records nothing (`exchange` and `record` do, on
+its decisions); it knows no country, only the parties that files name; and it never guesses: what is missing is decided
+by a named role, what is not permitted is denied.
+"""
+
+from __future__ import annotations
+
+from kuroshio.accord.book import Book, load, parse
+from kuroshio.accord.columns import Factored, factor
+from kuroshio.accord.decisions import Decisions
+from kuroshio.accord.dryrun import dry_run
+from kuroshio.accord.faults import AccordFileError, Fault
+from kuroshio.accord.model import ReleaseOrder
+from kuroshio.accord.samples import draft_path, sample_paths
+from kuroshio.accord.status import Standing
+from kuroshio.accord.things import items_of_tracks
+from kuroshio.accord.traces import decision_dict
+from kuroshio.accord.why import why
+
+__all__ = [
+    "AccordFileError",
+    "Book",
+    "Decisions",
+    "Factored",
+    "Fault",
+    "ReleaseOrder",
+    "Standing",
+    "decision_dict",
+    "draft_path",
+    "dry_run",
+    "factor",
+    "items_of_tracks",
+    "load",
+    "parse",
+    "sample_paths",
+    "warm_up",
+    "why",
+]
+
+
+def warm_up() -> None:
+    """Compile nothing more: the kernels of this room carry their signatures and compile at import, cached."""

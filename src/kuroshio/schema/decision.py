@@ -94,6 +94,8 @@ class Decision:
     """What the agreements in force say of one kind of thing for one recipient.
 
     Refusing to share is a Decision, not an error. ``rules_digest`` is the SHA-256 of all files it rests on.
+    ``held_under`` names every accord whose ties the receiver holds it under: what it was held under before, the
+    basis, and the bilateral that covers the pair; a release carries it, so that no hop strips a tie.
     """
 
     effect: Effect
@@ -104,6 +106,7 @@ class Decision:
     reasons: tuple[Reason, ...] = ()
     rules_digest: str = ""
     engine: str = ""
+    held_under: tuple[str, ...] = ()
 
     @property
     def flows(self) -> bool:

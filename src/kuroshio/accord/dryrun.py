@@ -1,0 +1,168 @@
+"""What would flow under a draft: counts, examples, places, and the difference with today.
+
+What enters: a book, the text of a draft, an ITEMS table. What leaves: one JSON-able dict. Nothing is sent or recorded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kuroshio.accord.book import Book
+from kuroshio.accord.columns import factor
+from kuroshio.accord.decisions import Decisions
+from kuroshio.accord.traces import decision_dict
+from kuroshio.clock import rfc3339
+from kuroshio.schema import Effect
+
+MAP_CELL_DEG = 0.25
+MAX_MAP_CELLS = 2000
+
+
+def dry_run(
+    book: Book,
+    draft_text: str | None,
+    items: pa.Table,
+    *,
+    releaser: str,
+    valid_at_us: int,
+    known_at_us: int | None = None,
+    to: Sequence[str] | None = None,
+    examples: int = 3,
+) -> dict[str, Any]:
+    """Today's decisions, those under the draft, and what the draft changes.
+
+    Parameters
+    ----------
+    book
+        Agreements of today.
+    draft_text
+        YAML of the draft, taken as in force; None asks for today only.
+    items
+        ITEMS, n rows.
+    releaser
+        Party whose picture it is.
+    valid_at_us, known_at_us
+        Date the draft is taken to be in force, and time of knowledge.
+    to
+        Recipients; by default every other party of an accord with the releaser.
+    examples
+        Rows shown in full for each change, at most.
+
+    Raises
+    ------
+    AccordFileError
+        When the draft is not a valid agreement file.
+    """
+    drafted = book.with_draft(draft_text) if draft_text is not None else book
+    recipients = list(to) if to is not None else neighbours(drafted, releaser)
+    rows = factor(items, [drafted.content, book.content], valid_at_us=valid_at_us)
+    kwargs: dict[str, Any] = {"releaser": releaser, "to": recipients, "valid_at_us": valid_at_us}
+    today = book.evaluate_table(items, known_at_us=known_at_us, factored=rows, **kwargs)
+    result: dict[str, Any] = {
+        "releaser": releaser,
+        "to": recipients,
+        "valid_at": rfc3339(valid_at_us),
+        "items": items.num_rows,
+        "kinds": len(rows.kinds),
+        "rules_digest": book.rules_digest,
+        "today": today.counts(),
+    }
+    if draft_text is None:
+        return result
+    then = drafted.evaluate_table(items, known_at_us=known_at_us, factored=rows, **kwargs)
+    result["draft"] = {**then.counts(), "rules_digest": drafted.rules_digest, "accords": sorted(drafted.assumed)}
+    result["change"] = change(today, then, items, examples=examples)
+    return result
+
+
+def neighbours(book: Book, releaser: str) -> list[str]:
+    """Parties that share an accord with the releaser, sorted."""
+    accords = [a for a in book.content.accords.values() if releaser in a.parties]
+    return sorted({p for a in accords for p in a.parties} - {releaser})
+
+
+def change(today: Decisions, then: Decisions, items: pa.Table, *, examples: int) -> dict[str, Any]:
+    """Rows whose decision differs: counts of ``from -> to`` by party, terms that changed, examples, a map."""
+    effects: dict[str, dict[str, int]] = {}
+    shown: list[dict[str, Any]] = []
+    changed_rows = np.zeros(items.num_rows, bool)
+    terms: Counter[str] = Counter()
+    for j, party in enumerate(today.to):
+        before, after = today.effect[:, j], then.effect[:, j]
+        moves = before.astype(np.int64) * len(Effect) + after
+        tally = np.bincount(moves, minlength=len(Effect) ** 2)
+        named = {}
+        for move in np.flatnonzero(tally).tolist():
+            old, new = Effect(move // len(Effect)), Effect(move % len(Effect))
+            if old == new:
+                continue
+            rows = np.flatnonzero(moves == move)
+            named[f"{old.word} -> {new.word}"] = int(tally[move])
+            changed_rows[rows] = True
+            shown.extend(_example(items, int(row), today, then, party) for row in rows[:examples])
+        terms[party] = _terms_changed(today, then, j)
+        effects[party] = named
+    return {
+        "effect": effects,
+        "rows": int(changed_rows.sum()),
+        "terms_only": {p: n for p, n in terms.items() if n},
+        "examples": shown,
+        "map": heat_map(items, changed_rows),
+    }
+
+
+def _terms_changed(today: Decisions, then: Decisions, j: int) -> int:
+    """Rows with the same effect and other terms."""
+    if not today.palette:
+        return 0
+    pairs, count = np.unique(np.stack((today.code[:, j], then.code[:, j])).astype(np.int64), axis=1, return_counts=True)
+    return sum(
+        n
+        for a, b, n in zip(*pairs.tolist(), count.tolist(), strict=True)
+        if today.palette[a].effect == then.palette[b].effect
+        and today.palette[a].obligations != then.palette[b].obligations
+    )
+
+
+def _example(items: pa.Table, row: int, today: Decisions, then: Decisions, party: str) -> dict[str, Any]:
+    named = {n: items.column(n)[row].as_py() for n in ("item_id", "subject", "level") if n in items.column_names}
+    return {
+        **named,
+        "to": party,
+        "today": decision_dict(today.at(row, party), trace=False),
+        "draft": decision_dict(then.at(row, party), trace=False),
+    }
+
+
+def heat_map(items: pa.Table, rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """GeoJSON of the rows marked, counted in cells of 0.25 degrees; at most 2,000 cells, the fullest first."""
+    empty: dict[str, Any] = {"type": "FeatureCollection", "features": [], "cells_left_out": 0}
+    if not {"lat_deg", "lon_deg"} <= set(items.column_names) or not rows.any():
+        return empty
+    lat, lon = (
+        pc.fill_null(items.column(n).cast(pa.float64()), np.nan).to_numpy()[rows] for n in ("lat_deg", "lon_deg")
+    )
+    placed = np.isfinite(lat) & np.isfinite(lon)
+    cells = np.stack((np.floor(lat[placed] / MAP_CELL_DEG), np.floor(lon[placed] / MAP_CELL_DEG)))
+    found, count = np.unique(cells.astype(np.int64), axis=1, return_counts=True)
+    order = np.argsort(-count, kind="stable")[:MAX_MAP_CELLS]
+    features = []
+    for i in order.tolist():
+        south, west = found[0, i] * MAP_CELL_DEG, found[1, i] * MAP_CELL_DEG
+        north, east = south + MAP_CELL_DEG, west + MAP_CELL_DEG
+        ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+        features.append(
+            {
+                "type": "Feature",
+                "geometry": {"type": "Polygon", "coordinates": [ring]},
+                "properties": {"rows": int(count[i])},
+            }
+        )
+    return {"type": "FeatureCollection", "features": features, "cells_left_out": max(0, found.shape[1] - MAX_MAP_CELLS)}

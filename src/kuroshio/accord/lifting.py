@@ -1,0 +1,92 @@
+"""Who may answer a clause, and what they answered.
+
+What enters: the hop, the thing, the clause cited. What leaves: the parties whose word counts, the role as a named
+office, and the live answer: granted by all of them, refused by one, or silence. Silence is not consent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kuroshio.accord.condition import Truth, all_hold
+from kuroshio.accord.hop import Hop
+from kuroshio.accord.model import Accord, Consent
+from kuroshio.schema import Citation, Obligations
+
+
+@dataclass(frozen=True)
+class Owners:
+    """The parties that ``originator`` stands for in a clause.
+
+    The originator of the thing where it is not the releaser itself. For what the releaser made of things received
+    under an accord, every other party of that accord: a derived product strips no tie.
+    """
+
+    hop: Hop
+    attributes: Mapping[str, Any]
+    parties: frozenset[str]
+
+    @classmethod
+    def of_tie(cls, hop: Hop, attributes: Mapping[str, Any], accord: Accord) -> Owners:
+        """Owners of what is held under an accord."""
+        originator = attributes.get("originator")
+        if originator is not None and originator != hop.from_:
+            return cls(hop, attributes, frozenset((originator,)))
+        return cls(hop, attributes, frozenset(accord.parties) - {hop.from_} or frozenset(accord.parties))
+
+    @classmethod
+    def of_basis(cls, hop: Hop, attributes: Mapping[str, Any]) -> Owners:
+        """Owners of a thing judged under a basis: its originator, or the releaser when that is not known."""
+        return cls(hop, attributes, frozenset((attributes.get("originator") or hop.from_,)))
+
+    def role(self, by: str | None) -> str | None:
+        """Office named, ``originator.release_authority`` with the party put in; several are joined by a comma."""
+        if by is None:
+            return None
+        end, office = by.split(".", 1)
+        return ", ".join(f"{party}.{office}" for party in sorted(self._named(end)))
+
+    def who(self, role: str | None) -> frozenset[str]:
+        """Parties that must all consent: those of the resolved role, or the owners where no role is named."""
+        return frozenset(r.split(".", 1)[0] for r in role.split(", ")) if role else self.parties
+
+    def _named(self, end: str) -> frozenset[str]:
+        if end == "originator":
+            return self.parties
+        return frozenset(({"releaser": self.hop.from_, "receiver": self.hop.to}.get(end, end),))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A live answer: granted by all who must, or refused by one; with the terms of the consents."""
+
+    grant: bool
+    ids: str
+    terms: tuple[Obligations, ...]
+
+
+def answer(hop: Hop, attributes: Mapping[str, Any], citation: Citation, owners: frozenset[str]) -> Reply | None:
+    """Answer to the clause cited for this thing, or None where someone has not spoken.
+
+    The latest recorded word of each party counts; of two recorded together a refusal counts.
+    """
+    spoken: dict[str, Consent] = {}
+    for consent in hop.consents.get((citation.accord, citation.clause), ()):
+        if consent.from_ not in owners or all_hold(consent.when, attributes, hop.rank)[0] is not Truth.TRUE:
+            continue
+        known = spoken.get(consent.from_)
+        if known is None or _later(consent) > _later(known):
+            spoken[consent.from_] = consent
+    refused = sorted(c.id for c in spoken.values() if not c.grant)
+    if refused:
+        return Reply(False, refused[0], ())
+    if not owners or set(spoken) != set(owners):
+        return None
+    given = sorted(spoken.values(), key=lambda c: c.id)
+    return Reply(True, ", ".join(c.id for c in given), tuple(c.do for c in given if c.do is not None))
+
+
+def _later(consent: Consent) -> tuple[int, bool, str]:
+    return (consent.recorded_us if consent.recorded_us is not None else -(2**62), not consent.grant, consent.id)
