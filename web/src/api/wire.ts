@@ -1,0 +1,218 @@
+// What the node says, as types. Every key of a JSON object may be absent: a node of another version still shows.
+// Times are RFC 3339 text in JSON and UTC microseconds in Arrow; angles are degrees, lengths metres, speeds m/s.
+
+export type Mode = "live" | "replay" | "simulated" | "exercise";
+export type Severity = "alarm" | "warning" | "caution" | "info";
+export type Effect = "permit" | "oblige" | "decide" | "deny";
+export type LinkState = "ok" | "late" | "silent" | "failed" | "refused" | "off";
+
+export interface Info {
+  party: string;
+  name: string;
+  mode: Mode;
+  version: string;
+  now: string;
+  center?: [number, number];
+  zoom?: number;
+  viewpoints?: string[];
+  notice?: string;
+}
+
+export interface Who {
+  user: string;
+  roles: string[];
+}
+
+export interface Verdict {
+  verdict: string;
+  by?: string;
+  at?: string;
+  note?: string;
+  until?: string | null;
+}
+
+export interface Threshold {
+  name?: string;
+  value?: number | string | null;
+  limit?: number | string | null;
+  unit?: string;
+  margin?: number | string | null;
+  text?: string;
+}
+
+export interface Alert {
+  alert_id: string;
+  definition: string;
+  version?: string;
+  change?: string;
+  grade?: string;
+  severity: Severity;
+  track_ids?: number[];
+  mmsis?: number[];
+  start_at?: string;
+  end_at?: string | null;
+  known_at?: string;
+  lat_deg?: number | null;
+  lon_deg?: number | null;
+  zone?: string | null;
+  summary: string;
+  evidence?: Record<string, unknown>;
+  verdicts?: Verdict[];
+  exercise?: boolean;
+}
+
+export interface Obligations {
+  [key: string]: unknown;
+}
+
+export interface Target {
+  track_id: number;
+  values?: { name: string; value: unknown; unit?: string; source?: string; observed_at?: string }[];
+  sensors?: { sensor: string; source?: string; last_at?: string }[];
+  identity?: {
+    claim: string;
+    value: unknown;
+    source?: string;
+    first_at?: string;
+    last_at?: string;
+    conflict?: boolean | string;
+  }[];
+  releases?: { to: string; clause?: string; obligations?: Obligations; at?: string; state?: string }[];
+  decisions?: { to: string; effect: Effect; clause?: string; text?: string; obligations?: Obligations }[];
+  history?: [number, number, string | number][];
+  alerts?: string[];
+}
+
+export interface Feed {
+  name: string;
+  kind?: string;
+  sensor?: string;
+  state?: LinkState;
+  last_at?: string;
+  rate_per_min?: number;
+  norm_per_min?: number;
+  messages?: number;
+  rejects?: number;
+  rejects_by_reason?: Record<string, number>;
+  clock_offset_s?: number | null;
+  dropped?: number;
+  detail?: string;
+}
+
+export interface Partner {
+  party: string;
+  name?: string;
+  direction?: "out" | "in";
+  state?: LinkState;
+  last_at?: string;
+  undelivered?: number;
+  unconfirmed?: number;
+  rate_per_min?: number;
+  clock_offset_s?: number | null;
+  detail?: string;
+}
+
+export interface Release {
+  release_id: string;
+  to: string;
+  item_id?: string;
+  items?: string[];
+  accord?: string;
+  clause?: string;
+  obligations?: Obligations;
+  rows?: number;
+  at?: string;
+  state?: string;
+  text?: string;
+}
+
+export interface Pending {
+  item_id: string;
+  to: string;
+  accord?: string;
+  clause?: string;
+  role?: string;
+  text?: string;
+  since?: string;
+  kind?: string;
+  subject?: string;
+}
+
+export interface Accord {
+  accord: string;
+  title?: string;
+  parties?: string[];
+  kind?: string;
+  status?: string;
+  status_at?: string;
+  illustrative?: boolean;
+  history?: { status: string; legal_at?: string; learned_at?: string; source?: string; note?: string }[];
+  conflicts?: ({ text?: string; sources?: string[] } | string)[];
+  clauses?: { clause: string; effect?: string; text?: string; to?: string | string[] }[];
+  duties?: { text: string; party?: string; due_at?: string; state?: string }[];
+}
+
+export interface Why {
+  item?: string;
+  to?: string;
+  effect: Effect;
+  clause?: string;
+  role?: string | null;
+  obligations?: Obligations;
+  reasons?: { citation?: string; kind?: string; effect?: Effect | null; text: string; role?: string | null }[];
+  rules_digest?: string;
+}
+
+export interface DryRun {
+  counts?: Partial<Record<Effect, number>>;
+  by_party?: ({ party: string } & Partial<Record<Effect, number>>)[];
+  by_clause?: { accord?: string; clause: string; effect?: Effect; count: number }[];
+  examples?: {
+    item_id: string;
+    to: string;
+    effect: Effect;
+    clause?: string;
+    text?: string;
+    lat_deg?: number;
+    lon_deg?: number;
+  }[];
+}
+
+export interface Withheld {
+  item_id: string;
+  track_id?: number;
+  name?: string | null;
+  mmsi?: number | null;
+  lat_deg?: number | null;
+  lon_deg?: number | null;
+  effect?: Effect;
+  kind?: "missing" | "blurred";
+  accord?: string;
+  clause?: string;
+  text?: string;
+  obligations?: Obligations;
+}
+
+export interface RecordStatus {
+  size?: number;
+  root?: string;
+  checkpoint_at?: string;
+  cosignatures?: { party: string; at?: string }[];
+  self_check?: { ok?: boolean; at?: string; text?: string };
+}
+
+export interface Zones {
+  type: "FeatureCollection";
+  features: GeoJSON.Feature[];
+}
+
+/** A text frame of the stream: the whole list of one kind, sent when it changed. */
+export interface Push {
+  type: "alerts" | "feeds" | "partners" | "releases" | "info";
+  seq?: number;
+  items: unknown[];
+}
+
+export const SENSOR = { ais: 1, radar: 2, image: 4, vms: 8, human: 16, partner: 32 } as const;
+export const FLAG = { dark: 1, uncorroborated: 2, conflict: 4, drag: 8 } as const;
+export const STATUS = ["tentative", "confirmed", "coasted", "ended"] as const;

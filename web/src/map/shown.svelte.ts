@@ -1,0 +1,23 @@
+// What the map tells the panels and takes from them: pointer, counts, commands.
+
+import type { Alert } from "../api/wire";
+
+interface Point {
+  lon: number;
+  lat: number;
+}
+
+class Shown {
+  visible = $state(0);
+  pointer = $state.raw<Point | null>(null);
+  measure = $state.raw<Point[]>([]);
+  measured = $state.raw<{ m: number; deg: number } | null>(null);
+  /** Main-thread time of the last draw and number of draws: read by tests and benchmarks. */
+  drawMs = 0;
+  draws = 0;
+  goto: (lon: number, lat: number, zoom?: number) => void = () => undefined;
+  fit: (alert: Alert) => void = () => undefined;
+  zoomBy: (step: number) => void = () => undefined;
+}
+
+export const shown = new Shown();
