@@ -7,7 +7,10 @@ nothing with anyone.
 
 from __future__ import annotations
 
+from kuroshio.store.archive import Archive
+from kuroshio.store.frames import Entry
+from kuroshio.store.journal import Journal
 from kuroshio.store.operations import Operations, url_of
 from kuroshio.store.people import ROLES, Session, User
 
-__all__ = ["ROLES", "Operations", "Session", "User", "url_of"]
+__all__ = ["ROLES", "Archive", "Entry", "Journal", "Operations", "Session", "User", "url_of"]

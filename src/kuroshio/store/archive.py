@@ -1,0 +1,413 @@
+"""Archive of columns: observations, tracks and whatever else has rows in time, in Parquet files a day.
+
+Enters: Arrow tables of the data dictionary. Leaves: the rows of a time, a box, a vessel. Rows wait in memory until
+`flush`, which makes all of them durable at once or not at all and notes the journal position that they cover;
+`compact` puts a day into its final order. Readers never see half a flush or half a compaction. It does not decide
+what is kept for how long: `expire` is told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from kuroshio.clock import rfc3339
+from kuroshio.errors import InputError, StoreError
+from kuroshio.schema import TABLES, Table
+from kuroshio.store import disk
+from kuroshio.store.layout import (
+    PART_ROWS_BITS,
+    SEQ,
+    UNDATED,
+    day_name,
+    files_of_day,
+    ordered,
+    part_name,
+    part_number,
+    stored_schema,
+    write_parquet,
+)
+from kuroshio.store.query import UNIQUE, Box, also, between, distinct, named, time_column, within
+from kuroshio.units import US_PER_S, UtcMicros
+
+DAY_US = 86_400 * US_PER_S
+COMMIT = "commit.json"
+EXPIRED = "expired.jsonl"
+
+
+class Archive:
+    """Parquet day files under a folder.
+
+    Parameters
+    ----------
+    folder
+        Folder of the archive; locked for this process unless read only.
+    tables
+        Tables that may be kept, by name.
+    buffer_rows
+        Rows that may wait in memory; one more batch is flushed at once, without a new journal position.
+    read_only
+        Open beside a running node: only `read`, `days` and `position`.
+
+    Raises
+    ------
+    StoreError
+        ``store.locked`` when another process writes it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        tables: Mapping[str, Table] = TABLES,
+        buffer_rows: int = 2_000_000,
+        read_only: bool = False,
+    ) -> None:
+        self.folder = Path(folder)
+        self.tables = tables
+        self.buffer_rows = buffer_rows
+        self._lock = threading.RLock()
+        self._buffers: dict[str, list[pa.Table]] = {}
+        self.buffered = 0
+        self.appended = 0
+        self.flushes = 0
+        self.forced_flushes = 0
+        self.compactions = 0
+        self.duplicates = 0
+        self._lock_handle = -1 if read_only else disk.lock_folder(self.folder, "archive")
+        self._read_only = read_only
+        self._broken = False
+        try:
+            self._last_part, self._position = self._load_commit()
+            if not read_only:
+                self._remove_uncommitted()
+        except BaseException:
+            self.close()
+            raise
+
+    def _load_commit(self) -> tuple[int, int | None]:
+        path = self.folder / COMMIT
+        try:
+            found = json.loads(path.read_text())
+            return int(found["last_part"]), found["position"]
+        except FileNotFoundError:
+            return -1, None
+        except (OSError, ValueError, KeyError, TypeError) as err:
+            raise StoreError(f"{path} cannot be read: {err}", code="store.corrupt", advice="Restore the file.") from err
+
+    def _remove_uncommitted(self) -> None:
+        for path in self.folder.glob("*/*/p-*.parquet"):
+            number = part_number(path)
+            if number is not None and number > self._last_part:
+                path.unlink()
+        for path in self.folder.glob("*/*/.*.tmp"):
+            path.unlink()
+
+    @property
+    def position(self) -> int | None:
+        """Journal position that the flushed rows cover; None before the first flush that named one."""
+        return self._load_commit()[1] if self._read_only else self._position
+
+    def table(self, name: str) -> Table:
+        """Definition of a table kept here; InputError for an unknown name."""
+        if name not in self.tables:
+            known = ", ".join(self.tables)
+            raise InputError(f"no table {name!r}", code="store.table", advice=f"Tables are {known}.")
+        return self.tables[name]
+
+    # -- writing
+
+    def append(self, name: str, rows: pa.Table) -> None:
+        """Take rows of a table; they are durable after the next `flush`."""
+        self._check_writable()
+        table = self.table(name).conform(rows)
+        if table.num_rows == 0:
+            return
+        with self._lock:
+            if self.buffered and self.buffered + table.num_rows > self.buffer_rows:
+                self.forced_flushes += 1
+                self.flush()
+            self._buffers.setdefault(name, []).append(table)
+            self.buffered += table.num_rows
+            self.appended += table.num_rows
+
+    def flush(self, position: int | None = None) -> int:
+        """Make all rows taken so far durable, in one commit; how many rows.
+
+        Parameters
+        ----------
+        position
+            Journal position up to which these rows cover everything received; kept with the commit.
+        """
+        self._check_writable()
+        with self._lock:
+            if not self._buffers and position in (None, self._position):
+                return 0
+            rows = self.buffered
+            written: list[Path] = []
+            try:
+                self._write_parts(written)
+            except BaseException:
+                # a part left behind would be taken for a later one
+                self._remove(written)
+                raise
+            self._commit(self._last_part + len(written), self._position if position is None else position)
+            self._buffers.clear()
+            self.buffered = 0
+            self.flushes += 1
+            return rows
+
+    def _remove(self, written: list[Path]) -> None:
+        try:
+            for path in written:
+                path.unlink(missing_ok=True)
+        except OSError:
+            self._broken = True  # opening anew removes what was not committed
+
+    def _write_parts(self, written: list[Path]) -> None:
+        for name, tables in sorted(self._buffers.items()):
+            whole = pa.concat_tables(tables).unify_dictionaries()
+            for day, chunk in _by_day(whole, time_column(self.tables[name])):
+                for at in range(0, chunk.num_rows, 1 << PART_ROWS_BITS):
+                    number = self._last_part + len(written) + 1
+                    written.append(self.folder / name / day / part_name(number))
+                    self._write_part(name, written[-1], number, chunk.slice(at, 1 << PART_ROWS_BITS))
+
+    def _write_part(self, name: str, path: Path, number: int, rows: pa.Table) -> None:
+        if not path.parent.is_dir():
+            disk.make_folder(path.parent)
+        seq = (number << PART_ROWS_BITS) + np.arange(rows.num_rows, dtype=np.int64)
+        stored = rows.append_column(SEQ, pa.array(seq)).cast(stored_schema(self.tables[name]))
+        disk.write_durably(path, lambda beside: write_parquet(stored, beside))
+
+    def _commit(self, last_part: int, position: int | None) -> None:
+        text = json.dumps({"last_part": last_part, "position": position})
+        try:
+            disk.write_durably(self.folder / COMMIT, lambda path: disk.write_text(path, text))
+        except StoreError:
+            self._broken = True  # whether the commit stands is known after opening anew
+            raise
+        self._last_part, self._position = last_part, position
+
+    def compact(self, name: str, day: str) -> int:
+        """Put a day's parts into its one ordered file; how many rows it has now (0: nothing to do).
+
+        Rows that are the same by the table's identity become one, the first to arrive.
+        """
+        self._check_writable()
+        with self._lock:
+            folder = self.folder / name / day
+            files = files_of_day(folder, self._last_part)
+            for path in files.stale:
+                path.unlink()
+            if not files.parts:
+                return 0
+            schema = stored_schema(self.table(name))
+            rows = ds.dataset(files.live, schema=schema, format="parquet").to_table()
+            kept = distinct(rows, UNIQUE.get(name))
+            self.duplicates += rows.num_rows - kept.num_rows
+            sorted_rows = ordered(kept, time_column(self.tables[name]))
+            through = part_number(files.parts[-1])
+            assert through is not None
+            target = folder / day_name(files.generation + 1, through)
+            disk.write_durably(target, lambda path: write_parquet(sorted_rows, path))
+            for old in ([files.ordered] if files.ordered else []) + list(files.parts):
+                old.unlink()
+            self.compactions += 1
+            return sorted_rows.num_rows
+
+    def compact_all(self, *, min_parts: int = 2) -> int:
+        """Compact every day that has at least so many parts; how many days."""
+        days = [(name, day) for name in self._names() for day in self.days(name)]
+        return sum(
+            1
+            for name, day in days
+            if len(files_of_day(self.folder / name / day, self._last_part).parts) >= min_parts
+            and self.compact(name, day)
+        )
+
+    def expire(self, name: str, *, before_us: UtcMicros, rule: str, now_us: UtcMicros) -> list[dict[str, Any]]:
+        """Remove whole days that ended before a time, and keep a record of what went by which rule."""
+        self._check_writable()
+        gone = []
+        with self._lock:
+            for day in self.days(name):
+                if day == UNDATED or (_day_number(day) + 1) * DAY_US > before_us:
+                    continue
+                folder = self.folder / name / day
+                files = files_of_day(folder, self._last_part)
+                count = sum(pq.read_metadata(path).num_rows for path in files.live)
+                row = {"table": name, "day": day, "rows": count, "rule": rule, "at": rfc3339(now_us)}
+                self._note_expired(row)
+                for path in folder.iterdir():
+                    path.unlink()
+                folder.rmdir()
+                disk.sync_folder(folder.parent)
+                gone.append(row)
+        return gone
+
+    def _note_expired(self, row: dict[str, Any]) -> None:
+        try:
+            handle = os.open(self.folder / EXPIRED, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(handle, (json.dumps(row, sort_keys=True) + "\n").encode())
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as err:
+            raise disk.failed(f"{self.folder / EXPIRED} could not be written", err) from err
+
+    def expired(self) -> list[dict[str, Any]]:
+        """What was removed, by which rule and when, oldest first."""
+        path = self.folder / EXPIRED
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    # -- reading
+
+    def _names(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and path.name in self.tables)
+
+    def days(self, name: str) -> list[str]:
+        """Days that have files, oldest first; rows without a time are under ``undated``."""
+        folder = self.folder / self.table(name).name
+        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+    def read(
+        self,
+        name: str,
+        *,
+        start_us: UtcMicros | None = None,
+        end_us: UtcMicros | None = None,
+        box: Box | None = None,
+        mmsi: int | Sequence[int] | None = None,
+        columns: Sequence[str] | None = None,
+        undated: bool = False,
+    ) -> pa.Table:
+        """Rows in the order of time and arrival, flushed ones and those still in memory.
+
+        Parameters
+        ----------
+        start_us, end_us
+            Half-open interval of the table's time, UTC microseconds; None is open.
+        box
+            (west, south, east, north) degrees, edges within; west greater than east crosses the antimeridian.
+        mmsi
+            One identity or several.
+        columns
+            Columns wanted; None is all.
+        undated
+            True for the rows that have no time, and only them.
+        """
+        table = self.table(name)
+        wanted = list(columns) if columns is not None else list(table.names)
+        unknown = [column for column in wanted if column not in table.names]
+        if unknown:
+            raise InputError(f"table {name} has no column {unknown[0]!r}", code="store.column")
+        at = time_column(table)
+        interval = None if undated else between(table, start_us, end_us)
+        chosen = also(interval, within(table, box), named(table, mmsi))
+        unique = UNIQUE.get(name)
+        needed = list(dict.fromkeys([*wanted, at, SEQ, *([unique] if unique else [])]))
+        with self._lock:
+            waiting = list(self._buffers.get(name, ()))
+            found = [self._read_files(name, self._days_between(name, start_us, end_us, undated), needed, chosen)]
+        if waiting:
+            whole = pa.concat_tables(waiting).unify_dictionaries()
+            times = whole.column(at)
+            whole = whole.filter(pc.is_null(times) if undated else pc.is_valid(times))
+            seq = ((self._last_part + 1) << PART_ROWS_BITS) + np.arange(whole.num_rows, dtype=np.int64)
+            memory = whole.append_column(SEQ, pa.array(seq)).cast(stored_schema(table))
+            found.append((memory.filter(chosen) if chosen is not None else memory).select(needed))
+        rows = distinct(pa.concat_tables(found).unify_dictionaries(), unique)
+        order = pc.sort_indices(rows, sort_keys=[(at, "ascending"), (SEQ, "ascending")])
+        schema = pa.schema([table.arrow.field(column) for column in wanted], table.arrow.metadata)
+        return rows.take(order).select(wanted).combine_chunks().cast(schema)
+
+    def _days_between(
+        self, name: str, start_us: UtcMicros | None, end_us: UtcMicros | None, undated: bool
+    ) -> list[str]:
+        days = self.days(name)
+        if undated:
+            return [day for day in days if day == UNDATED]
+        first = -(10**9) if start_us is None else start_us // DAY_US
+        last = 10**9 if end_us is None else (end_us - 1) // DAY_US
+        return [day for day in days if day != UNDATED and first <= _day_number(day) <= last]
+
+    def _read_files(self, name: str, days: list[str], columns: list[str], chosen: pc.Expression | None) -> pa.Table:
+        schema = stored_schema(self.tables[name])
+        for attempt in range(5):
+            last_part = self._load_commit()[0] if self._read_only else self._last_part
+            files = [path for day in days for path in files_of_day(self.folder / name / day, last_part).live]
+            if not files:
+                return pa.schema([schema.field(column) for column in columns]).empty_table()
+            try:
+                return ds.dataset(files, schema=schema, format="parquet").to_table(columns=columns, filter=chosen)
+            except FileNotFoundError:
+                # a compaction of another process removed a file between the listing and the reading
+                if attempt == 4:
+                    raise
+        raise AssertionError
+
+    def counts(self) -> dict[str, int]:
+        """Rows taken, rows waiting, flushes, flushes forced by a full buffer, compactions, duplicates removed."""
+        return {
+            "appended": self.appended,
+            "buffered": self.buffered,
+            "flushes": self.flushes,
+            "forced_flushes": self.forced_flushes,
+            "compactions": self.compactions,
+            "duplicates": self.duplicates,
+        }
+
+    def _check_writable(self) -> None:
+        if self._lock_handle < 0:
+            raise StoreError(f"archive {self.folder} is closed or read only", code="store.closed")
+        if self._broken:
+            raise StoreError(
+                f"archive {self.folder} failed half way through a commit",
+                code="store.archive_broken",
+                advice="Restart.",
+            )
+
+    def close(self) -> None:
+        """Let go of the folder; rows not flushed are lost, as after a crash."""
+        if self._lock_handle >= 0:
+            os.close(self._lock_handle)
+            self._lock_handle = -1
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _day_number(day: str) -> int:
+    return int(np.datetime64(day, "D").astype(np.int64))
+
+
+def _by_day(rows: pa.Table, at: str) -> list[tuple[str, pa.Table]]:
+    times = rows.column(at).cast(pa.int64())
+    missing = times.null_count
+    numbers = np.asarray(times.fill_null(0).to_numpy(), dtype=np.int64) // DAY_US
+    valid = (
+        np.asarray(times.is_valid().to_numpy(), dtype=np.bool_) if missing else np.ones(len(numbers), dtype=np.bool_)
+    )
+    parts = []
+    for number in np.unique(numbers[valid]):
+        day = str(np.datetime64(int(number), "D"))
+        parts.append((day, rows.filter(pa.array(valid & (numbers == number)))))
+    if missing:
+        parts.append((UNDATED, rows.filter(pa.array(~valid))))
+    return parts
