@@ -1,1 +1,19 @@
-"""Room of the house: see ARCHITECTURE.md."""
+"""OBSERVATIONS -> TRACKS: one track per ship from every sensor, with honest doubt.
+
+What enters: tables of observations (and static reports). What leaves: tables of tracks, one row a change, with
+position, velocity, covariances, existence, identity as a claim, flags and sources. It does not decode bytes, judge
+behaviour, share anything, read a clock or write anything but its own checkpoints.
+
+>>> from kuroshio.picture import SensorModel, Tracker
+>>> tracker = Tracker(sensors=[SensorModel("radar0", "radar", 18.5, 120.6, 44_000.0, 80.0, 3.0)])
+"""
+
+from __future__ import annotations
+
+from kuroshio.picture.archive import ArchiveResult, track_archive
+from kuroshio.picture.model import SensorModel, TrackerConfig
+from kuroshio.picture.tracker import Tracker
+from kuroshio.picture.update import Update
+from kuroshio.picture.warm import warm_up
+
+__all__ = ["ArchiveResult", "SensorModel", "Tracker", "TrackerConfig", "Update", "track_archive", "warm_up"]

@@ -1,0 +1,139 @@
+"""Lines of the journal as Arrow: the TRACKS table, links and events.
+
+What enters: `Log` arrays. What leaves: tables, built when they are read. It changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kuroshio.picture.claims import ClaimBook
+from kuroshio.picture.journal import EVENT_WORDS, LOG_INTS
+from kuroshio.picture.lifecycle import exists_probability
+from kuroshio.picture.model import SENSOR_KINDS
+from kuroshio.picture.table import NEVER, STATUS_WORDS
+from kuroshio.schema import TRACKS
+from kuroshio.schema.core import UTC_US
+from kuroshio.units import FloatArray, IntArray
+
+COURSE_MIN_MPS = 0.25
+LINKS = pa.schema(
+    [
+        pa.field("obs_id", pa.int64(), False),
+        pa.field("observed_at", UTC_US),
+        pa.field("track_id", pa.int64()),
+        pa.field("d2", pa.float64()),
+        pa.field("outcome", pa.dictionary(pa.int32(), pa.string()), False),
+    ]
+)
+EVENTS = pa.schema(
+    [
+        pa.field("observed_at", UTC_US, False),
+        pa.field("track_id", pa.int64(), False),
+        pa.field("event", pa.dictionary(pa.int32(), pa.string()), False),
+        pa.field("a", pa.int64()),
+        pa.field("b", pa.int64()),
+    ]
+)
+_AT = {name: k for k, name in enumerate(LOG_INTS)}
+
+
+def labels(codes: Any, words: tuple[str, ...]) -> pa.DictionaryArray:
+    """Dictionary column from codes."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.asarray(codes, np.int32)), pa.array(words, pa.string()))
+
+
+def _times(values: IntArray) -> pa.Array:
+    return pa.array(values, pa.int64(), mask=values <= NEVER // 2).cast(UTC_US)
+
+
+def _nullable(values: FloatArray, scale: float = 1.0) -> pa.Array:
+    return pa.array(values * scale, pa.float64(), mask=np.isnan(values))
+
+
+def _sets(masks: IntArray, words: list[str]) -> pa.Array:
+    """List column of the words whose bits are set."""
+    used, index = np.unique(masks, return_inverse=True)
+    lists = [[w for k, w in enumerate(words) if int(m) >> k & 1] for m in used]
+    return pa.array(lists, pa.list_(pa.string())).take(pa.array(index.ravel()))
+
+
+def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: list[str]) -> pa.Table:
+    """TRACKS rows of the lines of a journal, in their order."""
+    n = len(ints)
+    if n == 0:
+        return TRACKS.empty()
+    col = {name: ints[:, k] for name, k in _AT.items()}
+    ve, vn = floats[:, 2], floats[:, 3]
+    sog = np.hypot(ve, vn)
+    cog = np.degrees(np.arctan2(ve, vn)) % 360.0
+    claims = book.columns(col["claim"])
+    superseded = col["superseded_by"]
+    return TRACKS.build(
+        {
+            "track_id": col["uid"],
+            "observed_at": _times(col["t_us"]),
+            "lat_deg": floats[:, 0],
+            "lon_deg": floats[:, 1],
+            "ve_mps": ve,
+            "vn_mps": vn,
+            "cov_ee_m2": floats[:, 4],
+            "cov_en_m2": floats[:, 5],
+            "cov_nn_m2": floats[:, 6],
+            "cov_vee_m2s2": floats[:, 7],
+            "cov_ven_m2s2": floats[:, 8],
+            "cov_vnn_m2s2": floats[:, 9],
+            "sog_mps": sog,
+            "cog_deg": pa.array(cog, mask=sog < COURSE_MIN_MPS),
+            "heading_deg": _nullable(floats[:, 13]),
+            "p_exists": exists_probability(floats[:, 11]),
+            "p_manoeuvre": floats[:, 10],
+            "status": labels(col["status"], STATUS_WORDS),
+            "mmsi": pa.array(col["mmsi"], mask=col["mmsi"] == 0),
+            "p_identity": pa.array(exists_probability(floats[:, 12]), mask=np.isnan(floats[:, 12])),
+            "flags": col["flags"].astype(np.int32),
+            "hits": col["hits"].astype(np.int32),
+            "sensors": _sets(col["sensors"], list(SENSOR_KINDS)),
+            "sources": _sets(col["sources"], sources),
+            "last_ais_at": _times(col["ais_us"]),
+            "last_radar_at": _times(col["radar_us"]),
+            "last_image_at": _times(col["image_us"]),
+            "last_partner_at": _times(col["partner_us"]),
+            "nav_status": pa.array(col["nav"].astype(np.int16), mask=col["nav"] < 0),
+            "superseded_by": pa.array(superseded, mask=superseded == 0),
+            "exercise": col["exercise"].astype(np.bool_),
+            **claims,
+        },
+        n,
+    )
+
+
+def links_table(obs_id: IntArray, t_us: IntArray, uid: IntArray, d2: FloatArray, words: list[str]) -> pa.Table:
+    """LINKS rows: what became of each observation; no track where ``uid`` is 0."""
+    return pa.Table.from_arrays(
+        [
+            pa.array(obs_id),
+            _times(t_us),
+            pa.array(uid, mask=uid == 0),
+            pa.array(d2, mask=(uid == 0) | np.isnan(d2)),
+            pa.array(words, pa.string()).dictionary_encode(),
+        ],
+        schema=LINKS,
+    )
+
+
+def events_table(events: IntArray) -> pa.Table:
+    """EVENTS rows of a journal."""
+    return pa.Table.from_arrays(
+        [
+            _times(events[:, 0]),
+            pa.array(events[:, 1]),
+            labels(events[:, 2], EVENT_WORDS),
+            pa.array(events[:, 3]),
+            pa.array(events[:, 4]),
+        ],
+        schema=EVENTS,
+    )

@@ -1,0 +1,144 @@
+"""Two tracks of one ship become one: pairs that stay together in place and velocity.
+
+What enters: confirmed rows at a tick. What leaves: pairs to join, after several passes running. Two rows that one
+scan of one radar saw separately are two ships, and two live MMSIs are never joined.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from kuroshio.picture.grid import build, near
+from kuroshio.picture.model import AIS
+from kuroshio.picture.motion import local_offset, move, predict_packed
+from kuroshio.picture.table import Life, Ring
+from kuroshio.units import IntArray
+
+NEAR_MAX = 1024
+
+
+@njit(cache=True, nogil=True)
+def distance_4d(p, d):  # type: ignore[no-untyped-def]
+    """D' P^-1 d for a packed 4 x 4 covariance, by Cholesky; inf when it is not positive definite."""
+    a = np.empty((4, 4))
+    n = 0
+    for r in range(4):
+        for s in range(r, 4):
+            a[s, r] = p[n]
+            n += 1
+    total = 0.0
+    y = np.empty(4)
+    for r in range(4):
+        for s in range(r + 1):
+            v = a[r, s]
+            for k in range(s):
+                v -= a[r, k] * a[s, k]
+            if r == s:
+                if v <= 0.0:
+                    return np.inf
+                a[r, r] = np.sqrt(v)
+            else:
+                a[r, s] = v / a[s, s]
+        v = d[r]
+        for k in range(r):
+            v -= a[r, k] * y[k]
+        y[r] = v / a[r, r]
+        total += y[r] * y[r]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def close_pairs(kin, life, rows, t_us, radius_m, max_d2, motion):  # type: ignore[no-untyped-def]
+    """(pairs, 2) rows that could be one ship at a time."""
+    n = len(rows)
+    lat, lon = np.empty(n), np.empty(n)
+    p = np.empty((n, 10))
+    for k in range(n):
+        i = rows[k]
+        dt = (t_us - kin.t_us[i]) * 1e-6
+        lat[k], lon[k], _ = move(kin.lat[i], kin.lon[i], dt * kin.ve[i], dt * kin.vn[i])
+        q = (1.0 - kin.mu[i]) * motion.q0 + kin.mu[i] * motion.q1
+        predict_packed(kin.pc[i], dt, q, p[k])
+    grid = build(lat, lon, np.ones(n, np.bool_), radius_m)
+    box = np.empty(NEAR_MAX, np.int64)
+    out = np.empty((64, 2), np.int64)
+    m = 0
+    d = np.empty(4)
+    for k in range(n):
+        i = rows[k]
+        for q in range(near(grid, lat[k], lon[k], radius_m, lat, lon, box)):
+            o = box[q]
+            j = rows[o]
+            if o <= k or life.exercise[i] != life.exercise[j]:
+                continue
+            if life.mmsi[i] != 0 and life.mmsi[j] != 0 and life.mmsi[i] != life.mmsi[j]:
+                continue
+            same = life.last_source[i] >= 0 and life.last_source[i] == life.last_source[j]
+            if same and life.last_scan[i] == life.last_scan[j]:
+                continue
+            d[0], d[1] = local_offset(lat[k], lon[k], lat[o], lon[o])
+            if d[0] * d[0] + d[1] * d[1] > radius_m * radius_m:
+                continue
+            d[2], d[3] = kin.ve[j] - kin.ve[i], kin.vn[j] - kin.vn[i]
+            if distance_4d(p[k] + p[o], d) < max_d2:
+                if m == len(out):
+                    out = np.concatenate((out, out))
+                out[m, 0], out[m, 1] = i, j
+                m += 1
+    return out[:m]
+
+
+class MergeMemory:
+    """How often each pair of tracks stayed together in passes running."""
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[int, int], int] = {}
+        self.apart: set[tuple[int, int]] = set()
+
+    def pairs(self, found: IntArray, uid: IntArray, passes: int) -> list[tuple[int, int]]:
+        """(older row, younger row) of pairs due for a merge; no row twice."""
+        now: dict[tuple[int, int], int] = {}
+        due: list[tuple[int, int]] = []
+        used: set[int] = set()
+        # few rows: pairs of confirmed tracks closer than their doubt
+        for i, j in found.tolist():
+            older, younger = (i, j) if uid[i] < uid[j] else (j, i)
+            key = (int(uid[older]), int(uid[younger]))
+            if key in self.apart:
+                continue
+            count = self.seen.get(key, 0) + 1
+            if count >= passes and older not in used and younger not in used:
+                due.append((older, younger))
+                used |= {older, younger}
+            else:
+                now[key] = count
+        self.seen = now
+        return due
+
+
+def absorb(kin_arrays: tuple, life: Life, ring: Ring, older: int, younger: int, take_state: bool) -> int:
+    """Give the older row what the younger knew; the MMSI it should take over, or 0."""
+    if take_state:
+        for column in (*kin_arrays, *ring):
+            column[older] = column[younger]
+    newer_ais = life.last_seen_us[younger, AIS] > life.last_seen_us[older, AIS]
+    if newer_ais:
+        life.gap_s[older], life.ais[older] = life.gap_s[younger], life.ais[younger]
+        life.nav[older] = life.nav[younger]
+        life.identity[older] = max(life.identity[older], life.identity[younger])
+    if np.isnan(life.heading[older]) or newer_ais:
+        life.heading[older] = life.heading[younger]
+    life.last_seen_us[older] = np.maximum(life.last_seen_us[older], life.last_seen_us[younger])
+    life.fed[older] += life.fed[younger]
+    life.hits[older] += life.hits[younger]
+    life.llr[older] = max(life.llr[older], life.llr[younger])
+    life.sources[older] |= life.sources[younger]
+    life.status[older] = max(min(life.status[older], life.status[younger]), 2)
+    life.misses[older] = min(life.misses[older], life.misses[younger])
+    life.born_us[older] = min(life.born_us[older], life.born_us[younger])
+    if life.last_source[older] < 0:
+        life.last_source[older], life.last_scan[older] = life.last_source[younger], life.last_scan[younger]
+    if life.claim[older] == 0:
+        life.claim[older], life.fit[older] = life.claim[younger], life.fit[younger]
+    return int(life.mmsi[younger]) if life.mmsi[older] == 0 else 0

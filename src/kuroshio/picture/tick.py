@@ -1,0 +1,181 @@
+"""Housekeeping at ticks of data time: ends, coasting, merges, bindings, flags.
+
+What enters: the tracker at a tick. What leaves: rows ended, merged and flagged, each with its line and event. It
+decides nothing about single reports.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kuroshio.picture import journal, merge
+from kuroshio.picture.coverage import SourceState
+from kuroshio.picture.identity import Obs, take_claim
+from kuroshio.picture.lifecycle import (
+    claimed_twice,
+    coasting,
+    flags_now,
+    live_rows,
+    predict_rows,
+    silent,
+    stale_bindings,
+    write_predicted,
+)
+from kuroshio.picture.model import RADAR
+from kuroshio.picture.table import COASTED, CONFIRMED, ENDED, bind, unbind
+from kuroshio.units import IntArray
+
+if TYPE_CHECKING:
+    from kuroshio.picture.tracker import Tracker
+
+SCAN_OVERDUE = 1.5
+SCAN_OVERDUE_S = 15.0  # where the period is not known
+
+
+class Housekeeping:
+    """What the tracker does at ticks, and the memory it needs for it."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+        self.merging = merge.MergeMemory()
+        self.claims_changed = False
+
+    def tick(self, t_us: int) -> None:
+        """All housekeeping of one tick."""
+        tr = self.tracker
+        for source in sorted(tr.coverage.state):
+            state = tr.coverage.state[source]
+            period = state.model.scan_s * SCAN_OVERDUE if state.model.scan_s else SCAN_OVERDUE_S
+            if state.scan is not None and t_us - state.last_us > period * 1e6:
+                tr.finish_scan(source)
+        if self.claims_changed:
+            self._give_claims()
+        life, kin = tr.table.life, tr.table.kin
+        rows = live_rows(life)
+        if not len(rows):
+            return
+        self.end(silent(life, kin.t_us, rows, t_us, tr.config), t_us, "silent")
+        rows = live_rows(life)
+        if (t_us // tr._tick_us) % tr.config.merge_every_ticks == 0:
+            self._merge(rows, t_us)
+            rows = live_rows(life)
+        self._release(rows, t_us)
+        coasted = coasting(life, kin.t_us, rows, t_us, tr.config)
+        life.status[coasted] = COASTED
+        changed = self._flag(rows, t_us)
+        lines = np.union1d(coasted, changed)
+        lines = lines[life.shown[lines] > 0]
+        if len(lines):
+            self._lines(lines, t_us, 0, np.zeros(len(lines), np.int64))
+
+    def _lines(self, rows: IntArray, t_us: int, status: int, successor: IntArray) -> None:
+        tr = self.tracker
+        tr.log = journal.ensure(tr.log, tr.table.ctl, len(rows) + 8, 2 * len(rows) + 8)
+        write_predicted(tr.log, tr.table.ctl, tr.table.kin, tr.table.life, rows, t_us, status, successor, tr.motion)
+
+    def _event(self, t_us: int, uid: int, kind: int, a: int = 0, b: int = 0) -> None:
+        tr = self.tracker
+        tr.log = journal.ensure(tr.log, tr.table.ctl, 8, 8)
+        journal.write_event(tr.log, tr.table.ctl, t_us, uid, kind, a, b)
+
+    def end(self, rows: IntArray, t_us: int, why: str, successor: IntArray | None = None) -> None:
+        """End rows: a last line for those ever shown, an event, and the rows go back."""
+        if not len(rows):
+            return
+        tr = self.tracker
+        life = tr.table.life
+        shown = life.shown[rows] > 0
+        after = np.zeros(len(rows), np.int64) if successor is None else successor
+        at_us = np.maximum(t_us, tr.table.kin.t_us[rows]).max()
+        if shown.any():
+            self._lines(rows[shown], int(at_us), ENDED, after[shown])
+            for i in rows[shown].tolist():
+                self._event(t_us, int(life.uid[i]), journal.EV_ENDED, int(life.hits[i]))
+        tr.totals[f"ended_{why}"] += len(rows)
+        tr.table.release(rows)
+
+    def _give_claims(self) -> None:
+        """New claims to the rows that carry the MMSI, unless an operator fixed them."""
+        tr = self.tracker
+        life = tr.table.life
+        rows = live_rows(life)
+        for i in rows[(life.mmsi[rows] > 0) & (life.pin[rows] & 2 == 0)]:
+            take_claim(life, i, life.mmsi[i], tr.book.statics)
+        self.claims_changed = False
+
+    def _merge(self, rows: IntArray, t_us: int) -> None:
+        tr = self.tracker
+        life, kin = tr.table.life, tr.table.kin
+        sure = rows[life.status[rows] >= CONFIRMED]
+        if len(sure) < 2:
+            return
+        found = merge.close_pairs(
+            kin, life, sure, t_us, float(tr.config.merge_radius_m), float(tr.config.merge_d2), tr.motion
+        )
+        for older, younger in self.merging.pairs(found, life.uid, tr.config.merge_passes):
+            self.join(older, younger, t_us)
+
+    def join(self, older: int, younger: int, t_us: int) -> None:
+        """Make the older row hold both tracks; the younger ends, superseded."""
+        tr = self.tracker
+        life, kin = tr.table.life, tr.table.kin
+        state = predict_rows(kin, np.array([older, younger]), t_us, tr.motion)
+        doubt = state[:, 4] + state[:, 6]
+        mmsi = merge.absorb(tuple(kin), life, tr.table.ring, older, younger, bool(doubt[1] < doubt[0]))
+        uid = int(life.uid[older])
+        self._event(t_us, uid, journal.EV_MERGED, int(life.uid[younger]))
+        self.end(np.array([younger]), t_us, "merged", np.array([uid]))
+        if mmsi:
+            tr.table.reserve(1)
+            bind(tr.table.keys, life, tr.table.ctl, older, mmsi)
+            self._event(t_us, uid, journal.EV_BOUND, mmsi)
+        life.shown[older] = 1
+        self._lines(np.array([older]), t_us, 0, np.zeros(1, np.int64))
+        tr.totals["merged"] += 1
+
+    def _release(self, rows: IntArray, t_us: int) -> None:
+        """Take the MMSI from radar-held rows whose AIS reports from elsewhere now."""
+        tr = self.tracker
+        life = tr.table.life
+        twice = claimed_twice(life, rows, t_us, tr.config)
+        if not twice.any():
+            return
+        for i in stale_bindings(life, rows, twice, tr.config).tolist():
+            self._event(t_us, int(life.uid[i]), journal.EV_RELEASED, int(life.mmsi[i]))
+            unbind(tr.table.keys, life, i)
+            life.claim[i] = 0
+            life.identity[i] = 0.0
+            tr.totals["released"] += 1
+
+    def _flag(self, rows: IntArray, t_us: int) -> IntArray:
+        """Rows whose flags changed, shown ones only."""
+        tr = self.tracker
+        life, kin = tr.table.life, tr.table.kin
+        sure = rows[life.status[rows] >= CONFIRMED]
+        if not len(sure):
+            return sure
+        inside = tr.coverage.inside_ais(kin.lat[sure], kin.lon[sure], t_us, tr.config.ais_alive_s)
+        flags = flags_now(life, sure, t_us, inside, self.radar_healthy(), tr.config)
+        old = life.flags[sure].astype(np.int64)
+        changed = sure[flags != old]
+        life.flags[sure] = flags
+        # few rows: only those whose flags changed
+        for i, was, now in zip(changed.tolist(), old[flags != old].tolist(), flags[flags != old].tolist(), strict=True):
+            if now & ~was:
+                self._event(t_us, int(life.uid[i]), journal.EV_SET, now & ~was)
+            if was & ~now:
+                self._event(t_us, int(life.uid[i]), journal.EV_CLEARED, was & ~now)
+        return changed
+
+    def radar_healthy(self) -> bool:
+        """False while a radar's registration is in doubt."""
+        return True
+
+    def register(self, obs: Obs, idx: IntArray, source: int, state: SourceState) -> Obs:
+        """The observations with a radar's plots corrected for its bias."""
+        return obs
+
+
+__all__ = ["RADAR", "Housekeeping"]

@@ -1,0 +1,64 @@
+"""What one step gives back: tables built when they are read, and counters.
+
+What enters: journal lines and outcomes of a step. What leaves: Arrow tables. It keeps no link to the live table, so
+an update may be read later or elsewhere.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from kuroshio.picture.claims import ClaimBook
+from kuroshio.picture.emit import events_table, links_table, tracks_table
+from kuroshio.units import FloatArray, IntArray
+
+
+class Update:
+    """Result of one `Tracker.step`.
+
+    Attributes
+    ----------
+    counters
+        Count of each outcome and reason in this step.
+    """
+
+    def __init__(
+        self,
+        ints: IntArray,
+        floats: FloatArray,
+        events: IntArray,
+        links: tuple[Any, ...],
+        book: ClaimBook,
+        sources: list[str],
+        counters: dict[str, int],
+        extra: pa.Table | None = None,
+    ) -> None:
+        self._ints, self._floats, self._events, self._links = ints, floats, events, links
+        self._book, self._sources, self._extra = book, sources, extra
+        self.counters = counters
+
+    @cached_property
+    def tracks(self) -> pa.Table:
+        """TRACKS rows, one a change in order; the last row of a ``track_id`` is its present state."""
+        own = tracks_table(self._ints, self._floats, self._book, self._sources)
+        if self._extra is None or not self._extra.num_rows:
+            return own
+        return pa.concat_tables([own, self._extra]).unify_dictionaries() if own.num_rows else self._extra
+
+    @cached_property
+    def links(self) -> pa.Table:
+        """What became of each observation decided in this step: obs_id, track_id, d2, outcome."""
+        return links_table(*self._links)
+
+    @cached_property
+    def events(self) -> pa.Table:
+        """Story of the tracks: born, confirmed, bound, released, merged, ended, flags, conflicts, replays, operator."""
+        return events_table(self._events)
+
+    @property
+    def rows(self) -> int:
+        """Number of track lines, without building the table."""
+        return len(self._ints) + (self._extra.num_rows if self._extra is not None else 0)
