@@ -39,7 +39,9 @@ class Field:
     num, den
         SI value is ``raw * num / den``.
     absent
-        Raw value that says "not available", or None.
+        Raw value that says "not available" and is null in columns, or None.
+    initial
+        Raw value an encoder sends when the field is not given and ``absent`` is None.
     low, high
         Raw values outside are not a measurement: null in SI columns.
     clause
@@ -62,6 +64,7 @@ class Field:
     clause: str = ""
     doc: str = ""
     decimals: int = 0
+    initial: int = 0
 
     @property
     def raw_min(self) -> int:
@@ -76,7 +79,7 @@ class Field:
     @property
     def default(self) -> int:
         """Raw value an encoder sends when the field is not given."""
-        return 0 if self.absent is None else self.absent
+        return self.initial if self.absent is None else self.absent
 
     def to_si(self, raw: int) -> float | None:
         """Value in SI units, None where the raw value is no measurement."""
@@ -267,7 +270,7 @@ def heading() -> Field:
 def second() -> Field:
     """UTC second of the fix."""
     return Field(
-        "utc_second", 6, absent=60, clause="time stamp",
+        "utc_second", 6, initial=60, clause="time stamp",
         doc="60 not available, 61 manual input, 62 dead reckoning, 63 inoperative.",
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ from kuroshio.units import MPS_PER_KN
 
 def _nav_status() -> Field:
     return Field(
-        "nav_status", 4, absent=15, clause="navigational status",
+        "nav_status", 4, initial=15, clause="navigational status",
         doc="0 under way using engine, 1 at anchor, 2 not under command, 3 restricted, 4 constrained by draught, "
         "5 moored, 6 aground, 7 fishing, 8 sailing, 11 towing astern, 12 pushing or alongside, "
         "14 AIS-SART active, 15 undefined.",
@@ -76,7 +76,7 @@ SAR_AIRCRAFT = Layout(
               doc="Whole knots, not tenths; 1022 is 1022 kn or more; 1023 not available."),
         accuracy(), *position(), course(), second(),
         Field("altitude_barometric", 1, "b", clause="altitude sensor", doc="0 GNSS, 1 barometric."),
-        spare(0, 7), Field("dte", 1, "u", absent=1, clause="DTE"), spare(2, 3),
+        spare(0, 7), Field("dte", 1, "u", initial=1, clause="DTE"), spare(2, 3),
         Field("assigned", 1, "b", clause="assigned mode flag"), raim(), radio_selector(), radio(),
     ),
     min_bits=134, title="Standard search and rescue aircraft position report",
@@ -102,7 +102,7 @@ CLASS_B_EXTENDED = Layout(
         *head(), spare(0, 8), speed(), accuracy(), *position(), course(), heading(), second(), spare(2, 4),
         Field("name", 120, "t", clause="name"),
         Field("ship_type", 8, clause="type of ship and cargo type"),
-        *dimensions(), fix_type(), raim(), Field("dte", 1, "u", absent=1, clause="DTE"),
+        *dimensions(), fix_type(), raim(), Field("dte", 1, "u", initial=1, clause="DTE"),
         Field("assigned", 1, "b", clause="assigned mode flag"), spare(3, 4),
     ),
     min_bits=301, title="Extended class B equipment position report",

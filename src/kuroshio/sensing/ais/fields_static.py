@@ -24,7 +24,7 @@ VOYAGE = Layout(
         Field("draught", 8, si="draught_m", den=10, absent=0, clause="maximum present static draught",
               doc="255 is 25.5 m or more; 0 not available."),
         Field("destination", 120, "t", clause="destination"),
-        Field("dte", 1, "u", absent=1, clause="DTE", doc="0 available, 1 not."), spare(0, 1),
+        Field("dte", 1, "u", initial=1, clause="DTE", doc="0 available, 1 not."), spare(0, 1),
     ),
     min_bits=420, title="Ship static and voyage related data",
 )  # fmt: skip

@@ -1,0 +1,246 @@
+"""`kuroshio decode`: sensor logs to columns on disk, every line accounted for."""
+
+from __future__ import annotations
+
+import glob
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet
+import typer
+
+from kuroshio.cli import output
+from kuroshio.errors import InputError, StoreError
+from kuroshio.schema import TABLES
+from kuroshio.sensing.base import Decoded, Ledger
+
+app = typer.Typer(add_completion=False)
+BLOCK = 4 << 20
+AIVDM = "aivdm"
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    parquet = "parquet"
+    arrow = "arrow"
+    csv = "csv"
+    ndjson = "ndjson"
+
+
+@dataclass
+class Written:
+    """One output file: its writer, rows so far."""
+
+    path: Path
+    writer: Any
+    rows: int = 0
+
+
+@dataclass
+class Sink:
+    """Writes tables by name to files of one format, opened when the first row comes."""
+
+    folder: Path | None
+    format: Format
+    files: dict[str, Written] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def write(self, decoded: Decoded) -> None:
+        """Append the tables."""
+        for name, table in decoded.tables.items():
+            self.rows[name] = self.rows.get(name, 0) + table.num_rows
+            if self.folder is None or not table.num_rows:
+                continue
+            try:
+                if name not in self.files:
+                    self.files[name] = self._open(name, table)
+                self._append(self.files[name], table)
+            except OSError as err:
+                raise StoreError(f"cannot write {name} to {self.folder}: {err.strerror or err}") from err
+
+    def _open(self, name: str, table: pa.Table) -> Written:
+        assert self.folder is not None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{name}.{self.format.value}"
+        schema = TABLES[name].arrow if name in TABLES else table.schema
+        if self.format is Format.parquet:
+            return Written(path, pa.parquet.ParquetWriter(path, schema, compression="zstd"))
+        plain = _plain(schema)
+        if self.format is Format.arrow:
+            return Written(path, pa.ipc.new_file(path, plain))
+        if self.format is Format.csv:
+            return Written(path, pa.csv.CSVWriter(path, _flat(plain)))
+        return Written(path, path.open("w", encoding="utf-8"))
+
+    def _append(self, file: Written, table: pa.Table) -> None:
+        file.rows += table.num_rows
+        if self.format is Format.parquet:
+            file.writer.write_table(table)
+            return
+        table = table.cast(_plain(table.schema))
+        if self.format is Format.arrow:
+            file.writer.write_table(table)
+        elif self.format is Format.csv:
+            file.writer.write_table(_hexed(table))
+        else:
+            file.writer.writelines(_json_lines(_hexed(table)))
+
+    def close(self) -> None:
+        """Finish every file."""
+        for file in self.files.values():
+            file.writer.close()
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """Schema with dictionaries as plain text: their files hold one dictionary only."""
+    fields = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
+    return pa.schema(fields, schema.metadata)
+
+
+def _flat(schema: pa.Schema) -> pa.Schema:
+    """Schema with bytes as hexadecimal text."""
+    return pa.schema([f.with_type(pa.string()) if pa.types.is_binary(f.type) else f for f in schema], schema.metadata)
+
+
+def _hexed(table: pa.Table) -> pa.Table:
+    for at, item in enumerate(table.schema):
+        if pa.types.is_binary(item.type):
+            texts = [None if v is None else v.hex() for v in table.column(at).to_pylist()]  # few: rejects, payloads
+            table = table.set_column(at, item.with_type(pa.string()), pa.array(texts, pa.string()))
+    return table
+
+
+def _json_lines(table: pa.Table) -> Iterator[str]:
+    import json
+
+    from kuroshio.clock import rfc3339
+
+    times = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
+    for name in times:
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, name, table.column(at).cast(pa.int64()))
+    for row in table.to_pylist():  # a text format is written row by row
+        for name in times:
+            row[name] = None if row[name] is None else rfc3339(row[name])
+        yield json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def paths_of(arguments: list[str]) -> list[str]:
+    """Files named, with globs opened here where the shell did not; ``-`` is standard input.
+
+    Raises
+    ------
+    InputError
+        When a name matches nothing.
+    """
+    found: list[str] = []
+    for argument in arguments:
+        if argument == "-" or Path(argument).is_file():
+            found.append(argument)
+        elif Path(argument).is_dir():
+            found += sorted(str(p) for p in Path(argument).rglob("*") if p.is_file())
+        elif matches := sorted(glob.glob(argument, recursive=True)):
+            found += [m for m in matches if Path(m).is_file()]
+        else:
+            raise InputError(f"no such file: {argument}", code="input.open")
+    return found
+
+
+def blocks(path: str, form: str, options: Mapping[str, Any]) -> Iterator[Decoded]:
+    """Decoded blocks of one file, by its format."""
+    from kuroshio.sensing import ais
+    from kuroshio.sensing.ais.files import open_bytes
+
+    if form == AIVDM:
+        yield from ais.decode_file(path, **options)
+        return
+    from kuroshio.sensing import formats
+
+    decoder = formats.open_decoder(form, Path(path).name, {})
+    with open_bytes(path) as stream:
+        while data := stream.read(BLOCK):
+            yield decoder.feed(data)
+    yield decoder.flush()
+
+
+def sniffed(path: str) -> str:
+    """Format of a file; AIVDM where nothing else is known."""
+    if path == "-":
+        return AIVDM
+    try:
+        from kuroshio.sensing import formats
+    except ImportError:
+        return AIVDM
+    return str(formats.sniff(Path(path)))
+
+
+@app.command()
+def decode(
+    paths: list[str] = typer.Argument(..., help="Logs: files, folders, globs, .gz, .zst, or - for standard input."),
+    out: Path | None = typer.Option(None, "-o", "--out", help="Folder for the tables; without it only the summary."),
+    form: Format = typer.Option(Format.parquet, "--format", help="Of the tables."),
+    input_format: str | None = typer.Option(None, "--input-format", help="Of the logs; found out by default."),
+    keep_bad_checksum: bool = typer.Option(False, "--keep-bad-checksum", help="Keep them, marked; else rejects."),
+    as_json: bool = typer.Option(False, "--json", help="Summary as one JSON object on stdout."),
+) -> None:
+    """Decode sensor logs to columns, every line accounted for."""
+    files = paths_of(paths)
+    sink, total, rows = Sink(out, form), Ledger(), []
+    begun = time.perf_counter()
+    with output.progress(quiet=as_json) as bar:
+        task = bar.add_task("decode", total=len(files))
+        for path in files:
+            bar.update(task, description=path if len(path) < 40 else "..." + path[-37:])
+            chosen = input_format or sniffed(path)
+            ledger = Ledger()
+            for decoded in blocks(path, chosen, {"keep_bad_checksum": keep_bad_checksum}):
+                ledger.add(decoded.ledger)
+                sink.write(decoded)
+            total.add(ledger)
+            rows.append({"path": path, "format": chosen, "ledger": ledger.as_dict()})
+            bar.advance(task)
+    sink.close()
+    seconds = time.perf_counter() - begun
+    summary = {
+        "files": rows,
+        "ledger": total.as_dict(),
+        "rows": dict(sorted(sink.rows.items())),
+        "seconds": round(seconds, 3),
+        "sentences_per_s": round((total.messages + total.parts) / seconds) if seconds else None,
+        "written": {
+            name: {"path": str(file.path), "rows": file.rows, "bytes": file.path.stat().st_size}
+            for name, file in sorted(sink.files.items())
+        },
+    }
+    if as_json:
+        output.emit_json(summary)
+        return
+    _print(summary, rows, total)
+
+
+def _print(summary: Mapping[str, Any], rows: list[dict[str, Any]], total: Ledger) -> None:
+    header = ["file", "format", "lines", "messages", "parts", "comments", "rejects"]
+    table = []
+    for row in [*rows, {"path": "total", "format": "", "ledger": total.as_dict()}]:
+        ledger = row["ledger"]
+        rejects = ", ".join(f"{n} {reason}" for reason, n in ledger["rejects"].items()) or "0"
+        counts = [ledger[name] for name in ("lines", "messages", "parts", "comments")]
+        table.append([row["path"], row["format"], *counts, rejects])
+    output.print_table("Lines", header, table if len(table) > 2 else table[:1])
+    written = summary["written"]
+    output.print_table(
+        f"Rows, {summary['seconds']} s, {summary['sentences_per_s']} sentences/s",
+        ["table", "rows", "file", "bytes"],
+        [
+            [name, count, written.get(name, {}).get("path"), written.get(name, {}).get("bytes")]
+            for name, count in summary["rows"].items()
+        ],
+    )

@@ -1,0 +1,271 @@
+"""From message rows to Arrow tables of the schema: the only place where the engine's arrays become columns.
+
+What enters: the buffer, records, message rows. What leaves: one table a family that has rows, dictionary columns
+built from what the rows name, and the table of rejects with its reasons in words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from kuroshio.schema import MANAGEMENT, REJECTS
+from kuroshio.sensing.ais import extract, fieldtext, scan
+from kuroshio.sensing.ais.clocks import CLOCKS
+from kuroshio.sensing.ais.layouts import LAYOUTS
+from kuroshio.sensing.ais.program import FAMILIES, MEMBERS, Family, Output
+
+RAW_CUT = 4096  # bytes of a rejected line that are kept
+_CLOCK_NAMES = pa.array(CLOCKS)
+_REASON_NAMES = pa.array(scan.REASONS)
+_PARTS = pa.array(["A", "B"])
+_DATA = np.array(
+    [
+        (layout.starts.get("data", 0), sum(item.bits for item in layout.tail))
+        for layout in LAYOUTS
+    ],
+    np.int64,
+)  # fmt: skip
+_MANAGED = fieldtext.field_table(
+    [layout.fields if layout.family == MANAGEMENT.name else None for layout in LAYOUTS],
+    scaled=False,
+    skip=frozenset({"type", "repeat", "mmsi"}),
+)
+
+
+@dataclass
+class Batch:
+    """What one window gives to the columns."""
+
+    buf: npt.NDArray[np.uint8]
+    rec: npt.NDArray[np.int64]
+    messages: npt.NDArray[np.int64]
+    found: int
+    source: pa.Array
+    received_us: int = -1
+    hint_us: int = -1
+    codes: npt.NDArray[np.int32] = field(default_factory=lambda: np.full(1 << 16, -1, np.int32))
+
+
+def _bitmap(rows: int) -> npt.NDArray[np.uint8]:
+    return np.zeros((rows + 7) // 8 + 8, np.uint8)
+
+
+def _array(type_: pa.DataType, rows: int, valid: npt.NDArray[np.uint8] | None, nulls: int, *data: Any) -> pa.Array:
+    held = pa.py_buffer(valid) if valid is not None and nulls else None
+    return pa.Array.from_buffers(type_, rows, [held, *(pa.py_buffer(d) for d in data)], nulls)
+
+
+def _labels(
+    ids: npt.NDArray[np.int32], rows: int, valid: npt.NDArray[np.uint8] | None, nulls: int, words: pa.Array
+) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(_array(pa.int32(), rows, valid, nulls, ids), words)
+
+
+def tables(batch: Batch) -> dict[str, pa.Table]:
+    """Table of each family that has rows."""
+    made: dict[str, pa.Table] = {}
+    rows = np.empty(batch.found, np.int64)
+    for number, (name, family) in enumerate(FAMILIES.items()):
+        count = extract.members(batch.messages, batch.found, MEMBERS, number, rows)
+        if count:
+            made[name] = _table(batch, family, rows, count)
+    return made
+
+
+def _table(batch: Batch, family: Family, rows: npt.NDArray[np.int64], count: int) -> pa.Table:
+    stride = count | 15  # columns that do not share cache sets
+    raw = np.empty((len(family.slots), stride), np.int32)
+    extract.extract(batch.buf, batch.rec, batch.messages, rows, count, family.bits, raw)
+    layouts = np.empty(count, np.int64)
+    columns = _envelope(batch, raw, rows, count, layouts)
+    if "to_bow" in family.slots:
+        extract.no_dimensions(raw, family.slots.index("to_bow"), count)
+    for output in family.outputs:
+        columns[output.name] = _output(batch, family, output, raw, rows, count, layouts)
+    if family.table.name == "base_stations":
+        columns["utc_at"] = _utc(raw, family, count)
+    elif family.table.name == "statics":
+        columns["part"] = _part(raw, family, count)
+    elif family.table.name == "management":
+        columns["content"] = _content(batch, rows, count)
+    elif family.table.name == "binary":
+        columns |= _payload(batch, rows, count)
+    empty = [name for name in family.table.names if name not in columns]
+    for name in empty:
+        columns[name] = pa.nulls(count, family.table.arrow.field(name).type)
+    return pa.Table.from_arrays([columns[name] for name in family.table.names], schema=_schema(family))
+
+
+_SCHEMAS = {name: family.table.arrow for name, family in FAMILIES.items()}
+
+
+def _schema(family: Family) -> pa.Schema:
+    return _SCHEMAS[family.table.name]
+
+
+def _envelope(
+    batch: Batch, raw: npt.NDArray[np.int32], rows: npt.NDArray[np.int64], count: int, layouts: npt.NDArray[np.int64]
+) -> dict[str, pa.Array]:
+    times, lines, names = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
+    clocks, channels, bits = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int32)
+    checked, timed, tuned = _bitmap(count), _bitmap(count), _bitmap(count)
+    untimed, named = extract.envelope(
+        batch.rec, batch.messages, rows, count, batch.received_us, batch.hint_us, layouts,
+        times, clocks, lines, channels, names, bits, checked, timed,
+    )  # fmt: skip
+    seen = np.empty(1 << 16, np.int64)
+    ids, unheard = extract.intern_codes(channels, count, batch.codes, seen, tuned)
+    words = pa.array([_channel(int(code)) for code in seen[:ids]], pa.string())
+    stamp = pa.timestamp("us", tz="UTC")
+    if batch.received_us >= 0:
+        received = _array(stamp, count, None, 0, np.full(count, batch.received_us, np.int64))
+    else:
+        received = pa.nulls(count, stamp)
+    return {
+        "mmsi": _array(pa.uint32(), count, None, 0, raw[2, :count].astype(np.uint32)),
+        "msg_type": _array(pa.uint8(), count, None, 0, raw[0, :count].astype(np.uint8)),
+        "repeat": _array(pa.uint8(), count, None, 0, raw[1, :count].astype(np.uint8)),
+        "observed_at": _array(stamp, count, timed, untimed, times),
+        "time_source": _labels(clocks, count, timed, untimed, _CLOCK_NAMES),
+        "received_at": received,
+        "source": _labels(np.zeros(count, np.int32), count, None, 0, batch.source),
+        "station": _stations(batch, names, count, named),
+        "channel": _labels(channels, count, tuned, unheard, words),
+        "line": _array(pa.int64(), count, None, 0, lines),
+        "checksum_ok": _array(pa.bool_(), count, None, 0, checked),
+        "bits": _array(pa.uint16(), count, None, 0, bits.astype(np.uint16)),
+    }
+
+
+def _channel(code: int) -> str:
+    return bytes(b for b in (code >> 8, code & 255) if b).decode("latin-1")
+
+
+def _stations(batch: Batch, names: npt.NDArray[np.int64], count: int, named: int) -> pa.Array:
+    ids = np.zeros(count, np.int32)
+    if not named:
+        return _labels(ids, count, _bitmap(count), count, pa.array([], pa.string()))
+    valid = _bitmap(count)
+    size = 1 << max(6, (2 * named).bit_length())
+    unique = np.empty(named, np.int64)
+    found = extract.intern_names(batch.buf, names, count, np.full(size, -1, np.int64), unique, ids, valid)
+    words = [
+        batch.buf[(code >> 8) : (code >> 8) + (code & 255)].tobytes().decode("utf-8", "replace")
+        for code in unique[:found].tolist()
+    ]
+    return _labels(ids, count, valid, count - named, pa.array(words, pa.string()))
+
+
+def _output(
+    batch: Batch,
+    family: Family,
+    output: Output,
+    raw: npt.NDArray[np.int32],
+    rows: npt.NDArray[np.int64],
+    count: int,
+    layouts: npt.NDArray[np.int64],
+) -> pa.Array:
+    valid = _bitmap(count)
+    if output.how == "text":
+        return _texts(batch, output, rows, count, valid)
+    slot = raw[output.slot]
+    type_ = _schema(family).field(output.name).type
+    if output.how in ("si", "rot"):
+        assert output.scale is not None
+        values = np.empty(count, np.float64)
+        nulls = extract.to_si(slot, layouts, count, output.scale, output.how == "rot", values, valid)
+        return _array(type_, count, valid, nulls, values)
+    if output.how == "flag":
+        flags = _bitmap(count)
+        nulls = extract.to_flags(slot, count, flags, valid)
+        return _array(type_, count, valid, nulls, flags)
+    assert output.absent is not None
+    nulls = extract.to_codes(slot, layouts, count, output.absent, valid)
+    return _array(type_, count, valid, nulls, slot[:count].astype(type_.to_pandas_dtype()))
+
+
+def _texts(
+    batch: Batch, output: Output, rows: npt.NDArray[np.int64], count: int, valid: npt.NDArray[np.uint8]
+) -> pa.Array:
+    assert output.text is not None
+    room = extract.text_room(batch.rec, batch.messages, rows, count, output.text)
+    offsets, out = np.empty(count + 1, np.int32), np.empty(room + 8, np.uint8)
+    nulls = extract.texts(batch.buf, batch.rec, batch.messages, rows, count, output.text, offsets, out, valid)
+    return _array(pa.string(), count, valid, nulls, offsets, out[: offsets[count]])
+
+
+def _utc(raw: npt.NDArray[np.int32], family: Family, count: int) -> pa.Array:
+    times, valid = np.empty(count, np.int64), _bitmap(count)
+    nulls = extract.utc_times(raw, family.slots.index("utc_year"), count, times, valid)
+    return _array(pa.timestamp("us", tz="UTC"), count, valid, nulls, times)
+
+
+def _part(raw: npt.NDArray[np.int32], family: Family, count: int) -> pa.Array:
+    part = raw[family.slots.index("part"), :count]
+    return _PARTS.take(pa.array(np.where(part < 0, 0, part), mask=part < 0))
+
+
+def _content(batch: Batch, rows: npt.NDArray[np.int64], count: int) -> pa.Array:
+    room = fieldtext.objects_room(batch.rec, batch.messages, rows, count, _MANAGED)
+    offsets, out = np.empty(count + 1, np.int32), np.empty(room, np.uint8)
+    fieldtext.objects(batch.buf, batch.rec, batch.messages, rows, count, _MANAGED, offsets, out)
+    return _array(pa.string(), count, None, 0, offsets, out[: offsets[count]])
+
+
+def _payload(batch: Batch, rows: npt.NDArray[np.int64], count: int) -> dict[str, pa.Array]:
+    room = extract.payload_room(batch.rec, batch.messages, rows, count)
+    offsets, out, sizes = np.empty(count + 1, np.int32), np.empty(room + 8, np.uint8), np.empty(count, np.int64)
+    extract.payloads(batch.buf, batch.rec, batch.messages, rows, count, _DATA, offsets, out, sizes)
+    return {
+        "payload": _array(pa.binary(), count, None, 0, offsets, out[: offsets[count]]),
+        "payload_bits": _array(pa.uint16(), count, None, 0, sizes.astype(np.uint16)),
+    }
+
+
+def rejects(buf: npt.NDArray[np.uint8], rej: npt.NDArray[np.int64], source: pa.Array, received_us: int) -> pa.Table:
+    """Rejects of one window, in the order they were decided."""
+    count = len(rej)
+    rej = rej[np.lexsort((rej[:, scan.R_LINE], rej[:, scan.R_EVENT]))]
+    starts, lengths = rej[:, scan.R_START], np.minimum(rej[:, scan.R_LENGTH], RAW_CUT)
+    keys, inverse = np.unique(rej[:, [scan.R_REASON, scan.R_A, scan.R_B]], axis=0, return_inverse=True)
+    details = pa.array([_detail(*map(int, key)) for key in keys], pa.string())
+    stamp = pa.timestamp("us", tz="UTC")
+    raw = [buf[s : s + n].tobytes() for s, n in zip(starts.tolist(), lengths.tolist(), strict=True)]  # rare rows
+    return pa.Table.from_arrays(
+        [
+            _labels(np.zeros(count, np.int32), count, None, 0, source),
+            pa.array(rej[:, scan.R_LINE]),
+            pa.array(np.full(count, received_us), stamp) if received_us >= 0 else pa.nulls(count, stamp),
+            _labels(rej[:, scan.R_REASON].astype(np.int32), count, None, 0, _REASON_NAMES),
+            details.take(pa.array(inverse.reshape(-1))),
+            pa.array(raw, pa.binary()),
+        ],
+        schema=REJECTS.arrow,
+    )
+
+
+def _detail(reason: int, a: int, b: int) -> str | None:
+    """What was expected and found, in words."""
+    name = scan.REASONS[reason]
+    if name == "checksum":
+        return f"computed {a:02X}, the sentence says {b:02X}"
+    if name == "checksum_missing":
+        return f"computed {a:02X}, the sentence has none"
+    if name == "bad_field":
+        return (f"{b + 1} fields, expected 7", "part numbers", "fill bits")[a]
+    if name == "too_short":
+        return f"type {a} with {b} bits"
+    if name == "unknown_type":
+        return f"type {a} with {b} bits is not defined"
+    if name == "bad_payload":
+        return f"byte 0x{a:02X} at character {b}"
+    if name == "orphan_part":
+        return f"part {a} of {b}, the others never came"
+    if name in {"line_too_long", "too_many_sentences"}:
+        return f"{a}, the limit is {b}"
+    return f"{a} characters" if name == "payload_too_long" else None

@@ -1,0 +1,192 @@
+"""Fields of a payload as one JSON object, written from tables of fields without a Python object a field.
+
+What enters: message rows and, for each layout, its fields as arrays. What leaves: Arrow string buffers of JSON text:
+integers as sent, scaled values with a fixed number of decimals by exact integer arithmetic, null where not available.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from kuroshio.sensing.ais.clocks import Bytes
+from kuroshio.sensing.ais.fields import TEXT_ALPHABET, Field
+from kuroshio.sensing.ais.parts import bits_at
+from kuroshio.sensing.ais.program import NULL, Ints
+from kuroshio.sensing.ais.scan import CHARS, FILL, PAYLOAD, Table
+
+Raw = npt.NDArray[np.int32]
+_TEXT = np.frombuffer(TEXT_ALPHABET.encode(), np.uint8)
+
+# columns of a field row
+F_START, F_WIDTH, F_KIND, F_NUM, F_DEN, F_DECIMALS, F_ABSENT, F_LOW, F_HIGH, F_NAME, F_LENGTH = range(11)
+FIELD = 11
+UNSIGNED, SIGNED, FLAG, TEXT = range(4)
+_KINDS = {"u": UNSIGNED, "i": SIGNED, "b": FLAG, "t": TEXT}
+
+
+class FieldTable(NamedTuple):
+    """Fields of several layouts: rows ``first[layout]..last[layout]`` of ``fields``; names are ranges of ``names``."""
+
+    first: Ints
+    last: Ints
+    fields: Ints
+    names: Bytes
+
+
+def field_table(layouts: list[tuple[Field, ...] | None], *, scaled: bool, skip: frozenset[str]) -> FieldTable:
+    """Compile fields; None gives no rows. ``scaled`` writes SI values under SI names."""
+    first: list[int] = []
+    last: list[int] = []
+    rows: list[tuple[int, ...]] = []
+    names = bytearray()
+    for fields in layouts:
+        first.append(len(rows))
+        at = 0
+        for item in fields or ():
+            start, at = at, at + item.bits
+            if item.kind not in _KINDS or item.name in skip:
+                continue
+            use = scaled and bool(item.si)
+            name = (item.si if use else item.name).encode()
+            factor = 10**item.decimals
+            none = item.absent is None or not scaled
+            rows.append(
+                (start, item.bits, _KINDS[item.kind], round(item.num * factor) if use else 1,
+                 round(item.den) if use else 1, item.decimals if use else 0, NULL if none else item.absent,
+                 item.low if use and item.low is not None else NULL + 1,
+                 item.high if use and item.high is not None else 1 << 31, len(names), len(name))
+            )  # fmt: skip
+            names += name
+        last.append(len(rows))
+    return FieldTable(
+        np.array(first, np.int64), np.array(last, np.int64), np.array(rows, np.int64).reshape(-1, FIELD),
+        np.frombuffer(bytes(names) or b"\0", np.uint8),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _number(value: int, decimals: int, out: Bytes, at: int) -> int:
+    """Append a decimal number whose last ``decimals`` digits stand after the point."""
+    if value < 0:
+        out[at] = 45
+        at, value = at + 1, -value
+    size, rest = 1, value // 10
+    while rest > 0:
+        size, rest = size + 1, rest // 10
+    size = max(size, decimals + 1)
+    end = at + size + (1 if decimals > 0 else 0)
+    k = end - 1
+    for place in range(size):
+        if place == decimals and decimals > 0:
+            out[k] = 46
+            k -= 1
+        out[k] = 48 + value % 10
+        value //= 10
+        k -= 1
+    return end
+
+
+@njit(cache=True, nogil=True)
+def _word(out: Bytes, at: int, word: int) -> int:
+    letters = (
+        (110, 117, 108, 108, 0) if word == 0 else (116, 114, 117, 101, 0) if word == 1 else (102, 97, 108, 115, 101)
+    )
+    for k in range(5 if word == 2 else 4):
+        out[at + k] = letters[k]
+    return at + (5 if word == 2 else 4)
+
+
+@njit(cache=True, nogil=True)
+def _text(buf: Bytes, payload: int, chars: int, start: int, end: int, out: Bytes, at: int) -> int:
+    out[at] = 34
+    at += 1
+    begun, bit = at, start
+    while bit + 6 <= end:
+        six = bits_at(buf, payload, chars, bit, 6)
+        if six == 0:
+            break
+        char = _TEXT[six]
+        if char in (34, 92):
+            out[at] = 92
+            at += 1
+        out[at] = char
+        at, bit = at + 1, bit + 6
+    while at > begun and out[at - 1] == 32:
+        at -= 1
+    out[at] = 34
+    return at + 1
+
+
+@njit(cache=True, nogil=True)
+def field_value(buf: Bytes, payload: int, chars: int, length: int, base: int, field: Ints, out: Bytes, at: int) -> int:
+    """Append one field's value; ``base`` is the bit its layout begins at."""
+    start, width, kind = base + field[F_START], field[F_WIDTH], field[F_KIND]
+    if kind == TEXT:
+        return _text(buf, payload, chars, start, min(length, start + width) if width > 0 else length, out, at)
+    raw = bits_at(buf, payload, chars, start, width)
+    if kind == SIGNED and raw >> (width - 1):
+        raw -= 1 << width
+    if kind == FLAG:
+        return _word(out, at, 1 if raw else 2)
+    if raw == field[F_ABSENT] or raw < field[F_LOW] or raw > field[F_HIGH]:
+        return _word(out, at, 0)
+    num, den = field[F_NUM], field[F_DEN]
+    if num != 1 or den != 1:
+        raw = raw * num
+        raw = (2 * raw + den) // (2 * den) if raw >= 0 else -((-2 * raw + den) // (2 * den))
+    return _number(raw, field[F_DECIMALS], out, at)
+
+
+@njit(cache=True, nogil=True)
+def field_name(table: FieldTable, row: int, out: Bytes, at: int) -> int:
+    """Append ``"name":``."""
+    out[at] = 34
+    start, length = table.fields[row, F_NAME], table.fields[row, F_LENGTH]
+    for k in range(length):
+        out[at + 1 + k] = table.names[start + k]
+    out[at + length + 1], out[at + length + 2] = 34, 58
+    return at + length + 3
+
+
+@njit(cache=True, nogil=True)
+def objects_room(rec: Table, messages: Table, rows: Ints, count: int, table: FieldTable) -> int:
+    """Greatest number of bytes the objects of the rows can take."""
+    room = 0
+    for row in range(count):
+        at, layout = messages[rows[row], 0], messages[rows[row], 1]
+        for f in range(table.first[layout], table.last[layout]):
+            room += table.fields[f, F_LENGTH] + 26
+        room += rec[at, CHARS] * 2 + 4
+    return room
+
+
+@njit(cache=True, nogil=True)
+def objects(
+    buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, table: FieldTable, offsets: Raw, out: Bytes
+) -> None:
+    """One JSON object a row of the fields that its payload holds whole."""
+    at = 0
+    for row in range(count):
+        offsets[row] = at
+        one, layout = messages[rows[row], 0], messages[rows[row], 1]
+        payload, chars = rec[one, PAYLOAD], rec[one, CHARS]
+        length = chars * 6 - rec[one, FILL]
+        out[at] = 123
+        at += 1
+        begun = at
+        for f in range(table.first[layout], table.last[layout]):
+            field = table.fields[f]
+            if field[F_START] + max(1, field[F_WIDTH]) > length:
+                continue
+            if at > begun:
+                out[at] = 44
+                at += 1
+            at = field_name(table, f, out, at)
+            at = field_value(buf, payload, chars, length, 0, field, out, at)
+        out[at] = 125
+        at += 1
+    offsets[count] = at

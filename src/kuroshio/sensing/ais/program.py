@@ -1,0 +1,206 @@
+"""Layouts compiled to integer arrays: what the kernels read instead of code for each message type.
+
+What enters: the layouts and the schema's tables. What leaves: which layout a payload has (`Choice`), which bits go to
+which slot of a family (`Family`), and how slots become columns (`Output`). Arrays are arguments of the kernels, never
+their constants: a kernel's cache stays valid when a table changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from kuroshio.schema import AIDS, BASE_STATIONS, BINARY, MANAGEMENT, POSITIONS, SAFETY, STATICS, Table
+from kuroshio.schema.reports import ENVELOPE
+from kuroshio.sensing.ais.fields import Field
+from kuroshio.sensing.ais.layouts import LAYOUTS
+from kuroshio.sensing.ais.pack import ARMOUR
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+NULL = -(1 << 31)  # raw value of a field the payload does not have; no field of 32 bits or less means it
+WORD = 60  # bits in a payload word: ten characters
+
+SIX = np.full(256, 255, np.uint8)  # value of a payload character, 255 where it is none
+for _value, _char in enumerate(ARMOUR):
+    SIX[_char] = _value
+
+
+class Choice(NamedTuple):
+    """Candidates by message type, selectors, least length and auxiliary mark by layout."""
+
+    candidates: Ints
+    when: Ints
+    min_bits: Ints
+    auxiliary: Ints
+
+
+class Bits(NamedTuple):
+    """Where the slots of a family are: by layout and slot, first bit (-1 none), width, signed; payload words needed."""
+
+    start: Ints
+    width: Ints
+    signed: Ints
+    words: Ints
+
+
+class Scale(NamedTuple):
+    """SI conversion of one column by layout: factor, divisor, and the raw values that are a measurement."""
+
+    num: Floats
+    den: Floats
+    low: Ints
+    high: Ints
+    absent: Ints
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of a family: its slot and how it is made of it: raw, si, rot, flag or text."""
+
+    name: str
+    how: str
+    slot: int = -1
+    scale: Scale | None = None
+    absent: Ints | None = None
+    text: Ints | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one table is made: its slots and its columns after the envelope."""
+
+    table: Table
+    slots: tuple[str, ...]
+    bits: Bits
+    outputs: tuple[Output, ...]
+
+
+HEAD_SLOTS = ("type", "repeat", "mmsi")
+_EXTRA_SLOTS = {
+    "base_stations": ("utc_year", "utc_month", "utc_day", "utc_hour", "utc_minute", "utc_second"),
+    "statics": ("part",),
+}
+_MADE_ELSEWHERE = {"part", "utc_at", "content", "payload", "payload_bits"} | {c.name for c in ENVELOPE}
+
+
+def choice() -> Choice:
+    """Which layouts a type may have, and what decides between them."""
+    candidates = np.full((64, 4), -1, np.int64)
+    when = np.zeros((len(LAYOUTS), 2, 3), np.int64)
+    auxiliary = np.full(len(LAYOUTS), -1, np.int64)
+    for at, layout in enumerate(LAYOUTS):
+        for number in layout.types:
+            row = candidates[number]
+            row[np.flatnonzero(row < 0)[0]] = at
+        for k, selector in enumerate(layout.when):
+            when[at, k] = selector
+        if layout.variant.startswith("B"):
+            auxiliary[at] = int(layout.variant == "B-auxiliary")
+    auxiliary[[i for i, layout in enumerate(LAYOUTS) if 24 not in layout.types]] = -1
+    return Choice(candidates, when, np.array([layout.min_bits for layout in LAYOUTS], np.int64), auxiliary)
+
+
+def families_of(at: int) -> tuple[str, ...]:
+    """Tables a layout gives rows to: its own, and those that share what it says."""
+    layout = LAYOUTS[at]
+    if layout.family in {"base_stations", "aids"}:
+        return (layout.family, "positions")
+    return (layout.family, "statics") if 19 in layout.types else (layout.family,)
+
+
+def _source(column: str, at: int) -> tuple[Field, str] | None:
+    for item in LAYOUTS[at].fields:
+        if item.si == column:
+            return item, "rot" if column == "rot_degpmin" else "si"
+        if item.name == column:
+            return item, {"b": "flag", "t": "text"}.get(item.kind, "raw")
+        if item.name + "_raw" == column:
+            return item, "code"
+    if column == "dest_mmsi":
+        return next(((f, "raw") for f in LAYOUTS[at].fields if f.name == "dest_mmsi1"), None)
+    return None
+
+
+def _scale(found: dict[int, Field]) -> Scale:
+    count = len(LAYOUTS)
+    scale = Scale(
+        np.ones(count), np.ones(count), np.full(count, NULL + 1, np.int64), np.full(count, 1 << 31, np.int64),
+        np.full(count, NULL, np.int64),
+    )  # fmt: skip
+    for at, item in found.items():
+        scale.num[at], scale.den[at] = item.num, item.den
+        scale.low[at] = item.raw_min if item.low is None else item.low
+        scale.high[at] = item.raw_max if item.high is None else item.high
+        scale.absent[at] = NULL if item.absent is None else item.absent
+    return scale
+
+
+def _text_ranges(found: dict[int, Field]) -> Ints:
+    """First bit and width by layout (-1 none, width 0 to the end), and the same of an extension."""
+    ranges = np.full((len(LAYOUTS), 4), -1, np.int64)
+    for at, item in found.items():
+        ranges[at, :2] = LAYOUTS[at].starts[item.name], item.bits
+        if LAYOUTS[at].has("name_extension") and item.name == "name":
+            ranges[at, 2:] = LAYOUTS[at].starts["name_extension"], 0
+    return ranges
+
+
+def family(table: Table) -> Family:
+    """Program of one table, from the names of its columns and of the fields."""
+    members = [at for at in range(len(LAYOUTS)) if table.name in families_of(at)]
+    slots: list[str] = [*HEAD_SLOTS, *_EXTRA_SLOTS.get(table.name, ())]
+    outputs = []
+    for column in table.names:
+        if column in _MADE_ELSEWHERE:
+            continue
+        sources = {at: found for at in members if (found := _source(column, at)) is not None}
+        assert sources, f"no field for column {table.name}.{column}"
+        fields = {at: item for at, (item, _) in sources.items()}
+        how = next(iter(sources.values()))[1]
+        if how == "si" and pa.types.is_integer(table.arrow.field(column).type):
+            how = "raw"
+        if how == "text":
+            outputs.append(Output(column, how, text=_text_ranges(fields)))
+            continue
+        slot = next(iter(fields.values())).name
+        if slot not in slots:
+            slots.append(slot)
+        scale = _scale(fields)
+        absent = scale.absent if how == "raw" else np.full(len(LAYOUTS), NULL, np.int64)
+        outputs.append(Output(column, how, slots.index(slot), scale, absent))
+    return Family(table, tuple(slots), _bits(members, slots), tuple(outputs))
+
+
+def _bits(members: list[int], slots: list[str]) -> Bits:
+    shape = (len(LAYOUTS), len(slots))
+    bits = Bits(
+        np.full(shape, -1, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64),
+        np.zeros(len(LAYOUTS), np.int64),
+    )  # fmt: skip
+    for at in members:
+        layout, end = LAYOUTS[at], 0
+        for k, name in enumerate(slots):
+            named = name if layout.has(name) else "dest_mmsi1" if name == "dest_mmsi" else name
+            if named in layout.starts and layout.find(named).kind in "uib":
+                item = layout.find(named)
+                bits.start[at, k], bits.width[at, k] = layout.starts[named], item.bits
+                bits.signed[at, k] = item.kind == "i"
+                end = max(end, layout.starts[named] + item.bits)
+        bits.words[at] = -(-end // WORD)
+    return bits
+
+
+FAMILIES: dict[str, Family] = {
+    table.name: family(table) for table in (POSITIONS, STATICS, BASE_STATIONS, AIDS, SAFETY, BINARY, MANAGEMENT)
+}
+MEMBERS = np.zeros((len(LAYOUTS), len(FAMILIES)), np.uint8)  # layout, family: gives a row
+for _at in range(len(LAYOUTS)):
+    for _name in families_of(_at):
+        MEMBERS[_at, list(FAMILIES).index(_name)] = 1
+CHOICE = choice()

@@ -1,0 +1,389 @@
+r"""First pass: lines to records, one a sentence, and rejects; nothing is decoded yet.
+
+What enters: a buffer whose lines end with LF. What leaves: rows of integers that point into it. A line may hold
+prefix text, tag blocks and several sentences: ``2024-07-19 08:45:30 \s:x*1A\!AIVDM,...*7F,r003669946,1342569600``.
+It does not join parts (`parts`) and does not look into payloads.
+
+Each line counts once: by its last good sentence, else by its first reject, else as a comment.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from kuroshio.sensing.ais.clocks import (
+    ISO_PREFIX,
+    PGHP,
+    RECEIVER_SUFFIX,
+    TAG_BLOCK,
+    Bytes,
+    digits,
+    epoch_us,
+    i64,
+    pghp_us,
+    prefix_us,
+)
+
+Table = npt.NDArray[np.int64]
+
+MAX_LINE = 65_536  # bytes; a longer line is one reject
+MAX_SENTENCES = 64  # on one line
+MAX_PAYLOAD = 1024  # characters in one sentence
+STATION_ROOM = 64  # bytes of a station name kept between lines
+
+# columns of a record
+(LINE, START, LENGTH, PAYLOAD, CHARS, FILL, TOTAL, PART, SEQUENCE, CHANNEL, TALKER, TIME, CLOCK, STATION, GROUP, COUNTS,
+ CHECKED, PARTS) = range(18)  # fmt: skip
+RECORD = 18
+
+# columns of a reject
+R_LINE, R_START, R_LENGTH, R_REASON, R_A, R_B, R_COUNTS, R_EVENT = range(8)
+REJECT = 8
+
+REASONS = (
+    "not_nmea", "not_ais", "checksum", "checksum_missing", "bad_field", "empty_payload", "payload_too_long",
+    "line_too_long", "too_many_sentences", "tag_checksum", "bad_payload", "too_short", "unknown_type", "orphan_part",
+)  # fmt: skip
+(NOT_NMEA, NOT_AIS, CHECKSUM, CHECKSUM_MISSING, BAD_FIELD, EMPTY, LONG_PAYLOAD, LONG_LINE, MANY, TAG_CHECKSUM,
+ BAD_PAYLOAD, SHORT, UNKNOWN_TYPE, ORPHAN) = range(14)  # fmt: skip
+
+# state carried from line to line
+(S_LINE, S_COMMENTS, S_RECORDS, S_REJECTS, S_TIME, S_CLOCK, S_STATION, S_RANK, S_TAG_BAD, S_JOINED, S_KEEP_BAD,
+ T_TIME, T_STATION, T_GROUP, T_BAD, T_RANK) = range(16)  # fmt: skip
+STATE = 16
+
+# stations: the tag block's s beats the wrapper's base station, a suffix, and the tag block's si
+RANK_NONE, RANK_SI, RANK_SUFFIX, RANK_PGHP, RANK_S = range(5)
+
+_HEX = np.full(256, 255, np.uint8)
+for _k, _c in enumerate(b"0123456789ABCDEF"):
+    _HEX[_c] = _k
+for _k, _c in enumerate(b"abcdef"):
+    _HEX[_c] = 10 + _k
+# 1 ends a sentence's body: * ! \ $ LF CR;  2 is the comma
+_CLASS = np.zeros(256, np.uint8)
+for _c in b"*!\\$\n\r":
+    _CLASS[_c] = 1
+_CLASS[44] = 2
+
+
+@njit(cache=True, nogil=True)
+def _station(start: int, length: int) -> int:
+    return (start << 8) | min(length, STATION_ROOM - 1)
+
+
+@njit(cache=True, nogil=True)
+def _tag_group(buf: Bytes, start: int, stop: int) -> int:
+    """Group number of ``part-parts-number``; a number that is not decimal is hashed."""
+    at, dashes = start, 0
+    while at < stop and dashes < 2:
+        if buf[at] == 45:
+            dashes += 1
+        at += 1
+    if dashes < 2 or at == stop:
+        return -1
+    value = 0
+    for k in range(at, stop):
+        value = (value * 131 + i64(buf[k])) & 0x3FFFFFFFFFFFFFF
+    return value
+
+
+@njit(cache=True, nogil=True)
+def _tag_field(buf: Bytes, start: int, stop: int, state: Table) -> None:
+    colon = start
+    while colon < stop and buf[colon] != 58:
+        colon += 1
+    if colon in (stop, start):
+        return
+    key = buf[start]
+    if colon == start + 1:
+        if key == 99:  # c
+            value = epoch_us(buf, colon + 1, stop)
+            if value >= 0:
+                state[T_TIME] = value
+        elif key == 115 and stop > colon + 1:  # s
+            state[T_STATION], state[T_RANK] = _station(colon + 1, stop - colon - 1), RANK_S
+        elif key == 103:  # g
+            state[T_GROUP] = _tag_group(buf, colon + 1, stop)
+    elif colon == start + 2 and key == 115 and buf[start + 1] == 105 and state[T_RANK] < RANK_SI:  # si
+        state[T_STATION], state[T_RANK] = _station(colon + 1, stop - colon - 1), RANK_SI
+
+
+@njit(cache=True, nogil=True)
+def _tag_block(buf: Bytes, at: int, state: Table) -> int:
+    """Read the tag block whose backslash is at ``at``; index after it. Fields count only under a right checksum."""
+    start, value = at + 1, 0
+    q = start
+    while buf[q] != 42 and buf[q] != 92 and buf[q] != 10 and buf[q] != 33:
+        value ^= i64(buf[q])
+        q += 1
+    good = False
+    stop = q
+    if buf[q] == 42:
+        high, low = _HEX[buf[q + 1]], _HEX[buf[q + 2]]
+        good = high < 16 and low < 16 and high * 16 + low == value
+        while buf[q] != 92 and buf[q] != 10 and buf[q] != 33:
+            q += 1
+    if good or (state[S_KEEP_BAD] != 0 and buf[stop] == 42):
+        field = start
+        for k in range(start, stop + 1):
+            if k == stop or buf[k] == 44:
+                _tag_field(buf, field, k, state)
+                field = k + 1
+    if not good:
+        state[T_BAD] += 1
+        state[S_TAG_BAD] += 1
+    return q + 1 if buf[q] == 92 else q
+
+
+@njit(cache=True, nogil=True)
+def _suffix(buf: Bytes, start: int, stop: int, row: Table, rank: int) -> None:
+    """Receiver's own fields after the checksum: ``,r003669946,1342569600`` and their relatives."""
+    field = start
+    timed = row[CLOCK] == TAG_BLOCK
+    for k in range(start, stop + 1):
+        if k < stop and buf[k] != 44:
+            continue
+        if k - field >= 9 and not timed and 48 <= buf[field] <= 57:
+            value = epoch_us(buf, field, k)
+            if value >= 0:
+                row[TIME], row[CLOCK], timed = value, RECEIVER_SUFFIX, True
+        elif k - field >= 3 and rank < RANK_SUFFIX and (buf[field] == 114 or buf[field] == 98):
+            row[STATION], rank = _station(field, k - field), RANK_SUFFIX
+        field = k + 1
+
+
+@njit(cache=True, nogil=True)
+def _refuse(rej: Table, state: Table, start: int, stop: int, reason: int, a: int, b: int) -> None:
+    row = rej[state[S_REJECTS]]
+    row[R_LINE], row[R_EVENT], row[R_START], row[R_LENGTH] = state[S_LINE], state[S_LINE], start, stop - start
+    row[R_REASON], row[R_A], row[R_B], row[R_COUNTS] = reason, a, b, 0
+    state[S_REJECTS] += 1
+
+
+@njit(cache=True, nogil=True)
+def _sentence(buf: Bytes, p: int, row: Table, keep_bad: bool, comma: Table) -> tuple[int, int, int, int]:
+    """Read the sentence whose ``!`` is at ``p`` into a record.
+
+    Returns index after it, reject reason or -1, and two numbers for the reason's detail.
+    """
+    count, value = 0, 0
+    q = p + 1
+    while True:
+        byte = buf[q]
+        kind = _CLASS[byte]
+        if kind == 1:
+            break
+        value ^= i64(byte)
+        if kind == 2:
+            if count < 8:
+                comma[count] = q
+            count += 1
+        q += 1
+    checked, given, after = False, -1, q
+    if buf[q] == 42:
+        high, low = i64(_HEX[buf[q + 1]]), i64(_HEX[buf[q + 2]])
+        after = q + 1
+        if high < 16 and low < 16:
+            given, after = high * 16 + low, q + 3
+            checked = given == value
+    vdm = q > p + 6 and buf[p + 3] == 86 and buf[p + 4] == 68 and (buf[p + 5] == 77 or buf[p + 5] == 79)
+    if not vdm or count == 0 or comma[0] != p + 6:
+        return after, (NOT_AIS if checked else NOT_NMEA), 0, 0
+    if not checked and not keep_bad:
+        return after, (CHECKSUM if given >= 0 else CHECKSUM_MISSING), value, given
+    if count < 5:
+        return after, BAD_FIELD, 0, count
+    total, end = digits(buf, comma[0] + 1, comma[1], 2)
+    part, end2 = digits(buf, comma[1] + 1, comma[2], 2)
+    if total < 1 or total > 9 or part < 1 or part > total or end != comma[1] or end2 != comma[2]:
+        return after, BAD_FIELD, 1, 0
+    sequence, end = digits(buf, comma[2] + 1, comma[3], 9)
+    first = comma[4] + 1
+    stop = comma[5] if count > 5 else q
+    fill = 0
+    if count > 5:
+        last = comma[6] if count > 6 else q
+        fill, end = digits(buf, stop + 1, last, 2)
+        fill = 0 if last == stop + 1 else fill
+        if fill < 0 or fill > 6 or (end != last and last != stop + 1):
+            return after, BAD_FIELD, 2, 0
+    chars = stop - first
+    if chars == 0:
+        return after, EMPTY, 0, 0
+    if chars > MAX_PAYLOAD:
+        return after, LONG_PAYLOAD, chars, 0
+    channel = 0
+    for k in range(comma[3] + 1, min(comma[4], comma[3] + 3)):
+        channel = (channel << 8) | i64(buf[k])
+    row[PAYLOAD], row[CHARS], row[FILL], row[TOTAL], row[PART] = first, chars, fill, total, part
+    row[SEQUENCE], row[CHANNEL], row[CHECKED], row[PARTS] = sequence, channel, checked, -1
+    row[TALKER] = (i64(buf[p + 1]) << 8) | i64(buf[p + 2])
+    return after, -1, 0, 0
+
+
+@njit(cache=True, nogil=True)
+def _pend(state: Table, time: int, clock: int, station: int, rank: int) -> None:
+    if time >= 0:
+        state[S_TIME], state[S_CLOCK] = time, clock
+    if rank > state[S_RANK]:
+        state[S_STATION], state[S_RANK] = station, rank
+
+
+@njit(cache=True, nogil=True)
+def _accept(buf: Bytes, after: int, stop: int, prefix: int, clock: int, row: Table, state: Table) -> None:
+    """Complete a record with the clocks and the station that go with it, best first."""
+    rank = state[T_RANK]
+    row[TIME], row[CLOCK], row[STATION], row[GROUP] = -1, -1, state[T_STATION], state[T_GROUP]
+    if state[T_TIME] >= 0:
+        row[TIME], row[CLOCK] = state[T_TIME], TAG_BLOCK
+    if rank < state[S_RANK]:
+        row[STATION], rank = state[S_STATION], state[S_RANK]
+    if stop > after and buf[after] == 44:
+        _suffix(buf, after + 1, stop, row, rank)
+    if row[TIME] < 0 and state[S_TIME] >= 0:
+        row[TIME], row[CLOCK] = state[S_TIME], state[S_CLOCK]
+    if row[TIME] < 0 and prefix >= 0:
+        row[TIME], row[CLOCK] = prefix, clock
+
+
+@njit(cache=True, nogil=True)
+def _forget(state: Table) -> None:
+    state[S_TIME], state[S_CLOCK], state[S_STATION], state[S_RANK] = -1, -1, 0, RANK_NONE
+
+
+@njit(cache=True, nogil=True)
+def _fresh_tag(state: Table) -> None:
+    state[T_TIME], state[T_STATION], state[T_GROUP], state[T_BAD], state[T_RANK] = -1, 0, -1, 0, RANK_NONE
+
+
+@njit(cache=True, nogil=True)
+def _line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: Table) -> int:
+    """Read one line from its first byte; index of its LF."""
+    keep_bad = state[S_KEEP_BAD] != 0
+    first_reject = state[S_REJECTS]
+    first_record = state[S_RECORDS]
+    prefix, clock = -1, -1
+    p, piece, sentences, carried = ls, ls, 0, False
+    _fresh_tag(state)
+    tagged = False
+    if buf[p] == 35:  # '#'
+        while buf[p] != 10:
+            p += 1
+        state[S_COMMENTS] += 1
+        return p
+    while True:
+        while _CLASS[buf[p]] != 1 or buf[p] == 42 or buf[p] == 13:
+            p += 1
+        byte = buf[p]
+        if byte == 10:
+            break
+        if p > ls and sentences == 0 and prefix < 0 and not tagged:
+            prefix, clock = prefix_us(buf, ls, p)
+        if byte == 92:
+            p = _tag_block(buf, p, state)
+            tagged = True
+            continue
+        if byte == 36 and buf[p + 1] == 80 and buf[p + 2] == 71 and buf[p + 3] == 72 and buf[p + 4] == 80:
+            stop = p
+            while buf[stop] != 10 and buf[stop] != 42:
+                stop += 1
+            time, at, length = pghp_us(buf, p, stop)
+            if time >= 0:
+                _pend(state, time, PGHP, _station(at, length), RANK_PGHP if length > 0 else RANK_NONE)
+                carried = True
+                p = stop
+                while _CLASS[buf[p]] != 1 or buf[p] == 42 or buf[p] == 13:
+                    p += 1
+                piece = p
+                continue
+        sentences += 1
+        if sentences > MAX_SENTENCES:
+            while buf[p] != 10:
+                p += 1
+            _refuse(rej, state, piece, p, MANY, sentences, MAX_SENTENCES)
+            break
+        row = rec[state[S_RECORDS]]
+        after, reason, a, b = _sentence(buf, p, row, keep_bad, comma)
+        p = after
+        while (_CLASS[buf[p]] != 1 or buf[p] == 42) and buf[p] != 13:
+            p += 1
+        if reason >= 0:
+            last = state[S_REJECTS] - 1
+            if reason == NOT_NMEA and last >= first_reject and rej[last, R_REASON] == NOT_NMEA:
+                rej[last, R_LENGTH] = p - rej[last, R_START]  # one row for a run of fragments
+            else:
+                _refuse(rej, state, piece, p, reason, a, b)
+        else:
+            _accept(buf, after, p, prefix, clock, row, state)
+            row[LINE], row[START], row[LENGTH], row[COUNTS] = state[S_LINE], piece, p - piece, 0
+            state[S_RECORDS] += 1
+        _forget(state)
+        _fresh_tag(state)
+        tagged = False
+        piece = p
+    if p - ls > MAX_LINE:
+        state[S_RECORDS], state[S_REJECTS] = first_record, first_reject
+        _refuse(rej, state, ls, p, LONG_LINE, p - ls, MAX_LINE)
+    elif tagged:
+        if state[T_BAD] > 0:
+            if sentences == 0:
+                _refuse(rej, state, piece, p, TAG_CHECKSUM, 0, 0)
+        else:
+            _pend(state, state[T_TIME], TAG_BLOCK, state[T_STATION], state[T_RANK])
+            carried = True
+    _count_line(buf, ls, p, rej, rec, state, first_record, first_reject, carried)
+    return p
+
+
+@njit(cache=True, nogil=True)
+def _count_line(
+    buf: Bytes,
+    ls: int,
+    p: int,
+    rej: Table,
+    rec: Table,
+    state: Table,
+    first_record: int,
+    first_reject: int,
+    carried: bool,
+) -> None:
+    """Decide which row the line is counted by."""
+    records = state[S_RECORDS] - first_record
+    state[S_JOINED] += max(0, records + state[S_REJECTS] - first_reject - 1)
+    if records > 0:
+        rec[state[S_RECORDS] - 1, COUNTS] = 1
+        return
+    if state[S_REJECTS] > first_reject:
+        rej[first_reject, R_COUNTS] = 1
+        return
+    blank = True
+    for k in range(ls, p):
+        if buf[k] != 32 and buf[k] != 13 and buf[k] != 9:
+            blank = False
+            break
+    if not blank and not carried:
+        time, clock = prefix_us(buf, ls, p) if p - ls <= 40 else (-1, -1)
+        if time >= 0 and (clock == ISO_PREFIX or p - ls <= 24):
+            _pend(state, time, clock, 0, RANK_NONE)
+        else:
+            _refuse(rej, state, ls, p, NOT_NMEA, 0, 0)
+            rej[first_reject, R_COUNTS] = 1
+            return
+    state[S_COMMENTS] += 1
+
+
+@njit(cache=True, nogil=True)
+def scan(buf: Bytes, pos: int, stop: int, rec: Table, rej: Table, state: Table) -> int:
+    """Read lines from ``pos`` while there is room for their rows; index of the first line not read.
+
+    ``buf[stop - 1]`` is LF and at least 8 bytes follow it. Rows are counted in ``state``.
+    """
+    records, rejects = rec.shape[0] - MAX_SENTENCES - 2, rej.shape[0] - MAX_SENTENCES - 2
+    comma = np.empty(8, np.int64)
+    while pos < stop and state[S_RECORDS] < records and state[S_REJECTS] < rejects:
+        state[S_LINE] += 1
+        pos = _line(buf, pos, rec, rej, state, comma) + 1
+    return pos
