@@ -106,12 +106,9 @@ class Archive:
             raise StoreError(f"{path} cannot be read: {err}", code="store.corrupt", advice="Restore the file.") from err
 
     def _remove_uncommitted(self) -> None:
-        for path in self.folder.glob("*/*/p-*.parquet"):
-            number = part_number(path)
-            if number is not None and number > self._last_part:
-                path.unlink()
-        for path in self.folder.glob("*/*/.*.tmp"):
-            path.unlink()
+        parts = [(part_number(path), path) for path in self.folder.glob("*/*/p-*.parquet")]
+        disk.remove([path for number, path in parts if number is not None and number > self._last_part])
+        disk.remove(list(self.folder.glob("*/*/.*.tmp")))
 
     @property
     def position(self) -> int | None:
@@ -208,8 +205,7 @@ class Archive:
         with self._lock:
             folder = self.folder / name / day
             files = files_of_day(folder, self._last_part)
-            for path in files.stale:
-                path.unlink()
+            disk.remove(files.stale)
             if not files.parts:
                 return 0
             schema = stored_schema(self.table(name))
@@ -221,8 +217,7 @@ class Archive:
             assert through is not None
             target = folder / day_name(files.generation + 1, through)
             disk.write_durably(target, lambda path: write_parquet(sorted_rows, path))
-            for old in ([files.ordered] if files.ordered else []) + list(files.parts):
-                old.unlink()
+            disk.remove([*([files.ordered] if files.ordered else []), *files.parts])
             self.compactions += 1
             return sorted_rows.num_rows
 
@@ -249,10 +244,8 @@ class Archive:
                 count = sum(pq.read_metadata(path).num_rows for path in files.live)
                 row = {"table": name, "day": day, "rows": count, "rule": rule, "at": rfc3339(now_us)}
                 self._note_expired(row)
-                for path in folder.iterdir():
-                    path.unlink()
-                folder.rmdir()
-                disk.sync_folder(folder.parent)
+                disk.remove(list(folder.iterdir()))
+                disk.remove_folder(folder)
                 gone.append(row)
         return gone
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kuroshio.errors import StoreError
@@ -39,6 +39,24 @@ def make_folder(folder: Path) -> None:
             sync_folder(path.parent)
     except OSError as err:
         raise failed(f"folder {folder} could not be made", err) from err
+
+
+def remove(paths: Sequence[Path]) -> None:
+    """Remove files."""
+    for path in paths:
+        try:
+            path.unlink()
+        except OSError as err:
+            raise failed(f"file {path} could not be removed", err) from err
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove an empty folder, durably."""
+    try:
+        folder.rmdir()
+        sync_folder(folder.parent)
+    except OSError as err:
+        raise failed(f"folder {folder} could not be removed", err) from err
 
 
 def write_text(path: Path, text: str) -> None:
