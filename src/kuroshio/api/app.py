@@ -30,6 +30,8 @@ The roles that may use a path are listed there as `x-kuroshio-roles`.
 """
 
 
+ROUTERS = (session.router, picture.router, sharing.router, stream.router)
+
 NO_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Kuroshio</title>
 <h1>Kuroshio runs; its page is not built</h1>
 <p>The API answers under <code>/api/v1</code>; <a href="/api/openapi.json">its description</a>.</p>
@@ -85,9 +87,9 @@ def create_app(
     app.state.live = live
     app.state.gate = Gate(operations, chosen, passwords or Passwords())
     problems.install(app)
-    for router in (session.router, picture.router, sharing.router, stream.router):
-        app.include_router(router, prefix="/api/v1")
-    check_every_route(list(app.routes))
+    for router in ROUTERS:
+        check_every_route(router.routes)
+        app.include_router(router)
     _serve_page(app, page_dir)
     app.add_middleware(Shield, body_limit=chosen.body_limit, push_limit=chosen.push_limit, secure=chosen.secure)
     return app

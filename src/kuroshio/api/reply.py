@@ -14,6 +14,8 @@ from kuroshio.api.models import Problem
 from kuroshio.errors import InputError
 from kuroshio.node.views import NodeView
 
+BASE = "/api/v1"
+
 Viewpoint = Annotated[
     str | None,
     Query(

@@ -24,11 +24,11 @@ from kuroshio.api.models import (
     RecordStatus,
     TrackList,
 )
-from kuroshio.api.reply import PROBLEMS, Viewpoint, check_time, gate_of, node_of, party, reply
+from kuroshio.api.reply import BASE, PROBLEMS, Viewpoint, check_time, gate_of, node_of, party, reply
 from kuroshio.clock import rfc3339
 from kuroshio.errors import InputError
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(prefix=BASE, responses=PROBLEMS)
 
 ARROW = "application/vnd.apache.arrow.stream"
 GEOJSON = "application/geo+json"

@@ -19,13 +19,13 @@ from kuroshio.api.auth import (
 )
 from kuroshio.api.models import AuditRow, Done, Health, NewUser, SignIn, UserChange, UserRow, Who
 from kuroshio.api.passwords import digest_of, new_secret
-from kuroshio.api.reply import PROBLEMS, gate_of, reply
+from kuroshio.api.reply import BASE, PROBLEMS, gate_of, reply
 from kuroshio.clock import rfc3339
 from kuroshio.errors import NotFound
 from kuroshio.store import User
 from kuroshio.units import US_PER_S
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(prefix=BASE, responses=PROBLEMS)
 
 
 def _who(caller: Caller) -> dict[str, Any]:

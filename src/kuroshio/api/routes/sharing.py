@@ -22,11 +22,11 @@ from kuroshio.api.models import (
     Why,
     Withheld,
 )
-from kuroshio.api.reply import PROBLEMS, check_time, gate_of, node_of, reply
+from kuroshio.api.reply import BASE, PROBLEMS, check_time, gate_of, node_of, reply
 from kuroshio.errors import NotFound
 from kuroshio.store import ROLES
 
-router = APIRouter(responses=PROBLEMS, tags=["sharing"])
+router = APIRouter(prefix=BASE, responses=PROBLEMS, tags=["sharing"])
 
 PARTY = r"^[A-Za-z0-9_.-]{1,32}$"
 

@@ -11,9 +11,10 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from kuroshio.api.access import socket_caller
 from kuroshio.api.auth import PICTURE
 from kuroshio.api.live import OWN_KINDS, Client, Live
+from kuroshio.api.reply import BASE
 from kuroshio.errors import AuthError, KuroshioError
 
-router = APIRouter()
+router = APIRouter(prefix=BASE)
 
 RECHECK_S = 10.0  # how often a stream's session is looked at again
 CLOSE_REQUIRED, CLOSE_DENIED, CLOSE_UNKNOWN, CLOSE_FAILED = 4401, 4403, 4404, 4500  # RFC 6455 7.4.2: private use
