@@ -1,1 +1,37 @@
-"""Room of the house: see ARCHITECTURE.md."""
+"""Behaviour: tracks in, alerts with evidence out.
+
+What enters: TRACKS rows (live, in any batches) or POSITIONS (archive), definitions as data, zones. What leaves: ALERTS
+rows, each a change of an alert: open, extend, close, revise or void, with its grade and its evidence. It deliberately
+has no clock and reads no feed; it does not judge who may see an alert, and it never deletes one.
+"""
+
+from __future__ import annotations
+
+from kuroshio.behaviour.archive import detect
+from kuroshio.behaviour.definition import Definition, Definitions, Threshold, load_definitions
+from kuroshio.behaviour.engine import Engine
+from kuroshio.behaviour.ledger import fold
+from kuroshio.behaviour.segment import split_identities
+from kuroshio.geo.zones import Zone, Zones, load_zones
+
+__all__ = [
+    "Definition",
+    "Definitions",
+    "Engine",
+    "Threshold",
+    "Zone",
+    "Zones",
+    "detect",
+    "fold",
+    "load_definitions",
+    "load_zones",
+    "split_identities",
+    "warm_up",
+]
+
+
+def warm_up() -> None:
+    """Compile every kernel on a tiny input, so that the first batch of a live node is not slow."""
+    from kuroshio.behaviour.warm import run_once
+
+    run_once()

@@ -1,0 +1,92 @@
+"""Behaviour over an archive: one table of positions or tracks in, the alerts it holds out.
+
+It is the live core in one big batch. Positions without a ``track_id`` are split into tracks per identity first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kuroshio import schema
+from kuroshio.behaviour.core import Core, Facts
+from kuroshio.behaviour.definition import Definitions, load_definitions
+from kuroshio.behaviour.detector import Surroundings
+from kuroshio.behaviour.fixes import COASTED, TENTATIVE, Fixes, from_positions, from_tracks
+from kuroshio.behaviour.ledger import Ledger, fold, table
+from kuroshio.behaviour.segment import split_identities
+from kuroshio.behaviour.state import Fact
+from kuroshio.errors import InputError
+from kuroshio.geo.zones import Zones
+
+
+def archive_fixes(rows: pa.Table) -> Fixes:
+    """Rows of TRACKS (it has ``status`` and ``track_id``) or POSITIONS as fixes in canonical order.
+
+    Raises
+    ------
+    InputError
+        When the table has neither form.
+    """
+    if "track_id" in rows.column_names and "status" in rows.column_names:
+        fixes = from_tracks(rows)
+        return fixes.take((fixes.status != COASTED) & (fixes.status != TENTATIVE)).ordered()
+    missing = [c for c in ("mmsi", "observed_at", "lat_deg", "lon_deg") if c not in rows.column_names]
+    if missing:
+        raise InputError(f"not positions and not tracks: missing column {', '.join(missing)}", code="behaviour.columns")
+    if "track_id" in rows.column_names:
+        return from_positions(rows, np.asarray(rows["track_id"].cast(pa.int64()))).ordered()
+    fixes = from_positions(rows, np.zeros(rows.num_rows, np.int64))
+    fixes.track = split_identities(fixes.mmsi, fixes.t, fixes.lat, fixes.lon, fixes.sog, fixes.cog)
+    return fixes.ordered()
+
+
+def detect(
+    rows: pa.Table,
+    definitions: Definitions | None = None,
+    *,
+    zones: Zones | None = None,
+    coverage: Any = None,
+    now_us: int | None = None,
+) -> pa.Table:
+    """ALERTS, one row an alert as it stands at the end of the archive.
+
+    Parameters
+    ----------
+    rows
+        POSITIONS (MMSI, time, place; ``track_id`` optional) or TRACKS, in any order.
+    definitions
+        What to look for; by default what is shipped.
+    zones, coverage
+        Reference layers.
+    now_us
+        Time the archive is looked at from; by default its last row. It is ``known_at`` of every alert.
+
+    Raises
+    ------
+    InputError
+        When columns are missing.
+    """
+    definitions = definitions if definitions is not None else load_definitions()
+    fixes = archive_fixes(rows)
+    if not len(fixes):
+        return schema.ALERTS.empty()
+    end_us = int(fixes.t.max()) if now_us is None else now_us
+    ledger = Ledger(definitions, zones)
+    facts: dict[str, tuple[Fact, int]] = {}
+    for fact in run(fixes, definitions, end_us, zones=zones, coverage=coverage):
+        facts[ledger.id_of(fact)] = (fact, 1 if fact.end_us is None else 2)
+    return fold(table(ledger.update(facts, end_us)))
+
+
+def run(
+    fixes: Fixes, definitions: Definitions, end_us: int, *, zones: Zones | None = None, coverage: Any = None
+) -> list[Fact]:
+    """Facts as they stand at ``end_us``: the last word on each, in the order they were found."""
+    core = Core(definitions, Surroundings(zones, coverage))
+    out: Facts = []
+    core.step(fixes.take(fixes.t <= end_us) if len(fixes) and fixes.t.max() > end_us else fixes, out)
+    core.advance(end_us, out)
+    return list({fact.key: fact for _, fact in out}.values())

@@ -1,0 +1,122 @@
+"""The whole state of an engine as one Arrow IPC file: named arrays, and the facts as JSON.
+
+Written to a temporary file and renamed, so that a crash leaves the old one. Read back only when definitions and zones
+have the same digest: state of one definition means nothing to another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from kuroshio.behaviour.core import Core
+from kuroshio.behaviour.fixes import Fixes
+from kuroshio.behaviour.ledger import Standing
+from kuroshio.behaviour.state import Fact
+from kuroshio.errors import StoreError
+
+if TYPE_CHECKING:
+    from kuroshio.behaviour.engine import Engine
+
+FORMAT = 1
+_SCHEMA = pa.schema(
+    [("name", pa.string()), ("dtype", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.large_binary())]
+)
+
+
+def _fact_plain(fact: Fact) -> dict[str, Any]:
+    return asdict(fact) | {"values": dict(fact.values)}
+
+
+def _fact(plain: dict[str, Any]) -> Fact:
+    lists = {k: tuple(plain[k]) for k in ("tracks", "mmsis", "notes")}
+    points = tuple((str(p[0]), int(p[1]), float(p[2]), float(p[3])) for p in plain["points"])
+    return Fact(**{**plain, **lists, "points": points})
+
+
+def _facts(facts: dict[str, Fact]) -> dict[str, Any]:
+    return {name: _fact_plain(fact) for name, fact in facts.items()}
+
+
+def save(engine: Engine, path: Path) -> None:
+    """Write the checkpoint; see the module."""
+    from kuroshio.behaviour.engine import Engine as _Engine
+
+    assert isinstance(engine, _Engine)
+    arrays: dict[str, Any] = {f"core/{k}": v for k, v in engine.core.arrays().items()}
+    for i, snapshot in enumerate(engine.snapshots):
+        arrays |= {f"snapshot{i}/{k}": v for k, v in snapshot.core.arrays().items()}
+    arrays |= {f"buffer/{k}": v for k, v in engine.buffer.as_columns().items()}
+    arrays |= {f"history/{k}": v for k, v in Fixes.concat(engine.history).as_columns().items()}
+    meta = {
+        "format": FORMAT,
+        "definitions": engine.definitions.digest,
+        "zones": engine.zones.digest if engine.zones is not None else None,
+        "watermark_us": engine.watermark_us,
+        "facts": _facts(engine.facts),
+        "snapshots": [{"at_us": s.at_us, "facts": _facts(s.facts)} for s in engine.snapshots],
+        "standing": {n: {"fact": _fact_plain(s.fact), "grade": s.grade} for n, s in engine.ledger.standing.items()},
+        "finished": engine.ledger.finished,
+        "counts": dict(engine.counts),
+    }
+    names = list(arrays)
+    values = [np.ascontiguousarray(arrays[n]) for n in names]
+    body = pa.table(
+        [names, [v.dtype.str for v in values], [list(v.shape) for v in values], [v.tobytes() for v in values]],
+        schema=_SCHEMA.with_metadata({"kuroshio.behaviour": json.dumps(meta)}),
+    )
+    temporary = path.with_suffix(path.suffix + ".part")
+    try:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, body.schema) as writer:
+            writer.write_table(body)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as err:
+        raise StoreError(f"{path}: checkpoint not written: {err}", code="behaviour.checkpoint") from err
+
+
+def load(engine: Engine, path: Path) -> None:
+    """Take the checkpoint up; see the module."""
+    from kuroshio.behaviour.engine import _Snapshot
+
+    try:
+        with pa.OSFile(str(path), "rb") as source:
+            body = pa.ipc.open_file(source).read_all()
+        meta = json.loads(body.schema.metadata[b"kuroshio.behaviour"])
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as err:
+        raise StoreError(f"{path}: not a checkpoint: {err}", code="behaviour.checkpoint") from err
+    zones = engine.zones.digest if engine.zones is not None else None
+    for what, have in (("format", FORMAT), ("definitions", engine.definitions.digest), ("zones", zones)):
+        if meta.get(what) != have:
+            raise StoreError(
+                f"{path}: checkpoint of other {what} ({meta.get(what)}, here {have})",
+                code="behaviour.checkpoint_other",
+                advice="Start without it; alerts are made again from the stored tracks.",
+            )
+    groups: dict[str, dict[str, Any]] = {}
+    for row in body.to_pylist():  # one turn an array
+        group, name = row["name"].split("/", 1)
+        value = np.frombuffer(row["data"], np.dtype(row["dtype"])).reshape(row["shape"]).copy()
+        groups.setdefault(group, {})[name] = value
+    engine.core.restore(groups["core"])
+    engine.buffer = Fixes(**groups["buffer"])
+    history = Fixes(**groups["history"])
+    engine.history = [history] if len(history) else []
+    engine.watermark_us = meta["watermark_us"]
+    engine.facts = {n: _fact(f) for n, f in meta["facts"].items()}
+    engine.snapshots = []
+    for i, s in enumerate(meta["snapshots"]):
+        core = Core(engine.core.definitions, engine.core.around)
+        core.restore(groups[f"snapshot{i}"])
+        engine.snapshots.append(_Snapshot(s["at_us"], core, {n: _fact(f) for n, f in s["facts"].items()}))
+    engine.ledger.standing = {n: Standing(_fact(s["fact"]), s["grade"]) for n, s in meta["standing"].items()}
+    engine.ledger.finished = dict(meta["finished"])
+    engine.counts = Counter(meta["counts"])

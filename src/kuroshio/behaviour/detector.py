@@ -1,0 +1,184 @@
+"""What every detector is: a definition with state that takes batches in time order and gives facts.
+
+A detector knows no clock and no file. `step` takes rows, `advance` says that no row before a time will come any more.
+`RunDetector` is the common form for behaviours on one track; its subclasses say only which rows raise and lower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kuroshio.behaviour import runs
+from kuroshio.behaviour.definition import Definition
+from kuroshio.behaviour.state import CLOSE, EXTEND, Batch, Fact, State, number
+from kuroshio.geo.zones import Zones
+from kuroshio.units import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Reference layers that detectors may ask: zones, and the coverage model when there is one."""
+
+    zones: Zones | None = None
+    coverage: Any = None
+
+
+class Detector:
+    """Base of all detectors.
+
+    Parameters
+    ----------
+    definition
+        Thresholds and texts.
+    around
+        Reference layers.
+    """
+
+    kernel: ClassVar[str] = ""
+
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        self.definition = definition
+        self.around = around
+
+    def ensure(self, slots: int) -> None:
+        """Make room for that many tracks."""
+
+    def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
+        """Facts of the rows, as (kind, fact)."""
+        raise NotImplementedError
+
+    def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
+        """Facts that follow from silence up to a time."""
+
+    def arrays(self) -> dict[str, Any]:
+        """State by name, as arrays; `restore` takes the same."""
+        return {}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take state back."""
+
+
+class SlotDetector(Detector):
+    """Detector whose whole state is one `State`."""
+
+    int_default: ClassVar[tuple[int, ...]] = ()
+    float_default: ClassVar[tuple[float, ...]] = ()
+
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        self.state = State(self.int_default, self.float_default)
+        self.track_of: IntArray = np.zeros(0, np.int64)
+        self.exercise_of: Any = np.zeros(0, np.bool_)
+
+    def ensure(self, slots: int) -> None:
+        """Make room for that many tracks."""
+        self.state.ensure(slots)
+
+    def arrays(self) -> dict[str, Any]:
+        """The two matrices."""
+        return {"ints": self.state.ints, "floats": self.state.floats}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take the two matrices back."""
+        self.state.ints, self.state.floats = arrays["ints"], arrays["floats"]
+
+
+class RunDetector(SlotDetector):
+    """A condition on one track that holds for a while; subclasses give `codes` and `values`."""
+
+    int_default = runs.INT_DEFAULT
+    float_default = runs.FLOAT_DEFAULT
+
+    def codes(self, batch: Batch) -> tuple[IntArray, IntArray | None, FloatArray]:
+        """(code, label or None, value) of every row; code 1 raises, -1 lowers, 0 is neutral."""
+        raise NotImplementedError
+
+    def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
+        """Values of a fact by the names the definition uses."""
+        raise NotImplementedError
+
+    def zone_name(self, label: int) -> str | None:
+        """Zone of a label, where labels are zones."""
+        return None
+
+    def threshold(self, name: str, default: float) -> float:
+        """Threshold by name, or the default where the definition has none."""
+        t = self.definition.thresholds.get(name)
+        return float(t.value) if t is not None else default  # type: ignore[arg-type]
+
+    def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
+        """Run kernel over the rows."""
+        self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
+        code, label, value = self.codes(batch)
+        code = np.where(batch.ended, 2, code).astype(np.int64)
+        f = batch.fixes
+        events = runs.run_rows(
+            batch.slot,
+            f.t,
+            f.lat,
+            f.lon,
+            batch.step_m,
+            code,
+            np.full(len(f), -1, np.int64) if label is None else label.astype(np.int64),
+            np.ascontiguousarray(value, np.float64),
+            f.mmsi,
+            self.state.ints,
+            self.state.floats,
+            int(self.threshold("raise_n", 1)),
+            int(self.threshold("lower_n", 1)),
+            round(self.threshold("min_duration_s", 0) * 1e6),
+            self.threshold("min_distance_m", 0),
+            round(self.threshold("max_gap_s", 3600) * 1e6),
+            round(self.threshold("extend_every_s", 3600) * 1e6),
+        )
+        self._facts(*events, out)
+
+    def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
+        """End the runs of silent tracks."""
+        gap_us = round(self.threshold("max_gap_s", 3600) * 1e6)
+        self._facts(*runs.run_silence(self.state.ints, self.state.floats, to_us, gap_us), out)
+
+    def _facts(self, ints: IntArray, num: FloatArray, out: list[tuple[int, Fact]]) -> None:
+        for e, v in zip(ints.tolist(), num, strict=True):  # one turn an event, and events are few
+            kind, slot, start, met, end, rows, label, mmsi, cause = e
+            points = (("start", start, float(v[0]), float(v[1])), ("last", end, float(v[2]), float(v[3])))
+            fact = Fact(
+                definition=self.definition.id,
+                tracks=(int(self.track_of[slot]),),
+                mmsis=(mmsi,) if mmsi >= 0 else (),
+                start_us=start,
+                met_us=met,
+                end_us=end if kind == CLOSE else None,
+                lat_deg=float(v[2]),
+                lon_deg=float(v[3]),
+                values={
+                    "duration_s": (end - start) / 1e6,
+                    "path_m": number(v[4]),
+                    "updates": rows,
+                    **self.values(start, end, rows, v, label),
+                },
+                points=points,
+                rows=rows,
+                zone=self.zone_name(label),
+                cause=runs.CAUSES.get(cause),
+                exercise=bool(self.exercise_of[slot]),
+            )
+            out.append((EXTEND if kind == EXTEND else kind, fact))
+
+
+REGISTRY: dict[str, type[Detector]] = {}
+
+
+def register(kind: str) -> Callable[[type[Detector]], type[Detector]]:
+    """Put a detector class under the name that definitions call ``kernel``."""
+
+    def put(cls: type[Detector]) -> type[Detector]:
+        cls.kernel = kind
+        REGISTRY[kind] = cls
+        return cls
+
+    return put

@@ -1,0 +1,221 @@
+"""Silence of AIS on a track: from its last report to the next, known as soon as it is too long.
+
+The silence is of the track, not of the MMSI: the last report of one ship and the first of another that claims the same
+number make no gap. A track that the picture ended and a later one that claims the same MMSI are one ship again when the
+way between them could be sailed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from kuroshio.behaviour.definition import Definition
+from kuroshio.behaviour.detector import Detector, Surroundings, register
+from kuroshio.behaviour.fixes import NEVER
+from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, State, number
+from kuroshio.geo.earth import distance_m
+from kuroshio.units import FloatArray, IntArray
+
+MAX_RING = 64
+_MAX_MEMORY = 200_000  # identities whose ended tracks are remembered for a hand-over
+# state: integers LAST, PHASE, MMSI, COUNT, ENDED, then a ring of the last report times; numbers of the last report
+LAST, PHASE, MMSI, COUNT, ENDED, RING = range(6)
+
+
+@njit(cache=True, nogil=True)
+def _qualifies(ints: Any, s: int, need: int, window_us: int) -> bool:
+    if ints[s, COUNT] < need:
+        return False
+    oldest = ints[s, RING + (ints[s, COUNT] - need) % need]
+    return bool(ints[s, LAST] - oldest <= window_us)
+
+
+@njit(cache=True, nogil=True)
+def gap_rows(
+    slot: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    sog: Any,
+    cog: Any,
+    ais: Any,
+    mmsi: Any,
+    ended: Any,
+    ints: Any,
+    floats: Any,
+    silence_us: int,
+    need: int,
+    window_us: int,
+) -> tuple[Any, Any]:
+    """Events (kind, slot, start, end, row) with the place of the last report; rows in order (slot, time)."""
+    out, num = np.empty((64, 6), np.int64), np.empty((64, 6), np.float64)
+    k = 0
+    for i in range(slot.size):
+        s, a = slot[i], ais[i]
+        if k + 2 > out.shape[0]:
+            grown, grown_num = np.empty((2 * k + 2, 6), np.int64), np.empty((2 * k + 2, 6), np.float64)
+            grown[:k], grown_num[:k] = out[:k], num[:k]
+            out, num = grown, grown_num
+        if ended[i]:
+            ints[s, ENDED] = t[i]
+        if a == NEVER or (a <= ints[s, LAST] and ints[s, LAST] != NEVER):
+            continue
+        if ints[s, LAST] != NEVER and a - ints[s, LAST] > silence_us and _qualifies(ints, s, need, window_us):
+            for kind in (OPEN, CLOSE):
+                if kind == CLOSE or ints[s, PHASE] == 0:
+                    out[k, 0], out[k, 1], out[k, 2], out[k, 3] = kind, s, ints[s, LAST], a
+                    out[k, 4], out[k, 5] = ints[s, MMSI], min(ints[s, COUNT], need)
+                    num[k, :4], num[k, 4], num[k, 5] = floats[s], lat[i], lon[i]
+                    k += 1
+        ints[s, PHASE] = 0
+        if mmsi[i] >= 0:
+            ints[s, MMSI] = mmsi[i]
+        ints[s, RING + ints[s, COUNT] % need] = a
+        ints[s, COUNT] += 1
+        ints[s, LAST] = a
+        floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], sog[i], cog[i]
+    return out[:k], num[:k]
+
+
+@njit(cache=True, nogil=True)
+def gap_silence(ints: Any, floats: Any, to_us: int, silence_us: int, need: int, window_us: int) -> Any:
+    """Slots whose silence has become too long by ``to_us``; they are marked open."""
+    out = np.empty(ints.shape[0], np.int64)
+    k = 0
+    for s in range(ints.shape[0]):
+        if ints[s, PHASE] == 0 and ints[s, LAST] != NEVER and to_us - ints[s, LAST] > silence_us:
+            if _qualifies(ints, s, need, window_us):
+                ints[s, PHASE] = 1
+                out[k] = s
+                k += 1
+            else:
+                ints[s, PHASE] = 2
+    return out[:k]
+
+
+@register("gap")
+class GapDetector(Detector):
+    """AIS gap: see `definitions/ais_gap.toml`."""
+
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        self.need = int(definition["min_reports"])
+        self.silence_us = definition.us("silence_s")
+        self.window_us = definition.us("window_s")
+        self.state = State((NEVER, 0, -1, 0, NEVER, *(NEVER,) * self.need), (np.nan,) * 4)
+        self.track_of: IntArray = np.zeros(0, np.int64)
+        self.exercise_of: Any = np.zeros(0, np.bool_)
+        self.by_mmsi: dict[int, int] = {}  # identity -> slot of its ended track
+
+    def ensure(self, slots: int) -> None:
+        """Make room for that many tracks."""
+        self.state.ensure(slots)
+
+    def arrays(self) -> dict[str, Any]:
+        """Matrices and the memory of ended tracks."""
+        pairs = np.asarray(list(self.by_mmsi.items()), np.int64).reshape(-1, 2)
+        return {"ints": self.state.ints, "floats": self.state.floats, "ended": pairs}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take state back."""
+        self.state.ints, self.state.floats = arrays["ints"], arrays["floats"]
+        self.by_mmsi = dict(arrays["ended"].tolist())
+
+    def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
+        """Reports end a silence, other rows tell nothing new."""
+        self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
+        f, ints = batch.fixes, self.state.ints
+        born = f.mmsi >= 0
+        born &= f.ais_at != NEVER
+        born &= ints[batch.slot, LAST] == NEVER
+        events, num = gap_rows(
+            batch.slot,
+            f.t,
+            f.lat,
+            f.lon,
+            f.sog,
+            f.cog,
+            f.ais_at,
+            f.mmsi,
+            batch.ended,
+            ints,
+            self.state.floats,
+            self.silence_us,
+            self.need,
+            self.window_us,
+        )
+        for e, v in zip(events.tolist(), num, strict=True):  # one turn an event
+            kind, slot, start, end, mmsi, _ = e
+            out.append((kind, self._fact(slot, start, end if kind == CLOSE else None, mmsi, v)))
+        if born.any() or batch.ended.any():
+            self._hand_over(batch, np.flatnonzero(born), out)
+
+    def _hand_over(self, batch: Batch, born: IntArray, out: list[tuple[int, Fact]]) -> None:
+        """A new track that claims the MMSI of an ended one ends its silence, when it could have sailed there."""
+        f, ints, floats = batch.fixes, self.state.ints, self.state.floats
+        _, first = np.unique(batch.slot[born], return_index=True)
+        happenings = [(int(f.t[i]), 1, int(i)) for i in born[first]]
+        happenings += [(int(f.t[i]), 0, int(i)) for i in np.flatnonzero(batch.ended)]
+        for t, kind, i in sorted(happenings):  # births and ends of tracks only
+            slot = int(batch.slot[i])
+            if kind == 0:
+                if ints[slot, MMSI] >= 0 and ints[slot, LAST] != NEVER and len(self.by_mmsi) < _MAX_MEMORY:
+                    self.by_mmsi[int(ints[slot, MMSI])] = slot
+                continue
+            old = self.by_mmsi.get(int(f.mmsi[i]))
+            if old is None or old == slot or t <= ints[old, LAST]:
+                continue
+            last = int(ints[old, LAST])
+            far = float(distance_m(floats[old, 0], floats[old, 1], f.lat[i], f.lon[i]))
+            if far / ((t - last) / 1e6) > float(self.definition["max_speed_mps"]):
+                continue
+            del self.by_mmsi[int(f.mmsi[i])]
+            if t - last > self.silence_us and _qualifies(ints, old, self.need, self.window_us):
+                v = np.asarray([*floats[old], f.lat[i], f.lon[i]])
+                note = f"came back as track {int(f.track[i])}"
+                for change in (OPEN, CLOSE) if ints[old, PHASE] == 0 else (CLOSE,):
+                    end = t if change == CLOSE else None
+                    notes = (note,) if change == CLOSE else ()
+                    out.append((change, self._fact(old, last, end, int(ints[old, MMSI]), v, notes)))
+            ints[old, PHASE] = 2
+
+    def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
+        """A silence that has become too long is a fact though no row says so."""
+        ints, floats = self.state.ints, self.state.floats
+        for s in gap_silence(ints, floats, to_us, self.silence_us, self.need, self.window_us).tolist():
+            v = np.asarray([*floats[s], np.nan, np.nan])
+            out.append((OPEN, self._fact(s, int(ints[s, LAST]), None, int(ints[s, MMSI]), v)))
+
+    def _fact(
+        self, slot: int, start: int, end: int | None, mmsi: int, v: FloatArray, notes: tuple[str, ...] = ()
+    ) -> Fact:
+        met = start + self.silence_us
+        silence_s = ((end if end is not None else met) - start) / 1e6
+        points = [("last report", start, float(v[0]), float(v[1]))]
+        values: dict[str, Any] = {"silence_s": silence_s, "min_reports": self.need}
+        values |= {"last_sog_mps": number(v[2]), "last_cog_deg": number(v[3])}
+        if end is not None:
+            far = float(distance_m(v[0], v[1], v[4], v[5]))
+            points.append(("next report", end, float(v[4]), float(v[5])))
+            values |= {"distance_m": far, "implied_speed_mps": far / silence_s}
+        if self.around.coverage is not None:
+            values["p_not_received"] = self.around.coverage.p_silent(float(v[0]), float(v[1]), start, silence_s)
+        return Fact(
+            definition=self.definition.id,
+            tracks=(int(self.track_of[slot]),),
+            mmsis=(mmsi,) if mmsi >= 0 else (),
+            start_us=start,
+            met_us=met,
+            end_us=end,
+            lat_deg=float(v[0]),
+            lon_deg=float(v[1]),
+            values=values,
+            points=tuple(points),
+            rows=self.need + (end is not None),
+            cause="it reported again" if end is not None else None,
+            exercise=bool(self.exercise_of[slot]),
+            notes=notes,
+        )

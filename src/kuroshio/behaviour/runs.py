@@ -1,0 +1,135 @@
+"""Runs: stretches of time over which a condition holds on a track, with hysteresis, least duration and distance.
+
+What enters: for every row a code (1 raise, -1 lower, 0 neutral, 2 the track ends) and a label (such as a zone). What
+leaves: events open, extend and close. One kernel serves every behaviour of the kind "this, on one track, for a while";
+what the condition is stands in the detector. A silence longer than ``max_gap_us`` ends a run at its last row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
+
+# state columns: integers, then numbers
+PHASE, START, MET, LAST, UPS, DOWNS, LAST_UP, ROWS, LABEL, MMSI, NEXT = range(11)
+LAT0, LON0, LAT, LON, PATH, SUM, LOW, HIGH = range(8)
+INT_DEFAULT = (0,) * 8 + (-1, -1, 0)
+FLOAT_DEFAULT = (0.0,) * 8
+IDLE, RAISING, RAISED, REPORTED = 0, 1, 2, 3
+# event columns
+E_KIND, E_SLOT, E_START, E_MET, E_END, E_ROWS, E_LABEL, E_MMSI, E_CAUSE = range(9)
+LOWERED, SILENT, ENDED, RELABELLED = 1, 2, 3, 4
+CAUSES = {LOWERED: "the condition ended", SILENT: "the track fell silent", ENDED: "the track ended"}
+CAUSES[RELABELLED] = "it moved to another area"
+
+
+@njit(cache=True, nogil=True)
+def _emit(
+    out: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, end: int, cause: int
+) -> tuple[Any, Any]:
+    if k == out.shape[0]:
+        grown = np.empty((2 * k, out.shape[1]), np.int64)
+        grown[:k] = out
+        grown_num = np.empty((2 * k, num.shape[1]), np.float64)
+        grown_num[:k] = num
+        out, num = grown, grown_num
+    out[k, E_KIND], out[k, E_SLOT], out[k, E_START], out[k, E_MET] = kind, s, ints[s, START], ints[s, MET]
+    out[k, E_END], out[k, E_ROWS], out[k, E_LABEL], out[k, E_MMSI] = end, ints[s, ROWS], ints[s, LABEL], ints[s, MMSI]
+    out[k, E_CAUSE] = cause
+    num[k] = floats[s]
+    return out, num
+
+
+@njit(cache=True, nogil=True)
+def run_rows(
+    slot: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    step_m: Any,
+    code: Any,
+    label: Any,
+    value: Any,
+    mmsi: Any,
+    ints: Any,
+    floats: Any,
+    raise_n: int,
+    lower_n: int,
+    min_us: int,
+    min_m: float,
+    max_gap_us: int,
+    extend_us: int,
+) -> tuple[Any, Any]:
+    """Events of the rows in order (slot, time); the state matrices are changed in place."""
+    out, num = np.empty((64, 9), np.int64), np.empty((64, 8), np.float64)
+    k = 0
+    for i in range(slot.size):
+        s = slot[i]
+        if ints[s, PHASE] != IDLE:
+            cause = 0
+            if t[i] - ints[s, LAST] > max_gap_us:
+                cause = SILENT
+            elif code[i] == 2:
+                cause = ENDED
+            elif code[i] == 1 and label[i] != ints[s, LABEL]:
+                cause = RELABELLED
+            elif code[i] == -1:
+                ints[s, DOWNS] += 1
+                if ints[s, PHASE] == RAISING or ints[s, DOWNS] >= lower_n:
+                    cause = LOWERED
+            if cause:
+                if ints[s, PHASE] == REPORTED:
+                    out, num = _emit(out, num, k, CLOSE, s, ints, floats, ints[s, LAST_UP], cause)
+                    k += 1
+                ints[s, PHASE] = IDLE
+        if mmsi[i] >= 0:  # only now: what a silence ended was said under the name known before it
+            ints[s, MMSI] = mmsi[i]
+        if code[i] == 2:
+            continue
+        if ints[s, PHASE] == IDLE:
+            if code[i] != 1:
+                continue
+            ints[s, PHASE], ints[s, START], ints[s, UPS], ints[s, DOWNS], ints[s, ROWS] = RAISING, t[i], 0, 0, 0
+            ints[s, LABEL] = label[i]
+            floats[s, LAT0], floats[s, LON0], floats[s, PATH], floats[s, SUM] = lat[i], lon[i], 0.0, 0.0
+            floats[s, LOW], floats[s, HIGH] = np.inf, -np.inf
+        else:
+            floats[s, PATH] += step_m[i]
+        ints[s, LAST] = t[i]
+        ints[s, ROWS] += 1
+        floats[s, SUM] += value[i]
+        floats[s, LOW], floats[s, HIGH] = min(floats[s, LOW], value[i]), max(floats[s, HIGH], value[i])
+        if code[i] == 1:
+            ints[s, UPS] += 1
+            ints[s, DOWNS] = 0
+            ints[s, LAST_UP] = t[i]
+            floats[s, LAT], floats[s, LON] = lat[i], lon[i]
+            if ints[s, PHASE] == RAISING and ints[s, UPS] >= raise_n:
+                ints[s, PHASE] = RAISED
+        if ints[s, PHASE] == RAISED and t[i] - ints[s, START] >= min_us and floats[s, PATH] >= min_m and code[i] == 1:
+            ints[s, PHASE], ints[s, MET], ints[s, NEXT] = REPORTED, t[i], t[i] + extend_us
+            out, num = _emit(out, num, k, OPEN, s, ints, floats, t[i], 0)
+            k += 1
+        elif ints[s, PHASE] == REPORTED and code[i] == 1 and t[i] >= ints[s, NEXT]:
+            ints[s, NEXT] = t[i] + extend_us
+            out, num = _emit(out, num, k, EXTEND, s, ints, floats, t[i], 0)
+            k += 1
+    return out[:k], num[:k]
+
+
+@njit(cache=True, nogil=True)
+def run_silence(ints: Any, floats: Any, to_us: int, max_gap_us: int) -> tuple[Any, Any]:
+    """Events of the runs that a silence up to ``to_us`` has ended."""
+    out, num = np.empty((16, 9), np.int64), np.empty((16, 8), np.float64)
+    k = 0
+    for s in range(ints.shape[0]):
+        if ints[s, PHASE] != IDLE and to_us - ints[s, LAST] > max_gap_us:
+            if ints[s, PHASE] == REPORTED:
+                out, num = _emit(out, num, k, CLOSE, s, ints, floats, ints[s, LAST_UP], SILENT)
+                k += 1
+            ints[s, PHASE] = IDLE
+    return out[:k], num[:k]

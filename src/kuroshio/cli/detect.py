@@ -1,0 +1,149 @@
+"""`kuroshio detect`: find behaviour in files of positions or tracks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.csv as pc_csv
+import pyarrow.parquet as pq
+import typer
+
+from kuroshio import clock
+from kuroshio.behaviour import detect as detect_alerts
+from kuroshio.behaviour import load_definitions, load_zones
+from kuroshio.cli import output
+from kuroshio.errors import InputError
+
+app = typer.Typer(add_completion=False)
+
+_ALIASES = {"lat": "lat_deg", "lon": "lon_deg", "sog": "sog_mps", "cog": "cog_deg", "timestamp": "observed_at"}
+_KEEP = frozenset(
+    [
+        "mmsi",
+        "observed_at",
+        "lat_deg",
+        "lon_deg",
+        "sog_mps",
+        "cog_deg",
+        "heading_deg",
+        "nav_status",
+        "ship_type",
+        "track_id",
+        "status",
+        "flags",
+        "hits",
+        "last_ais_at",
+        "last_radar_at",
+        "last_image_at",
+        "exercise",
+        "imo",
+        "name",
+        "call_sign",
+        "sensors",
+    ]
+)
+
+
+def read_rows(path: Path) -> pa.Table:
+    """Positions or tracks of one Parquet, Arrow or CSV file, only the columns that behaviour reads.
+
+    Raises
+    ------
+    InputError
+        When the file is not there or is of another form.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", code="input.missing")
+    try:
+        if path.suffix in (".parquet", ".pq"):
+            names = [n for n in pq.read_schema(path).names if n in _KEEP or n in _ALIASES]
+            table = pq.read_table(path, columns=names)
+        elif path.suffix in (".arrow", ".ipc", ".feather"):
+            with pa.memory_map(str(path)) as source:
+                table = pa.ipc.open_file(source).read_all()
+        elif path.name.endswith((".csv", ".csv.gz")):
+            table = pc_csv.read_csv(path)
+        else:
+            raise InputError(f"{path}: not .parquet, .arrow or .csv", code="input.format")
+    except (pa.ArrowInvalid, OSError) as err:
+        raise InputError(f"{path}: cannot be read: {err}", code="input.format") from err
+    table = table.rename_columns([_ALIASES.get(n, n) for n in table.column_names])
+    table = table.select([n for n in table.column_names if n in _KEEP])
+    if "observed_at" in table.column_names:
+        table = _utc(table, path)
+    return table
+
+
+def _utc(table: pa.Table, path: Path) -> pa.Table:
+    times = table["observed_at"]
+    try:
+        if pa.types.is_string(times.type):
+            times = times.cast(pa.timestamp("us", tz="UTC"))
+        elif pa.types.is_timestamp(times.type):
+            zoned = times.type.tz is not None
+            times = (
+                times.cast(pa.timestamp("us", tz="UTC"))
+                if zoned
+                else times.cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
+            )
+    except pa.ArrowInvalid as err:
+        raise InputError(f"{path}: observed_at is not a time: {err}", code="input.time") from err
+    return table.set_column(table.column_names.index("observed_at"), "observed_at", times)
+
+
+@app.command()
+def detect(
+    paths: Annotated[list[Path], typer.Argument(help="Positions or tracks: Parquet, Arrow or CSV.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for alerts.parquet.")] = Path("alerts"),
+    definitions: Annotated[
+        list[Path] | None, typer.Option("--definitions", help="Your definition files or folders (TOML or YAML).")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only these definitions.")] = None,
+    zones: Annotated[list[Path] | None, typer.Option("--zones", help="GeoJSON files or folders.")] = None,
+    known_at: Annotated[str | None, typer.Option("--known-at", help="Look from this time (RFC 3339).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON summary on stdout.")] = False,
+) -> None:
+    """Find behaviour in positions or tracks; writes alerts.parquet with the evidence of each alert."""
+    wanted = load_definitions([*definitions] if definitions else None)
+    if only:
+        wanted = wanted.only(*only)
+    areas = load_zones(*zones) if zones else None
+    now_us = clock.parse_rfc3339(known_at) if known_at else None
+    with output.progress(quiet=as_json) as bar:
+        task = bar.add_task("reading", total=len(paths) + 2)
+        tables = []
+        for path in paths:
+            tables.append(read_rows(path))
+            bar.advance(task)
+        rows = pa.concat_tables(tables, promote_options="permissive")
+        bar.update(task, description=f"detecting in {rows.num_rows:,} rows")
+        alerts = detect_alerts(rows, wanted, zones=areas, now_us=now_us)
+        bar.advance(task)
+        out.mkdir(parents=True, exist_ok=True)
+        target = out / "alerts.parquet"
+        pq.write_table(alerts, target, compression="zstd")
+        bar.advance(task)
+    summary = _summary(rows, alerts, target, wanted.digest, len(wanted.enabled))
+    if as_json:
+        output.emit_json(summary)
+    else:
+        counts: dict[str, int] = summary["alerts_by_definition"]
+        output.print_table(
+            f"{alerts.num_rows} alerts in {target}", ["definition", "alerts"], [[k, v] for k, v in counts.items()]
+        )
+
+
+def _summary(rows: pa.Table, alerts: pa.Table, target: Path, digest: str, definitions: int) -> dict[str, Any]:
+    counts = Counter(alerts["definition"].to_pylist())
+    return {
+        "rows": rows.num_rows,
+        "alerts": alerts.num_rows,
+        "alerts_by_definition": dict(sorted(counts.items())),
+        "alerts_open": alerts["end_at"].null_count,
+        "definitions": definitions,
+        "definitions_digest": digest,
+        "output": str(target),
+    }
