@@ -45,6 +45,7 @@ export interface Alert {
   definition: string;
   version?: string;
   change?: string;
+  state?: "open" | "closed";
   grade?: string;
   severity: Severity;
   track_ids?: number[];
@@ -208,7 +209,7 @@ export interface Zones {
 
 /** A text frame of the stream: the whole list of one kind, sent when it changed. */
 export interface Push {
-  type: "alerts" | "feeds" | "partners" | "releases" | "info";
+  type: "alerts" | "feeds" | "partners" | "releases" | "info" | "pending" | "zones";
   seq?: number;
   items: unknown[];
 }

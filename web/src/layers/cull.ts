@@ -47,6 +47,16 @@ export class Visible {
     }
     this.count = n;
   }
+
+  /** How many of those kept lie in a smaller box: the ones really on the screen. */
+  within(picture: Picture, box: Box): number {
+    let n = 0;
+    for (let i = 0; i < this.count; i++) {
+      const lat = picture.lat[this.slots[i]];
+      if (lat >= box.south && lat <= box.north && this.lon[i] >= box.west && this.lon[i] <= box.east) n++;
+    }
+    return n;
+  }
 }
 
 /** World pixels of a Mercator map of 512-pixel tiles. */

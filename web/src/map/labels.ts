@@ -90,7 +90,8 @@ function drawNames(
   const wishes: (Wish & { text: string; id: number })[] = [];
   for (let i = 0; i < visible.count && wishes.length < MOST_CANDIDATES; i++) {
     const slot = visible.slots[i];
-    const x = worldX(visible.lon[i], zoom) - x0 + 14;
+    const ringed = picture.id[slot] === selected || alerted.has(picture.id[slot]);
+    const x = worldX(visible.lon[i], zoom) - x0 + (ringed ? 27 : 14);
     const y = worldY(picture.lat[slot], zoom) - y0 + 4;
     if (x < -20 || x > width || y < 0 || y > height + 10) continue;
     const id = picture.id[slot];

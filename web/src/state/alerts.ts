@@ -17,7 +17,7 @@ export function isUnseen(alert: Alert): boolean {
 
 /** Belongs in the queue: not voided, not settled by a person, and not silenced now. */
 export function isOpen(alert: Alert, nowUs: number): boolean {
-  if (alert.change === "void") return false;
+  if (alert.change === "void" || alert.state === "closed") return false;
   const last = latestVerdict(alert);
   if (!last) return true;
   if (last.verdict === "silenced") {

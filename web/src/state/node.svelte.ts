@@ -126,6 +126,13 @@ class Node {
       this.quietly(async () => (this.info = await get<Info>("info"))),
       this.quietly(async () => (this.zones = await get<Zones>("zones"))),
       this.refreshAlerts(),
+      this.loadDesks(),
+    ]);
+  }
+
+  /** Our own desks: the stream of a partner's view does not carry them. */
+  private async loadDesks(): Promise<void> {
+    await Promise.all([
       this.quietly(async () => (this.feeds = await list<Feed>("feeds"))),
       this.quietly(async () => (this.partners = await list<Partner>("partners"))),
       this.refreshReleases(),
@@ -136,6 +143,7 @@ class Node {
   async poll(): Promise<void> {
     const viewpoint = this.viewpoint;
     await Promise.all([
+      ...(viewpoint ? [this.loadDesks()] : []),
       this.quietly(async () => (this.pending = await list<Pending>("pending"))),
       this.quietly(async () => (this.record = await get<RecordStatus>("record"))),
       this.quietly(async () => {
@@ -173,6 +181,8 @@ class Node {
     else if (push.type === "feeds") this.feeds = push.items as Feed[];
     else if (push.type === "partners") this.partners = push.items as Partner[];
     else if (push.type === "releases") this.releases = push.items as Release[];
+    else if (push.type === "pending") this.pending = push.items as Pending[];
+    else if (push.type === "zones" && push.items[0]) this.zones = push.items[0] as Zones;
     else if (push.type === "info" && push.items[0]) this.info = push.items[0] as Info;
   }
 
