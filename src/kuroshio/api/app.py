@@ -16,7 +16,7 @@ from kuroshio.api.access import check_every_route
 from kuroshio.api.auth import Gate
 from kuroshio.api.live import Live
 from kuroshio.api.passwords import Passwords
-from kuroshio.api.routes import picture, session, sharing, stream
+from kuroshio.api.routes import export, picture, session, sharing, stream
 from kuroshio.api.settings import ApiSettings
 from kuroshio.api.shield import Shield
 from kuroshio.node.views import NodeView
@@ -30,7 +30,7 @@ The roles that may use a path are listed there as `x-kuroshio-roles`.
 """
 
 
-ROUTERS = (session.router, picture.router, sharing.router, stream.router)
+ROUTERS = (session.router, picture.router, sharing.router, export.router, stream.router)
 
 NO_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Kuroshio</title>
 <h1>Kuroshio runs; its page is not built</h1>

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 
 from kuroshio.api import wire
 from kuroshio.api.access import AsAnyone, AsFeed, AsHealth, AsPicture, AsWatch
 from kuroshio.api.auth import address_of
+from kuroshio.api.filters import Filters, filters
 from kuroshio.api.models import (
     Alert,
     Card,
@@ -34,7 +35,6 @@ ARROW = "application/vnd.apache.arrow.stream"
 GEOJSON = "application/geo+json"
 TRACK_CONTENT: dict[str, Any] = {
     ARROW: {"schema": {"type": "string", "format": "binary"}},
-    "application/json": {"schema": TrackList.model_json_schema(ref_template="#/components/schemas/{model}")},
     GEOJSON: {"schema": {"type": "object"}},
 }
 
@@ -48,12 +48,13 @@ async def info(request: Request, *, caller: AsAnyone) -> Response:
 @router.get(
     "/tracks",
     tags=["picture"],
-    response_class=Response,
+    response_model=TrackList,
     responses={200: {"description": "Live tracks; header X-Sequence.", "content": TRACK_CONTENT}},
     summary="Live tracks",
 )
 async def tracks(
     request: Request,
+    chosen: Annotated[Filters, Depends(filters)],
     viewpoint: Viewpoint = None,
     format: Annotated[Literal["arrow", "json", "geojson"], Query()] = "arrow",
     *,
@@ -62,7 +63,7 @@ async def tracks(
     """All live tracks as an Arrow IPC stream, JSON or GeoJSON."""
     node = node_of(request)
     seq, table = node.snapshot(party(viewpoint))
-    columns = wire.wire_table(table)
+    columns = chosen.apply(wire.wire_table(table))
     headers = {"X-Sequence": str(seq)}
     if format == "arrow":
         meta = {"seq": str(seq), "kind": "snapshot", "removed": "", "now_us": str(node.now_us())}
