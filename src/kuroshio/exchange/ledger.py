@@ -1,0 +1,242 @@
+"""What became of each release, on both sides: sent, received, withdrawn, withdrawal confirmed; held, gone.
+
+What enters: releases sealed or received, receipts, recalls. What leaves: states, and the rows of a partner that must
+go. It is one SQLite file, or memory; every write is durable when the method returns.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kuroshio.errors import NotFound, StoreError, VerificationError
+from kuroshio.exchange.receive import Received
+from kuroshio.schema.release import RECEIVED, REFUSED, WITHDRAWN, Receipt, Release
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sent (
+  release_id TEXT PRIMARY KEY, to_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
+  rows INTEGER NOT NULL, cited TEXT NOT NULL, obligations TEXT NOT NULL, refs TEXT NOT NULL,
+  state TEXT NOT NULL, received_us INTEGER, withdrawn_us INTEGER, confirmed_us INTEGER, reason TEXT, by_person TEXT,
+  receipt TEXT);
+CREATE INDEX IF NOT EXISTS sent_to ON sent(to_party, at_us);
+CREATE TABLE IF NOT EXISTS held (
+  release_id TEXT PRIMARY KEY, from_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
+  rows INTEGER NOT NULL, held_under TEXT NOT NULL, obligations TEXT NOT NULL, retain_until_us INTEGER,
+  refs TEXT NOT NULL, bundle BLOB, state TEXT NOT NULL, gone_us INTEGER);
+CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_until_us IS NOT NULL;
+"""
+SENT, EXPIRED, HELD = "sent", "expired", "held"
+
+
+class Ledger:
+    """Releases of one node.
+
+    Parameters
+    ----------
+    path
+        SQLite file, or ``:memory:``.
+    """
+
+    def __init__(self, path: str = ":memory:") -> None:
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _SCHEMA)
+        except sqlite3.Error as err:
+            raise StoreError(f"ledger {path}: {err}", code="exchange.ledger") from err
+        self._db.row_factory = sqlite3.Row
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            try:
+                return self._db.execute(sql, values).fetchall()
+            except sqlite3.Error as err:
+                raise StoreError(f"ledger: {err}", code="exchange.ledger") from err
+
+    # -- the releaser's side
+
+    def sealed(self, release: Release, *, refs: Iterable[str] = ()) -> None:
+        """A release was made; it counts as sent until a receipt says more."""
+        header = release.fields
+        cited = header["clauses"][0] if header["clauses"] else ""
+        self._run(
+            "INSERT OR IGNORE INTO sent(release_id,to_party,kind,at_us,rows,cited,obligations,refs,state)"
+            " VALUES (?,?,?,?,?,?,?,?,?)",
+            (
+                release.release_id, header["to"], header["kind"], header["released_at_us"], header["rows"], cited,
+                json.dumps(header["obligations"], sort_keys=True), json.dumps(sorted(set(refs))), SENT,
+            ),
+        )  # fmt: skip
+
+    def recall(self, release_id: str, *, by: str, reason: str, now_us: int) -> dict[str, Any]:
+        """Mark a release as withdrawn; the caller sends the recall. Idempotent.
+
+        Raises
+        ------
+        NotFound
+            When this node made no such release.
+        """
+        row = self.release(release_id)
+        if row["state"] != "withdrawal_confirmed":
+            self._run(
+                "UPDATE sent SET state='withdrawn', withdrawn_us=coalesce(withdrawn_us,?), reason=?, by_person=?"
+                " WHERE release_id=?",
+                (now_us, reason, by, release_id),
+            )
+        return self.release(release_id)
+
+    def receipted(self, receipt: Receipt) -> None:
+        """A verified receipt of the partner came.
+
+        Raises
+        ------
+        VerificationError
+            When it speaks of a release this node did not make, or of one made for another party.
+        """
+        rows = self._run("SELECT to_party, state FROM sent WHERE release_id=?", (receipt.release_id,))
+        if not rows or rows[0]["to_party"] != receipt.by:
+            raise VerificationError(
+                f"{receipt.by} receipts a release it was not given", code="exchange.receipt_stranger"
+            )
+        state, text = rows[0]["state"], json.dumps(receipt.as_dict(), sort_keys=True)
+        if receipt.status == WITHDRAWN and state in ("withdrawn", "withdrawal_confirmed"):
+            self._run(
+                "UPDATE sent SET state='withdrawal_confirmed', confirmed_us=coalesce(confirmed_us,?), receipt=?"
+                " WHERE release_id=?",
+                (receipt.at_us, text, receipt.release_id),
+            )
+        elif receipt.status in (RECEIVED, REFUSED):
+            moved = receipt.status if state == SENT else state
+            self._run(
+                "UPDATE sent SET state=?, received_us=coalesce(received_us,?), receipt=coalesce(receipt,?)"
+                " WHERE release_id=?",
+                (moved, receipt.at_us, text, receipt.release_id),
+            )
+
+    def release(self, release_id: str) -> dict[str, Any]:
+        """State of one release made here.
+
+        Raises
+        ------
+        NotFound
+            When there is none.
+        """
+        rows = self._run("SELECT * FROM sent WHERE release_id=?", (release_id,))
+        if not rows:
+            raise NotFound(f"no release {release_id[:70]}", code="exchange.release_unknown")
+        return _plain(rows[0])
+
+    def releases(self, *, to: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
+        """Releases made here, newest first."""
+        rows = self._run(
+            "SELECT * FROM sent WHERE ?1 IS NULL OR to_party=?1 ORDER BY at_us DESC, release_id LIMIT ?2", (to, limit)
+        )
+        return [_plain(row) for row in rows]
+
+    def unconfirmed(self, to: str) -> int:
+        """Withdrawn releases that the partner has not confirmed."""
+        rows = self._run("SELECT count(*) AS n FROM sent WHERE to_party=? AND state='withdrawn'", (to,))
+        return int(rows[0]["n"])
+
+    def last_release_us(self, to: str) -> int | None:
+        """Time of the newest release to a party, for an `Outlet` after a restart."""
+        rows = self._run("SELECT max(at_us) AS t FROM sent WHERE to_party=?", (to,))
+        return None if rows[0]["t"] is None else int(rows[0]["t"])
+
+    # -- the receiver's side
+
+    def hold(self, received: Received, *, keep_bundle: bool = True) -> bool:
+        """Keep a received release and its terms; False when it is already held, expired or recalled."""
+        release = received.release
+        refs = received.released.column("ref").to_pylist() if received.kind == "tracks" and received.released else []
+        header = release.fields
+        before = self._run("SELECT state FROM held WHERE release_id=?", (release.release_id,))
+        if before:
+            return False
+        self._run(
+            "INSERT INTO held VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL)",
+            (
+                release.release_id, header["from"], header["kind"], header["released_at_us"], header["rows"],
+                json.dumps(list(received.held_under)), json.dumps(header["obligations"], sort_keys=True),
+                header["retain_until_us"], json.dumps(sorted(set(refs))),
+                release.to_bytes() if keep_bundle else None, HELD,
+            ),
+        )  # fmt: skip
+        return True
+
+    def withdraw(self, release_ids: Iterable[str], partner: str, *, now_us: int) -> dict[str, set[str]]:
+        """Carry out a partner's recall: per release, the references of tracks that must go.
+
+        A track that another release still held also shows is not among them. A recall that comes before its release
+        leaves a mark, so that the release is not taken when it comes.
+        """
+        gone: dict[str, set[str]] = {}
+        for release_id in release_ids:
+            rows = self._run("SELECT from_party, refs, state FROM held WHERE release_id=?", (release_id,))
+            if rows and rows[0]["from_party"] != partner:
+                continue  # only the releaser may recall
+            refs = set(json.loads(rows[0]["refs"])) if rows and rows[0]["state"] == HELD else set()
+            self._run(
+                "INSERT INTO held VALUES (?,?,'',?,0,'[]','{}',NULL,'[]',NULL,'withdrawn',?)"
+                " ON CONFLICT(release_id) DO UPDATE SET bundle=NULL, refs='[]', state='withdrawn', gone_us=?",
+                (release_id, partner, now_us, now_us, now_us),
+            )
+            gone[release_id] = refs
+        still = self._still_shown(partner)
+        return {release_id: refs - still for release_id, refs in gone.items()}
+
+    def _still_shown(self, partner: str) -> set[str]:
+        rows = self._run("SELECT refs FROM held WHERE from_party=? AND state='held' AND refs<>'[]'", (partner,))
+        return {ref for row in rows for ref in json.loads(row["refs"])}
+
+    def tighten(self, release_ids: Iterable[str], partner: str, retain_until_us: int) -> None:
+        """Shorten the retention of held releases; never lengthens it."""
+        for release_id in release_ids:
+            self._run(
+                "UPDATE held SET retain_until_us=min(coalesce(retain_until_us,?1),?1)"
+                " WHERE release_id=?2 AND from_party=?3",
+                (retain_until_us, release_id, partner),
+            )
+
+    def expire(self, now_us: int) -> dict[str, set[str]]:
+        """Drop what its retention says must be gone: per partner, references of tracks that must go."""
+        rows = self._run(
+            "SELECT release_id, from_party, refs FROM held WHERE retain_until_us<=? AND state='held'", (now_us,)
+        )
+        gone: dict[str, set[str]] = {}
+        for row in rows:
+            gone.setdefault(row["from_party"], set()).update(json.loads(row["refs"]))
+            self._run(
+                "UPDATE held SET state=?, bundle=NULL, refs='[]', gone_us=? WHERE release_id=?",
+                (EXPIRED, now_us, row["release_id"]),
+            )
+        return {partner: refs - self._still_shown(partner) for partner, refs in gone.items()}
+
+    def holding(self, release_id: str) -> dict[str, Any] | None:
+        """What is held of a partner's release; None when it never came."""
+        rows = self._run("SELECT * FROM held WHERE release_id=?", (release_id,))
+        return _plain(rows[0]) if rows else None
+
+    def holdings(self, partner: str | None = None) -> list[dict[str, Any]]:
+        """Releases held of a partner, oldest first, without their bundles."""
+        rows = self._run(
+            "SELECT * FROM held WHERE state='held' AND (?1 IS NULL OR from_party=?1) ORDER BY at_us, release_id",
+            (partner,),
+        )
+        return [_plain(row) for row in rows]
+
+
+def _plain(row: sqlite3.Row) -> dict[str, Any]:
+    value = {name: row[name] for name in row.keys() if name != "bundle"}  # noqa: SIM118
+    for name in ("obligations", "refs", "held_under", "receipt"):
+        if isinstance(value.get(name), str):
+            value[name] = json.loads(value[name])
+    return value

@@ -1,0 +1,198 @@
+"""Rows as they may be seen: TRACKS and ALERTS in, RELEASED_TRACKS and RELEASED_ALERTS out, under one decision.
+
+Used by `seal` to send and by `view` to show, so that the partner view is exactly what would be sent. The coarse form
+is built here from shifted cells and classes; the exact form from the state as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kuroshio.exchange import coarsen
+from kuroshio.exchange.columns import COARSE_WITHHOLDS, PASSED, int64_of, lineage_column, on_steps, withheld_columns
+from kuroshio.exchange.outlet import Outlet, bucket_s_of
+from kuroshio.schema import TRACKS, Obligations
+from kuroshio.schema.core import UTC_US
+from kuroshio.schema.release import RELEASED_ALERTS, RELEASED_TRACKS
+from kuroshio.units import US_PER_S
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+UNKNOWN_SIGMA_M = 1000.0  # stated where a track carries no covariance
+SUMMARY_NEEDS = frozenset({"mmsis", "summary", "zone"})
+
+
+def is_coarse(obligations: Obligations) -> bool:
+    """True when positions or times are coarsened; then speed, course and name are too."""
+    return obligations.grid_deg > 0.0 or obligations.time_bucket_s > 0
+
+
+def select_tracks(
+    tracks: pa.Table, obligations: Obligations, outlet: Outlet, *, releaser: str, lineage: Sequence[str] = ()
+) -> pa.Table:
+    """RELEASED_TRACKS for rows that are due, under the obligations.
+
+    Raises
+    ------
+    ReleaseRefused
+        On a redaction that is not known or not possible.
+    """
+    withheld = withheld_columns(obligations.redact)
+    if is_coarse(obligations):
+        withheld |= COARSE_WITHHOLDS
+    ids = int64_of(tracks, "track_id")
+    columns: dict[str, Any] = {"ref": [outlet.ref(i) for i in ids.tolist()]}
+    columns["lineage"] = pa.array(lineage_column(tracks, releaser, lineage), pa.list_(pa.string()))
+    columns |= _motion(tracks, ids, obligations, outlet)
+    for name in PASSED:
+        if name not in columns and name not in withheld:
+            columns[name] = tracks.column(name)
+    if is_coarse(obligations):
+        columns["length_m"] = coarsen.length_class(_floats(tracks, "length_m"))
+    chosen = {name: values for name, values in columns.items() if name not in withheld}
+    for name in ("heading_deg", "p_exists", "p_identity", "length_m"):
+        if name in chosen:
+            values = chosen[name] if isinstance(chosen[name], np.ndarray) else _floats(tracks, name)
+            chosen[name] = on_steps(values, name)
+    return RELEASED_TRACKS.build(chosen, rows=tracks.num_rows)
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    return table.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _motion(tracks: pa.Table, ids: Any, obligations: Obligations, outlet: Outlet) -> dict[str, Any]:
+    """Position, time, covariance and velocity, exact or coarse."""
+    lat, lon, sog, cog = (_floats(tracks, n) for n in ("lat_deg", "lon_deg", "sog_mps", "cog_deg"))
+    ee, en, nn = (_floats(tracks, n) for n in ("cov_ee_m2", "cov_en_m2", "cov_nn_m2"))
+    unknown = ~(np.isfinite(ee) & np.isfinite(en) & np.isfinite(nn))
+    ee, nn = (np.where(unknown, UNKNOWN_SIGMA_M**2, v) for v in (ee, nn))
+    en = np.where(unknown, 0.0, en)
+    spread = _floats(tracks, "cov_vee_m2s2") + _floats(tracks, "cov_vnn_m2s2")
+    vel_sigma = np.sqrt(np.maximum(0.5 * spread, 0.0))
+    at = int64_of(tracks, "observed_at")
+    bucket_s, grid = bucket_s_of(obligations), obligations.grid_deg
+    if bucket_s:
+        at = at // (bucket_s * US_PER_S) * (bucket_s * US_PER_S)
+    if grid > 0.0:
+        dlat, dlon = outlet.offsets_deg(ids, grid)
+        add_ee, add_nn = coarsen.stated_variance_m2(lat, grid, float(bucket_s), sog)
+        lat, lon = coarsen.cell_centre(lat + dlat, lon + dlon, grid)
+        lat, lon = _where_shown(tracks, ids, bucket_s, outlet, lat, lon)
+        ee, nn, en = ee + add_ee, nn + add_nn, np.zeros_like(en)
+    elif bucket_s:
+        moved = (np.nan_to_num(sog, nan=10.0) * bucket_s) ** 2 / 3.0
+        ee, nn = ee + moved, nn + moved
+    if is_coarse(obligations):
+        sog, cog = coarsen.speed_class(sog), coarsen.course_sector(cog)
+        cog = np.where(sog > 0.0, cog, np.nan)
+        vel_sigma = np.full_like(sog, coarsen.SPEED_CLASS_MPS)
+    values = {
+        "lat_deg": lat,
+        "lon_deg": lon,
+        "cov_ee_m2": ee,
+        "cov_en_m2": en,
+        "cov_nn_m2": nn,
+        "sog_mps": sog,
+        "cog_deg": cog,
+        "vel_sigma_mps": vel_sigma,
+    }
+    stepped: dict[str, Any] = {name: on_steps(v, name) for name, v in values.items()}
+    stepped["observed_at"] = pa.array(at, pa.int64()).cast(UTC_US)
+    return stepped
+
+
+def _where_shown(
+    tracks: pa.Table, ids: Any, bucket_s: int, outlet: Outlet, lat: Floats, lon: Floats
+) -> tuple[Floats, Floats]:
+    """A track that ends in a bucket already used stays in the cell it was shown in: two rows would show a crossing."""
+    ended = pc.equal(tracks.column("status").cast(pa.string()), "ended").to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(ended.astype(bool))
+    if not len(rows):
+        return lat, lon
+    shown = outlet.shown_cells({int(ids[r]) for r in rows})
+    at = int64_of(tracks, "observed_at")
+    for row in rows.tolist():  # tracks that end are few
+        last = shown.get(int(ids[row]))
+        if last is not None and last[2] // (bucket_s * US_PER_S) == at[row] // (bucket_s * US_PER_S):
+            lat[row], lon[row] = last[0], last[1]
+    return lat, lon
+
+
+def select_alerts(alerts: pa.Table, obligations: Obligations, outlet: Outlet) -> pa.Table:
+    """RELEASED_ALERTS for alerts under the obligations; the sentence goes only where nothing in it is withheld."""
+    withheld = set(withheld_columns(obligations.redact))
+    coarse = is_coarse(obligations)
+    if coarse or withheld:
+        withheld.add("summary")
+    track_lists = alerts.column("track_ids").to_pylist()
+    bucket_us = bucket_s_of(obligations) * US_PER_S
+
+    def time(name: str) -> pa.Array:
+        values = alerts.column(name).cast(pa.int64()).to_pylist()
+        return pa.array([v if v is None or not bucket_us else v // bucket_us * bucket_us for v in values], pa.int64())
+
+    lat, lon = _floats(alerts, "lat_deg"), _floats(alerts, "lon_deg")
+    if obligations.grid_deg > 0.0:
+        first = np.array([ids[0] if ids else 0 for ids in track_lists], np.int64)
+        dlat, dlon = outlet.offsets_deg(first, obligations.grid_deg)
+        lat, lon = coarsen.cell_centre(lat + dlat, lon + dlon, obligations.grid_deg)
+    columns: dict[str, Any] = {
+        "alert_ref": [outlet.alert_ref(a) for a in alerts.column("alert_id").to_pylist()],
+        "refs": pa.array([[outlet.ref(i) for i in ids or ()] for ids in track_lists], pa.list_(pa.string())),
+        "mmsis": pa.array(
+            [None if ids is None else [str(i) for i in ids] for ids in alerts.column("mmsis").to_pylist()],
+            pa.list_(pa.string()),
+        ),
+        "lat_deg": on_steps(lat, "lat_deg"),
+        "lon_deg": on_steps(lon, "lon_deg"),
+        **{name: time(name).cast(UTC_US) for name in ("start_at", "end_at", "known_at")},
+        **{n: alerts.column(n) for n in ("definition", "version", "change", "grade", "severity", "exercise")},
+        "zone": alerts.column("zone"),
+        "summary": alerts.column("summary"),
+    }
+    if coarse:
+        withheld.add("zone")  # a zone's border is finer than a cell
+    return RELEASED_ALERTS.build({k: v for k, v in columns.items() if k not in withheld}, rows=alerts.num_rows)
+
+
+def as_tracks(released: pa.Table, *, track_ids: Sequence[int], partner: str | None, held_by: str) -> pa.Table:
+    """TRACKS rows of released rows: what a screen or a fusion engine reads.
+
+    Parameters
+    ----------
+    released
+        RELEASED_TRACKS.
+    track_ids
+        Number of each row at this node.
+    partner
+        Party the rows came from; None for a view of one's own releases.
+    held_by
+        Word for the sources column, such as ``partner:PHL``.
+    """
+    rows = released.num_rows
+    sog, cog = _floats(released, "sog_mps"), np.radians(_floats(released, "cog_deg"))
+    variance = _floats(released, "vel_sigma_mps") ** 2
+    at = released.column("observed_at")
+    columns: dict[str, Any] = {
+        "track_id": pa.array(track_ids, pa.int64()),
+        "ve_mps": np.where(sog == 0.0, 0.0, sog * np.sin(cog)),
+        "vn_mps": np.where(sog == 0.0, 0.0, sog * np.cos(cog)),
+        "cov_vee_m2s2": variance,
+        "cov_ven_m2s2": np.where(np.isfinite(variance), 0.0, np.nan),
+        "cov_vnn_m2s2": variance,
+        "sources": pa.array([[held_by]] * rows, pa.list_(pa.string())),
+        "partner": [partner] * rows,
+        "partner_track": released.column("ref"),
+    }
+    if partner is not None:
+        columns["last_partner_at"] = at
+        columns["sensors"] = pa.array([["partner"]] * rows, pa.list_(pa.string()))
+    same = set(TRACKS.names) & set(RELEASED_TRACKS.names)
+    for name in same - set(columns):
+        columns[name] = released.column(name)
+    return TRACKS.build(columns, rows=rows)

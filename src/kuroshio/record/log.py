@@ -1,0 +1,470 @@
+"""The log: append-only, provable, durable before it says so.
+
+What enters: leaves (mappings) that the node wants on record. What leaves: dense numbers, receipts that prove a leaf to
+the one partner it concerns, checkpoints, proofs. A leaf is written to a journal with its salt and hashed into the tree
+as a commitment SHA-256(salt || canonical leaf): other partners, who cosign the tree, learn nothing from it.
+
+Files: ``journal/NNNNNNNN.log`` (frames of length, CRC-32 and payload; the truth), ``tile/...`` (C2SP tlog-tiles, made
+from the journal), ``checkpoint`` (signed note). `append` returns after fdatasync; concurrent callers share one
+(group commit). A torn last frame is cut on opening; a journal that ends before the checkpoint is a stop, not a repair.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+import threading
+import zlib
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kuroshio.errors import InputError, StoreError, VerificationError
+from kuroshio.record import notes
+from kuroshio.record.files import Files
+from kuroshio.record.tiles import WIDTH, Tree, tile_path
+from kuroshio.schema.merkle import HASH_BYTES, leaf_hash
+from kuroshio.schema.signing import Signer, b64, canonical, parse_canonical
+
+SEGMENT_LEAVES = WIDTH * WIDTH
+SALT_BYTES = 16
+MAX_LEAF = 64 << 10
+_FRAME = struct.Struct(">II")
+_HEAD = "journal/"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A leaf as kept: its number, salt and canonical bytes."""
+
+    seq: int
+    salt: bytes
+    data: bytes
+
+    @property
+    def commitment(self) -> bytes:
+        """What the tree and the entry tiles hold."""
+        return hashlib.sha256(self.salt + self.data).digest()
+
+    @property
+    def leaf(self) -> dict[str, Any]:
+        """Leaf as a mapping."""
+        return parse_canonical(self.data)
+
+
+class Log:
+    """Record of one party.
+
+    Parameters
+    ----------
+    files
+        `files.Disk` of the record's folder.
+    signer
+        Key of the party; signs checkpoints.
+    secret
+        Secret bytes that salts are made from.
+
+    Raises
+    ------
+    StoreError
+        ``record.rolled_back`` when the journal holds less than the checkpoint signed, ``record.corrupt`` when a frame
+        before the last is damaged.
+    VerificationError
+        ``record.checkpoint_mismatch`` when the journal's root is not the one signed.
+    """
+
+    def __init__(self, files: Files, signer: Signer, *, secret: bytes) -> None:
+        self.party, self._signer, self._files, self._secret = signer.party, signer, files, secret
+        self.origin = notes.origin_of(signer.party)
+        self._tree = Tree(self._read_tile, self._write_tile)
+        self._counts: dict[str, int] = {}
+        self._segment = 0
+        self._offsets = array("Q")
+        self._end = 0
+        self._lock = threading.Lock()
+        self._turn = threading.Condition()
+        self._waiting: list[_Ticket] = []
+        self._leading = False
+        self._failed: StoreError | None = None
+        self.counters = {"appended": 0, "syncs": 0, "torn_bytes": 0}
+        self._checkpoint = self._open()
+
+    # -- writing
+
+    @property
+    def size(self) -> int:
+        """Number of durable leaves."""
+        return self._tree.size
+
+    @property
+    def checkpoint(self) -> notes.Checkpoint:
+        """Last checkpoint published."""
+        return self._checkpoint
+
+    def append(self, leaves: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Numbers of the leaves, durable when they are returned.
+
+        Each leaf gains ``seq`` (dense over the log), and where it has ``to``, ``partner_seq`` (dense over all leaves
+        to that party: a gap is a missing release).
+
+        Raises
+        ------
+        InputError
+            When a leaf has no canonical form or is too long; nothing of the call is written.
+        StoreError
+            When the disk refuses; the log takes nothing more until it is opened again.
+        """
+        ticket = _Ticket(leaves)
+        with self._turn:
+            self._waiting.append(ticket)
+            while not ticket.done and self._leading:
+                self._turn.wait()
+            if not ticket.done:
+                self._leading, group = True, self._waiting
+                self._waiting = []
+        if not ticket.done:
+            try:
+                with self._lock:
+                    self._commit(group)
+            finally:
+                with self._turn:
+                    self._leading = False
+                    self._turn.notify_all()
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.seqs
+
+    def _commit(self, group: Sequence[_Ticket]) -> None:
+        """Write and sync the leaves of several callers at once."""
+        try:
+            if self._failed is not None:
+                raise self._failed
+            for ticket in group:
+                self._write(ticket)
+            self._files.sync(self._journal())
+            self.counters["syncs"] += 1
+            for ticket in group:
+                self._tree.append(ticket.hashes)
+                self.counters["appended"] += len(ticket.seqs)
+            if self._tree.size - self._segment * SEGMENT_LEAVES >= SEGMENT_LEAVES:
+                self._roll()
+        except StoreError as err:
+            self._failed = err  # what is on disk is not known any more: open again
+            for ticket in group:
+                ticket.error = ticket.error or err
+        finally:
+            for ticket in group:
+                ticket.done = True
+
+    def _write(self, ticket: _Ticket) -> None:
+        base = self._segment * SEGMENT_LEAVES + len(self._offsets)
+        frames, ends, end, counts = bytearray(), array("Q"), self._end, dict(self._counts)
+        try:
+            for number, leaf in enumerate(ticket.leaves):
+                full = {**leaf, "seq": base + number}
+                to = full.get("to")
+                if isinstance(to, str):
+                    full["partner_seq"] = counts.get(to, 0)
+                    counts[to] = full["partner_seq"] + 1
+                data = canonical(full)
+                if len(data) > MAX_LEAF:
+                    raise InputError(f"a leaf of {len(data)} bytes, limit {MAX_LEAF}", code="record.leaf")
+                salt = hmac.digest(self._secret, struct.pack(">Q", base + number) + data, "sha256")[:SALT_BYTES]
+                payload = salt + data
+                frames += _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+                ends.append(end)
+                end += _FRAME.size + len(payload)
+                ticket.hashes.append(leaf_hash(hashlib.sha256(payload).digest()))
+        except InputError as err:
+            ticket.error = err
+            ticket.hashes.clear()
+            return
+        self._files.append(self._journal(), bytes(frames))
+        ticket.seqs = list(range(base, base + len(ticket.leaves)))
+        self._offsets.extend(ends)
+        self._end, self._counts = end, counts
+
+    def publish(self, *, now_us: int = 0) -> notes.Checkpoint:
+        """Sign a checkpoint over all durable leaves and put tiles and checkpoint in place."""
+        del now_us
+        with self._lock:
+            if self._checkpoint.size == self._tree.size and self._checkpoint.signatures:
+                return self._checkpoint
+            for level in range(self._tree.levels()):
+                edge = self._tree.partial(level)
+                if edge:
+                    index = (self._tree.size >> (8 * level)) // WIDTH
+                    self._files.replace(tile_path(level, index, len(edge)), b"".join(edge))
+            self._write_entries(self._tree.size // WIDTH)
+            signed = notes.sign_checkpoint(self.origin, self._tree.size, self._tree.root(), self._signer)
+            self._files.replace("checkpoint", signed.note())
+            self._checkpoint = signed
+            return signed
+
+    def add_cosignature(self, signature: notes.Signature, *, size: int) -> bool:
+        """Keep a witness's signature (verified by the caller) under its checkpoint; False when that has moved on.
+
+        Cosignatures of older checkpoints are kept in ``witness/<size>``, so that they prove the past too.
+        """
+        with self._lock:
+            name = f"witness/{size:012d}"
+            data = self._files.read(name)
+            line = signature.line().encode()
+            if line not in data:
+                self._files.replace(name, data + line)
+            if size != self._checkpoint.size:
+                return False
+            self._checkpoint = self._checkpoint.with_signature(signature)
+            self._files.replace("checkpoint", self._checkpoint.note())
+            return True
+
+    def _roll(self) -> None:
+        """Begin a new journal segment; it starts with the counts so far."""
+        self._segment += 1
+        head = canonical({"first_seq": self._segment * SEGMENT_LEAVES, "counts": self._counts})
+        frame = _FRAME.pack(len(head), zlib.crc32(head)) + head
+        self._files.append(self._journal(), frame)
+        self._files.sync(self._journal())
+        self._offsets, self._end = array("Q"), len(frame)
+
+    def _journal(self) -> str:
+        return f"{_HEAD}{self._segment:08d}.log"
+
+    def _write_tile(self, level: int, index: int, hashes: bytes) -> None:
+        self._files.replace(tile_path(level, index), hashes)
+        if level == 0:
+            self._write_entries(index)
+
+    def _write_entries(self, index: int) -> None:
+        """Entry tile: the commitments, each under a 16-bit length (C2SP tlog-tiles)."""
+        first = index * WIDTH
+        count = min(WIDTH, self._tree.size - first)
+        if count > 0:
+            lines = (struct.pack(">H", HASH_BYTES) + e.commitment for e in self._entries(first, count))
+            self._files.replace(tile_path("entries", index, count), b"".join(lines))
+
+    def _read_tile(self, level: int, index: int, width: int) -> bytes:
+        return self._files.read(tile_path(level, index, width))
+
+    # -- opening
+
+    def _open(self) -> notes.Checkpoint:
+        segments = [n for n in self._files.names("journal") if n.endswith(".log")]
+        if segments:
+            self._segment = int(segments[-1].split(".")[0])
+            if len(segments) != self._segment + 1:
+                raise StoreError("a segment of the journal is missing", code="record.corrupt")
+            self._recover()
+        else:
+            head = canonical({"first_seq": 0, "counts": {}})
+            frame = _FRAME.pack(len(head), zlib.crc32(head)) + head
+            self._files.append(self._journal(), frame)
+            self._files.sync(self._journal())
+            self._end = len(frame)
+        note = self._files.read("checkpoint")
+        if not note:
+            return notes.Checkpoint(self.origin, 0, self._tree.root(0))
+        checkpoint = notes.parse_checkpoint(note)
+        if checkpoint.size > self._tree.size:
+            raise StoreError(
+                f"the journal holds {self._tree.size} leaves, the checkpoint signed {checkpoint.size}",
+                code="record.rolled_back",
+                advice="Leaves that were signed are lost: restore the newest copy, and tell the partners.",
+            )
+        if self._tree.root(checkpoint.size) != checkpoint.root:
+            raise VerificationError("the journal is not what was signed", code="record.checkpoint_mismatch")
+        return checkpoint
+
+    def _recover(self) -> None:
+        """Read the last segment, cut a torn tail, and put the tree's edge back."""
+        name = self._journal()
+        data = self._files.read(name)
+        frames, end = scan(data)
+        if not frames and self._segment == 0 and not data:
+            raise StoreError("the journal is empty", code="record.corrupt")
+        if end < len(data):
+            if not torn(data, end):
+                raise StoreError(f"{name} is damaged at byte {end}", code="record.corrupt")
+            self.counters["torn_bytes"] = len(data) - end
+            self._files.truncate(name, end)
+        if not frames:  # the segment's own head was torn: it had no leaf yet
+            self._restart_segment()
+            return
+        head = parse_canonical(data[frames[0][0] : frames[0][1]])
+        self._counts = {str(k): int(v) for k, v in head["counts"].items()}
+        hashes = []
+        for start, stop in frames[1:]:
+            payload = data[start:stop]
+            leaf = parse_canonical(payload[SALT_BYTES:])
+            if "partner_seq" in leaf:
+                self._counts[leaf["to"]] = leaf["partner_seq"] + 1
+            hashes.append(leaf_hash(hashlib.sha256(payload).digest()))
+            self._offsets.append(start - _FRAME.size)
+        self._end = end
+        self._restore_upper()
+        self._tree.append(hashes)
+        if len(hashes) >= SEGMENT_LEAVES:
+            self._roll()
+
+    def _restart_segment(self) -> None:
+        if self._segment == 0:
+            head = canonical({"first_seq": 0, "counts": {}})
+        else:
+            previous = f"{_HEAD}{self._segment - 1:08d}.log"
+            old = self._files.read(previous)
+            frames, _ = scan(old)
+            self._counts = {k: int(v) for k, v in parse_canonical(old[slice(*frames[0])])["counts"].items()}
+            for start, stop in frames[1:]:
+                leaf = parse_canonical(old[start + SALT_BYTES : stop])
+                if "partner_seq" in leaf:
+                    self._counts[leaf["to"]] = leaf["partner_seq"] + 1
+            head = canonical({"first_seq": self._segment * SEGMENT_LEAVES, "counts": self._counts})
+        frame = _FRAME.pack(len(head), zlib.crc32(head)) + head
+        self._files.append(self._journal(), frame)
+        self._files.sync(self._journal())
+        self._end = len(frame)
+        self._restore_upper()
+
+    def _restore_upper(self) -> None:
+        """Edges above the segment's own tiles, from the tiles of full segments."""
+        self._tree.size = self._segment * SEGMENT_LEAVES
+        count, level = self._segment, 2
+        while count:
+            full, rest = divmod(count, WIDTH)
+            first = full * WIDTH
+            self._tree.restore(level, [self._segment_root(level, first + i) for i in range(rest)])
+            count, level = full, level + 1
+
+    def _segment_root(self, level: int, index: int) -> bytes:
+        """Root of the full tile below an entry."""
+        return self._tree._tile(level - 1, index)[8][0]
+
+    # -- reading
+
+    def entry(self, seq: int) -> Entry:
+        """One leaf with its salt.
+
+        Raises
+        ------
+        VerificationError
+            When there is none of that number.
+        """
+        with self._lock:
+            return next(self._entries(seq, 1))
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
+        """Leaves in order."""
+        stop = self.size if stop is None else min(stop, self.size)
+        while start < stop:
+            count = min(4096, stop - start)
+            with self._lock:
+                part = list(self._entries(start, count))
+            yield from part
+            start += count
+
+    def _entries(self, start: int, count: int) -> Iterator[Entry]:
+        if start < 0 or start + count > self._segment * SEGMENT_LEAVES + len(self._offsets):
+            raise VerificationError(f"no leaf {start}", code="record.index")
+        seq = start
+        while seq < start + count:
+            segment, inner = divmod(seq, SEGMENT_LEAVES)
+            stop = min(start + count, (segment + 1) * SEGMENT_LEAVES)
+            name = f"{_HEAD}{segment:08d}.log"
+            if segment == self._segment:
+                low = self._offsets[inner]
+                high_index = stop - segment * SEGMENT_LEAVES
+                high = self._offsets[high_index] if high_index < len(self._offsets) else self._end
+                data = self._files.read(name, low, high - low)
+                spans, _ = scan(data)
+            else:
+                data = self._files.read(name)
+                spans = scan(data)[0][1 + inner : 1 + inner + stop - seq]
+            if len(spans) != stop - seq:
+                raise StoreError(f"{name} is damaged", code="record.corrupt")
+            for first, last in spans:
+                yield Entry(seq, data[first : first + SALT_BYTES], data[first + SALT_BYTES : last])
+                seq += 1
+
+    def root(self, size: int | None = None) -> bytes:
+        """Root of the first ``size`` leaves."""
+        with self._lock:
+            return self._tree.root(size)
+
+    def inclusion(self, seq: int, size: int | None = None) -> list[bytes]:
+        """Proof that a leaf is in the tree of a size."""
+        with self._lock:
+            return self._tree.inclusion(seq, size)
+
+    def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+        """Proof that the tree of the new size extends that of the old."""
+        with self._lock:
+            return self._tree.consistency(old, new)
+
+    def receipt(self, seq: int) -> dict[str, Any]:
+        """Proof of one leaf for the party it concerns: leaf, salt, inclusion proof, signed checkpoint.
+
+        The checkpoint is the last published one; publish first when the leaf is younger.
+
+        Raises
+        ------
+        VerificationError
+            When the leaf is not yet under a checkpoint.
+        """
+        checkpoint = self._checkpoint
+        if seq >= checkpoint.size:
+            raise VerificationError(f"leaf {seq} is not under a checkpoint yet", code="record.unpublished")
+        entry = self.entry(seq)
+        return {
+            "type": "kuroshio/record-receipt/1",
+            "seq": seq,
+            "salt": b64(entry.salt),
+            "leaf": entry.data.decode(),
+            "proof": [b64(h) for h in self.inclusion(seq, checkpoint.size)],
+            "checkpoint": checkpoint.note().decode(),
+        }
+
+    def partner_count(self, party: str) -> int:
+        """Number of leaves that concern a party: its next ``partner_seq``."""
+        return self._counts.get(party, 0)
+
+
+class _Ticket:
+    """One caller's leaves on the way to the disk."""
+
+    def __init__(self, leaves: Sequence[Mapping[str, Any]]) -> None:
+        self.leaves = leaves
+        self.seqs: list[int] = []
+        self.hashes: list[bytes] = []
+        self.error: InputError | StoreError | None = None
+        self.done = False
+
+
+def scan(data: bytes) -> tuple[list[tuple[int, int]], int]:
+    """(start, stop) of each whole frame's payload, and the end of the last whole frame."""
+    spans: list[tuple[int, int]] = []
+    at, size = 0, len(data)
+    view = memoryview(data)
+    while at + _FRAME.size <= size:
+        length, check = _FRAME.unpack_from(data, at)
+        start, stop = at + _FRAME.size, at + _FRAME.size + length
+        if length > MAX_LEAF + SALT_BYTES or stop > size or zlib.crc32(view[start:stop]) != check:
+            break
+        spans.append((start, stop))
+        at = stop
+    return spans, at
+
+
+def torn(data: bytes, end: int) -> bool:
+    """True when what follows the last whole frame can be one write cut short: no whole frame comes after it.
+
+    A damaged frame with whole frames behind it is corruption of something that was durable, never a torn write.
+    """
+    if end + _FRAME.size > len(data):
+        return True
+    length, _ = _FRAME.unpack_from(data, end)
+    stop = end + _FRAME.size + length
+    if length <= MAX_LEAF + SALT_BYTES and stop < len(data):
+        return not scan(data[stop : stop + 4 * (MAX_LEAF + SALT_BYTES)])[0]
+    return True
