@@ -84,6 +84,7 @@ class EncounterDetector(Detector):
         if len(self.points["slot"]):
             fresh = np.concatenate([np.zeros(len(self.points["slot"]), np.bool_), fresh])
             new = {n: np.concatenate([self.points[n], new[n]]) for n in _POINT_FIELDS}
+        if (np.diff(new["slot"]) < 0).any() or not fresh.all():
             order = np.lexsort((new["bin"], new["slot"]))
             new, fresh = {n: v[order] for n, v in new.items()}, fresh[order]
         self.points = new

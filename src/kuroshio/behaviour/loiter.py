@@ -67,7 +67,8 @@ def loiter_rows(
         s = slot[i]
         if ints[s, KNOWN] == 0 or skip[i] or t[i] - ints[s, LAST] > max_gap_us:
             if ints[s, PHASE] == 2:
-                ev, num = _say(ev, num, k, CLOSE, s, ints, floats, 2 if not skip[i] else 3)
+                why = 2 if t[i] - ints[s, LAST] > max_gap_us else 3
+                ev, num = _say(ev, num, k, CLOSE, s, ints, floats, why)
                 k += 1
             ints[s, PHASE] = 0
             ints[s, MMSI] = mmsi[i] if mmsi[i] >= 0 else ints[s, MMSI]

@@ -20,31 +20,11 @@ from kuroshio.errors import InputError
 app = typer.Typer(add_completion=False)
 
 _ALIASES = {"lat": "lat_deg", "lon": "lon_deg", "sog": "sog_mps", "cog": "cog_deg", "timestamp": "observed_at"}
-_KEEP = frozenset(
-    [
-        "mmsi",
-        "observed_at",
-        "lat_deg",
-        "lon_deg",
-        "sog_mps",
-        "cog_deg",
-        "heading_deg",
-        "nav_status",
-        "ship_type",
-        "track_id",
-        "status",
-        "flags",
-        "hits",
-        "last_ais_at",
-        "last_radar_at",
-        "last_image_at",
-        "exercise",
-        "imo",
-        "name",
-        "call_sign",
-        "sensors",
-    ]
-)
+_KEEP = {
+    *("mmsi", "observed_at", "lat_deg", "lon_deg", "sog_mps", "cog_deg", "heading_deg", "nav_status", "ship_type"),
+    *("track_id", "status", "flags", "hits", "last_ais_at", "last_radar_at", "last_image_at", "exercise"),
+    *("imo", "name", "call_sign", "sensors"),
+}
 
 
 def read_rows(path: Path) -> pa.Table:
