@@ -18,8 +18,10 @@ u64: Any = np.uint64
 
 NO_TIME = -1
 # which clock gave a time; names of schema column time_source
-CLOCKS = ("tag_block", "receiver_suffix", "pghp", "iso_prefix", "line_epoch", "file", "arrival")
-TAG_BLOCK, RECEIVER_SUFFIX, PGHP, ISO_PREFIX, LINE_EPOCH, FILE, ARRIVAL = range(7)
+CLOCKS = (
+    "tag_block", "receiver_suffix", "pghp", "iso_prefix", "line_epoch", "file", "arrival", "tag_block_unverified",
+)  # fmt: skip
+TAG_BLOCK, RECEIVER_SUFFIX, PGHP, ISO_PREFIX, LINE_EPOCH, FILE, ARRIVAL, TAG_UNVERIFIED = range(8)
 
 _DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334])
 _DAYS_IN = np.array([31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])

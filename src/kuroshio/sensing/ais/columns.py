@@ -6,7 +6,7 @@ built from what the rows name, and the table of rejects with its reasons in word
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kuroshio.schema import MANAGEMENT, REJECTS
-from kuroshio.sensing.ais import extract, fieldtext, scan
+from kuroshio.sensing.ais import extract, fieldtext
+from kuroshio.sensing.ais import records as scan
 from kuroshio.sensing.ais.clocks import CLOCKS
 from kuroshio.sensing.ais.layouts import LAYOUTS
 from kuroshio.sensing.ais.program import FAMILIES, MEMBERS, Family, Output
 
 RAW_CUT = 4096  # bytes of a rejected line that are kept
+_STAMP = pa.timestamp("us", tz="UTC")
 _CLOCK_NAMES = pa.array(CLOCKS)
 _REASON_NAMES = pa.array(scan.REASONS)
 _PARTS = pa.array(["A", "B"])
@@ -46,9 +48,9 @@ class Batch:
     messages: npt.NDArray[np.int64]
     found: int
     source: pa.Array
+    codes: npt.NDArray[np.int32]  # channel codes: all -1 between uses, 65536 long
     received_us: int = -1
     hint_us: int = -1
-    codes: npt.NDArray[np.int32] = field(default_factory=lambda: np.full(1 << 16, -1, np.int32))
 
 
 def _bitmap(rows: int) -> npt.NDArray[np.uint8]:
@@ -82,11 +84,12 @@ def _table(batch: Batch, family: Family, rows: npt.NDArray[np.int64], count: int
     raw = np.empty((len(family.slots), stride), np.int32)
     extract.extract(batch.buf, batch.rec, batch.messages, rows, count, family.bits, raw)
     layouts = np.empty(count, np.int64)
-    columns = _envelope(batch, raw, rows, count, layouts)
+    columns = _envelope(batch, rows, count, layouts)
     if "to_bow" in family.slots:
         extract.no_dimensions(raw, family.slots.index("to_bow"), count)
-    for output in family.outputs:
-        columns[output.name] = _output(batch, family, output, raw, rows, count, layouts)
+    _numbers(family, raw, layouts, count, stride, columns)
+    for output in family.texts:
+        columns[output.name] = _texts(batch, output, rows, count)
     if family.table.name == "base_stations":
         columns["utc_at"] = _utc(raw, family, count)
     elif family.table.name == "statics":
@@ -95,42 +98,59 @@ def _table(batch: Batch, family: Family, rows: npt.NDArray[np.int64], count: int
         columns["content"] = _content(batch, rows, count)
     elif family.table.name == "binary":
         columns |= _payload(batch, rows, count)
-    empty = [name for name in family.table.names if name not in columns]
-    for name in empty:
-        columns[name] = pa.nulls(count, family.table.arrow.field(name).type)
-    return pa.Table.from_arrays([columns[name] for name in family.table.names], schema=_schema(family))
+        columns["content"] = pa.nulls(count, pa.string())
+    return pa.Table.from_arrays([columns[name] for name in family.schema.names], schema=family.schema)
 
 
-_SCHEMAS = {name: family.table.arrow for name, family in FAMILIES.items()}
+def _numbers(
+    family: Family,
+    raw: npt.NDArray[np.int32],
+    layouts: npt.NDArray[np.int64],
+    count: int,
+    stride: int,
+    columns: dict[str, pa.Array],
+) -> None:
+    """Numeric columns, by one kernel into one array a width."""
+    plan, size = family.plan, (count + 7) // 8
+    groups = np.bincount(np.where(plan.how == 1, 0, plan.how), minlength=6)
+    reals = np.empty((groups[0], stride), np.float64)
+    bytes1, bytes2 = np.empty((groups[2], stride), np.uint8), np.empty((groups[3], stride), np.uint16)
+    bytes4 = np.empty((groups[4], stride), np.int32)
+    flags, valid = np.empty((groups[5], size), np.uint8), np.empty((len(plan.how), size), np.uint8)
+    nulls = np.empty(len(plan.how), np.int64)
+    extract.values(raw, layouts, count, plan, reals, bytes1, bytes2, bytes4, flags, valid, nulls)
+    held = (reals, reals, bytes1, bytes2, bytes4, flags)
+    missing = nulls.tolist()
+    for c, (how, dest) in enumerate(zip(plan.how.tolist(), plan.dest.tolist(), strict=True)):
+        name, type_ = _HEAD[c] if c < 3 else (family.numbers[c - 3].name, family.numbers[c - 3].type)
+        columns[name] = _array(type_, count, valid[c], missing[c], held[how][dest])
 
 
-def _schema(family: Family) -> pa.Schema:
-    return _SCHEMAS[family.table.name]
+_HEAD = (("mmsi", pa.uint32()), ("msg_type", pa.uint8()), ("repeat", pa.uint8()))
 
 
 def _envelope(
-    batch: Batch, raw: npt.NDArray[np.int32], rows: npt.NDArray[np.int64], count: int, layouts: npt.NDArray[np.int64]
+    batch: Batch, rows: npt.NDArray[np.int64], count: int, layouts: npt.NDArray[np.int64]
 ) -> dict[str, pa.Array]:
-    times, lines, names = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
-    clocks, channels, bits = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int32)
-    checked, timed, tuned = _bitmap(count), _bitmap(count), _bitmap(count)
+    longs, ints = np.empty((3, count), np.int64), np.empty((2, count), np.int32)
+    times, lines, names = longs
+    clocks, channels = ints
+    bits = np.empty(count, np.uint16)
+    maps = np.zeros((3, (count + 7) // 8), np.uint8)
+    checked, timed, tuned = maps
     untimed, named = extract.envelope(
         batch.rec, batch.messages, rows, count, batch.received_us, batch.hint_us, layouts,
         times, clocks, lines, channels, names, bits, checked, timed,
     )  # fmt: skip
-    seen = np.empty(1 << 16, np.int64)
+    seen = np.empty(256, np.int64)
     ids, unheard = extract.intern_codes(channels, count, batch.codes, seen, tuned)
-    words = pa.array([_channel(int(code)) for code in seen[:ids]], pa.string())
-    stamp = pa.timestamp("us", tz="UTC")
+    words = pa.array([_channel(code) for code in seen[:ids].tolist()], pa.string())
     if batch.received_us >= 0:
-        received = _array(stamp, count, None, 0, np.full(count, batch.received_us, np.int64))
+        received = _array(_STAMP, count, None, 0, np.full(count, batch.received_us, np.int64))
     else:
-        received = pa.nulls(count, stamp)
+        received = pa.nulls(count, _STAMP)
     return {
-        "mmsi": _array(pa.uint32(), count, None, 0, raw[2, :count].astype(np.uint32)),
-        "msg_type": _array(pa.uint8(), count, None, 0, raw[0, :count].astype(np.uint8)),
-        "repeat": _array(pa.uint8(), count, None, 0, raw[1, :count].astype(np.uint8)),
-        "observed_at": _array(stamp, count, timed, untimed, times),
+        "observed_at": _array(_STAMP, count, timed, untimed, times),
         "time_source": _labels(clocks, count, timed, untimed, _CLOCK_NAMES),
         "received_at": received,
         "source": _labels(np.zeros(count, np.int32), count, None, 0, batch.source),
@@ -138,7 +158,7 @@ def _envelope(
         "channel": _labels(channels, count, tuned, unheard, words),
         "line": _array(pa.int64(), count, None, 0, lines),
         "checksum_ok": _array(pa.bool_(), count, None, 0, checked),
-        "bits": _array(pa.uint16(), count, None, 0, bits.astype(np.uint16)),
+        "bits": _array(pa.uint16(), count, None, 0, bits),
     }
 
 
@@ -161,40 +181,11 @@ def _stations(batch: Batch, names: npt.NDArray[np.int64], count: int, named: int
     return _labels(ids, count, valid, count - named, pa.array(words, pa.string()))
 
 
-def _output(
-    batch: Batch,
-    family: Family,
-    output: Output,
-    raw: npt.NDArray[np.int32],
-    rows: npt.NDArray[np.int64],
-    count: int,
-    layouts: npt.NDArray[np.int64],
-) -> pa.Array:
-    valid = _bitmap(count)
-    if output.how == "text":
-        return _texts(batch, output, rows, count, valid)
-    slot = raw[output.slot]
-    type_ = _schema(family).field(output.name).type
-    if output.how in ("si", "rot"):
-        assert output.scale is not None
-        values = np.empty(count, np.float64)
-        nulls = extract.to_si(slot, layouts, count, output.scale, output.how == "rot", values, valid)
-        return _array(type_, count, valid, nulls, values)
-    if output.how == "flag":
-        flags = _bitmap(count)
-        nulls = extract.to_flags(slot, count, flags, valid)
-        return _array(type_, count, valid, nulls, flags)
-    assert output.absent is not None
-    nulls = extract.to_codes(slot, layouts, count, output.absent, valid)
-    return _array(type_, count, valid, nulls, slot[:count].astype(type_.to_pandas_dtype()))
-
-
-def _texts(
-    batch: Batch, output: Output, rows: npt.NDArray[np.int64], count: int, valid: npt.NDArray[np.uint8]
-) -> pa.Array:
+def _texts(batch: Batch, output: Output, rows: npt.NDArray[np.int64], count: int) -> pa.Array:
     assert output.text is not None
     room = extract.text_room(batch.rec, batch.messages, rows, count, output.text)
     offsets, out = np.empty(count + 1, np.int32), np.empty(room + 8, np.uint8)
+    valid = _bitmap(count)
     nulls = extract.texts(batch.buf, batch.rec, batch.messages, rows, count, output.text, offsets, out, valid)
     return _array(pa.string(), count, valid, nulls, offsets, out[: offsets[count]])
 
@@ -202,7 +193,7 @@ def _texts(
 def _utc(raw: npt.NDArray[np.int32], family: Family, count: int) -> pa.Array:
     times, valid = np.empty(count, np.int64), _bitmap(count)
     nulls = extract.utc_times(raw, family.slots.index("utc_year"), count, times, valid)
-    return _array(pa.timestamp("us", tz="UTC"), count, valid, nulls, times)
+    return _array(_STAMP, count, valid, nulls, times)
 
 
 def _part(raw: npt.NDArray[np.int32], family: Family, count: int) -> pa.Array:
@@ -234,7 +225,7 @@ def rejects(buf: npt.NDArray[np.uint8], rej: npt.NDArray[np.int64], source: pa.A
     starts, lengths = rej[:, scan.R_START], np.minimum(rej[:, scan.R_LENGTH], RAW_CUT)
     keys, inverse = np.unique(rej[:, [scan.R_REASON, scan.R_A, scan.R_B]], axis=0, return_inverse=True)
     details = pa.array([_detail(*map(int, key)) for key in keys], pa.string())
-    stamp = pa.timestamp("us", tz="UTC")
+    stamp = _STAMP
     raw = [buf[s : s + n].tobytes() for s, n in zip(starts.tolist(), lengths.tolist(), strict=True)]  # rare rows
     return pa.Table.from_arrays(
         [

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kuroshio.schema import REJECTS
-from kuroshio.sensing.ais import columns, parts, scan
+from kuroshio.sensing.ais import columns, parts, scan_fast
+from kuroshio.sensing.ais import records as scan
 from kuroshio.sensing.ais.program import CHOICE
 from kuroshio.sensing.base import Decoded, Ledger
 
-WINDOW = 32_768  # records decoded at a time
+WINDOW = 65_536  # records decoded at a time
 AGE_LINES = 5_000  # lines after which a part without a clock is an orphan
 _PAD = 16
 
@@ -67,6 +68,7 @@ class Decoder:
         spare = (max(1, multipart_limit) + 2) * parts.MAX_PARTS
         self._rec = np.empty((2 * rows + spare, scan.RECORD), np.int64)
         self._rej = np.empty((2 * rows + 2 * spare, scan.REJECT), np.int64)
+        self._codes = np.full(1 << 16, -1, np.int32)
         self._messages = np.empty((rows + spare, 2), np.int64)
         self._buffer: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
 
@@ -158,7 +160,9 @@ class Decoder:
         state[scan.S_RECORDS], state[scan.S_REJECTS], state[scan.S_COMMENTS] = waiting, 0, 0
         first_line = int(state[scan.S_LINE])
         limit = waiting + WINDOW + scan.MAX_SENTENCES + 2
-        pos = scan.scan(self._buffer, pos, stop, self._rec[:limit], self._rej[: WINDOW + scan.MAX_SENTENCES + 2], state)
+        pos = scan_fast.scan(
+            self._buffer, pos, stop, self._rec[:limit], self._rej[: WINDOW + scan.MAX_SENTENCES + 2], state
+        )
         records = int(state[scan.S_RECORDS])
         joiner[[parts.J_MESSAGES, parts.J_PARTS, parts.J_FOUND]] = 0
         joiner[parts.J_SIDE], joiner[parts.J_RECORDS] = stop + _PAD, records
@@ -172,7 +176,7 @@ class Decoder:
         ledger.parts += int(joiner[parts.J_PARTS])
         ledger.comments += int(state[scan.S_COMMENTS])
         batch = columns.Batch(
-            self._buffer, self._rec, self._messages, int(joiner[parts.J_FOUND]), self._name,
+            self._buffer, self._rec, self._messages, int(joiner[parts.J_FOUND]), self._name, self._codes,
             self._received_us, self._hint_us,
         )  # fmt: skip
         made = columns.tables(batch)

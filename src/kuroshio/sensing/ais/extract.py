@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from kuroshio.sensing.ais.clocks import ARRIVAL, FILE, Bytes, civil_us
+from kuroshio.sensing.ais.clocks import ARRIVAL, FILE, Bytes, civil_us, i64
 from kuroshio.sensing.ais.fields import ROT_FACTOR, TEXT_ALPHABET
-from kuroshio.sensing.ais.program import NULL, SIX, WORD, Bits, Ints, Scale
-from kuroshio.sensing.ais.scan import (
+from kuroshio.sensing.ais.program import NULL, SIX, WORD, Bits, Ints, Plan
+from kuroshio.sensing.ais.records import (
     CHANNEL,
     CHARS,
     CHECKED,
@@ -25,8 +25,11 @@ from kuroshio.sensing.ais.scan import (
     TIME,
     Table,
 )
+from kuroshio.sensing.ais.words import six_word
 
 Raw = npt.NDArray[np.int32]
+Shorts = npt.NDArray[np.uint16]
+Reals = npt.NDArray[np.float64]
 _TEXT = np.frombuffer(TEXT_ALPHABET.encode(), np.uint8)
 MAX_WORDS = 20
 
@@ -53,15 +56,7 @@ def extract(buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, bit
         length = chars * 6 - rec[at, FILL]
         needed = bits.words[layout]
         for w in range(needed):
-            value, first = np.uint64(0), w * 10
-            if first + 10 <= chars:
-                for k in range(10):
-                    value = (value << np.uint64(6)) | np.uint64(SIX[buf[payload + first + k]])
-            else:
-                for k in range(10):
-                    six = SIX[buf[payload + first + k]] if first + k < chars else 0
-                    value = (value << np.uint64(6)) | np.uint64(six)
-            words[w] = value
+            words[w] = six_word(buf, payload + 8 * w, chars - 8 * w)
         for slot in range(slots):
             start, width = bits.start[layout, slot], bits.width[layout, slot]
             if start < 0 or start + width > length:
@@ -73,56 +68,48 @@ def extract(buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, bit
                 value = words[w] >> np.uint64(-over)
             else:
                 value = (words[w] << np.uint64(over)) | (words[w + 1] >> np.uint64(WORD - over))
-            number = np.int64(value & ((np.uint64(1) << np.uint64(width)) - np.uint64(1)))
+            number = i64(value & ((np.uint64(1) << np.uint64(width)) - np.uint64(1)))
             if bits.signed[layout, slot] != 0 and number >> (width - 1):
                 number -= 1 << width
             out[slot, row] = number
 
 
 @njit(cache=True, nogil=True)
-def to_si(
-    raw: Raw, layouts: Ints, count: int, scale: Scale, rot: bool, out: npt.NDArray[np.float64], valid: Bytes
-) -> int:
-    """SI values with their validity bitmap; number of nulls."""
-    nulls = 0
-    for row in range(count):
-        layout, value = layouts[row], np.int64(raw[row])
-        if value == NULL or value == scale.absent[layout] or value < scale.low[layout] or value > scale.high[layout]:
-            nulls += 1
-            out[row] = 0.0
-            continue
-        valid[row >> 3] |= np.uint8(1 << (row & 7))
-        if rot:
-            turn = value / ROT_FACTOR
-            out[row] = turn * turn if value >= 0 else -turn * turn
-        else:
-            out[row] = value * scale.num[layout] / scale.den[layout]
-    return nulls
-
-
-@njit(cache=True, nogil=True)
-def to_codes(raw: Raw, layouts: Ints, count: int, absent: Ints, valid: Bytes) -> int:
-    """Validity bitmap of raw values that are null where absent; number of nulls."""
-    nulls = 0
-    for row in range(count):
-        if raw[row] == NULL or raw[row] == absent[layouts[row]]:
-            nulls += 1
-        else:
-            valid[row >> 3] |= np.uint8(1 << (row & 7))
-    return nulls
-
-
-@njit(cache=True, nogil=True)
-def to_flags(raw: Raw, count: int, out: Bytes, valid: Bytes) -> int:
-    """Values and validity as bitmaps; number of nulls."""
-    nulls = 0
-    for row in range(count):
-        if raw[row] == NULL:
-            nulls += 1
-        else:
-            valid[row >> 3] |= np.uint8(1 << (row & 7))
-            out[row >> 3] |= np.uint8((raw[row] & 1) << (row & 7))
-    return nulls
+def values(
+    raw: Raw, layouts: Ints, count: int, plan: Plan, reals: Reals, bytes1: Bytes, bytes2: Shorts, bytes4: Raw,
+    flags: Bytes, valid: Bytes, nulls: Ints,
+) -> None:  # fmt: skip
+    """Columns of a family from its slots: values, validity bitmaps and numbers of nulls, one row a column."""
+    for c in range(plan.how.size):
+        how, slot, dest, missing, held, told = plan.how[c], plan.slot[c], plan.dest[c], 0, 0, 0
+        for row in range(count):
+            layout, value = layouts[row], i64(raw[slot, row])
+            good = value != NULL and value != plan.absent[c, layout]
+            if how == 0:
+                good = good and plan.low[c, layout] <= value <= plan.high[c, layout]
+                reals[dest, row] = value * plan.num[c, layout] / plan.den[c, layout] if good else 0.0
+            elif how == 2:
+                bytes1[dest, row] = value & 255
+            elif how == 3:
+                bytes2[dest, row] = value & 65535
+            elif how == 4:
+                bytes4[dest, row] = value
+            elif how == 5:
+                told |= (value & 1) << (row & 7)
+            else:
+                good = good and -127 < value < 127
+                turn = value / ROT_FACTOR
+                reals[dest, row] = (turn * turn if value >= 0 else -turn * turn) if good else 0.0
+            if good:
+                held |= 1 << (row & 7)
+            else:
+                missing += 1
+            if row & 7 == 7 or row == count - 1:
+                valid[c, row >> 3] = held
+                if how == 5:
+                    flags[dest, row >> 3] = told
+                held, told = 0, 0
+        nulls[c] = missing
 
 
 @njit(cache=True, nogil=True)
@@ -141,9 +128,9 @@ def _text_run(buf: Bytes, payload: int, length: int, start: int, width: int, out
     bit = start
     while bit + 6 <= end and bit + 6 <= length:
         k, shift = bit // 6, bit % 6
-        six = np.int64(SIX[buf[payload + k]])
+        six = i64(SIX[buf[payload + k]])
         if shift > 0:
-            six = ((six << 6 | np.int64(SIX[buf[payload + k + 1]])) >> (6 - shift)) & 63
+            six = ((six << 6 | i64(SIX[buf[payload + k + 1]])) >> (6 - shift)) & 63
         if six == 0:
             return at, False
         out[at] = _TEXT[six]
@@ -224,7 +211,7 @@ def payloads(
         while bit < length:
             k, shift = bit // 6, bit % 6
             width = min(6 - shift, length - bit)
-            six = (np.int64(SIX[buf[rec[one, PAYLOAD] + k]]) >> (6 - shift - width)) & ((1 << width) - 1)
+            six = (i64(SIX[buf[rec[one, PAYLOAD] + k]]) >> (6 - shift - width)) & ((1 << width) - 1)
             held, count_bits = (held << width) | six, count_bits + width
             if count_bits >= 8:
                 count_bits -= 8
@@ -286,7 +273,10 @@ def envelope(
 
 @njit(cache=True, nogil=True)
 def intern_codes(codes: Raw, count: int, lookup: Raw, seen: Ints, valid: Bytes) -> tuple[int, int]:
-    """Replace 16-bit codes by ids in order of appearance; number of ids and of nulls (code 0)."""
+    """Replace 16-bit codes by ids in order of appearance; number of ids and of nulls (code 0).
+
+    Codes beyond the first ``seen.size`` share the last id.
+    """
     ids, nulls = 0, 0
     for row in range(count):
         code = codes[row]
@@ -294,6 +284,10 @@ def intern_codes(codes: Raw, count: int, lookup: Raw, seen: Ints, valid: Bytes) 
             nulls += 1
             continue
         if lookup[code] < 0:
+            if ids == seen.size:
+                codes[row] = ids - 1
+                valid[row >> 3] |= np.uint8(1 << (row & 7))
+                continue
             lookup[code] = ids
             seen[ids] = code
             ids += 1
@@ -315,7 +309,7 @@ def intern_names(buf: Bytes, names: Ints, count: int, table: Ints, unique: Ints,
         hashed = np.uint64(1469598103934665603)
         for k in range(start, start + length):
             hashed = (hashed ^ np.uint64(buf[k])) * np.uint64(1099511628211)
-        at = np.int64(hashed >> np.uint64(20)) & mask
+        at = i64(hashed >> np.uint64(20)) & mask
         while True:
             held = table[at]
             if held < 0:

@@ -16,7 +16,7 @@ from kuroshio.sensing.ais.clocks import Bytes
 from kuroshio.sensing.ais.fields import TEXT_ALPHABET, Field
 from kuroshio.sensing.ais.parts import bits_at
 from kuroshio.sensing.ais.program import NULL, Ints
-from kuroshio.sensing.ais.scan import CHARS, FILL, PAYLOAD, Table
+from kuroshio.sensing.ais.records import CHARS, FILL, PAYLOAD, Table
 
 Raw = npt.NDArray[np.int32]
 _TEXT = np.frombuffer(TEXT_ALPHABET.encode(), np.uint8)

@@ -4,9 +4,9 @@ What enters: records in line order. What leaves: message rows (a record, a layou
 wait. A message of several parts is a new record whose payload is written to the side area of the buffer.
 
 Parts belong together when number of parts, channel, talker and sequence agree; where both name a tag block group,
-that decides instead of talker and sequence, and two stations that differ never join. Any order; a later first part
-joins an earlier second one only within `REORDER_LINES`, else a lost part would splice two messages. A part that comes
-again with other content ends the older message. Waiting parts age out by stream time, by lines, or by number.
+it must agree too and stands in for talker and a blank sequence; two stations that differ never join. Any order; a later
+first part joins an earlier second one only within `REORDER_LINES`, else a lost part would splice two messages. A part
+that comes again with other content ends the older message. Waiting parts age out by stream time, by lines, or by number.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numba import njit
 from kuroshio.sensing.ais.clocks import Bytes, i64
 from kuroshio.sensing.ais.fields_static import AUXILIARY_FIRST, AUXILIARY_LAST
 from kuroshio.sensing.ais.program import SIX, Choice
-from kuroshio.sensing.ais.scan import (
+from kuroshio.sensing.ais.records import (
     BAD_PAYLOAD,
     CHANNEL,
     CHARS,
@@ -38,6 +38,7 @@ from kuroshio.sensing.ais.scan import (
     R_LINE,
     R_REASON,
     R_START,
+    RECORD,
     SEQUENCE,
     SHORT,
     START,
@@ -48,6 +49,7 @@ from kuroshio.sensing.ais.scan import (
     UNKNOWN_TYPE,
     Table,
 )
+from kuroshio.sensing.ais.words import all_six
 
 REORDER_LINES = 16
 MAX_PARTS = 9
@@ -76,10 +78,7 @@ def bits_at(buf: Bytes, payload: int, chars: int, start: int, width: int) -> int
 @njit(cache=True, nogil=True)
 def judge(buf: Bytes, payload: int, chars: int, fill: int, choice: Choice) -> tuple[int, int, int, int]:
     """Layout of a payload, or NO_LAYOUT with the reason and two numbers for its detail."""
-    seen = 0
-    for k in range(payload, payload + chars):
-        seen |= SIX[buf[k]]
-    if seen > 63:
+    if not all_six(buf, payload, payload + chars):
         for k in range(payload, payload + chars):
             if SIX[buf[k]] > 63:
                 return NO_LAYOUT, BAD_PAYLOAD, i64(buf[k]), k - payload
@@ -130,7 +129,8 @@ def _orphan(rec: Table, slots: Table, slot: int, rej: Table, joiner: Table, even
 def _remove(slots: Table, slot: int, joiner: Table) -> None:
     last = joiner[J_SLOTS] - 1
     for other in range(slot, last):  # keeps age order
-        slots[other] = slots[other + 1]
+        for k in range(SLOT):
+            slots[other, k] = slots[other + 1, k]
     joiner[J_SLOTS] = last
 
 
@@ -163,10 +163,12 @@ def _belongs(rec: Table, at: int, station: int, slots: Table, slot: int) -> bool
     both_known = station != 0 and slots[slot, X_STATION] != 0
     if both_known and station != slots[slot, X_STATION]:
         return False
-    if rec[at, GROUP] >= 0 and slots[slot, X_GROUP] >= 0:
-        return rec[at, GROUP] == slots[slot, X_GROUP]
-    talker = slots[slot, X_TALKER] == rec[at, TALKER] or both_known
-    return talker and slots[slot, X_SEQUENCE] == rec[at, SEQUENCE]
+    grouped = rec[at, GROUP] >= 0 and slots[slot, X_GROUP] >= 0
+    if grouped and rec[at, GROUP] != slots[slot, X_GROUP]:
+        return False
+    talker = slots[slot, X_TALKER] == rec[at, TALKER] or both_known or grouped
+    either_blank = grouped and (slots[slot, X_SEQUENCE] < 0 or rec[at, SEQUENCE] < 0)
+    return talker and (slots[slot, X_SEQUENCE] == rec[at, SEQUENCE] or either_blank)
 
 
 @njit(cache=True, nogil=True)
@@ -210,7 +212,8 @@ def _place(buf: Bytes, rec: Table, at: int, slots: Table, rej: Table, joiner: Ta
         _orphan(rec, slots, 0, rej, joiner, rec[at, LINE])
     slot = joiner[J_SLOTS]
     joiner[J_SLOTS] += 1
-    slots[slot, X_PART : X_PART + MAX_PARTS] = -1
+    for k in range(MAX_PARTS):
+        slots[slot, X_PART + k] = -1
     slots[slot, X_TOTAL], slots[slot, X_CHANNEL], slots[slot, X_TALKER] = (
         rec[at, TOTAL],
         rec[at, CHANNEL],
@@ -237,7 +240,8 @@ def _complete(
     """Write the payload of a complete slot to the side area, and judge it."""
     total, side = slots[slot, X_TOTAL], joiner[J_SIDE]
     whole, first = joiner[J_RECORDS], slots[slot, X_PART]
-    rec[whole] = rec[first]
+    for k in range(RECORD):
+        rec[whole, k] = rec[first, k]
     checked, at = 1, side
     for k in range(total):
         one = slots[slot, X_PART + k]
@@ -280,10 +284,13 @@ def resolve(
             if slots[slot, X_COUNT] == slots[slot, X_TOTAL]:
                 _complete(buf, rec, slots, slot, joiner, rej, messages, rec[at, LINE], choice)
             continue
-        layout, reason, a, b = judge(buf, rec[at, PAYLOAD], rec[at, CHARS], rec[at, FILL], choice)
-        if layout < 0:
-            _refuse(rec, at, rej, joiner, rec[at, LINE], reason, a, b)
-            continue
+        payload, chars, fill = rec[at, PAYLOAD], rec[at, CHARS], rec[at, FILL]
+        layout = choice.only[buf[payload]]
+        if layout < 0 or chars * 6 - fill < choice.min_bits[layout] or not all_six(buf, payload, payload + chars):
+            layout, reason, a, b = judge(buf, payload, chars, fill, choice)
+            if layout < 0:
+                _refuse(rec, at, rej, joiner, rec[at, LINE], reason, a, b)
+                continue
         found = joiner[J_FOUND]
         messages[found, 0], messages[found, 1] = at, layout
         joiner[J_FOUND] = found + 1
@@ -298,7 +305,8 @@ def keep_waiting(rec: Table, slots: Table, joiner: Table, kept: Table) -> int:
         for k in range(MAX_PARTS):
             at = slots[slot, X_PART + k]
             if at >= 0:
-                kept[count] = rec[at]
+                for c in range(RECORD):
+                    kept[count, c] = rec[at, c]
                 slots[slot, X_PART + k] = count
                 count += 1
     return count

@@ -24,7 +24,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 NULL = -(1 << 31)  # raw value of a field the payload does not have; no field of 32 bits or less means it
-WORD = 60  # bits in a payload word: ten characters
+WORD = 48  # bits in a payload word: eight characters
 
 SIX = np.full(256, 255, np.uint8)  # value of a payload character, 255 where it is none
 for _value, _char in enumerate(ARMOUR):
@@ -32,12 +32,16 @@ for _value, _char in enumerate(ARMOUR):
 
 
 class Choice(NamedTuple):
-    """Candidates by message type, selectors, least length and auxiliary mark by layout."""
+    """Candidates by message type, selectors, least length and auxiliary mark by layout.
+
+    ``only`` is by first payload character: the layout of a type that has just one, else -1.
+    """
 
     candidates: Ints
     when: Ints
     min_bits: Ints
     auxiliary: Ints
+    only: Ints
 
 
 class Bits(NamedTuple):
@@ -47,6 +51,23 @@ class Bits(NamedTuple):
     width: Ints
     signed: Ints
     words: Ints
+
+
+class Plan(NamedTuple):
+    """Numeric columns of a family: how each is made, from which slot, into which row of which typed array.
+
+    ``how``: 0 scaled, 1 rate of turn, 2 one byte, 3 two bytes, 4 four bytes, 5 flag. By column and layout: factor,
+    divisor, least and greatest raw value that is a measurement, and the one that is absent.
+    """
+
+    how: Ints
+    slot: Ints
+    dest: Ints
+    num: Floats
+    den: Floats
+    low: Ints
+    high: Ints
+    absent: Ints
 
 
 class Scale(NamedTuple):
@@ -65,9 +86,9 @@ class Output:
 
     name: str
     how: str
+    type: pa.DataType
     slot: int = -1
     scale: Scale | None = None
-    absent: Ints | None = None
     text: Ints | None = None
 
 
@@ -78,7 +99,10 @@ class Family:
     table: Table
     slots: tuple[str, ...]
     bits: Bits
-    outputs: tuple[Output, ...]
+    plan: Plan
+    numbers: tuple[Output, ...]
+    texts: tuple[Output, ...]
+    schema: pa.Schema
 
 
 HEAD_SLOTS = ("type", "repeat", "mmsi")
@@ -103,7 +127,12 @@ def choice() -> Choice:
         if layout.variant.startswith("B"):
             auxiliary[at] = int(layout.variant == "B-auxiliary")
     auxiliary[[i for i, layout in enumerate(LAYOUTS) if 24 not in layout.types]] = -1
-    return Choice(candidates, when, np.array([layout.min_bits for layout in LAYOUTS], np.int64), auxiliary)
+    only = np.full(256, -1, np.int64)
+    for number in range(1, 28):
+        if candidates[number, 1] < 0:
+            only[ARMOUR[number]] = candidates[number, 0]
+    least = np.array([layout.min_bits for layout in LAYOUTS], np.int64)
+    return Choice(candidates, when, least, auxiliary, only)
 
 
 def families_of(at: int) -> tuple[str, ...]:
@@ -127,17 +156,19 @@ def _source(column: str, at: int) -> tuple[Field, str] | None:
     return None
 
 
-def _scale(found: dict[int, Field]) -> Scale:
+def _scale(found: dict[int, Field], how: str) -> Scale:
     count = len(LAYOUTS)
     scale = Scale(
         np.ones(count), np.ones(count), np.full(count, NULL + 1, np.int64), np.full(count, 1 << 31, np.int64),
         np.full(count, NULL, np.int64),
     )  # fmt: skip
-    for at, item in found.items():
+    for at, item in found.items() if how != "code" else ():
+        scale.absent[at] = NULL if item.absent is None else item.absent
+        if how not in ("si", "rot"):
+            continue
         scale.num[at], scale.den[at] = item.num, item.den
         scale.low[at] = item.raw_min if item.low is None else item.low
         scale.high[at] = item.raw_max if item.high is None else item.high
-        scale.absent[at] = NULL if item.absent is None else item.absent
     return scale
 
 
@@ -155,26 +186,43 @@ def family(table: Table) -> Family:
     """Program of one table, from the names of its columns and of the fields."""
     members = [at for at in range(len(LAYOUTS)) if table.name in families_of(at)]
     slots: list[str] = [*HEAD_SLOTS, *_EXTRA_SLOTS.get(table.name, ())]
-    outputs = []
+    numbers, texts = [], []
     for column in table.names:
         if column in _MADE_ELSEWHERE:
             continue
         sources = {at: found for at in members if (found := _source(column, at)) is not None}
         assert sources, f"no field for column {table.name}.{column}"
         fields = {at: item for at, (item, _) in sources.items()}
-        how = next(iter(sources.values()))[1]
-        if how == "si" and pa.types.is_integer(table.arrow.field(column).type):
-            how = "raw"
+        how, type_ = next(iter(sources.values()))[1], table.arrow.field(column).type
         if how == "text":
-            outputs.append(Output(column, how, text=_text_ranges(fields)))
+            texts.append(Output(column, how, type_, text=_text_ranges(fields)))
             continue
+        if how == "si" and pa.types.is_integer(type_):
+            how = "raw"
         slot = next(iter(fields.values())).name
         if slot not in slots:
             slots.append(slot)
-        scale = _scale(fields)
-        absent = scale.absent if how == "raw" else np.full(len(LAYOUTS), NULL, np.int64)
-        outputs.append(Output(column, how, slots.index(slot), scale, absent))
-    return Family(table, tuple(slots), _bits(members, slots), tuple(outputs))
+        numbers.append(Output(column, how, type_, slots.index(slot), _scale(fields, how)))
+    plan = _plan([Output("mmsi", "code", pa.uint32(), 2, _scale({}, "code")),
+                  Output("msg_type", "code", pa.uint8(), 0, _scale({}, "code")),
+                  Output("repeat", "code", pa.uint8(), 1, _scale({}, "code")), *numbers])  # fmt: skip
+    return Family(table, tuple(slots), _bits(members, slots), plan, tuple(numbers), tuple(texts), table.arrow)
+
+
+def _plan(outputs: list[Output]) -> Plan:
+    how, dest, used = [], [], dict.fromkeys(range(6), 0)
+    for output in outputs:
+        kind = {"si": 0, "rot": 1, "flag": 5}.get(output.how)
+        if kind is None:
+            kind = {1: 2, 2: 3, 4: 4}[output.type.bit_width // 8]
+        group = 0 if kind == 1 else kind
+        how.append(kind)
+        dest.append(used[group])
+        used[group] += 1
+    scales = [output.scale for output in outputs]
+    stacked = [np.array([scale[k] for scale in scales if scale is not None]) for k in range(5)]
+    slot = np.array([output.slot for output in outputs], np.int64)
+    return Plan(np.array(how, np.int64), slot, np.array(dest, np.int64), *stacked)
 
 
 def _bits(members: list[int], slots: list[str]) -> Bits:

@@ -10,7 +10,6 @@ Each line counts once: by its last good sentence, else by its first reject, else
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from kuroshio.sensing.ais.clocks import (
@@ -18,6 +17,7 @@ from kuroshio.sensing.ais.clocks import (
     PGHP,
     RECEIVER_SUFFIX,
     TAG_BLOCK,
+    TAG_UNVERIFIED,
     Bytes,
     digits,
     epoch_us,
@@ -25,37 +25,69 @@ from kuroshio.sensing.ais.clocks import (
     pghp_us,
     prefix_us,
 )
-
-Table = npt.NDArray[np.int64]
-
-MAX_LINE = 65_536  # bytes; a longer line is one reject
-MAX_SENTENCES = 64  # on one line
-MAX_PAYLOAD = 1024  # characters in one sentence
-STATION_ROOM = 64  # bytes of a station name kept between lines
-
-# columns of a record
-(LINE, START, LENGTH, PAYLOAD, CHARS, FILL, TOTAL, PART, SEQUENCE, CHANNEL, TALKER, TIME, CLOCK, STATION, GROUP, COUNTS,
- CHECKED, PARTS) = range(18)  # fmt: skip
-RECORD = 18
-
-# columns of a reject
-R_LINE, R_START, R_LENGTH, R_REASON, R_A, R_B, R_COUNTS, R_EVENT = range(8)
-REJECT = 8
-
-REASONS = (
-    "not_nmea", "not_ais", "checksum", "checksum_missing", "bad_field", "empty_payload", "payload_too_long",
-    "line_too_long", "too_many_sentences", "tag_checksum", "bad_payload", "too_short", "unknown_type", "orphan_part",
-)  # fmt: skip
-(NOT_NMEA, NOT_AIS, CHECKSUM, CHECKSUM_MISSING, BAD_FIELD, EMPTY, LONG_PAYLOAD, LONG_LINE, MANY, TAG_CHECKSUM,
- BAD_PAYLOAD, SHORT, UNKNOWN_TYPE, ORPHAN) = range(14)  # fmt: skip
-
-# state carried from line to line
-(S_LINE, S_COMMENTS, S_RECORDS, S_REJECTS, S_TIME, S_CLOCK, S_STATION, S_RANK, S_TAG_BAD, S_JOINED, S_KEEP_BAD,
- T_TIME, T_STATION, T_GROUP, T_BAD, T_RANK) = range(16)  # fmt: skip
-STATE = 16
-
-# stations: the tag block's s beats the wrapper's base station, a suffix, and the tag block's si
-RANK_NONE, RANK_SI, RANK_SUFFIX, RANK_PGHP, RANK_S = range(5)
+from kuroshio.sensing.ais.records import (
+    BAD_FIELD,
+    CHANNEL,
+    CHARS,
+    CHECKED,
+    CHECKSUM,
+    CHECKSUM_MISSING,
+    CLOCK,
+    COUNTS,
+    EMPTY,
+    FILL,
+    GROUP,
+    LENGTH,
+    LINE,
+    LONG_LINE,
+    LONG_PAYLOAD,
+    MANY,
+    MAX_LINE,
+    MAX_PAYLOAD,
+    MAX_SENTENCES,
+    NOT_AIS,
+    NOT_NMEA,
+    PART,
+    PAYLOAD,
+    R_A,
+    R_B,
+    R_COUNTS,
+    R_EVENT,
+    R_LENGTH,
+    R_LINE,
+    R_REASON,
+    R_START,
+    RANK_NONE,
+    RANK_PGHP,
+    RANK_S,
+    RANK_SI,
+    RANK_SUFFIX,
+    S_CLOCK,
+    S_COMMENTS,
+    S_JOINED,
+    S_KEEP_BAD,
+    S_LINE,
+    S_RANK,
+    S_RECORDS,
+    S_REJECTS,
+    S_STATION,
+    S_TAG_BAD,
+    S_TIME,
+    SEQUENCE,
+    START,
+    STATION,
+    STATION_ROOM,
+    T_BAD,
+    T_GROUP,
+    T_RANK,
+    T_STATION,
+    T_TIME,
+    TAG_CHECKSUM,
+    TALKER,
+    TIME,
+    TOTAL,
+    Table,
+)
 
 _HEX = np.full(256, 255, np.uint8)
 for _k, _c in enumerate(b"0123456789ABCDEF"):
@@ -70,12 +102,13 @@ _CLASS[44] = 2
 
 
 @njit(cache=True, nogil=True)
-def _station(start: int, length: int) -> int:
+def station_code(start: int, length: int) -> int:
+    """Range of a station's name as one integer, start << 8 | length."""
     return (start << 8) | min(length, STATION_ROOM - 1)
 
 
 @njit(cache=True, nogil=True)
-def _tag_group(buf: Bytes, start: int, stop: int) -> int:
+def tag_group(buf: Bytes, start: int, stop: int) -> int:
     """Group number of ``part-parts-number``; a number that is not decimal is hashed."""
     at, dashes = start, 0
     while at < stop and dashes < 2:
@@ -104,16 +137,16 @@ def _tag_field(buf: Bytes, start: int, stop: int, state: Table) -> None:
             if value >= 0:
                 state[T_TIME] = value
         elif key == 115 and stop > colon + 1:  # s
-            state[T_STATION], state[T_RANK] = _station(colon + 1, stop - colon - 1), RANK_S
+            state[T_STATION], state[T_RANK] = station_code(colon + 1, stop - colon - 1), RANK_S
         elif key == 103:  # g
-            state[T_GROUP] = _tag_group(buf, colon + 1, stop)
+            state[T_GROUP] = tag_group(buf, colon + 1, stop)
     elif colon == start + 2 and key == 115 and buf[start + 1] == 105 and state[T_RANK] < RANK_SI:  # si
-        state[T_STATION], state[T_RANK] = _station(colon + 1, stop - colon - 1), RANK_SI
+        state[T_STATION], state[T_RANK] = station_code(colon + 1, stop - colon - 1), RANK_SI
 
 
 @njit(cache=True, nogil=True)
 def _tag_block(buf: Bytes, at: int, state: Table) -> int:
-    """Read the tag block whose backslash is at ``at``; index after it. Fields count only under a right checksum."""
+    """Read the tag block whose backslash is at ``at``; index after it, and whether its sum holds is counted."""
     start, value = at + 1, 0
     q = start
     while buf[q] != 42 and buf[q] != 92 and buf[q] != 10 and buf[q] != 33:
@@ -126,12 +159,11 @@ def _tag_block(buf: Bytes, at: int, state: Table) -> int:
         good = high < 16 and low < 16 and high * 16 + low == value
         while buf[q] != 92 and buf[q] != 10 and buf[q] != 33:
             q += 1
-    if good or (state[S_KEEP_BAD] != 0 and buf[stop] == 42):
-        field = start
-        for k in range(start, stop + 1):
-            if k == stop or buf[k] == 44:
-                _tag_field(buf, field, k, state)
-                field = k + 1
+    field = start
+    for k in range(start, stop + 1):
+        if k == stop or buf[k] == 44:
+            _tag_field(buf, field, k, state)
+            field = k + 1
     if not good:
         state[T_BAD] += 1
         state[S_TAG_BAD] += 1
@@ -142,7 +174,7 @@ def _tag_block(buf: Bytes, at: int, state: Table) -> int:
 def _suffix(buf: Bytes, start: int, stop: int, row: Table, rank: int) -> None:
     """Receiver's own fields after the checksum: ``,r003669946,1342569600`` and their relatives."""
     field = start
-    timed = row[CLOCK] == TAG_BLOCK
+    timed = row[CLOCK] in (TAG_BLOCK, TAG_UNVERIFIED)
     for k in range(start, stop + 1):
         if k < stop and buf[k] != 44:
             continue
@@ -151,7 +183,7 @@ def _suffix(buf: Bytes, start: int, stop: int, row: Table, rank: int) -> None:
             if value >= 0:
                 row[TIME], row[CLOCK], timed = value, RECEIVER_SUFFIX, True
         elif k - field >= 3 and rank < RANK_SUFFIX and (buf[field] == 114 or buf[field] == 98):
-            row[STATION], rank = _station(field, k - field), RANK_SUFFIX
+            row[STATION], rank = station_code(field, k - field), RANK_SUFFIX
         field = k + 1
 
 
@@ -219,7 +251,7 @@ def _sentence(buf: Bytes, p: int, row: Table, keep_bad: bool, comma: Table) -> t
     for k in range(comma[3] + 1, min(comma[4], comma[3] + 3)):
         channel = (channel << 8) | i64(buf[k])
     row[PAYLOAD], row[CHARS], row[FILL], row[TOTAL], row[PART] = first, chars, fill, total, part
-    row[SEQUENCE], row[CHANNEL], row[CHECKED], row[PARTS] = sequence, channel, checked, -1
+    row[SEQUENCE], row[CHANNEL], row[CHECKED] = sequence, channel, checked
     row[TALKER] = (i64(buf[p + 1]) << 8) | i64(buf[p + 2])
     return after, -1, 0, 0
 
@@ -238,7 +270,7 @@ def _accept(buf: Bytes, after: int, stop: int, prefix: int, clock: int, row: Tab
     rank = state[T_RANK]
     row[TIME], row[CLOCK], row[STATION], row[GROUP] = -1, -1, state[T_STATION], state[T_GROUP]
     if state[T_TIME] >= 0:
-        row[TIME], row[CLOCK] = state[T_TIME], TAG_BLOCK
+        row[TIME], row[CLOCK] = state[T_TIME], (TAG_BLOCK if state[T_BAD] == 0 else TAG_UNVERIFIED)
     if rank < state[S_RANK]:
         row[STATION], rank = state[S_STATION], state[S_RANK]
     if stop > after and buf[after] == 44:
@@ -260,7 +292,7 @@ def _fresh_tag(state: Table) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: Table) -> int:
+def read_line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: Table) -> int:
     """Read one line from its first byte; index of its LF."""
     keep_bad = state[S_KEEP_BAD] != 0
     first_reject = state[S_REJECTS]
@@ -292,7 +324,7 @@ def _line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: Tabl
                 stop += 1
             time, at, length = pghp_us(buf, p, stop)
             if time >= 0:
-                _pend(state, time, PGHP, _station(at, length), RANK_PGHP if length > 0 else RANK_NONE)
+                _pend(state, time, PGHP, station_code(at, length), RANK_PGHP if length > 0 else RANK_NONE)
                 carried = True
                 p = stop
                 while _CLASS[buf[p]] != 1 or buf[p] == 42 or buf[p] == 13:
@@ -328,11 +360,17 @@ def _line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: Tabl
         state[S_RECORDS], state[S_REJECTS] = first_record, first_reject
         _refuse(rej, state, ls, p, LONG_LINE, p - ls, MAX_LINE)
     elif tagged:
-        if state[T_BAD] > 0:
+        if state[T_BAD] > 0 and state[T_TIME] < 0 and state[T_RANK] == RANK_NONE:
             if sentences == 0:
                 _refuse(rej, state, piece, p, TAG_CHECKSUM, 0, 0)
         else:
-            _pend(state, state[T_TIME], TAG_BLOCK, state[T_STATION], state[T_RANK])
+            _pend(
+                state,
+                state[T_TIME],
+                TAG_BLOCK if state[T_BAD] == 0 else TAG_UNVERIFIED,
+                state[T_STATION],
+                state[T_RANK],
+            )
             carried = True
     _count_line(buf, ls, p, rej, rec, state, first_record, first_reject, carried)
     return p
@@ -373,17 +411,3 @@ def _count_line(
             rej[first_reject, R_COUNTS] = 1
             return
     state[S_COMMENTS] += 1
-
-
-@njit(cache=True, nogil=True)
-def scan(buf: Bytes, pos: int, stop: int, rec: Table, rej: Table, state: Table) -> int:
-    """Read lines from ``pos`` while there is room for their rows; index of the first line not read.
-
-    ``buf[stop - 1]`` is LF and at least 8 bytes follow it. Rows are counted in ``state``.
-    """
-    records, rejects = rec.shape[0] - MAX_SENTENCES - 2, rej.shape[0] - MAX_SENTENCES - 2
-    comma = np.empty(8, np.int64)
-    while pos < stop and state[S_RECORDS] < records and state[S_REJECTS] < rejects:
-        state[S_LINE] += 1
-        pos = _line(buf, pos, rec, rej, state, comma) + 1
-    return pos
