@@ -14,6 +14,7 @@ from __future__ import annotations
 from kuroshio.accord.book import Book, load, parse
 from kuroshio.accord.columns import Factored, factor
 from kuroshio.accord.decisions import Decisions
+from kuroshio.accord.derive import derive
 from kuroshio.accord.dryrun import dry_run
 from kuroshio.accord.faults import AccordFileError, Fault
 from kuroshio.accord.model import ReleaseOrder
@@ -32,6 +33,7 @@ __all__ = [
     "ReleaseOrder",
     "Standing",
     "decision_dict",
+    "derive",
     "draft_path",
     "dry_run",
     "factor",

@@ -8,7 +8,7 @@ then the id; never the order of files. Inside one basis the worst clause wins.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kuroshio.accord import obligation
@@ -87,7 +87,9 @@ def judge_bases(hop: Hop, attributes: Mapping[str, Any], tally: Tally) -> tuple[
         tally.reasons.append(voice)
     tally.terms.extend(best.terms)
     for other in judged[1:]:
-        tally.note(other.permit, f"is a basis too, but not the best: {other.effect.word}")
+        tally.note(
+            Citation(other.basis.accord.id, "", "basis"), f"is a basis too, but not the best: {other.effect.word}"
+        )
     return best.basis.accord.id, best.permit
 
 
@@ -120,9 +122,7 @@ def _judge(hop: Hop, attributes: Mapping[str, Any], basis: Basis) -> Judged | No
         out.say(
             Effect.OBLIGE, "equivalence", f"to be protected as {protection.marking}", None, _mark(protection.marking)
         )
-    out.joined, clash = obligation.join(out.terms)
-    if out.joined.via in (hop.from_, hop.to):
-        out.joined = replace(out.joined, via=None)
+    out.joined, clash = obligation.join(out.terms, (hop.from_, hop.to))
     if clash:
         out.say(Effect.DECIDE, "terms", f"terms that cannot be met together: {', '.join(clash)}", release)
     if obligation.unenforceable(out.joined, hop.enforces):
@@ -165,7 +165,7 @@ def _restrict(
         effect, text = Effect.DECIDE, f"cannot be judged: {', '.join(missing)} is missing"
         role = role or f"{hop.from_}.release_authority"
     citation = Citation(out.basis.accord.id, clause.id)
-    reply = None if clause.absolute else answer(hop, attributes, citation, owners.who(role))
+    reply = None if clause.absolute else answer(hop, attributes, citation, owners.who(clause.by))
     if reply is None:
         out.say(effect, clause.id, text, role, clause.do)
     elif not reply.grant:

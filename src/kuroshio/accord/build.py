@@ -233,6 +233,8 @@ class Builder:
         )
 
     def _accord(self, a: Mapping[str, Any]) -> Accord:
+        if a["id"] in self.parties:
+            self.fault(("id",), "accord.duplicate", f"accord {a['id']!r} has the name of a party")
         for i, code in enumerate(a["parties"]):
             self.party_code(code, ("parties", i))
         for i, other in enumerate(a.get("requires", ())):

@@ -8,7 +8,8 @@ property tests compare the two on every row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio.accord.areas import inside
-from kuroshio.accord.kernels import label_bits, mixed_key
+from kuroshio.accord.kernels import dense_codes, label_bits, mixed_key
 from kuroshio.accord.model import NUMBER_FIELDS, Content, Test
 from kuroshio.errors import InputError
 from kuroshio.schema import ITEMS
@@ -28,19 +29,38 @@ ALWAYS = ("kind", "subject", "originator", "level", "caveats", "held_under", "re
 LABELS = ("kind", "subject", "originator", "level", "purpose", "activity")
 SETS = ("sensors", "caveats", "held_under", "releasable_to")
 BITS_A_WORD = 62
-Codes = npt.NDArray[np.int64]
+KEY_LIMIT = 1 << 62
+THREADS = 2
+PARALLEL_FROM_ROWS = 50_000
+
+Codes = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One attribute of every kind: ``values[codes[k]]`` is that of kind k, None where unknown."""
+
+    name: str
+    codes: npt.NDArray[np.int32]
+    values: list[Any]
 
 
 @dataclass(frozen=True)
 class Factored:
-    """``code[row]`` points into ``kinds``: the normalised attributes the agreements can tell apart.
-
-    ``count[k]`` is the number of rows of kind ``k``.
-    """
+    """``code[row]`` is the kind of the row; ``count[k]`` the rows of kind k; ``fields`` its normalised attributes."""
 
     code: npt.NDArray[np.int32]
-    kinds: list[dict[str, Any]]
     count: npt.NDArray[np.int64]
+    fields: dict[str, Field]
+
+    @property
+    def size(self) -> int:
+        """Number of kinds."""
+        return len(self.count)
+
+    def kind(self, k: int) -> dict[str, Any]:
+        """Normalised attributes of one kind."""
+        return {name: f.values[f.codes[k]] for name, f in self.fields.items()}
 
 
 def tests_of(content: Content) -> Iterable[Test]:
@@ -68,7 +88,7 @@ def factor(items: pa.Table, contents: Sequence[Content], *, valid_at_us: int) ->
     items
         ITEMS, optionally with a text column ``activity``; n rows.
     contents
-        Books to be asked (one, or today's and a draft's); they share vocabulary and levels of the first.
+        Books to be asked (one, or today's and a draft's); vocabulary and parties are those of the first.
     valid_at_us
         Ages are measured at this instant.
 
@@ -81,12 +101,19 @@ def factor(items: pa.Table, contents: Sequence[Content], *, valid_at_us: int) ->
     if unknown:
         raise InputError(f"items have no column {unknown[0]!r}", code="accord.item_field")
     tests = [t for content in contents for t in tests_of(content)]
-    used = {*ALWAYS, *(t.field for t in tests)}
+    used = sorted({*ALWAYS, *(t.field for t in tests)} - {"from", "to"})
     columns = _Columns(items, contents, tests, valid_at_us)
-    fields = [(name, *columns.coded(name)) for name in sorted(used - {"from", "to"})]
-    code, first = _distinct([(codes, len(values)) for _, codes, values in fields], items.num_rows)
-    kinds = [{name: values[codes[row]] for name, codes, values in fields} for row in first.tolist()]
-    return Factored(code, kinds, np.bincount(code, minlength=len(kinds)).astype(np.int64))
+    if items.num_rows >= PARALLEL_FROM_ROWS:
+        with ThreadPoolExecutor(THREADS) as pool:
+            coded = list(pool.map(columns.coded, used))
+    else:
+        coded = [columns.coded(name) for name in used]
+    code, first = _distinct([(codes, len(values)) for codes, values in coded], items.num_rows)
+    fields = {
+        name: Field(name, np.ascontiguousarray(codes[first], np.int32), values)
+        for name, (codes, values) in zip(used, coded, strict=True)
+    }
+    return Factored(code, np.bincount(code, minlength=len(first)).astype(np.int64), fields)
 
 
 class _Columns:
@@ -98,40 +125,41 @@ class _Columns:
 
     def coded(self, name: str) -> tuple[Codes, list[Any]]:
         """(code a row, value a code) of one field; the value None is unknown."""
+        special: dict[str, Callable[[], tuple[Codes, list[Any]]]] = {
+            "area": self._areas,
+            "exercise": self._exercise,
+            "item_id": self._named_ids,
+        }
+        if name in special:
+            return special[name]()
         if name in LABELS:
             return self._labels(name)
-        if name in SETS:
-            return self._sets(name)
-        if name in NUMBER_FIELDS:
-            return self._numbers(name)
-        if name == "area":
-            return self._areas()
-        if name == "exercise":
-            column = self._column(name)
-            if column is None:
-                return self._zeros(), [False, True]
-            codes = pc.fill_null(column, False).to_numpy(zero_copy_only=False).astype(np.int64)
-            return codes, [False, True]
-        return self._named_ids()
+        return self._sets(name) if name in SETS else self._numbers(name)
 
     def _zeros(self) -> Codes:
-        return np.zeros(self.rows, np.int64)
+        return np.zeros(self.rows, np.int32)
 
-    def _column(self, name: str) -> pa.Array | None:
+    def _column(self, name: str) -> Any:
         if name not in self.items.column_names:
             return None
         column = self.items.column(name)
-        whole = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        whole = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         return None if pa.types.is_null(whole.type) else whole
+
+    def _exercise(self) -> tuple[Codes, list[Any]]:
+        column = self._column("exercise")
+        if column is None:
+            return self._zeros(), [False, True]
+        return pc.fill_null(column, False).cast(pa.int32()).to_numpy(zero_copy_only=False), [False, True]
 
     def _labels(self, name: str) -> tuple[Codes, list[Any]]:
         column = self._column(name)
         if column is None:
             return self._zeros(), [None]
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        indices = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
-        values = [None, *(self._word(name, v) for v in coded.dictionary.to_pylist())]
-        return np.add(indices, 1, dtype=np.int64), values
+        words = [self._word(name, v) for v in coded.dictionary.to_pylist()]
+        indices = pc.fill_null(coded.indices, len(words)) if coded.null_count else coded.indices
+        return indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), [*words, None]
 
     def _word(self, name: str, value: str | None) -> str | None:
         content = self.contents[0]
@@ -149,85 +177,89 @@ class _Columns:
             return self._zeros(), [absent]
         labels = column.flatten().cast(pa.string()).dictionary_encode()
         words = labels.dictionary.to_pylist()
-        offsets = column.offsets.to_numpy().astype(np.int64)
-        null = column.is_null().to_numpy(zero_copy_only=False)
-        flat = pc.fill_null(labels.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-        flat_offsets = offsets - offsets[0] if len(offsets) else offsets
-        if len(flat) != (flat_offsets[-1] if len(flat_offsets) else 0):
-            # nulls with hidden values: flatten dropped them, so lengths say where each row starts
+        flat = (pc.fill_null(labels.indices, -1) if labels.null_count else labels.indices).to_numpy(
+            zero_copy_only=False
+        )
+        if column.null_count:
             sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-            flat_offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
-        words_a_row = max(1, -(-len(words) // BITS_A_WORD))
-        parts = [(null.astype(np.int64), 2)]
-        masks = [label_bits(flat, flat_offsets, w * BITS_A_WORD, BITS_A_WORD) for w in range(words_a_row)]
-        for mask in masks:
-            known, inverse = np.unique(mask, return_inverse=True)
-            parts.append((inverse.astype(np.int64), len(known)))
-        code, first = _distinct(parts, self.rows)
+            offsets = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+        else:
+            offsets = column.offsets.to_numpy().astype(np.int64)
+            offsets -= offsets[0] if len(offsets) else 0
+        parts = [np.zeros((self.rows, 1), np.int64)]
+        if column.null_count:
+            parts[0][:, 0] = column.is_null().to_numpy(zero_copy_only=False)
+        starts = range(0, max(len(words), 1), BITS_A_WORD)
+        parts.extend(label_bits(flat, offsets, start, BITS_A_WORD).reshape(-1, 1) for start in starts)
+        packed = np.hstack(parts) if column.null_count or len(parts) > 2 else parts[1]
+        code, first = dense_codes(np.ascontiguousarray(packed))
         values: list[Any] = []
         for row in first.tolist():
-            named = frozenset(
-                words[w * BITS_A_WORD + b]
-                for w, mask in enumerate(masks)
-                for b in range(BITS_A_WORD)
-                if mask[row] >> b & 1
-            )
-            values.append(absent if null[row] else self._known_set(name, named))
-        return code.astype(np.int64), values
+            bits = [int(part[row, 0]) for part in parts[1:]]
+            named = frozenset(word for i, word in enumerate(words) if bits[i // BITS_A_WORD] >> i % BITS_A_WORD & 1)
+            values.append(absent if parts[0][row, 0] else self._known_set(name, named))
+        return code, values
 
     def _known_set(self, name: str, labels: frozenset[str]) -> frozenset[str] | None:
         words = self.contents[0].vocabulary.get(name)
         return labels if words is None or labels <= words else None
 
-    def _number_column(self, name: str) -> npt.NDArray[np.float64] | npt.NDArray[np.int64] | None:
-        column = self._column("observed_at" if name == "age_s" else name)
+    def _times(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None] | None:
+        column = self._column("observed_at")
         if column is None:
             return None
-        if name in ("age_s", "observed_at"):
-            raw = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-            return pc.fill_null(raw, 0).to_numpy(zero_copy_only=False)
-        return pc.fill_null(column, np.nan).to_numpy(zero_copy_only=False)
+        raw = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+        null = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+        return pc.fill_null(raw, 0).to_numpy(zero_copy_only=False), null
+
+    def _degrees(self, name: str) -> npt.NDArray[np.float64] | None:
+        column = self._column(name)
+        return None if column is None else pc.fill_null(column, np.nan).to_numpy(zero_copy_only=False)
 
     def _numbers(self, name: str) -> tuple[Codes, list[Any]]:
-        numbers = self._number_column(name)
-        if numbers is None:
-            return self._zeros(), [None]
+        assert name in NUMBER_FIELDS
+        numbers: Any
         if name in ("age_s", "observed_at"):
-            column = self._column("observed_at")
-            null = column.is_null().to_numpy(zero_copy_only=False) if column is not None and column.null_count else None
+            times = self._times()
+            if times is None:
+                return self._zeros(), [None]
+            numbers, null = times
+            if name == "age_s":
+                numbers = (self.valid_at_us - numbers) / US_PER_S
         else:
+            numbers = self._degrees(name)
+            if numbers is None:
+                return self._zeros(), [None]
             null = np.isnan(numbers)
-        if name == "age_s":
-            numbers = (self.valid_at_us - numbers) / US_PER_S
         cuts = np.array(sorted({t.value for t in self.tests if t.field == name}))
-        # codes 1, 3, 5 ... lie between cuts and 2, 4 ... on them, so that < and <= differ
-        left, right = np.searchsorted(cuts, numbers, "left"), np.searchsorted(cuts, numbers, "right")
-        codes = (left + right + 1).astype(np.int64)
-        if null is not None:
-            codes[null] = 0
-        values: list[Any] = [None]
+        # codes 0, 2, 4 ... lie between cuts and 1, 3 ... on them, so that < and <= differ
+        codes = np.zeros(self.rows, np.int32)
+        for cut in cuts:  # over thresholds, not over rows
+            codes += numbers >= cut
+            codes += numbers > cut
+        values: list[Any] = []
         for i, cut in enumerate(cuts.tolist()):
             below = cuts[i - 1] if i else cut - 2.0
             values.extend(((below + cut) / 2.0, cut))
-        return codes, [*values, (cuts[-1] + 1.0) if len(cuts) else 0.0]
+        values.extend(((cuts[-1] + 1.0) if len(cuts) else 0.0, None))
+        if null is not None:
+            codes[null] = len(values) - 1
+        return codes, values
 
     def _areas(self) -> tuple[Codes, list[Any]]:
-        lat, lon = self._number_column("lat_deg"), self._number_column("lon_deg")
+        lat, lon = self._degrees("lat_deg"), self._degrees("lon_deg")
         if lat is None or lon is None:
             return self._zeros(), [None]
-        wanted = {n for t in self.tests if t.field == "area" for n in t.value} | {
-            t.value for t in self.tests if t.field == "area" and isinstance(t.value, str)
-        }
+        wanted = {name for t in self.tests if t.field == "area" for name in _several(t.value)}
         rings = {name: ring for content in self.contents for name, ring in content.areas.items() if name in wanted}
         missing = np.isnan(lat) | np.isnan(lon)
-        parts: list[tuple[Codes, int]] = [(missing.astype(np.int64), 2)]
-        parts.extend((inside(ring, lat, lon).astype(np.int64), 2) for ring in rings.values())
-        code, first = _distinct(parts, self.rows)
+        hits = [inside(ring, lat, lon) for ring in rings.values()]
+        code, first = _distinct([(missing.astype(np.int32), 2), *((h.astype(np.int32), 2) for h in hits)], self.rows)
         values = [
-            None if missing[row] else frozenset(n for n, (hit, _) in zip(rings, parts[1:], strict=True) if hit[row])
+            None if missing[row] else frozenset(name for name, hit in zip(rings, hits, strict=True) if hit[row])
             for row in first.tolist()
         ]
-        return code.astype(np.int64), values
+        return code, values
 
     def _named_ids(self) -> tuple[Codes, list[Any]]:
         column = self._column("item_id")
@@ -235,8 +267,9 @@ class _Columns:
         if column is None:
             return self._zeros(), [None]
         found = pc.index_in(column.cast(pa.string()), pa.array(named, pa.string()))
-        codes = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 2
-        codes[column.is_null().to_numpy(zero_copy_only=False)] = 0
+        codes = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int32) + 2
+        if column.null_count:
+            codes[column.is_null().to_numpy(zero_copy_only=False)] = 0
         return codes, [None, "\x00none of those named", *named]
 
 
@@ -248,15 +281,16 @@ def _distinct(parts: Sequence[tuple[Codes, int]], rows: int) -> tuple[npt.NDArra
     """(dense code a row, first row of each code) of the rows of several coded columns."""
     if rows == 0:
         return np.zeros(0, np.int32), np.zeros(0, np.int64)
-    key = np.zeros(rows, np.int64)
-    size = 1
+    words: list[npt.NDArray[np.int64]] = []
+    size = KEY_LIMIT
     for codes, radix in parts:
         if radix <= 1:
             continue
-        if size > (1 << 62) // radix:
-            known, key = np.unique(key, return_inverse=True)
-            size = len(known)
-        mixed_key(key, np.ascontiguousarray(codes, np.int64), radix)
+        if size > KEY_LIMIT // radix:
+            words.append(np.zeros(rows, np.int64))
+            size = 1
+        mixed_key(words[-1], np.ascontiguousarray(codes, np.int32), radix)
         size *= radix
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    return inverse.astype(np.int32), first.astype(np.int64)
+    if not words:
+        words.append(np.zeros(rows, np.int64))
+    return dense_codes(np.ascontiguousarray(np.stack(words, axis=1)))

@@ -1,23 +1,61 @@
 """Decisions on a whole table for several recipients: effect and explanation of every row, each explained once.
 
-What enters: a `Factored` table and one `Hop` a recipient. What leaves: `Decisions`. The meaning is the interpreter's:
-it is asked once for each kind of thing, and its answer is gathered back to the rows.
+What enters: a `Factored` table and one `Hop` a recipient. What leaves: `Decisions`. Verdict and terms come from the
+compiled evaluator; the words of an explanation from the interpreter, asked for one thing of its kind when it is read.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from kuroshio.accord.columns import Factored
+from kuroshio.accord.columns import PARALLEL_FROM_ROWS, THREADS, Factored
+from kuroshio.accord.compiled import HopVerdicts, TooManyTerms, compile_hop
 from kuroshio.accord.hop import Hop
 from kuroshio.accord.interpret import interpret
-from kuroshio.schema import Decision, Effect
+from kuroshio.accord.kernels import gather
+from kuroshio.accord.truth import TruthTable
+from kuroshio.schema import Decision, Effect, Obligations
+
+
+class Palette(Sequence[Decision]):
+    """Distinct explanations; each is written by the interpreter when first read, then kept.
+
+    Parameters
+    ----------
+    factored, hops
+        What the decisions are about.
+    places
+        (hop, kind) of one thing of each code.
+    """
+
+    def __init__(self, factored: Factored, hops: Sequence[Hop], places: Sequence[tuple[int, int]]) -> None:
+        self._factored, self._hops, self._places = factored, hops, places
+        self._read: dict[int, Decision] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, code: int) -> Decision: ...
+    @overload
+    def __getitem__(self, code: slice) -> list[Decision]: ...
+
+    def __getitem__(self, code: int | slice) -> Decision | list[Decision]:
+        if isinstance(code, slice):
+            return [self[i] for i in range(*code.indices(len(self)))]
+        at = range(len(self))[code]
+        found = self._read.get(at)
+        if found is None:
+            hop, kind = self._places[at]
+            found = self._read[at] = interpret(self._hops[hop], self._factored.kind(kind))
+        return found
 
 
 @dataclass(frozen=True)
@@ -33,37 +71,44 @@ class Decisions:
     code
         int32[n, m], index into ``palette``: verdict, terms and explanation in one.
     palette
-        Distinct decisions.
+        Decision of each code; those of different recipients have different codes.
+    effects, terms
+        Effect and terms of each code, known without reading the palette.
     rows_by_code
-        int64[palette, m], rows of each decision for each recipient.
+        int64[palette], rows of each code.
+    of_party
+        Index of the recipient each code belongs to.
     """
 
     to: tuple[str, ...]
     effect: npt.NDArray[np.uint8]
     code: npt.NDArray[np.int32]
-    palette: list[Decision]
+    palette: Sequence[Decision]
+    effects: npt.NDArray[np.uint8]
+    terms: list[Obligations]
     rows_by_code: npt.NDArray[np.int64]
+    of_party: npt.NDArray[np.int32]
 
     def at(self, row: int, to: str) -> Decision:
         """Decision on one row for one recipient."""
         return self.palette[int(self.code[row, self.to.index(to)])]
 
     def counts(self) -> dict[str, Any]:
-        """Rows by party and effect, and by party and clause that decided."""
-        by_party: dict[str, dict[str, int]] = {}
-        by_clause: dict[str, dict[str, int]] = {}
-        total: Counter[str] = Counter()
-        for j, party in enumerate(self.to):
-            effects: Counter[str] = Counter({e.word: 0 for e in Effect})
-            clauses: Counter[str] = Counter()
-            for code, rows in enumerate(self.rows_by_code[:, j].tolist()):
-                if rows:
-                    effects[self.palette[code].effect.word] += rows
-                    clauses[self.palette[code].cited] += rows
-            by_party[party] = dict(effects)
-            by_clause[party] = dict(sorted(clauses.items(), key=lambda kv: (-kv[1], kv[0])))
-            total.update(effects)
-        return {"effect": dict(total), "party": by_party, "clause": by_clause}
+        """Rows by effect, by party and effect, and by party and clause that decided."""
+        by_party: dict[str, dict[str, int]] = {p: {e.word: 0 for e in Effect} for p in self.to}
+        by_clause: dict[str, Counter[str]] = {p: Counter() for p in self.to}
+        total: Counter[str] = Counter({e.word: 0 for e in Effect})
+        for code, (rows, j) in enumerate(zip(self.rows_by_code.tolist(), self.of_party.tolist(), strict=True)):
+            if not rows:
+                continue
+            word = Effect(int(self.effects[code])).word
+            by_party[self.to[j]][word] += rows
+            total[word] += rows
+            by_clause[self.to[j]][self.palette[code].cited] += rows
+        sorted_clauses = {
+            party: dict(sorted(named.items(), key=lambda kv: (-kv[1], kv[0]))) for party, named in by_clause.items()
+        }
+        return {"effect": dict(total), "party": by_party, "clause": sorted_clauses}
 
 
 def decide(factored: Factored, hops: Sequence[Hop]) -> Decisions:
@@ -76,22 +121,80 @@ def decide(factored: Factored, hops: Sequence[Hop]) -> Decisions:
     hops
         One a recipient, of one releaser and one moment.
     """
-    index: dict[Decision, int] = {}
-    palette: list[Decision] = []
-    kinds = len(factored.kinds)
-    table = np.zeros((kinds, len(hops)), np.int32)
+    kinds, rows, parties = factored.size, len(factored.code), len(hops)
+    table = np.zeros((kinds, parties), np.int32)
+    effects = np.zeros((kinds, parties), np.uint8)
+    places: list[tuple[int, int]] = []
+    terms: list[Obligations] = []
+    truth = TruthTable(factored, hops[0].rank) if hops else None
     for j, hop in enumerate(hops):
-        for k, attributes in enumerate(factored.kinds):  # over kinds, not over rows
-            decision = interpret(hop, attributes)
-            code = index.get(decision)
-            if code is None:
-                code = index[decision] = len(palette)
-                palette.append(decision)
-            table[k, j] = code
-    effects = np.array([d.effect for d in palette], np.uint8)
-    rows = np.zeros((len(palette), len(hops)), np.int64)
-    for j in range(len(hops)):
-        np.add.at(rows[:, j], table[:, j], factored.count)
-    codes = table[factored.code]
-    effect = effects[table][factored.code] if palette else np.zeros(codes.shape, np.uint8)
-    return Decisions(tuple(h.to for h in hops), effect, codes, palette, rows)
+        assert truth is not None
+        verdicts = _verdicts(truth, hop)
+        table[:, j] = verdicts.code + len(places)
+        effects[:, j] = verdicts.effect
+        places.extend((j, kind) for kind in verdicts.first.tolist())
+        terms.extend(verdicts.terms[i] for i in verdicts.terms_code[verdicts.first].tolist())
+    rows_by_code = np.zeros(len(places), np.int64)
+    for j in range(parties):
+        rows_by_code += np.bincount(table[:, j], factored.count, len(places)).astype(np.int64)
+    first_hop = np.array([hop for hop, _ in places], np.int32)
+    effect_by_code = np.array([effects[kind, hop] for hop, kind in places], np.uint8)
+    out_code, out_effect = np.empty((rows, parties), np.int32), np.empty((rows, parties), np.uint8)
+    _gather_all(factored.code, table, effects, out_code, out_effect)
+    palette = Palette(factored, hops, places)
+    names = tuple(h.to for h in hops)
+    return Decisions(names, out_effect, out_code, palette, effect_by_code, terms, rows_by_code, first_hop)
+
+
+def _gather_all(
+    code: npt.NDArray[np.int32],
+    table: npt.NDArray[np.int32],
+    effects: npt.NDArray[np.uint8],
+    out_code: npt.NDArray[np.int32],
+    out_effect: npt.NDArray[np.uint8],
+) -> None:
+    rows = len(code)
+    if rows < PARALLEL_FROM_ROWS:
+        gather(code, table, effects, out_code, out_effect, 0, rows)
+        return
+    half = rows // THREADS
+    with ThreadPoolExecutor(THREADS) as pool:
+        done = [
+            pool.submit(
+                gather,
+                code,
+                table,
+                effects,
+                out_code,
+                out_effect,
+                i * half,
+                rows if i == THREADS - 1 else (i + 1) * half,
+            )
+            for i in range(THREADS)
+        ]
+        for one in done:
+            one.result()
+
+
+def _verdicts(truth: TruthTable, hop: Hop) -> HopVerdicts:
+    try:
+        return compile_hop(truth, hop)
+    except TooManyTerms:
+        return _interpreted(truth.factored, hop)
+
+
+def _interpreted(factored: Factored, hop: Hop) -> HopVerdicts:
+    """The interpreter asked for every kind: slow, for a hop with more terms than the compiled form can hold."""
+    index: dict[Decision, int] = {}
+    code = np.zeros(factored.size, np.int32)
+    first: list[int] = []
+    for k in range(factored.size):  # over kinds, not over rows
+        decision = interpret(hop, factored.kind(k))
+        if decision not in index:
+            index[decision] = len(first)
+            first.append(k)
+        code[k] = index[decision]
+    decisions = list(index)
+    effect = np.array([d.effect for d in decisions], np.uint8)[code] if decisions else np.zeros(0, np.uint8)
+    listed = [d.obligations for d in decisions]
+    return HopVerdicts(effect, code, listed, code, np.array(first, np.int64))

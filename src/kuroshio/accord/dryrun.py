@@ -70,7 +70,7 @@ def dry_run(
         "to": recipients,
         "valid_at": rfc3339(valid_at_us),
         "items": items.num_rows,
-        "kinds": len(rows.kinds),
+        "kinds": rows.size,
         "rules_digest": book.rules_digest,
         "today": today.counts(),
     }
@@ -120,14 +120,13 @@ def change(today: Decisions, then: Decisions, items: pa.Table, *, examples: int)
 
 def _terms_changed(today: Decisions, then: Decisions, j: int) -> int:
     """Rows with the same effect and other terms."""
-    if not today.palette:
+    if not len(today.palette):
         return 0
     pairs, count = np.unique(np.stack((today.code[:, j], then.code[:, j])).astype(np.int64), axis=1, return_counts=True)
     return sum(
         n
         for a, b, n in zip(*pairs.tolist(), count.tolist(), strict=True)
-        if today.palette[a].effect == then.palette[b].effect
-        and today.palette[a].obligations != then.palette[b].obligations
+        if today.effects[a] == then.effects[b] and today.terms[a] != then.terms[b]
     )
 
 

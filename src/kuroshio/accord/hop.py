@@ -214,9 +214,10 @@ def make_hop(
         spoken = [c for c in _speaking((*accord.clauses, *extra), from_, to) if not c.sticky and c.effect is not None]
         permits = tuple(c for c in spoken if c.effect is Effect.PERMIT)
         bases.append(Basis(accord, state, permits, tuple(c for c in spoken if c.effect is not Effect.PERMIT)))
-    ties = {
-        a.id: tuple(_speaking(tuple(c for c in a.clauses if c.sticky), from_, to)) for a in content.accords.values()
-    }
+    ties = {}
+    for accord in content.accords.values():
+        sticky = tuple(c for c in accord.clauses if c.sticky and c.effect is not None)
+        ties[accord.id] = tuple(_speaking(sticky, from_, to))
     lapsed = frozenset(a for a in content.accords if not _alive(board, a))
     caveats = []
     for caveat in content.caveats.values():

@@ -9,7 +9,7 @@ labels the tests use, so that things of one kind share one explanation; the colu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from kuroshio.accord import obligation
@@ -113,7 +113,14 @@ def _ties(hop: Hop, attributes: Mapping[str, Any], tally: Tally) -> None:
             elif accord_id in hop.lapsed and not clause.survives and effect < Effect.DENY:
                 effect, role = Effect.DECIDE, f"{hop.from_}.{OFFICER_ROLE}"
                 text = "the accord is no longer in force and the clause does not say that it survives"
-            _said(hop, attributes, tally, (effect, citation, text, role, clause.do), owners, absolute=clause.absolute)
+            _said(
+                hop,
+                attributes,
+                tally,
+                (effect, citation, text, role, clause.do),
+                owners.who(clause.by),
+                absolute=clause.absolute,
+            )
 
 
 def _caveats(hop: Hop, attributes: Mapping[str, Any], tally: Tally) -> None:
@@ -133,18 +140,25 @@ def _caveats(hop: Hop, attributes: Mapping[str, Any], tally: Tally) -> None:
             effect, text = Effect.DECIDE, f"cannot be judged: {', '.join(missing)} is missing"
             role = role or f"{hop.from_}.{RELEASE_ROLE}"
         citation = Citation(caveat.party, caveat.id, "caveat")
-        _said(hop, attributes, tally, (effect, citation, text, role, caveat.do), owners, absolute=caveat.absolute)
+        _said(
+            hop,
+            attributes,
+            tally,
+            (effect, citation, text, role, caveat.do),
+            owners.who(caveat.by),
+            absolute=caveat.absolute,
+        )
 
 
 Voice = tuple[Effect, Citation, str, str | None, Obligations | None]
 
 
 def _said(
-    hop: Hop, attributes: Mapping[str, Any], tally: Tally, voice: Voice, owners: Owners, *, absolute: bool
+    hop: Hop, attributes: Mapping[str, Any], tally: Tally, voice: Voice, who: frozenset[str], *, absolute: bool
 ) -> None:
     """One tie or caveat, after the consents that may answer it."""
     effect, citation, text, role, do = voice
-    reply = None if absolute else answer(hop, attributes, citation, owners.who(role))
+    reply = None if absolute else answer(hop, attributes, citation, who)
     if reply is None:
         tally.say(effect, citation, text, role, do)
         return
@@ -161,9 +175,7 @@ def _said(
 def _combined(
     hop: Hop, attributes: Mapping[str, Any], tally: Tally, basis: str | None, permit: Citation | None
 ) -> Decision:
-    terms, clash = obligation.join(tally.terms)
-    if terms.via in (hop.from_, hop.to):
-        terms = replace(terms, via=None)
+    terms, clash = obligation.join(tally.terms, (hop.from_, hop.to))
     if clash:
         text = f"terms that cannot be met together: {', '.join(clash)}"
         tally.say(Effect.DECIDE, Citation("terms", "", "default"), text, f"{hop.from_}.{RELEASE_ROLE}")

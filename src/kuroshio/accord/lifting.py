@@ -6,7 +6,7 @@ office, and the live answer: granted by all of them, refused by one, or silence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +48,9 @@ class Owners:
         end, office = by.split(".", 1)
         return ", ".join(f"{party}.{office}" for party in sorted(self._named(end)))
 
-    def who(self, role: str | None) -> frozenset[str]:
-        """Parties that must all consent: those of the resolved role, or the owners where no role is named."""
-        return frozenset(r.split(".", 1)[0] for r in role.split(", ")) if role else self.parties
+    def who(self, by: str | None) -> frozenset[str]:
+        """Parties that must all consent: those of the clause's role, or the owners where it names none."""
+        return self._named(by.split(".", 1)[0]) if by else self.parties
 
     def _named(self, end: str) -> frozenset[str]:
         if end == "originator":
@@ -68,13 +68,19 @@ class Reply:
 
 
 def answer(hop: Hop, attributes: Mapping[str, Any], citation: Citation, owners: frozenset[str]) -> Reply | None:
-    """Answer to the clause cited for this thing, or None where someone has not spoken.
+    """Answer to the clause cited for this thing, or None where someone has not spoken."""
+    live = hop.consents.get((citation.accord, citation.clause), ())
+    return settle([c for c in live if all_hold(c.when, attributes, hop.rank)[0] is Truth.TRUE], owners)
+
+
+def settle(consents: Sequence[Consent], owners: frozenset[str]) -> Reply | None:
+    """What the consents whose scope holds amount to, or None where someone has not spoken.
 
     The latest recorded word of each party counts; of two recorded together a refusal counts.
     """
     spoken: dict[str, Consent] = {}
-    for consent in hop.consents.get((citation.accord, citation.clause), ()):
-        if consent.from_ not in owners or all_hold(consent.when, attributes, hop.rank)[0] is not Truth.TRUE:
+    for consent in consents:
+        if consent.from_ not in owners:
             continue
         known = spoken.get(consent.from_)
         if known is None or _later(consent) > _later(known):

@@ -6,11 +6,13 @@ What enters: the ``do`` of clauses. What leaves: `Obligations`. Coarsening itsel
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kuroshio.schema import ALERTS, ITEMS, OBSERVATIONS, TRACKS, Obligations
 
 NONE = Obligations()
+NO_PURPOSE = "none"  # what is left of purposes that exclude one another: nothing may be done with it
 
 # Groups of columns that a file may name beside the columns themselves.
 REDACT_GROUPS = ("sensor", "sensors", "identity", "kinematics", "name", "sources", "history", "evidence")
@@ -34,13 +36,14 @@ def from_mapping(plain: Mapping[str, Any]) -> Obligations:
     )
 
 
-def join(terms: Iterable[Obligations]) -> tuple[Obligations, tuple[str, ...]]:
-    """(strictest of all terms, fields that cannot be met together).
+def join(terms: Iterable[Obligations], ends: tuple[str, ...] = ()) -> tuple[Obligations, tuple[str, ...]]:
+    """(strictest of all terms between two ends, fields that cannot be met together).
 
     Delay, grid and time bucket are the greatest; redactions and markings the union; retention the shortest; onward
-    only if all allow it; purposes what all allow. Two different ``via``, or purposes with nothing in common, clash.
+    only if all allow it; purposes what all allow, ``none`` where they have nothing in common. Two different ``via``
+    clash.
     """
-    listed = list(terms)
+    listed = [replace(t, via=None) if t.via in ends else t for t in terms]  # it passes through its own ends
     if len(listed) == 1:
         return listed[0], ()
     if not listed:
@@ -52,7 +55,7 @@ def join(terms: Iterable[Obligations]) -> tuple[Obligations, tuple[str, ...]]:
     limited = [t.purpose for t in listed if t.purpose]
     purpose = frozenset.intersection(*limited) if limited else frozenset()
     if limited and not purpose:
-        clash.append("purpose")
+        purpose = frozenset((NO_PURPOSE,))
     kept = [t.retention_s for t in listed if t.retention_s is not None]
     joined = Obligations(
         delay_s=max(t.delay_s for t in listed),
@@ -113,4 +116,5 @@ def unenforceable(terms: Obligations, enforces: frozenset[str]) -> tuple[str, ..
         "purpose": bool(terms.purpose),
         "marking": bool(terms.marking),
     }
-    return tuple(name for name in ENFORCED_BY_RECEIVER if asked[name] and name not in enforces)
+    never = {"purpose"} if NO_PURPOSE in terms.purpose else set()
+    return tuple(n for n in ENFORCED_BY_RECEIVER if asked[n] and (n not in enforces or n in never))
