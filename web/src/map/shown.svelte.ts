@@ -17,6 +17,8 @@ class Shown {
   draws = 0;
   goto: (lon: number, lat: number, zoom?: number) => void = () => undefined;
   fit: (alert: Alert) => void = () => undefined;
+  /** Leave room on the left for a desk, so that what is centred stays in sight. */
+  leave: (leftPx: number) => void = () => undefined;
   zoomBy: (step: number) => void = () => undefined;
 }
 

@@ -3,6 +3,7 @@
 export const en = {
   "app.title": "Kuroshio watch",
   "app.skip": "Skip to the map",
+  "app.state": "State of the picture",
 
   "login.title": "Sign in to the watch",
   "login.user": "User",

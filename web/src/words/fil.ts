@@ -3,6 +3,7 @@ import type { Dictionary } from "./en";
 export const fil: Dictionary = {
   "app.title": "Bantay Kuroshio",
   "app.skip": "Lumaktaw sa mapa",
+  "app.state": "Kalagayan ng larawan",
 
   "login.title": "Mag-sign in sa pagbabantay",
   "login.user": "Gumagamit",

@@ -3,6 +3,7 @@ import type { Dictionary } from "./en";
 export const ja: Dictionary = {
   "app.title": "黒潮 当直",
   "app.skip": "海図へ移動",
+  "app.state": "画面の状態",
 
   "login.title": "当直にサインイン",
   "login.user": "ユーザー",
