@@ -203,7 +203,7 @@ def _find_unbound(kin, life, cand, obs, j, zz, rules, motion, box):  # type: ign
     """Row of the only track of plots that fits an unknown report in place and velocity, or -1."""
     if len(cand.rows) == 0:
         return -1
-    found, n_fit = -1, 0
+    found, n_fit, sure = -1, 0, False
     for q in range(near(cand.grid, zz[0], zz[1], cand.radius_m, cand.lat, cand.lon, box)):
         i = cand.rows[box[q]]
         if life.mmsi[i] != 0 or life.status[i] == 0 or life.exercise[i] != obs.exercise[j]:
@@ -214,6 +214,11 @@ def _find_unbound(kin, life, cand, obs, j, zz, rules, motion, box):  # type: ign
         e, n = local_offset(kin.lat[i], kin.lon[i], zz[0], zz[1])
         d2, _ = predictive(kin, i, dt, e, n, zz[2], zz[3], zz[4], motion)
         if d2 >= rules.bind_gate:
+            continue
+        confirmed = life.status[i] >= CONFIRMED
+        if confirmed and not sure:
+            found, n_fit, sure = -1, 0, True  # tentative ones do not rival a confirmed one
+        elif sure and not confirmed:
             continue
         n_fit += 1
         if zz[7] > 0.0:

@@ -115,6 +115,14 @@ class Seen:
         self.new = np.zeros(size, np.int64)
         self.count = np.zeros(2, np.int64)  # in new, forgotten
 
+    def restore(self, old: IntArray, new: IntArray, count: IntArray) -> None:
+        """Take both generations back from their members."""
+        scratch, one = np.zeros(1, np.int64), np.zeros(len(self.new) // 2 + 1, np.bool_)
+        _admit(old, np.zeros_like(self.old), self.old, scratch, one)
+        scratch[0] = 0
+        _admit(new, np.zeros_like(self.old), self.new, scratch, one)
+        self.count[:] = count
+
     def admit(self, ids: IntArray) -> BoolArray:
         """True where an identity is new; of repeats inside the batch the first is kept."""
         fresh = np.zeros(len(ids), np.bool_)

@@ -74,6 +74,15 @@ def apply_report(kin, ring, i, t_us, obs_id, z, birth_rv, motion, w):  # type: i
 
 
 @njit(cache=True, nogil=True)
+def seed(kin, ring, i):  # type: ignore[no-untyped-def]
+    """Begin a row's memory with its present state, as if one report had said it."""
+    pc = kin.pc[i]
+    z = np.array([kin.lat[i], kin.lon[i], pc[0], pc[1], pc[4], kin.ve[i], kin.vn[i], max(pc[7], pc[9])])
+    ring.pushed[i] = 0
+    remember(kin, ring, i, kin.t_us[i], -np.int64(1), z)
+
+
+@njit(cache=True, nogil=True)
 def known(ring, i, obs_id):  # type: ignore[no-untyped-def]
     """True when the row's ring holds the report."""
     for k in range(min(ring.pushed[i], ring.t_us.shape[1])):  # noqa: SIM110 - numba has no generators

@@ -89,7 +89,7 @@ def after_scan(
     missed = rows[covered & ~np.isin(rows, hit)]
     life.llr[missed] = np.maximum(life.llr[missed] + math.log(1.0 - pd), -config.llr_max)
     life.misses[missed] += 1
-    unnamed = (life.mmsi[missed] == 0) & (life.pin[missed] == 0)
+    unnamed = life.mmsi[missed] == 0
     floor = np.where(life.status[missed] == TENTATIVE, config.tentative_end_llr, config.confirmed_end_llr)
     return np.asarray(missed[unnamed & (life.llr[missed] < floor)])
 
@@ -113,12 +113,20 @@ def coasting(life: Life, last_us: IntArray, rows: IntArray, t_us: int, config: T
 
 
 def flags_now(
-    life: Life, rows: IntArray, t_us: int, in_ais: BoolArray, radar_healthy: bool, config: TrackerConfig
+    life: Life,
+    rows: IntArray,
+    t_us: int,
+    speed_mps: FloatArray,
+    in_ais: BoolArray,
+    radar_healthy: bool,
+    config: TrackerConfig,
 ) -> IntArray:
     """Flags each row should have: dark, uncorroborated, conflict; other bits are kept.
 
     Parameters
     ----------
+    speed_mps
+        Speed of each row, surely: a ship at rest reports every three minutes (M.1371-5, annex 1, table 1).
     in_ais
         True for rows inside the coverage of a live AIS source.
     radar_healthy
@@ -129,12 +137,13 @@ def flags_now(
     confirmed = life.status[rows] >= CONFIRMED
     held = (life.fed[rows, RADAR] > 0) & (radar_age_s <= config.radar_held_s)
     had_ais = life.fed[rows, AIS] > 0
-    quiet_s = np.maximum(config.dark_min_s, config.dark_intervals * life.gap_s[rows])
+    least_s = np.where(speed_mps < config.dark_slow_mps, config.dark_slow_s, config.dark_min_s)
+    quiet_s = np.maximum(least_s, config.dark_intervals * life.gap_s[rows])
     never_s = (t_us - life.born_us[rows]) * US
-    quiet = np.where(had_ais, ais_age_s > quiet_s, never_s >= config.dark_min_s)
+    quiet = np.where(had_ais, ais_age_s > quiet_s, never_s >= least_s)
     dark = confirmed & held & quiet & in_ais & radar_healthy
     lone = had_ais & confirmed & ~held & (ais_age_s <= quiet_s) & (life.misses[rows] >= config.uncorroborated_misses)
-    lone &= radar_healthy
+    lone &= radar_healthy & (np.minimum(radar_age_s, never_s) > config.uncorroborated_s)
     flags = life.flags[rows].astype(np.int64) & ~np.int64(FLAG_DARK | FLAG_UNCORROBORATED | FLAG_CONFLICT)
     flags |= np.where(dark, FLAG_DARK, 0) | np.where(lone, FLAG_UNCORROBORATED, 0)
     return flags | np.where(claimed_twice(life, rows, t_us, config), FLAG_CONFLICT, 0)
@@ -155,8 +164,8 @@ def stale_bindings(life: Life, rows: IntArray, twice: BoolArray, config: Tracker
     suspects = rows[twice]
     # few rows: only tracks whose MMSI is claimed twice
     for i in suspects:
-        if life.pin[i]:
-            continue
+        if life.pin[i] & 1:
+            continue  # an operator said so
         last = life.last_seen_us[i, AIS]
         newer = (life.mmsi[suspects] == life.mmsi[i]) & (suspects != i) & (life.exercise[suspects] == life.exercise[i])
         ahead = life.last_seen_us[suspects[newer], AIS] > last + int(2e6 * max(float(life.gap_s[i]), 5.0))

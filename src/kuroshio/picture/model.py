@@ -132,10 +132,12 @@ class TrackerConfig:
         Two tracks become one when their four-dimensional d2 stays under this in so many passes running.
     dark_min_s, dark_intervals
         Radar-held and without AIS for max(dark_min_s, dark_intervals x usual interval), inside AIS coverage.
+    dark_slow_mps, dark_slow_s
+        Below this speed an AIS unit may report only every 180 s, so silence counts from ``dark_slow_s``.
     radar_held_s
         Radar holds a track when its last plot is not older than this.
-    uncorroborated_misses
-        Scans in radar coverage without a plot after which an AIS-only track is flagged.
+    uncorroborated_misses, uncorroborated_s
+        Scans in radar coverage without a plot, and time without one, after which an AIS-only track is flagged.
     ais_alive_s
         An AIS source is alive when it gave a report in this time.
     coast_s
@@ -186,8 +188,11 @@ class TrackerConfig:
     merge_radius_m: float = 1500.0
     dark_min_s: float = 60.0
     dark_intervals: float = 6.0
+    dark_slow_mps: float = 1.5
+    dark_slow_s: float = 420.0
     radar_held_s: float = 30.0
     uncorroborated_misses: int = 8
+    uncorroborated_s: float = 60.0
     ais_alive_s: float = 120.0
     coast_s: float = 60.0
     tick_s: float = 5.0

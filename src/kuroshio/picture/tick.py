@@ -23,8 +23,10 @@ from kuroshio.picture.lifecycle import (
     stale_bindings,
     write_predicted,
 )
-from kuroshio.picture.model import RADAR
+from kuroshio.picture.model import AIS, RADAR
+from kuroshio.picture.registration import Registration, correct_plots, pair_residuals
 from kuroshio.picture.table import COASTED, CONFIRMED, ENDED, bind, unbind
+from kuroshio.schema import FLAG_DARK
 from kuroshio.units import IntArray
 
 if TYPE_CHECKING:
@@ -41,24 +43,27 @@ class Housekeeping:
         self.tracker = tracker
         self.merging = merge.MergeMemory()
         self.claims_changed = False
+        self.registration = Registration()
 
     def tick(self, t_us: int) -> None:
         """All housekeeping of one tick."""
         tr = self.tracker
+        self.registration.estimate()
         for source in sorted(tr.coverage.state):
             state = tr.coverage.state[source]
             period = state.model.scan_s * SCAN_OVERDUE if state.model.scan_s else SCAN_OVERDUE_S
             if state.scan is not None and t_us - state.last_us > period * 1e6:
-                tr.finish_scan(source)
+                tr.frames.finish_scan(source)
         if self.claims_changed:
             self._give_claims()
+        tr.fusion.tick(t_us)
         life, kin = tr.table.life, tr.table.kin
         rows = live_rows(life)
         if not len(rows):
             return
         self.end(silent(life, kin.t_us, rows, t_us, tr.config), t_us, "silent")
         rows = live_rows(life)
-        if (t_us // tr._tick_us) % tr.config.merge_every_ticks == 0:
+        if (t_us // tr.tick_us) % tr.config.merge_every_ticks == 0:
             self._merge(rows, t_us)
             rows = live_rows(life)
         self._release(rows, t_us)
@@ -68,9 +73,10 @@ class Housekeeping:
         lines = np.union1d(coasted, changed)
         lines = lines[life.shown[lines] > 0]
         if len(lines):
-            self._lines(lines, t_us, 0, np.zeros(len(lines), np.int64))
+            self.lines(lines, t_us, 0, np.zeros(len(lines), np.int64))
 
-    def _lines(self, rows: IntArray, t_us: int, status: int, successor: IntArray) -> None:
+    def lines(self, rows: IntArray, t_us: int, status: int, successor: IntArray) -> None:
+        """Journal lines of rows predicted to a time."""
         tr = self.tracker
         tr.log = journal.ensure(tr.log, tr.table.ctl, len(rows) + 8, 2 * len(rows) + 8)
         write_predicted(tr.log, tr.table.ctl, tr.table.kin, tr.table.life, rows, t_us, status, successor, tr.motion)
@@ -90,7 +96,7 @@ class Housekeeping:
         after = np.zeros(len(rows), np.int64) if successor is None else successor
         at_us = np.maximum(t_us, tr.table.kin.t_us[rows]).max()
         if shown.any():
-            self._lines(rows[shown], int(at_us), ENDED, after[shown])
+            self.lines(rows[shown], int(at_us), ENDED, after[shown])
             for i in rows[shown].tolist():
                 self._event(t_us, int(life.uid[i]), journal.EV_ENDED, int(life.hits[i]))
         tr.totals[f"ended_{why}"] += len(rows)
@@ -108,14 +114,17 @@ class Housekeeping:
     def _merge(self, rows: IntArray, t_us: int) -> None:
         tr = self.tracker
         life, kin = tr.table.life, tr.table.kin
-        sure = rows[life.status[rows] >= CONFIRMED]
+        sure = rows[(life.status[rows] >= CONFIRMED) | (life.fed[rows, AIS] > 0)]
         if len(sure) < 2:
             return
         found = merge.close_pairs(
             kin, life, sure, t_us, float(tr.config.merge_radius_m), float(tr.config.merge_d2), tr.motion
         )
+        barred = {(int(u), int(m)) for u, m in tr.forbidden}
         for older, younger in self.merging.pairs(found, life.uid, tr.config.merge_passes):
-            self.join(older, younger, t_us)
+            names = (int(life.uid[older]), int(life.mmsi[younger])), (int(life.uid[younger]), int(life.mmsi[older]))
+            if barred.isdisjoint(names):
+                self.join(older, younger, t_us)
 
     def join(self, older: int, younger: int, t_us: int) -> None:
         """Make the older row hold both tracks; the younger ends, superseded."""
@@ -132,7 +141,7 @@ class Housekeeping:
             bind(tr.table.keys, life, tr.table.ctl, older, mmsi)
             self._event(t_us, uid, journal.EV_BOUND, mmsi)
         life.shown[older] = 1
-        self._lines(np.array([older]), t_us, 0, np.zeros(1, np.int64))
+        self.lines(np.array([older]), t_us, 0, np.zeros(1, np.int64))
         tr.totals["merged"] += 1
 
     def _release(self, rows: IntArray, t_us: int) -> None:
@@ -157,7 +166,9 @@ class Housekeeping:
         if not len(sure):
             return sure
         inside = tr.coverage.inside_ais(kin.lat[sure], kin.lon[sure], t_us, tr.config.ais_alive_s)
-        flags = flags_now(life, sure, t_us, inside, self.radar_healthy(), tr.config)
+        doubt = np.sqrt(kin.pc[sure, 7] + kin.pc[sure, 9])
+        speed = np.hypot(kin.ve[sure], kin.vn[sure]) - 2.0 * doubt
+        flags = flags_now(life, sure, t_us, speed, inside, self.registration.healthy, tr.config)
         old = life.flags[sure].astype(np.int64)
         changed = sure[flags != old]
         life.flags[sure] = flags
@@ -169,13 +180,16 @@ class Housekeeping:
                 self._event(t_us, int(life.uid[i]), journal.EV_CLEARED, was & ~now)
         return changed
 
-    def radar_healthy(self) -> bool:
-        """False while a radar's registration is in doubt."""
-        return True
-
-    def register(self, obs: Obs, idx: IntArray, source: int, state: SourceState) -> Obs:
-        """The observations with a radar's plots corrected for its bias."""
-        return obs
-
-
-__all__ = ["RADAR", "Housekeeping"]
+    def register(self, obs: Obs, idx: IntArray, source: int, state: SourceState) -> None:
+        """Compare a radar's plots with AIS, and correct them in place by what is known of its error."""
+        if state.model.kind_code != RADAR or state.model.coverage_m <= 0:
+            return
+        tr = self.tracker
+        life = tr.table.life
+        rows = live_rows(life)
+        rows = rows[(life.fed[rows, AIS] > 1) & (life.flags[rows] & ~FLAG_DARK == 0)]
+        bias = self.registration.of(source)
+        if len(rows):
+            self.registration.add(source, pair_residuals(life, rows, obs, idx, state.kernel))
+        if bias.range_m or bias.bearing_rad:
+            correct_plots(obs, idx, state.kernel, bias.range_m, bias.bearing_rad)

@@ -10,26 +10,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from kuroshio.picture import gate, journal
-from kuroshio.picture.associate import assign
+from kuroshio.picture import checkpoint, journal
 from kuroshio.picture.claims import ClaimBook
 from kuroshio.picture.coverage import Coverage
 from kuroshio.picture.emit import tracks_table
 from kuroshio.picture.filter import scratch
+from kuroshio.picture.frames import Frames
+from kuroshio.picture.fuse import Fusion
 from kuroshio.picture.grid import build
 from kuroshio.picture.identity import OUTCOME_WORDS, Candidates, Obs, Outcome, empty_outcome, keyed_run
 from kuroshio.picture.ingest import REASONS, Seen, Sources, clean, join_obs, no_obs, take_obs
-from kuroshio.picture.lifecycle import after_scan, live_rows, predict_rows, rules_of
+from kuroshio.picture.lifecycle import live_rows, predict_rows, rules_of, write_predicted
 from kuroshio.picture.model import RADAR, SensorModel, TrackerConfig, motion_of
-from kuroshio.picture.table import CONFIRMED, CTL_EVENTS, CTL_LOG, ENDED, TrackTable
+from kuroshio.picture.operate import Desk
+from kuroshio.picture.table import CONFIRMED, CTL_EVENTS, CTL_LOG, TrackTable
 from kuroshio.picture.tick import Housekeeping
 from kuroshio.picture.update import Update
-from kuroshio.units import US_PER_S, IntArray
+from kuroshio.schema import OBSERVATIONS, TRACKS, concat
+from kuroshio.units import US_PER_S
 
 FAR_FUTURE = 1 << 62
 BIND_RADIUS_M = 2500.0
@@ -67,13 +71,16 @@ class Tracker:
         self.next_tick_us: int | None = None
         self.pending: Obs = no_obs()
         self.house = Housekeeping(self)
+        self.frames = Frames(self)
+        self.fusion = Fusion(self)
+        self.desk = Desk(self)
         self.rules = rules_of(self.config)
         self.motion = motion_of(self.config)
-        self._tick_us = round(self.config.tick_s * US_PER_S)
-        self._slot_us = round(self.config.slot_s * US_PER_S)
-        self._scratch = scratch()
+        self.tick_us = round(self.config.tick_s * US_PER_S)
+        self.slot_us = round(self.config.slot_s * US_PER_S)
+        self.scratch = scratch()
         self._candidates: Candidates | None = None
-        self._forbidden = np.zeros((0, 2), np.int64)
+        self.forbidden = np.zeros((0, 2), np.int64)
 
     # ------------------------------------------------------------------ steps
     def step(
@@ -82,6 +89,7 @@ class Tracker:
         *,
         now_us: int,
         statics: pa.Table | None = None,
+        partners: pa.Table | None = None,
     ) -> Update:
         """Tracks changed by these observations, and by the time that passed.
 
@@ -93,6 +101,8 @@ class Tracker:
             Time up to which events happen, UTC microseconds; what is observed later waits for the next step.
         statics
             Table of the STATICS schema, applied at the next tick.
+        partners
+            TRACKS rows from partners, with ``partner`` and ``partner_track`` set and covariances as they were released.
 
         Raises
         ------
@@ -107,7 +117,8 @@ class Tracker:
             self.house.claims_changed = True
         obs = join_obs(self.pending, new)
         out = empty_outcome(len(obs.t_us))
-        self.table.ctl[CTL_LOG] = self.table.ctl[CTL_EVENTS] = 0
+        if partners is not None and partners.num_rows:
+            tally.update(self.fusion.take(partners))
         done = self._run(obs, out, now_us)
         self.pending = take_obs(obs, np.flatnonzero(~done))
         self.clock_us = now_us
@@ -116,10 +127,11 @@ class Tracker:
     def _run(self, obs: Obs, out: Outcome, now_us: int) -> Any:
         """Mask of the observations decided: all events up to ``now_us`` in order of data time."""
         done = np.zeros(len(obs.t_us), np.bool_)
-        frames = self._frames(obs, now_us)
+        frames = self.frames.split(obs, now_us)
         f, k = 0, 0
-        if self.next_tick_us is None and len(obs.t_us):
-            self.next_tick_us = (int(obs.t_us[0]) // self._tick_us + 1) * self._tick_us
+        if self.next_tick_us is None and (len(obs.t_us) or len(self.fusion.uid)):
+            begin_us = int(obs.t_us[0]) if len(obs.t_us) else now_us
+            self.next_tick_us = (begin_us // self.tick_us + 1) * self.tick_us
         while True:
             frame_us = frames[f][0] if f < len(frames) else FAR_FUTURE
             tick_us = self.next_tick_us if self.next_tick_us is not None else FAR_FUTURE
@@ -132,21 +144,22 @@ class Tracker:
             if end_us > now_us:
                 return done
             if frame_us <= tick_us:
-                self._frame(obs, frames[f], out)
+                self.frames.apply(obs, frames[f], out)
+                self._candidates = None
                 done[frames[f][2]] = True
                 f += 1
             else:
                 self._tick(tick_us, min(frame_us, int(obs.t_us[k]) if k < len(obs.t_us) else now_us))
 
     def _tick(self, tick_us: int, next_event_us: int) -> None:
-        self._room(0)
+        self.room(0)
         self.house.tick(tick_us)
         self._candidates = None
-        self.next_tick_us = tick_us + self._tick_us
-        if not len(self.table.live) and next_event_us > self.next_tick_us:
-            self.next_tick_us = (next_event_us // self._tick_us + 1) * self._tick_us  # nobody to keep house for
+        self.next_tick_us = tick_us + self.tick_us
+        if not len(self.table.live) and not len(self.fusion.uid) and next_event_us > self.next_tick_us:
+            self.next_tick_us = (next_event_us // self.tick_us + 1) * self.tick_us  # nobody to keep house for
 
-    def _room(self, births: int) -> None:
+    def room(self, births: int) -> None:
         """Space for a pass over all rows: journal lines and table rows."""
         self.table.reserve(births)
         lines = 2 * len(self.table.live) + 2 * births + 64
@@ -160,7 +173,7 @@ class Tracker:
         is_ais = (obs.mmsi[a:b] > 0) & (obs.kind[a:b] == 0)
         at = np.flatnonzero(is_ais) + a
         self.coverage.hear_ais(obs.z[at, 0], obs.z[at, 1], obs.source[at], obs.t_us[at])
-        cand = self._candidate_rows(int(obs.t_us[a]))
+        cand = self._candidate_rows(int(obs.t_us[a]) // self.tick_us * self.tick_us)
         table.reserve(min(b - a, 4096))
         while a < b:
             self.log = journal.ensure(self.log, table.ctl, b - a + 8, 3 * (b - a) + 8)
@@ -168,7 +181,7 @@ class Tracker:
             a = int(
                 keyed_run(
                     table.kin, table.life, table.keys, table.ring, self.log, table.ctl, table.free, obs, a, b, out,
-                    cand, self.book.statics, self.rules, self.motion, self._scratch, full,
+                    cand, self.book.statics, self.rules, self.motion, self.scratch, full,
                 )
             )  # fmt: skip
             if a < b:
@@ -183,84 +196,8 @@ class Tracker:
             state = predict_rows(self.table.kin, rows, t_us, self.motion)
             lat, lon = np.ascontiguousarray(state[:, 0]), np.ascontiguousarray(state[:, 1])
             grid = build(lat, lon, np.ones(len(rows), np.bool_), BIND_RADIUS_M)
-            self._candidates = Candidates(rows, lat, lon, grid, BIND_RADIUS_M, self._forbidden)
+            self._candidates = Candidates(rows, lat, lon, grid, BIND_RADIUS_M, self.forbidden)
         return self._candidates
-
-    # ------------------------------------------------------------------ frames of plots
-    def _frames(self, obs: Obs, now_us: int) -> list[tuple[int, int, IntArray]]:
-        """(slot end, source, indices) of each complete frame, in the order they happen."""
-        plots = np.flatnonzero(obs.mmsi <= 0)
-        if not len(plots):
-            return []
-        end = (obs.t_us[plots] // self._slot_us + 1) * self._slot_us
-        plots, end = plots[end <= now_us], end[end <= now_us]
-        order = np.lexsort((plots, obs.source[plots], end))
-        plots, end = plots[order], end[order]
-        if not len(plots):
-            return []
-        source = obs.source[plots]
-        cut = np.flatnonzero((np.diff(end) != 0) | (np.diff(source) != 0)) + 1
-        return [(int(end[p[0]]), int(source[p[0]]), plots[p]) for p in np.split(np.arange(len(plots)), cut)]
-
-    def _frame(self, obs: Obs, frame: tuple[int, int, IntArray], out: Outcome) -> None:
-        """Plots of one source in one slot, by scan."""
-        _, source, idx = frame
-        state = self.coverage.of(source, int(obs.kind[idx[0]]))
-        scan = obs.scan[idx]
-        if (scan < 0).any() and state.model.scan_s:
-            scan = np.where(scan < 0, obs.t_us[idx] // round(state.model.scan_s * US_PER_S), scan)
-        elif (scan < 0).any():
-            scan = np.where(scan < 0, obs.t_us[idx] // self._slot_us, scan)
-        for number in np.unique(scan):
-            self._scan_part(obs, idx[scan == number], source, int(number), out)
-        self._candidates = None
-
-    def _scan_part(self, obs: Obs, idx: IntArray, source: int, scan: int, out: Outcome) -> None:
-        table, rules, motion = self.table, self.rules, self.motion
-        life = table.life
-        state = self.coverage.of(source, int(obs.kind[idx[0]]))
-        t_us = int(obs.t_us[idx[-1]])
-        late = self.clock_us is not None and t_us < self.clock_us - 2 * self._slot_us
-        if state.scan is not None and scan != state.scan and not late:
-            self.finish_scan(source)
-        self._room(len(idx))
-        life = table.life
-        rows = live_rows(life)
-        if state.scan == scan and state.hit:
-            rows = rows[~np.isin(life.uid[rows], np.concatenate(state.hit))]
-        obs = self.house.register(obs, idx, source, state)
-        track, plot, cost, dist = gate.gate_frame(table.kin, life, rows, obs, idx, state.kernel, rules, motion)
-        pair = assign(track, plot, cost, table.capacity, len(idx))
-        hit = gate.apply_frame(
-            table.kin, life, table.ring, self.log, table.ctl, obs, idx, pair, track, cost, dist, source, scan,
-            state.miss_llr, rules, motion, self._scratch, out,
-        )  # fmt: skip
-        born = gate.begin_tracks(
-            table.kin, life, table.ring, table.ctl, table.free, obs, idx, pair, source, scan, rules, motion,
-            self._scratch, out,
-        )  # fmt: skip
-        if not late:
-            if state.scan != scan:
-                state.scan, state.scan_us = scan, int(obs.t_us[idx[0]])
-            state.last_us = max(state.last_us, t_us)
-            state.hit.append(np.concatenate([life.uid[hit], life.uid[born]]))
-
-    def finish_scan(self, source: int) -> None:
-        """Count the misses of a source's scan under way, and end the tracks whose evidence is spent."""
-        state = self.coverage.state[source]
-        hit_uids = np.concatenate(state.hit) if state.hit else np.zeros(0, np.int64)
-        began, last = state.scan_us, state.last_us
-        state.scan, state.hit = None, []
-        if state.model.coverage_m <= 0 or state.model.kind_code != RADAR:
-            return
-        life = self.table.life
-        rows = live_rows(life)
-        rows = rows[life.born_us[rows] < began]
-        covered = gate.in_coverage(self.table.kin, rows, last, state.kernel)
-        hit = rows[np.isin(life.uid[rows], hit_uids)]
-        dead = after_scan(life, rows, covered, hit, state.model.pd, self.config)
-        self._room(0)
-        self.house.end(dead, last, "no_plots")
 
     # ------------------------------------------------------------------ what leaves
     def _update(self, obs: Obs, out: Outcome, done: Any, table: pa.Table, reason: Any, tally: Counter[str]) -> Update:
@@ -291,7 +228,8 @@ class Tracker:
         counters["live"] = len(self.table.live)
         counters["confirmed"] = int(np.count_nonzero(self.table.life.status >= CONFIRMED))
         n, told = int(ctl[CTL_LOG]), int(ctl[CTL_EVENTS])
-        return Update(
+        ctl[CTL_LOG] = ctl[CTL_EVENTS] = 0
+        update = Update(
             self.log.ints[:n].copy(),
             self.log.floats[:n].copy(),
             self.log.events[:told].copy(),
@@ -300,6 +238,9 @@ class Tracker:
             list(self.sources.names),
             counters,
         )
+        if len(self.fusion.uid) or self.fusion.changed:
+            update.tracks = concat(TRACKS, [self.fusion.fuse_rows(update.tracks), self.fusion.drain()])
+        return update
 
     def snapshot(self, now_us: int) -> pa.Table:
         """TRACKS, one row a live track, state and covariance predicted to ``now_us`` (never back in time).
@@ -309,22 +250,60 @@ class Tracker:
         life, ctl = self.table.life, self.table.ctl.copy()
         rows = live_rows(life)
         rows = rows[(life.status[rows] >= CONFIRMED) | (life.shown[rows] > 0)]
-        from kuroshio.picture.lifecycle import write_predicted
-
         log = journal.new_log(len(rows) + 1, 1)
         ctl[CTL_LOG] = ctl[CTL_EVENTS] = 0
         at_us = max(now_us, int(self.table.kin.t_us[rows].max()) if len(rows) else now_us)
         write_predicted(log, ctl, self.table.kin, life, rows, at_us, 0, np.zeros(len(rows), np.int64), self.motion)
-        return tracks_table(log.ints[: len(rows)], log.floats[: len(rows)], self.book, list(self.sources.names))
+        own = tracks_table(log.ints[: len(rows)], log.floats[: len(rows)], self.book, list(self.sources.names))
+        if not len(self.fusion.uid):
+            return own
+        return concat(TRACKS, [self.fusion.fuse_rows(own), self.fusion.alone()])
+
+    def operate(self, action: str, arguments: dict[str, Any], by: str, now_us: int) -> dict[str, Any]:
+        """Record of a watch officer's action; the tracks it changed come with the next step.
+
+        Parameters
+        ----------
+        action
+            merge, split, correlate, decorrelate, name, classify, drop or undo.
+        arguments
+            ``track_ids`` (or ``track_id``), and by action ``mmsi``, ``name``, ``ship_type`` or ``operation``.
+        by
+            Who does it.
+
+        Raises
+        ------
+        InputError, NotFound
+            On an unknown action, arguments that do not fit, or a track that is not live.
+        """
+        return self.desk.act(action, arguments, by, now_us)
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint: the whole state, so that `load` goes on with the same rows.
+
+        Raises
+        ------
+        StoreError
+            When the file cannot be written.
+        """
+        checkpoint.write(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, *, sensors: Sequence[SensorModel] | None = None) -> Tracker:
+        """Tracker from a checkpoint; ``sensors`` replaces the models it was saved with.
+
+        Raises
+        ------
+        StoreError
+            When the file is missing, damaged or of another version.
+        """
+        return checkpoint.read(cls, Path(path), sensors)
+
+    def forget_candidates(self) -> None:
+        """Drop what was computed about unnamed tracks, after a change from outside."""
+        self._candidates = None
 
     def flush(self) -> Update:
         """Decide everything that waits: the end of an archive."""
         last = int(self.pending.t_us[-1]) if len(self.pending.t_us) else (self.clock_us or 0)
-        from kuroshio.schema import OBSERVATIONS
-
-        return self.step(OBSERVATIONS.empty(), now_us=(last // self._slot_us + 1) * self._slot_us)
-
-    @property
-    def ended_status(self) -> int:
-        """Code of the ended status, for readers of raw lines."""
-        return ENDED
+        return self.step(OBSERVATIONS.empty(), now_us=(last // self.slot_us + 1) * self.slot_us)

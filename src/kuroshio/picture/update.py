@@ -34,19 +34,15 @@ class Update:
         book: ClaimBook,
         sources: list[str],
         counters: dict[str, int],
-        extra: pa.Table | None = None,
     ) -> None:
         self._ints, self._floats, self._events, self._links = ints, floats, events, links
-        self._book, self._sources, self._extra = book, sources, extra
+        self._book, self._sources = book, sources
         self.counters = counters
 
     @cached_property
     def tracks(self) -> pa.Table:
         """TRACKS rows, one a change in order; the last row of a ``track_id`` is its present state."""
-        own = tracks_table(self._ints, self._floats, self._book, self._sources)
-        if self._extra is None or not self._extra.num_rows:
-            return own
-        return pa.concat_tables([own, self._extra]).unify_dictionaries() if own.num_rows else self._extra
+        return tracks_table(self._ints, self._floats, self._book, self._sources)
 
     @cached_property
     def links(self) -> pa.Table:
@@ -57,8 +53,3 @@ class Update:
     def events(self) -> pa.Table:
         """Story of the tracks: born, confirmed, bound, released, merged, ended, flags, conflicts, replays, operator."""
         return events_table(self._events)
-
-    @property
-    def rows(self) -> int:
-        """Number of track lines, without building the table."""
-        return len(self._ints) + (self._extra.num_rows if self._extra is not None else 0)

@@ -1,0 +1,162 @@
+"""Where each radar is wrong: its range and bearing error, measured against ships that report by AIS.
+
+What enters: plots of a radar whose place is known, and recent AIS positions. What leaves: plots corrected by the
+running median of the differences, and a health figure. Only pairs without ambiguity count: one ship and one plot
+near each other. The raw plots are compared, so a correction never feeds on itself. Source of the need: measured, a
+bias of 0.5 degree and 80 m costs five times the GOSPA and 42 false flags.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from kuroshio.picture.grid import build, near
+from kuroshio.picture.motion import local_offset, move
+from kuroshio.units import FloatArray
+
+PAIR_RADIUS_M = 1500.0
+WINDOW = 256
+MIN_PAIRS = 20
+AIS_FRESH_US = 30_000_000
+RANGE_MIN_M = 1000.0
+SIGNIFICANT = 4.0  # standard errors of the median
+ERROR_MAX_M = 1200.0  # a larger bias leaves the pairing radius: the radar is unhealthy
+
+
+@njit(cache=True, nogil=True)
+def pair_residuals(life, rows, obs, idx, sensor):  # type: ignore[no-untyped-def]
+    """(pairs, 2) range (m) and bearing (rad) of plots less those of the AIS ships they belong to beyond doubt."""
+    n = len(idx)
+    plat, plon = np.empty(n), np.empty(n)
+    for q in range(n):
+        plat[q], plon[q] = obs.z[idx[q], 0], obs.z[idx[q], 1]
+    grid = build(plat, plon, np.ones(n, np.bool_), PAIR_RADIUS_M)
+    box = np.empty(64, np.int64)
+    taken = np.zeros(n, np.int64)
+    out = np.empty((n, 2))
+    t_us = obs.t_us[idx[n - 1]]
+    far = (sensor[2] + 2.0 * PAIR_RADIUS_M) / 110_000.0
+    for i in rows:
+        age = t_us - life.last_seen_us[i, 0]
+        if age > AIS_FRESH_US or age < -AIS_FRESH_US or math.isnan(life.ais[i, 2]):
+            continue
+        if abs(life.ais[i, 0] - sensor[0]) > far:
+            continue
+        dt = age * 1e-6
+        lat, lon, _ = move(life.ais[i, 0], life.ais[i, 1], life.ais[i, 2] * dt, life.ais[i, 3] * dt)
+        only, count = -1, 0
+        for k in range(near(grid, lat, lon, PAIR_RADIUS_M, plat, plon, box)):
+            e, m = local_offset(lat, lon, plat[box[k]], plon[box[k]])
+            if e * e + m * m < PAIR_RADIUS_M * PAIR_RADIUS_M:
+                count += 1
+                only = box[k]
+        if count == 0:
+            continue
+        for k in range(near(grid, lat, lon, PAIR_RADIUS_M, plat, plon, box)):
+            taken[box[k]] += 1
+        if count > 1 or life.exercise[i] != obs.exercise[idx[only]]:
+            continue
+        dtp = (obs.t_us[idx[only]] - life.last_seen_us[i, 0]) * 1e-6
+        lat, lon, _ = move(life.ais[i, 0], life.ais[i, 1], life.ais[i, 2] * dtp, life.ais[i, 3] * dtp)
+        e0, n0 = local_offset(sensor[0], sensor[1], lat, lon)
+        e1, n1 = local_offset(sensor[0], sensor[1], plat[only], plon[only])
+        r0, r1 = math.hypot(e0, n0), math.hypot(e1, n1)
+        turn = math.atan2(e1 * n0 - n1 * e0, e1 * e0 + n1 * n0)
+        if taken[only] > 1 or r0 < RANGE_MIN_M:
+            out[only, 0] = math.nan
+        else:
+            out[only, 0], out[only, 1] = r1 - r0, turn
+    kept = np.empty((n, 2))
+    m = 0
+    for q in range(n):
+        if taken[q] == 1 and not math.isnan(out[q, 0]) and abs(out[q, 1]) < 0.5 and abs(out[q, 0]) < 2 * PAIR_RADIUS_M:
+            kept[m] = out[q]
+            m += 1
+    return kept[:m]
+
+
+@njit(cache=True, nogil=True)
+def correct_plots(obs, idx, sensor, range_m, bearing_rad):  # type: ignore[no-untyped-def]
+    """Take a range and a bearing error out of the plots, in place."""
+    for j in idx:
+        e, n = local_offset(sensor[0], sensor[1], obs.z[j, 0], obs.z[j, 1])
+        r = math.hypot(e, n)
+        b = math.atan2(e, n) - bearing_rad
+        r2 = max(r - range_m, 1.0)
+        lat, lon, _ = move(sensor[0], sensor[1], r2 * math.sin(b), r2 * math.cos(b))
+        obs.z[j, 0], obs.z[j, 1] = lat, lon
+
+
+@dataclass
+class Bias:
+    """Registration of one radar: window of differences, and what follows from it."""
+
+    window: FloatArray
+    count: int = 0
+    range_m: float = 0.0
+    bearing_rad: float = 0.0
+    scatter_m: float = 0.0
+
+    @property
+    def healthy(self) -> bool:
+        """False while a first estimate is being gathered, or when the error is too large to trust."""
+        if self.count == 0:
+            return True
+        return self.count >= MIN_PAIRS and abs(self.range_m) < ERROR_MAX_M
+
+
+class Registration:
+    """Registration of all radars, by source number."""
+
+    def __init__(self) -> None:
+        self.bias: dict[int, Bias] = {}
+
+    def of(self, source: int) -> Bias:
+        """Registration of a source."""
+        if source not in self.bias:
+            self.bias[source] = Bias(np.zeros((WINDOW, 2)))
+        return self.bias[source]
+
+    def add(self, source: int, residuals: FloatArray) -> None:
+        """Put differences into the window; the oldest leave it."""
+        b = self.of(source)
+        for row in residuals[-WINDOW:]:  # a few pairs a scan
+            b.window[b.count % WINDOW] = row
+            b.count += 1
+
+    def estimate(self) -> None:
+        """Medians of all windows; a bias that is not significant is taken as zero."""
+        for b in self.bias.values():
+            n = min(b.count, WINDOW)
+            if n < MIN_PAIRS:
+                continue
+            w = b.window[:n]
+            median = np.median(w, axis=0)
+            spread = 1.4826 * np.median(np.abs(w - median), axis=0)
+            error = 1.2533 * spread / math.sqrt(n)
+            strong = np.abs(median) > SIGNIFICANT * error
+            b.range_m = float(median[0]) if strong[0] else 0.0
+            b.bearing_rad = float(median[1]) if strong[1] else 0.0
+            b.scatter_m = float(spread[0])
+
+    @property
+    def healthy(self) -> bool:
+        """False while any radar's registration is in doubt."""
+        return all(b.healthy for b in self.bias.values())
+
+    def arrays(self) -> dict[str, Any]:
+        """Windows, for a checkpoint."""
+        return {f"bias.{source}": b.window for source, b in self.bias.items()}
+
+    def meta(self) -> dict[str, Any]:
+        """Estimates, for a checkpoint."""
+        return {str(s): [b.count, b.range_m, b.bearing_rad, b.scatter_m] for s, b in self.bias.items()}
+
+    def restore(self, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+        """Take windows and estimates back."""
+        self.bias = {int(s): Bias(arrays[f"bias.{s}"].copy(), *values) for s, values in meta.items()}
