@@ -45,7 +45,7 @@ def test_no_history_strips_a_tie():
 
 
 # cases that once broke a law, kept as they were found
-@pytest.mark.parametrize(("law", "seed"), [("caveat", 14), ("compiled", 37)])
+@pytest.mark.parametrize(("law", "seed"), [("caveat", 14), ("compiled", 37), ("terminate", 127)])
 def test_once_broken(law, seed):
     case = make_case(clock.generator(seed), 40)
     for name, check in LAWS.items():

@@ -30,7 +30,7 @@ NOT_IN_FORCE = {
 
 @dataclass
 class Judged:
-    """One basis as judged: its voices, worst effect and joined terms."""
+    """One basis as judged: its voices; effect and terms as they would be with all ties and caveats."""
 
     basis: Basis
     permit: Citation
@@ -64,7 +64,7 @@ def judge_bases(hop: Hop, attributes: Mapping[str, Any], tally: Tally) -> tuple[
     for basis in hop.bases:
         if kind is not None and kind not in basis.accord.kinds:
             continue
-        one = _judge(hop, attributes, basis)
+        one = _judge(hop, attributes, basis, tally)
         if one is None:
             silent.append(Citation(basis.accord.id, "no permitting clause", "status"))
             tally.note(silent[-1], "is in force, but no clause of it permits this")
@@ -99,7 +99,7 @@ def _permit_text(judged: Judged) -> str:
     return (clause.text if clause is not None and clause.text else "permits") + doubt
 
 
-def _judge(hop: Hop, attributes: Mapping[str, Any], basis: Basis) -> Judged | None:
+def _judge(hop: Hop, attributes: Mapping[str, Any], basis: Basis, tally: Tally) -> Judged | None:
     permit, missing = _permit(hop, attributes, basis)
     if permit is None:
         return None
@@ -122,12 +122,12 @@ def _judge(hop: Hop, attributes: Mapping[str, Any], basis: Basis) -> Judged | No
         out.say(
             Effect.OBLIGE, "equivalence", f"to be protected as {protection.marking}", None, _mark(protection.marking)
         )
-    out.joined, clash = obligation.join(out.terms, (hop.from_, hop.to))
+    out.joined, clash = obligation.join((*tally.terms, *out.terms), (hop.from_, hop.to))
+    out.effect = max((Effect.PERMIT, *(v.effect for v in out.voices if v.effect is not None)))
     if clash:
-        out.say(Effect.DECIDE, "terms", f"terms that cannot be met together: {', '.join(clash)}", release)
+        out.effect = max(out.effect, Effect.DECIDE)
     if obligation.unenforceable(out.joined, hop.enforces):
         out.effect = Effect.DENY
-    out.effect = max((out.effect, *(v.effect for v in out.voices if v.effect is not None)))
     if out.effect is Effect.PERMIT and out.joined != obligation.NONE:
         out.effect = Effect.OBLIGE
     return out

@@ -6,7 +6,7 @@ What enters: the `HopCompiler` at work. What leaves: the voices of the best basi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +30,8 @@ class Judged:
     has: Bools
     considered: Bools
     voices: Voices
-    rank_code: npt.NDArray[np.intp]
-    rank_keys: list[tuple[Any, ...]]
+    rank_code: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    rank_keys: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 class BasisCompiler:
@@ -43,7 +43,8 @@ class BasisCompiler:
 
     def judge(self, said: Voices) -> None:
         """Add the best basis of each kind to what was said; deny where there is none."""
-        judged = [self._judge(basis) for basis in self.hop.bases]
+        outer = said.bits.copy()
+        judged = [self._judge(basis, outer) for basis in self.hop.bases]
         if not judged:
             said.raise_to(self.t.everywhere, Effect.DENY)
             return
@@ -66,7 +67,7 @@ class BasisCompiler:
             said.signature.add(ranks[b], last + 1)
             said.note(one.considered)
 
-    def _judge(self, basis: Basis) -> Judged:
+    def _judge(self, basis: Basis, outer: npt.NDArray[np.int64]) -> Judged:
         considered = self.t.where("kind", lambda v: v is None or v in basis.accord.kinds)
         voices = self.c.voices()
         certain, maybe = self._permits(basis, voices)
@@ -79,7 +80,7 @@ class BasisCompiler:
         for clause in basis.restricts:
             self._restrict(basis, clause, voices, has)
         self._protect(basis, voices)
-        return self._ranked(basis, has, considered, voices)
+        return self._ranked(Judged(basis, has, considered, voices), outer)
 
     def _permits(self, basis: Basis, voices: Voices) -> tuple[Bools, Bools]:
         """(kinds some clause permits, kinds one might if more were known); which clause goes into the signature."""
@@ -139,18 +140,18 @@ class BasisCompiler:
         voices.bits |= bits
         voices.signature.add(codes, len(levels))
 
-    def _ranked(self, basis: Basis, has: Bools, considered: Bools, voices: Voices) -> Judged:
-        """Effect with clashes, and the rank key of each kind; what cannot be enforced ranks as a denial."""
-        sets, inverse = np.unique(voices.bits, return_inverse=True)
+    def _ranked(self, one: Judged, outer: npt.NDArray[np.int64]) -> Judged:
+        """Rank key of each kind: the effect and terms this basis would leave with all ties and caveats joined."""
+        accord = one.basis.accord
+        sets, inverse = np.unique(one.voices.bits | outer, return_inverse=True)
         joined = [self.c.terms.join(int(bits)) for bits in sets.tolist()]
-        voices.raise_to(np.array([c for _, c, _ in joined], np.bool_)[inverse], Effect.DECIDE)
-        pairs, rank_code = np.unique(inverse * len(Effect) + voices.effect, return_inverse=True)
-        treaty = 0 if basis.accord.binding == "treaty" else 1
-        keys = []
+        pairs, one.rank_code = np.unique(inverse * len(Effect) + one.voices.effect, return_inverse=True)
+        treaty = 0 if accord.binding == "treaty" else 1
         for pair in pairs.tolist():
-            terms, _, lacking = joined[pair // len(Effect)]
-            effect = Effect.DENY if lacking else Effect(pair % len(Effect))
+            terms, clash, lacking = joined[pair // len(Effect)]
+            effect = Effect(pair % len(Effect))
+            effect = Effect.DENY if lacking else max(effect, Effect.DECIDE) if clash else effect
             if effect is Effect.PERMIT and terms != obligation.NONE:
                 effect = Effect.OBLIGE
-            keys.append((effect, treaty, obligation.weight(terms), basis.accord.id))
-        return Judged(basis, has, considered, voices, rank_code, keys)
+            one.rank_keys.append((effect, treaty, obligation.weight(terms), accord.id))
+        return one
