@@ -1,0 +1,87 @@
+"""Which format some bytes are in, by what only that format has.
+
+What enters: the head of a stream. What leaves: a format's name, or None. Votes of the first lines decide between
+line formats, so that a damaged first line does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+LINES = 200
+_AIS = re.compile(rb"![A-Z]{2}(VDM|VDO),")
+_RADAR = re.compile(rb"[$!][A-Z]{2}(TTM|TLL|TTD|OSD|RSD),")
+_ASTERIX = frozenset({10, 21, 34, 48, 62, 63, 240})
+
+
+def sniff_bytes(head: bytes) -> str | None:
+    """Name of the format that most of the head looks like, None where nothing does."""
+    if not head.strip():
+        return None
+    if looks_like_asterix(head):
+        return "asterix"
+    if head[:4] in (
+        b"\xd4\xc3\xb2\xa1",
+        b"\xa1\xb2\xc3\xd4",
+        b"\x4d\x3c\xb2\xa1",
+        b"\xa1\xb2\x3c\x4d",
+        b"\x0a\x0d\x0d\x0a",
+    ):
+        return "pcap"
+    stripped = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    first = stripped.split(b"\n", 1)[0].strip()
+    table = _table(first)
+    if table:
+        return table
+    if stripped[:1] == b"{" and b'"FeatureCollection"' in stripped[:4096]:
+        return "detections_geojson"
+    if stripped[:6] == b"<event" or (stripped[:5] == b"<?xml" and b"<event" in stripped[:4096]):
+        return "cot"
+    votes = Counter(v for v in map(_line_vote, stripped.split(b"\n")[:LINES]) if v)
+    if not votes:
+        return None
+    return votes.most_common(1)[0][0]
+
+
+def _table(header: bytes) -> str | None:
+    names = [n.strip().strip(b'"').lower() for n in header.split(b",")]
+    if {b"mmsi", b"basedatetime", b"lat", b"lon"} <= set(names) or {b"mmsi", b"base_date_time", b"latitude"} <= set(
+        names
+    ):
+        return "marinecadastre"
+    if names and names[0] in (b"# timestamp", b"timestamp") and b"type of mobile" in names:
+        return "dma_csv"
+    if {b"time", b"lat_deg", b"lon_deg", b"detection_id"} <= set(names):
+        return "detections_csv"
+    return None
+
+
+def _line_vote(line: bytes) -> str | None:
+    if _AIS.search(line):
+        return "aivdm"
+    if _RADAR.search(line):
+        return "ttm"
+    text = line.strip()
+    if text[:1] != b"{":
+        return None
+    if b'"class":"' in text and (b'"class":"AIS"' in text or b'"class":"VERSION"' in text or b'"class":"TPV"' in text):
+        return "gpsd_json"
+    if b'"MessageType"' in text and b'"MetaData"' in text:
+        return "aisstream_json"
+    if b'"updates"' in text and b'"values"' in text:
+        return "signalk"
+    if b'"mmsi"' in text and (b'"rxtime"' in text or b'"rxuxtime"' in text or b'"nmea"' in text):
+        return "aiscatcher_json"
+    return None
+
+
+def looks_like_asterix(head: bytes) -> bool:
+    """True when block lengths chain from the first byte on: three blocks, or all there is."""
+    at = chained = 0
+    while len(head) - at >= 3 and chained < 3:
+        length = int.from_bytes(head[at + 1 : at + 3], "big")
+        if head[at] not in _ASTERIX or length < 4 or (chained == 0 and at + length > len(head)):
+            return False
+        at, chained = at + length, chained + 1
+    return chained > 0
