@@ -117,8 +117,10 @@ def test_a_bad_value_is_named_with_its_place_and_a_password_is_not_shown(client:
     body = check_problem(client.post("/api/v1/operate", json={"action": "sink"}), 422, "api.input")
     assert body["errors"][0]["place"] == "body.action"
     assert body["errors"][0]["value"] == '"sink"'
-    answer = client.post("/api/v1/users", json={"name": "x", "roles": [], "password": "hunter2"})
-    assert "hunter2" not in answer.text
+    for more in ({}, {"colour": 1}, {"name": "\x00"}, {"roles": 5}):
+        answer = client.post("/api/v1/users", json={"name": "x", "roles": [], "password": "hunter2", **more})
+        assert answer.status_code == 422
+        assert "hunter2" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,19 @@ from fastapi import Depends, Request, WebSocket
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 
-from kuroshio.api.auth import ANYONE, HEALTH, PICTURE, Caller, Gate, check_origin, check_request_header, check_roles
+from kuroshio.api.auth import (
+    ANYONE,
+    HEALTH,
+    PICTURE,
+    SAFE_METHODS,
+    Caller,
+    Gate,
+    address_of,
+    check_origin,
+    check_request_header,
+    check_roles,
+)
+from kuroshio.errors import AuthError
 
 # paths that anyone may ask for: sign-in, liveness, and the description of the API
 PUBLIC = frozenset({("POST", "/api/v1/session"), ("GET", "/api/v1/health"), ("GET", "/api/openapi.json")})
@@ -27,7 +39,14 @@ class Allow:
         if caller.kind == "cookie":
             check_origin(request)
             check_request_header(request, request.method)
-        check_roles(caller, self.roles)
+        try:
+            check_roles(caller, self.roles)
+        except AuthError:
+            if request.method not in SAFE_METHODS:
+                await gate.note(
+                    caller.name, f"{request.method} {request.url.path}"[:200], "denied", address_of(request)
+                )
+            raise
         return caller
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +17,7 @@ from starlette.requests import HTTPConnection
 
 from kuroshio.api.passwords import Passwords, digest_of, new_secret
 from kuroshio.api.settings import ApiSettings
-from kuroshio.errors import AuthError
+from kuroshio.errors import AuthError, KuroshioError
 from kuroshio.store import Operations, Session
 from kuroshio.units import US_PER_S, UtcMicros
 
@@ -192,6 +194,22 @@ class Gate:
             while len(self._cache) > CACHE_LIMIT:
                 self._cache.popitem(last=False)
         return Caller(session.name, session.roles, digest, kind, session.expires_us)
+
+    @asynccontextmanager
+    async def audited(
+        self, connection: HTTPConnection, caller: Caller, what: str, detail: dict[str, Any]
+    ) -> AsyncIterator[None]:
+        """Write what a caller does to the audit log, with its outcome: ok, or the code of the error it met."""
+        peer = address_of(connection)
+        try:
+            yield
+        except KuroshioError as err:
+            await self.note(caller.name, what, err.error_code, peer, detail)
+            raise
+        except Exception:
+            await self.note(caller.name, what, "failed", peer, detail)
+            raise
+        await self.note(caller.name, what, "ok", peer, detail)
 
     async def note(self, who: str, what: str, outcome: str, peer: str, detail: dict[str, Any] | None = None) -> None:
         """Write a line of the audit log."""

@@ -5,15 +5,41 @@ What a node answers may carry more keys than these; requests may not. Times are 
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Effect = Literal["permit", "oblige", "decide", "deny"]
 Role = Literal["watch", "release", "policy", "logistics", "admin", "feed"]
 Verdict = Literal["acknowledged", "true", "false", "duplicate", "silenced", "assigned"]
 Note = Annotated[str, Field(max_length=4000)]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+DEPTH_LIMIT = 32
+
+
+def check_storable(value: Any, place: str = "", depth: int = 0) -> None:
+    """ValueError with the place of anything in a request that no store can hold.
+
+    That is a NUL character, half a surrogate pair, a number that is not finite, or nesting beyond `DEPTH_LIMIT`.
+    """
+    if depth > DEPTH_LIMIT:
+        raise ValueError(f"nested deeper than {DEPTH_LIMIT} at {place[:80]}")
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError(f"a character that is no text at {place or 'the top'}")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"a number that is not finite at {place or 'the top'}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            check_storable(key, f"{place}/(key)", depth + 1)
+            check_storable(item, f"{place}/{key}", depth + 1)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            check_storable(item, f"{place}/{number}", depth + 1)
 
 
 class Answer(BaseModel):
@@ -26,6 +52,12 @@ class Request(BaseModel):
     """What the API takes; an unknown key is refused."""
 
     model_config = ConfigDict(extra="forbid", str_max_length=2_000_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        check_storable(value)
+        return value
 
 
 class Problem(BaseModel):

@@ -122,7 +122,11 @@ def install(app: FastAPI) -> None:
 
 
 def _shown(fault: Any) -> Any:
+    """The offending value as short text, without any password in or around it."""
     if "password" in fault["loc"]:
         return None
-    text = json.dumps(fault.get("input"), ensure_ascii=True, default=lambda value: type(value).__name__)
+    value = fault.get("input")
+    if isinstance(value, dict) and "password" in value:
+        value = {**value, "password": None}
+    text = json.dumps(value, ensure_ascii=True, default=lambda other: type(other).__name__)
     return text if len(text) <= 200 else text[:200] + "..."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from fastapi.responses import Response
 
 from kuroshio.api.auth import Gate
@@ -24,6 +24,8 @@ Viewpoint = Annotated[
         description="Party whose view to compute, by the code that makes the release; absent: the node's own.",
     ),
 ]
+
+Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}

@@ -10,7 +10,6 @@ from fastapi.responses import Response
 
 from kuroshio.api import wire
 from kuroshio.api.access import AsAnyone, AsFeed, AsHealth, AsPicture, AsWatch
-from kuroshio.api.auth import address_of
 from kuroshio.api.filters import Filters, filters
 from kuroshio.api.models import (
     Alert,
@@ -25,7 +24,7 @@ from kuroshio.api.models import (
     RecordStatus,
     TrackList,
 )
-from kuroshio.api.reply import BASE, PROBLEMS, Viewpoint, check_time, gate_of, node_of, party, reply
+from kuroshio.api.reply import BASE, PROBLEMS, Name, Viewpoint, check_time, gate_of, node_of, party, reply
 from kuroshio.clock import rfc3339
 from kuroshio.errors import InputError
 
@@ -102,7 +101,7 @@ async def alerts(
 @router.post("/alerts/{alert_id}/verdict", tags=["alerts"], response_model=Done, summary="Judge an alert")
 async def judge(
     request: Request,
-    alert_id: Annotated[str, Path(max_length=200)],
+    alert_id: Name,
     body: Judgement,
     *,
     caller: AsWatch,
@@ -111,9 +110,9 @@ async def judge(
     until = check_time(body.until, "until")
     if body.verdict == "silenced" and until is None:
         raise InputError("until: a silenced alert needs a time", code="input.time", advice="Give until in RFC 3339.")
-    node_of(request).judge_alert(alert_id, body.verdict, by=caller.name, note=body.note, until=until)
     detail = {"alert": alert_id, "verdict": body.verdict, "until": until}
-    await gate_of(request).note(caller.name, "verdict", "ok", address_of(request), detail)
+    async with gate_of(request).audited(request, caller, "verdict", detail):
+        node_of(request).judge_alert(alert_id, body.verdict, by=caller.name, note=body.note, until=until)
     return reply({"alert_id": alert_id, "verdict": body.verdict, "by": caller.name})
 
 
@@ -152,7 +151,7 @@ async def record(request: Request, *, caller: AsHealth) -> Response:
 )
 async def push(
     request: Request,
-    source: Annotated[str, Path(max_length=128)],
+    source: Name,
     *,
     caller: AsFeed,
 ) -> Response:
@@ -166,6 +165,6 @@ async def push(
 @router.post("/operate", tags=["picture"], response_model=Done, summary="Act on tracks")
 async def operate(request: Request, body: Operation, *, caller: AsWatch) -> Response:
     """Merge, split, correlate, decorrelate, name, classify or drop; automatic code does not undo it."""
-    result = node_of(request).operate(body.action, body.arguments, by=caller.name)
-    await gate_of(request).note(caller.name, f"operate {body.action}", "ok", address_of(request), body.arguments)
+    async with gate_of(request).audited(request, caller, f"operate {body.action}", body.arguments):
+        result = node_of(request).operate(body.action, body.arguments, by=caller.name)
     return reply(result)

@@ -19,7 +19,7 @@ from kuroshio.api.auth import (
 )
 from kuroshio.api.models import AuditRow, Done, Health, NewUser, SignIn, UserChange, UserRow, Who
 from kuroshio.api.passwords import digest_of, new_secret
-from kuroshio.api.reply import BASE, PROBLEMS, gate_of, reply
+from kuroshio.api.reply import BASE, PROBLEMS, Name, gate_of, reply
 from kuroshio.clock import rfc3339
 from kuroshio.errors import NotFound
 from kuroshio.store import User
@@ -98,48 +98,50 @@ async def add_user(request: Request, body: NewUser, *, caller: AsAdmin) -> Respo
     gate = gate_of(request)
     hashed = await asyncio.to_thread(gate.passwords.hash, body.password) if body.password is not None else None
     now_us = gate.settings.wall_us()
-    user = await asyncio.to_thread(
-        gate.operations.add_user, body.name, roles=body.roles, password_hash=hashed, now_us=now_us
-    )
-    await gate.note(caller.name, "user add", "ok", address_of(request), {"user": body.name, "roles": body.roles})
+    async with gate.audited(request, caller, "user add", {"user": body.name, "roles": body.roles}):
+        user = await asyncio.to_thread(
+            gate.operations.add_user, body.name, roles=body.roles, password_hash=hashed, now_us=now_us
+        )
     return reply(_row(user), 201)
 
 
 @router.patch("/users/{name}", tags=["users"], response_model=Done, summary="Change a user")
-async def change_user(request: Request, name: str, body: UserChange, *, caller: AsAdmin) -> Response:
+async def change_user(request: Request, name: Name, body: UserChange, *, caller: AsAdmin) -> Response:
     """Change roles or password; a new password ends the user's sessions and tokens."""
     gate = gate_of(request)
     hashed = await asyncio.to_thread(gate.passwords.hash, body.password) if body.password is not None else None
     now_us = gate.settings.wall_us()
-    await asyncio.to_thread(gate.operations.change_user, name, roles=body.roles, password_hash=hashed, now_us=now_us)
-    gate.forget()
     detail = {"user": name, "roles": body.roles, "password": body.password is not None}
-    await gate.note(caller.name, "user change", "ok", address_of(request), detail)
+    async with gate.audited(request, caller, "user change", detail):
+        await asyncio.to_thread(
+            gate.operations.change_user, name, roles=body.roles, password_hash=hashed, now_us=now_us
+        )
+        gate.forget()
     return reply({"changed": name})
 
 
 @router.delete("/users/{name}", tags=["users"], response_model=Done, summary="Remove a user")
-async def remove_user(request: Request, name: str, *, caller: AsAdmin) -> Response:
+async def remove_user(request: Request, name: Name, *, caller: AsAdmin) -> Response:
     """Remove a user with all sessions and tokens."""
     gate = gate_of(request)
-    await asyncio.to_thread(gate.operations.remove_user, name)
-    gate.forget()
-    await gate.note(caller.name, "user remove", "ok", address_of(request), {"user": name})
+    async with gate.audited(request, caller, "user remove", {"user": name}):
+        await asyncio.to_thread(gate.operations.remove_user, name)
+        gate.forget()
     return reply({"removed": name})
 
 
 @router.post("/users/{name}/tokens", tags=["users"], response_model=Done, status_code=201, summary="Make a token")
 async def add_token(
     request: Request,
-    name: str,
-    label: Annotated[str, Query(max_length=128)] = "",
+    name: Name,
+    label: Annotated[str, Query(max_length=128, pattern=r"^[^\x00-\x1f]*$")] = "",
     *,
     caller: AsAdmin,
 ) -> Response:
     """Bearer token of a program; shown once, kept only as a digest."""
     gate = gate_of(request)
-    secret = await make_token(gate, name, label)
-    await gate.note(caller.name, "token add", "ok", address_of(request), {"user": name, "label": label})
+    async with gate.audited(request, caller, "token add", {"user": name, "label": label}):
+        secret = await make_token(gate, name, label)
     return reply({"user": name, "label": label, "token": secret}, 201)
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from kuroshio.api.access import AsAsker, AsConsenter, AsDrafter, AsHealth, AsPicture, AsRelease
-from kuroshio.api.auth import address_of, check_roles
+from kuroshio.api.auth import check_roles
 from kuroshio.api.models import (
     Accord,
     Consent,
@@ -22,7 +22,7 @@ from kuroshio.api.models import (
     Why,
     Withheld,
 )
-from kuroshio.api.reply import BASE, PROBLEMS, check_time, gate_of, node_of, reply
+from kuroshio.api.reply import BASE, PROBLEMS, Name, check_time, gate_of, node_of, reply
 from kuroshio.errors import NotFound
 from kuroshio.store import ROLES
 
@@ -52,15 +52,15 @@ async def releases(
 @router.post("/releases/{release_id}/recall", response_model=Done, summary="Recall a release")
 async def recall(
     request: Request,
-    release_id: Annotated[str, Path(max_length=200)],
+    release_id: Name,
     body: Recall,
     *,
     caller: AsRelease,
 ) -> Response:
     """Withdraw a release; the partner's receipt is awaited and shown."""
-    result = node_of(request).recall(release_id, by=caller.name, reason=body.reason)
     detail = {"release": release_id, "reason": body.reason}
-    await gate_of(request).note(caller.name, "recall", "ok", address_of(request), detail)
+    async with gate_of(request).audited(request, caller, "recall", detail):
+        result = node_of(request).recall(release_id, by=caller.name, reason=body.reason)
     return reply(result)
 
 
@@ -73,7 +73,7 @@ async def pending(request: Request, *, caller: AsPicture) -> Response:
 @router.post("/pending/{item_id}/{party}", response_model=Done, summary="Answer a pending decision")
 async def consent(
     request: Request,
-    item_id: Annotated[str, Path(max_length=200)],
+    item_id: Name,
     party: Annotated[str, Path(pattern=PARTY)],
     body: Consent,
     *,
@@ -85,10 +85,10 @@ async def consent(
     if not waiting:
         raise NotFound(f"nothing waits for {item_id!r} to {party}", code="pending.unknown")
     named = str(waiting[0].get("role") or "release")
-    check_roles(caller, (named if named in ROLES else "release",))
-    result = node.consent(item_id, party, by=caller.name, grant=body.grant, note=body.note)
     detail = {"item": item_id, "to": party, "grant": body.grant}
-    await gate.note(caller.name, "consent", "granted" if body.grant else "refused", address_of(request), detail)
+    async with gate.audited(request, caller, "consent", detail):
+        check_roles(caller, (named if named in ROLES else "release",))
+        result = node.consent(item_id, party, by=caller.name, grant=body.grant, note=body.note)
     return reply(result)
 
 
