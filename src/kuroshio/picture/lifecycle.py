@@ -141,7 +141,8 @@ def flags_now(
     quiet_s = np.maximum(least_s, config.dark_intervals * life.gap_s[rows])
     never_s = (t_us - life.born_us[rows]) * US
     quiet = np.where(had_ais, ais_age_s > quiet_s, never_s >= least_s)
-    dark = confirmed & held & quiet & in_ais & radar_healthy
+    was = (life.flags[rows] & FLAG_DARK > 0) & np.where(had_ais, ais_age_s > config.dark_min_s, True)
+    dark = confirmed & held & (quiet | was) & in_ais & radar_healthy
     lone = had_ais & confirmed & ~held & (ais_age_s <= quiet_s) & (life.misses[rows] >= config.uncorroborated_misses)
     lone &= radar_healthy & (np.minimum(radar_age_s, never_s) > config.uncorroborated_s)
     flags = life.flags[rows].astype(np.int64) & ~np.int64(FLAG_DARK | FLAG_UNCORROBORATED | FLAG_CONFLICT)

@@ -166,7 +166,7 @@ class Housekeeping:
         if not len(sure):
             return sure
         inside = tr.coverage.inside_ais(kin.lat[sure], kin.lon[sure], t_us, tr.config.ais_alive_s)
-        doubt = np.sqrt(kin.pc[sure, 7] + kin.pc[sure, 9])
+        doubt = np.sqrt((kin.pc[sure, 7] + kin.pc[sure, 9]) / 2.0)
         speed = np.hypot(kin.ve[sure], kin.vn[sure]) - 2.0 * doubt
         flags = flags_now(life, sure, t_us, speed, inside, self.registration.healthy, tr.config)
         old = life.flags[sure].astype(np.int64)
