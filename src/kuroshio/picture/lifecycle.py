@@ -118,7 +118,8 @@ def flags_now(
     t_us: int,
     speed_mps: FloatArray,
     in_ais: BoolArray,
-    radar_healthy: bool,
+    trusted: BoolArray,
+    all_healthy: bool,
     config: TrackerConfig,
 ) -> IntArray:
     """Flags each row should have: dark, uncorroborated, conflict; other bits are kept.
@@ -129,8 +130,10 @@ def flags_now(
         Speed of each row, surely: a ship at rest reports every three minutes (M.1371-5, annex 1, table 1).
     in_ais
         True for rows inside the coverage of a live AIS source.
-    radar_healthy
-        False while a radar's registration is in doubt: then radar-based flags are muted.
+    trusted
+        False for rows whose last plot is of a radar with a registration in doubt: they are not called dark.
+    all_healthy
+        False while any radar's registration is in doubt: then nobody is called uncorroborated.
     """
     radar_age_s = (t_us - life.last_seen_us[rows, RADAR]) * US
     ais_age_s = (t_us - life.last_seen_us[rows, AIS]) * US
@@ -142,9 +145,9 @@ def flags_now(
     never_s = (t_us - life.born_us[rows]) * US
     quiet = np.where(had_ais, ais_age_s > quiet_s, never_s >= least_s)
     was = (life.flags[rows] & FLAG_DARK > 0) & np.where(had_ais, ais_age_s > config.dark_min_s, True)
-    dark = confirmed & held & (quiet | was) & in_ais & radar_healthy
+    dark = confirmed & held & (quiet | was) & in_ais & trusted
     lone = had_ais & confirmed & ~held & (ais_age_s <= quiet_s) & (life.misses[rows] >= config.uncorroborated_misses)
-    lone &= radar_healthy & (np.minimum(radar_age_s, never_s) > config.uncorroborated_s)
+    lone &= all_healthy & (np.minimum(radar_age_s, never_s) > config.uncorroborated_s)
     flags = life.flags[rows].astype(np.int64) & ~np.int64(FLAG_DARK | FLAG_UNCORROBORATED | FLAG_CONFLICT)
     flags |= np.where(dark, FLAG_DARK, 0) | np.where(lone, FLAG_UNCORROBORATED, 0)
     return flags | np.where(claimed_twice(life, rows, t_us, config), FLAG_CONFLICT, 0)

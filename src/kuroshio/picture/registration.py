@@ -25,6 +25,8 @@ MIN_PAIRS = 20
 AIS_FRESH_US = 30_000_000
 RANGE_MIN_M = 1000.0
 SIGNIFICANT = 4.0  # standard errors of the median
+SETTLE_US = 60_000_000
+CHANGE_M, CHANGE_RAD = 40.0, math.radians(0.15)
 ERROR_MAX_M = 1200.0  # a larger bias leaves the pairing radius: the radar is unhealthy
 
 
@@ -101,13 +103,14 @@ class Bias:
     range_m: float = 0.0
     bearing_rad: float = 0.0
     scatter_m: float = 0.0
+    changed_us: int = -(1 << 62)
 
-    @property
-    def healthy(self) -> bool:
-        """False while a first estimate is being gathered, or when the error is too large to trust."""
+    def healthy(self, t_us: int) -> bool:
+        """False while a first estimate is gathered, while tracks settle after a new one, or when it is too large."""
         if self.count == 0:
             return True
-        return self.count >= MIN_PAIRS and abs(self.range_m) < ERROR_MAX_M
+        settled = t_us - self.changed_us >= SETTLE_US
+        return self.count >= MIN_PAIRS and abs(self.range_m) < ERROR_MAX_M and settled
 
 
 class Registration:
@@ -129,8 +132,8 @@ class Registration:
             b.window[b.count % WINDOW] = row
             b.count += 1
 
-    def estimate(self) -> None:
-        """Medians of all windows; a bias that is not significant is taken as zero."""
+    def estimate(self, t_us: int) -> None:
+        """Medians of all windows at a time; a bias that is not significant is taken as zero."""
         for b in self.bias.values():
             n = min(b.count, WINDOW)
             if n < MIN_PAIRS:
@@ -140,14 +143,16 @@ class Registration:
             spread = 1.4826 * np.median(np.abs(w - median), axis=0)
             error = 1.2533 * spread / math.sqrt(n)
             strong = np.abs(median) > SIGNIFICANT * error
-            b.range_m = float(median[0]) if strong[0] else 0.0
-            b.bearing_rad = float(median[1]) if strong[1] else 0.0
+            new_m = float(median[0]) if strong[0] else 0.0
+            new_rad = float(median[1]) if strong[1] else 0.0
+            if abs(new_m - b.range_m) > CHANGE_M or abs(new_rad - b.bearing_rad) > CHANGE_RAD:
+                b.changed_us = t_us
+            b.range_m, b.bearing_rad = new_m, new_rad
             b.scatter_m = float(spread[0])
 
-    @property
-    def healthy(self) -> bool:
-        """False while any radar's registration is in doubt."""
-        return all(b.healthy for b in self.bias.values())
+    def doubtful(self, t_us: int) -> list[int]:
+        """Sources whose registration is in doubt."""
+        return sorted(s for s, b in self.bias.items() if not b.healthy(t_us))
 
     def arrays(self) -> dict[str, Any]:
         """Windows, for a checkpoint."""
@@ -155,7 +160,7 @@ class Registration:
 
     def meta(self) -> dict[str, Any]:
         """Estimates, for a checkpoint."""
-        return {str(s): [b.count, b.range_m, b.bearing_rad, b.scatter_m] for s, b in self.bias.items()}
+        return {str(s): [b.count, b.range_m, b.bearing_rad, b.scatter_m, b.changed_us] for s, b in self.bias.items()}
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
         """Take windows and estimates back."""

@@ -48,7 +48,7 @@ class Housekeeping:
     def tick(self, t_us: int) -> None:
         """All housekeeping of one tick."""
         tr = self.tracker
-        self.registration.estimate()
+        self.registration.estimate(t_us)
         for source in sorted(tr.coverage.state):
             state = tr.coverage.state[source]
             period = state.model.scan_s * SCAN_OVERDUE if state.model.scan_s else SCAN_OVERDUE_S
@@ -168,7 +168,9 @@ class Housekeeping:
         inside = tr.coverage.inside_ais(kin.lat[sure], kin.lon[sure], t_us, tr.config.ais_alive_s)
         doubt = np.sqrt((kin.pc[sure, 7] + kin.pc[sure, 9]) / 2.0)
         speed = np.hypot(kin.ve[sure], kin.vn[sure]) - 2.0 * doubt
-        flags = flags_now(life, sure, t_us, speed, inside, self.registration.healthy, tr.config)
+        doubtful = self.registration.doubtful(t_us)
+        trusted = ~np.isin(life.last_source[sure], doubtful)
+        flags = flags_now(life, sure, t_us, speed, inside, trusted, not doubtful, tr.config)
         old = life.flags[sure].astype(np.int64)
         changed = sure[flags != old]
         life.flags[sure] = flags
