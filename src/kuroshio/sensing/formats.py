@@ -45,7 +45,7 @@ class Format:
 
 
 _ALL = (
-    Format("aivdm", "AIS sentences (NMEA 0183 VDM, VDO), plain, tag-blocked or wrapped", "kuroshio.sensing.ais", "Decoder"),
+    Format("aivdm", "AIS sentences (VDM, VDO), plain, tag-blocked or wrapped", "kuroshio.sensing.ais", "Decoder"),
     Format("ttm", "Radar sentences (NMEA 0183 TTM, TLL, TTD, OSD)", "kuroshio.sensing.radar", "TtmDecoder"),
     Format("asterix", "ASTERIX data blocks", "kuroshio.sensing.asterix", "AsterixDecoder"),
 )  # fmt: skip

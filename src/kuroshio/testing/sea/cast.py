@@ -93,8 +93,8 @@ def _meeting(register: Register, scenario: Scenario, side: float, meet_us: int, 
     """One of two ships that meet: it comes up in time, lies alongside drifting with the other, and leaves."""
     offset = side * 80.0 / 111_000.0  # half of 160 m, in degrees of latitude
     place = (MEETING[0] + offset, MEETING[1])
-    far = scenario.pace.meet_s * 8.0 * MPS_PER_KN / 111_000.0
-    start = (MEETING[0] + side * (far + 0.002), MEETING[1] + side * 0.01)
+    far = min(scenario.pace.meet_s, 1800.0) * 5.0 * MPS_PER_KN / 111_000.0
+    start = (MEETING[0] + side * (far + 0.002), MEETING[1] + side * 0.004)
     plan = Plan(
         start,
         [
@@ -104,8 +104,8 @@ def _meeting(register: Register, scenario: Scenario, side: float, meet_us: int, 
         END_STAY,
         drift_mps=(0.3, 0.2),
     )
-    kind = "tanker" if side < 0 else "fishing"
-    return register.add("rendezvous", kind, plan, length_m=142 if side < 0 else 44, class_b=False)
+    kind = "coaster" if side < 0 else "fishing"
+    return register.add("rendezvous", kind, plan, length_m=92 if side < 0 else 44, class_b=False)
 
 
 def _spoofers(register: Register, from_us: int) -> list[dict[str, Any]]:

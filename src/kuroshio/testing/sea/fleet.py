@@ -176,10 +176,13 @@ class Fleet:
         self.turn = np.where(self.holding | (distance < 1.0), 0.0, turn)
         self.course = (self.course + self.turn * dt_s) % 360.0
         speed = self.target_speed
+        stopping = (self.hold_s > 0.0) | (self.leave_us >= 0)
         timed = (self.arrive_us >= 0) & ~self.holding
         left_s = np.maximum((self.arrive_us - self.at_us) / 1e6, 1.0)
-        speed = np.where(timed, np.minimum(distance / left_s, 30.0 * MPS_PER_KN), speed)
-        stopping = (self.hold_s > 0.0) | (self.leave_us >= 0)
+        # distance = v t - v^2 / 2a: the speed that stops there in time, braking at the end
+        slack = np.sqrt(np.maximum(left_s**2 - 2.0 * distance / self.accel, 0.0))
+        in_time = np.where(stopping, self.accel * (left_s - slack), distance / left_s)
+        speed = np.where(timed, np.minimum(in_time, 30.0 * MPS_PER_KN), speed)
         brake = np.sqrt(2.0 * self.accel * np.maximum(distance - 20.0, 0.0)) + 0.2
         speed = np.where(stopping & ~self.holding, np.minimum(speed, brake), speed)
         speed = np.where(self.holding, 0.0, speed)
