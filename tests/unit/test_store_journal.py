@@ -188,3 +188,35 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
         disk.write_durably(target, fail)
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_nothing_is_acknowledged_before_its_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kill -9 cannot show this (the page cache survives it): the sync itself must have covered the bytes."""
+    real, covered, let_go = os.fdatasync, [0], threading.Event()
+
+    def slow(handle: int) -> None:
+        size = os.fstat(handle).st_size
+        let_go.wait(5)
+        real(handle)
+        covered.append(size)
+
+    with Journal(tmp_path) as journal:
+        monkeypatch.setattr(os, "fdatasync", slow)
+        done: list[tuple[int, int]] = []
+
+        def work(number: int) -> None:
+            position = journal.append([("a", number, b"x" * 50)])
+            done.append((position, max(covered)))
+
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(0.02)
+        assert done == []
+        let_go.set()
+        for thread in threads:
+            thread.join(5)
+        assert len(done) == 6
+        assert all(synced >= position for position, synced in done)
+        monkeypatch.undo()

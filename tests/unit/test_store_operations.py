@@ -166,3 +166,22 @@ def test_a_place_becomes_the_url_of_a_store(tmp_path: Path) -> None:
     assert url_of(tmp_path) == f"sqlite:///{tmp_path}/operations.db"
     assert url_of(tmp_path / "x.db") == f"sqlite:///{tmp_path}/x.db"
     assert url_of("postgresql+psycopg://h/x") == "postgresql+psycopg://h/x"
+
+
+def test_sqlite_syncs_each_commit_and_only_the_writer_resets_the_wal(operations: Operations) -> None:
+    def pragma(name: str) -> object:
+        return operations.submit(lambda c: c.exec_driver_sql(f"PRAGMA {name}").scalar()).result()
+
+    assert pragma("journal_mode") == "wal"
+    assert pragma("synchronous") == 2  # FULL
+    assert pragma("wal_autocheckpoint") == 0
+
+
+def test_the_wal_is_cut_back_by_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kuroshio.store.engine.CHECKPOINT_BYTES", 100_000)
+    with Operations(url_of(tmp_path), now_us=1) as store:
+        for n in range(60):
+            store.put_checkpoint("big", "x" * 8000, at_us=n)
+        assert (tmp_path / "operations.db-wal").stat().st_size < 200_000
+        assert store.counts()["late_checkpoints"] == 0
+    assert not (tmp_path / "operations.db-wal").exists()
