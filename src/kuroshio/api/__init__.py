@@ -7,8 +7,8 @@ and keeps nothing but sessions and the audit log.
 
 from __future__ import annotations
 
-from kuroshio.api.app import create_app
+from kuroshio.api.app import create_app, server_config
 from kuroshio.api.passwords import Passwords
 from kuroshio.api.settings import ApiSettings
 
-__all__ = ["ApiSettings", "Passwords", "create_app"]
+__all__ = ["ApiSettings", "Passwords", "create_app", "server_config"]

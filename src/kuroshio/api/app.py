@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -93,6 +94,40 @@ def create_app(
     _serve_page(app, page_dir)
     app.add_middleware(Shield, body_limit=chosen.body_limit, push_limit=chosen.push_limit, secure=chosen.secure)
     return app
+
+
+def server_config(
+    app: FastAPI, *, host: str, port: int, certificate: Path | None = None, key: Path | None = None
+) -> uvicorn.Config:
+    """Configuration of the server: no compression of frames (they are dense already), bounded frames and sockets.
+
+    Parameters
+    ----------
+    app
+        From `create_app`; with a certificate its settings should say ``secure``.
+    host, port
+        Where to listen; port 0 takes a free one.
+    certificate, key
+        PEM files; without them plain HTTP, for a loopback address or behind a proxy that speaks TLS.
+    """
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        ws_per_message_deflate=False,
+        ws_max_size=65_536,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        ssl_certfile=str(certificate) if certificate else None,
+        ssl_keyfile=str(key) if key else None,
+    )
 
 
 def _serve_page(app: FastAPI, page_dir: Path | None) -> None:

@@ -24,7 +24,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from kuroshio import __version__, api, clock
-from kuroshio.api import Passwords, create_app
+from kuroshio.api import Passwords, create_app, server_config
 from kuroshio.clock import rfc3339
 from kuroshio.errors import AccordError, InputError, NotFound
 from kuroshio.node.views import Change
@@ -275,8 +275,7 @@ async def serve(host: str, port: int, ships: int, page_dir: Path | None) -> None
     standin = StandIn(ships=ships, start_us=clock.now_us())
     with tempfile.TemporaryDirectory(prefix="kuroshio-standin-") as folder:
         app = build(Path(folder), standin, page_dir=page_dir)
-        config = uvicorn.Config(app, host=host, port=port, log_level="warning", ws_per_message_deflate=False)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(server_config(app, host=host, port=port))
         ticking = asyncio.create_task(standin.run())
         serving = asyncio.create_task(server.serve())
         while not server.started and not serving.done():
