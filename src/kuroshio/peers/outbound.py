@@ -1,0 +1,289 @@
+"""The sending half of a conversation: our ordered log to one partner, resumed from where the partner stands.
+
+What enters: frames from the partner's end of our stream, offers and ticks. What leaves: instructions. Each item is
+judged by ``may_send`` at the moment it is sent, first time or replay, against the rules in force now; what may not go
+any more is dropped and its number skipped, so that the partner's sequence stays dense and it is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kuroshio.errors import PeerError
+from kuroshio.peers.frames import WIRE_VERSIONS, Frame, Lane, Type, item_id_of
+from kuroshio.peers.instructions import Budget, Close, Direction, Instruction, Limits, Send, Told
+from kuroshio.peers.outbox import Item, Outbox
+
+MaySend = Callable[[Item, int], bool]
+DOWN, GREETED, OPEN = "down", "greeted", "open"
+
+
+class Outbound:
+    """Sender of one partner's log.
+
+    Parameters
+    ----------
+    me, partner
+        Party codes.
+    outbox
+        Durable log.
+    may_send
+        The policy, asked at each sending: (item, now_us) -> bool. Control items are not asked: recalls and receipts
+        must go when an accord has ended.
+    limits
+        Bounds.
+    versions
+        Wire versions spoken, for tests of older partners.
+    """
+
+    def __init__(
+        self,
+        me: str,
+        partner: str,
+        outbox: Outbox,
+        may_send: MaySend,
+        limits: Limits,
+        versions: tuple[int, ...] = WIRE_VERSIONS,
+    ) -> None:
+        self.me, self.partner, self._outbox, self._may_send, self._limits = me, partner, outbox, may_send, limits
+        self._versions = versions
+        self.state = DOWN
+        self.version = 0
+        self.cursor: dict[Lane, int] = dict(outbox.positions().acked)
+        self._flight: dict[tuple[Lane, int], tuple[str, int]] = {}
+        self._flight_bytes = 0
+        self._budget = Budget(limits.rate_bytes_per_s)
+        control_rate = None if limits.rate_bytes_per_s is None else limits.rate_bytes_per_s / 5.0
+        self._control_budget = Budget(control_rate)
+        self._beat_at_us = 0
+        self.heard_us: int | None = None
+        self.accepted_us: int | None = None
+        self.offset_us: int | None = None
+        self.round_trip_us: int | None = None
+        names = "sent sent_bytes acknowledged withheld skipped refused epochs queue_full thinned withdrawn"
+        self.counters: dict[str, int] = dict.fromkeys(names.split(), 0)
+
+    # -- from the node
+
+    def offer(self, lane: Lane, kind: str, release_id: str, body: bytes, now_us: int) -> list[Instruction]:
+        """Queue a sealed bundle.
+
+        Raises
+        ------
+        PeerError
+            ``peer.queue_full`` when a limit is reached: nothing is dropped silently.
+        """
+        items, size = self._outbox.waiting()
+        if items >= self._limits.queue_items or size + len(body) > self._limits.queue_bytes:
+            self.counters["queue_full"] += 1
+            raise PeerError(f"{items} items wait for {self.partner}", code="peer.queue_full",
+                            advice="Free disk, raise the limit, or ask the partner why it is away.")  # fmt: skip
+        seq = self._outbox.positions().next_seq[lane]
+        self._outbox.put(Item(lane, seq, kind, release_id, item_id_of(body), now_us, body))
+        return self.pump(now_us)
+
+    def wants_state(self, now_us: int) -> bool:
+        """True when a state release sealed now would go now: until then the newest state waits in the outlet."""
+        if self.state != OPEN or not self._budget.allows(now_us):
+            return False
+        positions = self._outbox.positions()
+        behind = any(self.cursor[lane] < positions.next_seq[lane] for lane in (Lane.CONTROL, Lane.RECORD, Lane.STATE))
+        return not behind and self._in_flight(Lane.STATE) < self._limits.window_state
+
+    def withdraw(self, release_id: str) -> bool:
+        """Take a release off the queue when it has not been sent on this stream; True when it was there."""
+        found = False
+        for lane, seq, queued in self._outbox.queued():
+            if queued == release_id and (self.state != OPEN or seq >= self.cursor[lane]):
+                self._outbox.drop(lane, seq)
+                self.counters["withdrawn"] += 1
+                found = True
+        return found
+
+    # -- from the stream
+
+    def dialled(self, now_us: int) -> list[Instruction]:
+        """Our stream to the partner is up: greet."""
+        self.state, self.heard_us, self._beat_at_us = GREETED, now_us, now_us
+        self._flight.clear()
+        self._flight_bytes = 0
+        return [self._hello(now_us)]
+
+    def _hello(self, now_us: int) -> Send:
+        positions = self._outbox.positions()
+        header = {
+            "versions": list(self._versions),
+            "from": self.me,
+            "to": self.partner,
+            "epoch": positions.epoch,
+            "heads": [positions.next_seq[lane] for lane in Lane],
+            "time_us": now_us,
+        }
+        return self._send(Frame(Type.HELLO, header))
+
+    def _send(self, frame: Frame) -> Send:
+        data = frame.to_bytes()
+        self.counters["sent_bytes"] += len(data)
+        return Send(Direction.OUT, data)
+
+    def lost(self) -> None:
+        """Our stream is gone."""
+        self.state = DOWN
+        self._flight.clear()
+        self._flight_bytes = 0
+
+    def frame(self, frame: Frame, now_us: int) -> list[Instruction]:
+        """A frame from the partner's end of our stream.
+
+        Raises
+        ------
+        PeerError
+            When it breaks the protocol; the driver closes the stream.
+        """
+        if self.state == DOWN:
+            return []
+        self.heard_us = now_us
+        if frame.type is Type.WELCOME and self.state == GREETED:
+            return self._welcome(frame, now_us)
+        if frame.type is Type.BYE:
+            self.lost()
+            return [Close(Direction.OUT, str(frame.header.get("code"))[:80])]
+        if self.state != OPEN:
+            raise PeerError(f"{frame.type.name.lower()} before a welcome", code="peer.order")
+        if frame.type is Type.ACK:
+            return [*self._acked(frame.lane(), frame.whole("seq"), now_us), *self.pump(now_us)]
+        if frame.type is Type.REFUSE:
+            return self._refused(frame)
+        if frame.type is Type.BEAT:
+            self._clock(frame, now_us)
+            return self.pump(now_us)
+        raise PeerError(f"unexpected {frame.type.name.lower()} on the way back", code="peer.order")
+
+    def _welcome(self, frame: Frame, now_us: int) -> list[Instruction]:
+        version = frame.whole("version")
+        if version not in self._versions:
+            raise PeerError(f"{self.partner} chose wire version {version}", code="peer.version")
+        self.version = version
+        positions = self._outbox.positions()
+        if frame.whole("epoch") != positions.epoch:
+            raise PeerError("welcome of another epoch", code="peer.epoch")
+        theirs = frame.lanes("positions")
+        self._clock(frame, now_us)
+        if any(theirs[lane] > positions.next_seq[lane] for lane in Lane):
+            # the partner holds more than we know of: we were restored from an older copy, so numbers must not be reused
+            self.counters["epochs"] += 1
+            self._outbox.new_epoch(max(now_us, positions.epoch + 1))
+            self.cursor = dict.fromkeys(Lane, 0)
+            told = Told("new_epoch", {"partner": self.partner, "reason": "own state is older than the partner's"})
+            return [told, self._hello(now_us)]
+        out: list[Instruction] = []
+        self.state = OPEN
+        for lane in Lane:
+            if theirs[lane] < positions.acked[lane]:
+                out.append(self._skip(lane, theirs[lane], positions.acked[lane], "forgotten"))
+                out.append(Told("partner_rolled_back", {"partner": self.partner, "lane": lane.name.lower(),
+                                                        "lost": positions.acked[lane] - theirs[lane]}))  # fmt: skip
+            else:
+                out += self._acked(lane, theirs[lane], now_us, resumed=True)
+            self.cursor[lane] = max(theirs[lane], positions.acked[lane])
+        return out + self.pump(now_us)
+
+    def _clock(self, frame: Frame, now_us: int) -> None:
+        theirs = frame.whole("time_us")
+        echo = frame.header.get("echo_us")
+        if isinstance(echo, int) and not isinstance(echo, bool) and 0 <= now_us - echo < 600_000_000:
+            self.round_trip_us = now_us - echo
+            self.offset_us = theirs - (echo + now_us) // 2
+        elif self.offset_us is None:
+            self.offset_us = theirs - now_us
+
+    def _acked(self, lane: Lane, below: int, now_us: int, *, resumed: bool = False) -> list[Instruction]:
+        positions = self._outbox.positions()
+        if below > (positions.next_seq[lane] if resumed else self.cursor[lane]):
+            raise PeerError(f"{self.partner} acknowledges {lane.name.lower()} {below}, never sent", code="peer.ack")
+        if below <= positions.acked[lane]:
+            return []
+        done = []
+        for seq in range(positions.acked[lane], below):
+            release_id, size = self._flight.pop((lane, seq), ("", 0))
+            self._flight_bytes -= size
+            if not release_id and resumed:
+                item = self._outbox.get(lane, seq)
+                release_id = item.release_id if item is not None else ""
+            if release_id:
+                done.append(release_id)
+        self._outbox.acked(lane, below)
+        self.counters["acknowledged"] += len(done)
+        self.accepted_us = now_us
+        return [Told("acknowledged", {"partner": self.partner, "lane": lane.name.lower(), "release_ids": done})]
+
+    def _refused(self, frame: Frame) -> list[Instruction]:
+        self.counters["refused"] += 1
+        release_id, _ = self._flight.get((frame.lane(), frame.whole("seq")), ("", 0))
+        code = str(frame.header.get("code"))[:80]
+        return [Told("refused", {"partner": self.partner, "release_id": release_id, "code": code})]
+
+    # -- sending
+
+    def pump(self, now_us: int) -> list[Instruction]:
+        """Whatever may go now: control first, then records, then state."""
+        out: list[Instruction] = []
+        if self.state != OPEN:
+            return out
+        for lane in Lane:
+            budget = self._control_budget if lane is Lane.CONTROL else self._budget
+            while self.cursor[lane] < self._outbox.positions().next_seq[lane]:
+                full = self._flight_bytes >= self._limits.window_bytes and lane is not Lane.CONTROL
+                if full or self._in_flight(lane) >= self._limits.window(lane):
+                    break
+                if not budget.allows(now_us):
+                    break
+                step = self._next(lane, now_us)
+                budget.spend(sum(len(i.data) for i in step if isinstance(i, Send)))
+                out += step
+            if lane is Lane.RECORD and self.cursor[lane] < self._outbox.positions().next_seq[lane]:
+                break  # state never overtakes records that wait
+        return out
+
+    def _next(self, lane: Lane, now_us: int) -> list[Instruction]:
+        seq = self.cursor[lane]
+        item = self._outbox.get(lane, seq)
+        if item is None:
+            end = seq + 1
+            while end < self._outbox.positions().next_seq[lane] and self._outbox.get(lane, end) is None:
+                end += 1
+            self.cursor[lane] = end
+            return [self._skip(lane, seq, end, "withdrawn")]
+        self.cursor[lane] = seq + 1
+        if lane is not Lane.CONTROL and not self._may_send(item, now_us):
+            self._outbox.drop(lane, seq)
+            self.counters["withheld"] += 1
+            detail: dict[str, Any] = {"partner": self.partner, "release_id": item.release_id, "kind": item.kind}
+            return [self._skip(lane, seq, seq + 1, "withheld"), Told("withheld", detail)]
+        header = {"lane": int(lane), "seq": seq, "kind": item.kind, "queued_us": item.queued_us}
+        self._flight[lane, seq] = (item.release_id, len(item.body))
+        self._flight_bytes += len(item.body)
+        self.counters["sent"] += 1
+        return [self._send(Frame(Type.ITEM, header, item.body))]
+
+    def _skip(self, lane: Lane, start: int, end: int, reason: str) -> Send:
+        self.counters["skipped"] += end - start
+        return self._send(Frame(Type.SKIP, {"lane": int(lane), "from": start, "to": end, "reason": reason}))
+
+    def _in_flight(self, lane: Lane) -> int:
+        return self.cursor[lane] - self._outbox.positions().acked[lane]
+
+    def tick(self, now_us: int) -> list[Instruction]:
+        """Heartbeat, and the end of a stream that is silent."""
+        if self.state == DOWN:
+            return []
+        if self.heard_us is not None and now_us - self.heard_us > self._limits.quiet_us:
+            self.lost()
+            return [Close(Direction.OUT, "peer.quiet")]
+        out = self.pump(now_us)
+        if now_us - self._beat_at_us >= self._limits.beat_us:
+            self._beat_at_us = now_us
+            heads = [self._outbox.positions().next_seq[lane] for lane in Lane]
+            out.append(self._send(Frame(Type.BEAT, {"time_us": now_us, "heads": heads})))
+        return out
