@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kuroshio.schema import MANAGEMENT, REJECTS
-from kuroshio.sensing.ais import extract, fieldtext
+from kuroshio.sensing.ais import contents, extract, fieldtext
 from kuroshio.sensing.ais import records as scan
 from kuroshio.sensing.ais.clocks import CLOCKS
 from kuroshio.sensing.ais.layouts import LAYOUTS
@@ -98,7 +98,7 @@ def _table(batch: Batch, family: Family, rows: npt.NDArray[np.int64], count: int
         columns["content"] = _content(batch, rows, count)
     elif family.table.name == "binary":
         columns |= _payload(batch, rows, count)
-        columns["content"] = pa.nulls(count, pa.string())
+        columns["content"] = _contents(batch, family, raw, rows, count)
     return pa.Table.from_arrays([columns[name] for name in family.schema.names], schema=family.schema)
 
 
@@ -216,6 +216,23 @@ def _payload(batch: Batch, rows: npt.NDArray[np.int64], count: int) -> dict[str,
         "payload": _array(pa.binary(), count, None, 0, offsets, out[: offsets[count]]),
         "payload_bits": _array(pa.uint16(), count, None, 0, sizes.astype(np.uint16)),
     }
+
+
+def _contents(
+    batch: Batch, family: Family, raw: npt.NDArray[np.int32], rows: npt.NDArray[np.int64], count: int
+) -> pa.Array:
+    found, valid = np.empty(count, np.int16), _bitmap(count)
+    dac, fi, dest, kind = (raw[family.slots.index(name)] for name in ("dac", "fi", "dest_mmsi", "type"))
+    room = contents.choose(
+        found, batch.rec, batch.messages, rows, count, _DATA, dac, fi, dest, kind, contents.CONTENTS,
+        contents.DGNSS_ROW,
+    )  # fmt: skip
+    offsets, out = np.empty(count + 1, np.int32), np.empty(room + 8, np.uint8)
+    nulls = contents.write(
+        batch.buf, batch.rec, batch.messages, rows, count, _DATA, found, contents.CONTENTS, contents.DGNSS_ROW,
+        offsets, out, valid,
+    )  # fmt: skip
+    return _array(pa.string(), count, valid, nulls, offsets, out[: offsets[count]])
 
 
 def rejects(buf: npt.NDArray[np.uint8], rej: npt.NDArray[np.int64], source: pa.Array, received_us: int) -> pa.Table:

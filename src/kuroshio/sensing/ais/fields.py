@@ -36,8 +36,8 @@ class Field:
         See `Kind`.
     si
         Name of the value in SI units, empty where the raw value is already the meaning.
-    num, den
-        SI value is ``raw * num / den``.
+    num, den, offset
+        SI value is ``raw * num / den + offset``.
     absent
         Raw value that says "not available" and is null in columns, or None.
     initial
@@ -65,6 +65,7 @@ class Field:
     doc: str = ""
     decimals: int = 0
     initial: int = 0
+    offset: float = 0.0
 
     @property
     def raw_min(self) -> int:
@@ -91,7 +92,7 @@ class Field:
             return None
         if self.si == "rot_degpmin":
             return rot_to_degpmin(raw)
-        return raw * self.num / self.den
+        return raw * self.num / self.den + self.offset
 
     def from_si(self, value: float | None) -> int:
         """Raw value nearest to the SI value; the field's "not available" for None and NaN.
@@ -103,7 +104,11 @@ class Field:
         """
         if value is None or math.isnan(value):
             return self.default
-        raw = rot_from_degpmin(value) if self.si == "rot_degpmin" else math.floor(value * self.den / self.num + 0.5)
+        raw = (
+            rot_from_degpmin(value)
+            if self.si == "rot_degpmin"
+            else math.floor((value - self.offset) * self.den / self.num + 0.5)
+        )
         low = self.raw_min if self.low is None else self.low
         high = self.raw_max if self.high is None else self.high
         if not low <= raw <= high:

@@ -22,8 +22,8 @@ Raw = npt.NDArray[np.int32]
 _TEXT = np.frombuffer(TEXT_ALPHABET.encode(), np.uint8)
 
 # columns of a field row
-F_START, F_WIDTH, F_KIND, F_NUM, F_DEN, F_DECIMALS, F_ABSENT, F_LOW, F_HIGH, F_NAME, F_LENGTH = range(11)
-FIELD = 11
+F_START, F_WIDTH, F_KIND, F_NUM, F_DEN, F_DECIMALS, F_ABSENT, F_LOW, F_HIGH, F_NAME, F_LENGTH, F_OFFSET = range(12)
+FIELD = 12
 UNSIGNED, SIGNED, FLAG, TEXT = range(4)
 _KINDS = {"u": UNSIGNED, "i": SIGNED, "b": FLAG, "t": TEXT}
 
@@ -58,7 +58,8 @@ def field_table(layouts: list[tuple[Field, ...] | None], *, scaled: bool, skip: 
                 (start, item.bits, _KINDS[item.kind], round(item.num * factor) if use else 1,
                  round(item.den) if use else 1, item.decimals if use else 0, NULL if none else item.absent,
                  item.low if use and item.low is not None else NULL + 1,
-                 item.high if use and item.high is not None else 1 << 31, len(names), len(name))
+                 item.high if use and item.high is not None else 1 << 31, len(names), len(name),
+                 round(item.offset * factor) if use else 0)
             )  # fmt: skip
             names += name
         last.append(len(rows))
@@ -138,7 +139,7 @@ def field_value(buf: Bytes, payload: int, chars: int, length: int, base: int, fi
     if num != 1 or den != 1:
         raw = raw * num
         raw = (2 * raw + den) // (2 * den) if raw >= 0 else -((-2 * raw + den) // (2 * den))
-    return _number(raw, field[F_DECIMALS], out, at)
+    return _number(raw + field[F_OFFSET], field[F_DECIMALS], out, at)
 
 
 @njit(cache=True, nogil=True)

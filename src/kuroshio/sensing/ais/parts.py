@@ -6,7 +6,8 @@ wait. A message of several parts is a new record whose payload is written to the
 Parts belong together when number of parts, channel, talker and sequence agree; where both name a tag block group,
 it must agree too and stands in for talker and a blank sequence; two stations that differ never join. Any order; a later
 first part joins an earlier second one only within `REORDER_LINES`, else a lost part would splice two messages. A part
-that comes again with other content ends the older message. Waiting parts age out by stream time, by lines, or by number.
+that comes again with other content ends the older message. Waiting parts age out by stream time,
+by lines, or by number.
 """
 
 from __future__ import annotations
