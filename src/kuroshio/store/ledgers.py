@@ -152,7 +152,7 @@ class Ledgers:
 
     def _append(self, table: sa.Table, values: dict[str, Any]) -> int:
         def write(connection: sa.Connection) -> int:
-            key = connection.execute(table.insert().values(values)).inserted_primary_key
+            key = connection.execute(table.insert(), values).inserted_primary_key
             assert key is not None
             return int(key[0])
 
