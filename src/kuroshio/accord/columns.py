@@ -47,9 +47,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Factored:
-    """``code[row]`` is the kind of the row; ``count[k]`` the rows of kind k; ``fields`` its normalised attributes."""
+    """``code[row]`` is the kind of the row; ``first[k]`` and ``count[k]`` a row and the number of rows of kind k."""
 
     code: npt.NDArray[np.int32]
+    first: npt.NDArray[np.int64]
     count: npt.NDArray[np.int64]
     fields: dict[str, Field]
 
@@ -113,7 +114,7 @@ def factor(items: pa.Table, contents: Sequence[Content], *, valid_at_us: int) ->
         name: Field(name, np.ascontiguousarray(codes[first], np.int32), values)
         for name, (codes, values) in zip(used, coded, strict=True)
     }
-    return Factored(code, np.bincount(code, minlength=len(first)).astype(np.int64), fields)
+    return Factored(code, first, np.bincount(code, minlength=len(first)).astype(np.int64), fields)
 
 
 class _Columns:

@@ -78,6 +78,8 @@ class Decisions:
         int64[palette], rows of each code.
     of_party
         Index of the recipient each code belongs to.
+    factored, table
+        The kinds of the rows, and int32[K, m], the code of each kind for each recipient.
     """
 
     to: tuple[str, ...]
@@ -88,6 +90,8 @@ class Decisions:
     terms: list[Obligations]
     rows_by_code: npt.NDArray[np.int64]
     of_party: npt.NDArray[np.int32]
+    factored: Factored
+    table: npt.NDArray[np.int32]
 
     def at(self, row: int, to: str) -> Decision:
         """Decision on one row for one recipient."""
@@ -143,7 +147,9 @@ def decide(factored: Factored, hops: Sequence[Hop]) -> Decisions:
     _gather_all(factored.code, table, effects, out_code, out_effect)
     palette = Palette(factored, hops, places)
     names = tuple(h.to for h in hops)
-    return Decisions(names, out_effect, out_code, palette, effect_by_code, terms, rows_by_code, first_hop)
+    return Decisions(
+        names, out_effect, out_code, palette, effect_by_code, terms, rows_by_code, first_hop, factored, table
+    )
 
 
 def _gather_all(

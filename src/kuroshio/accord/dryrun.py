@@ -5,7 +5,6 @@ What enters: a book, the text of a draft, an ITEMS table. What leaves: one JSON-
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from kuroshio.accord.columns import factor
 from kuroshio.accord.decisions import Decisions
 from kuroshio.accord.traces import decision_dict
 from kuroshio.clock import rfc3339
-from kuroshio.schema import Effect
+from kuroshio.schema import Effect, Obligations
 
 MAP_CELL_DEG = 0.25
 MAX_MAP_CELLS = 2000
@@ -89,45 +88,55 @@ def neighbours(book: Book, releaser: str) -> list[str]:
 
 
 def change(today: Decisions, then: Decisions, items: pa.Table, *, examples: int) -> dict[str, Any]:
-    """Rows whose decision differs: counts of ``from -> to`` by party, terms that changed, examples, a map."""
+    """Rows whose decision differs: counts of ``from -> to`` by party, terms that changed, examples, a map.
+
+    Parameters
+    ----------
+    today, then
+        Decisions on one factored table.
+    items
+        The table.
+    examples
+        Rows shown in full for each change, at most, each of another kind.
+    """
+    rows = today.factored
     effects: dict[str, dict[str, int]] = {}
+    terms: dict[str, int] = {}
     shown: list[dict[str, Any]] = []
-    changed_rows = np.zeros(items.num_rows, bool)
-    terms: Counter[str] = Counter()
+    changed = np.zeros(rows.size, np.bool_)
     for j, party in enumerate(today.to):
-        before, after = today.effect[:, j], then.effect[:, j]
+        before, after = today.effects[today.table[:, j]], then.effects[then.table[:, j]]
         moves = before.astype(np.int64) * len(Effect) + after
-        tally = np.bincount(moves, minlength=len(Effect) ** 2)
-        named = {}
+        tally = np.bincount(moves, rows.count, len(Effect) ** 2).astype(np.int64)
+        effects[party] = {}
         for move in np.flatnonzero(tally).tolist():
             old, new = Effect(move // len(Effect)), Effect(move % len(Effect))
             if old == new:
                 continue
-            rows = np.flatnonzero(moves == move)
-            named[f"{old.word} -> {new.word}"] = int(tally[move])
-            changed_rows[rows] = True
-            shown.extend(_example(items, int(row), today, then, party) for row in rows[:examples])
-        terms[party] = _terms_changed(today, then, j)
-        effects[party] = named
+            kinds = moves == move
+            effects[party][f"{old.word} -> {new.word}"] = int(tally[move])
+            changed |= kinds
+            picked = rows.first[np.flatnonzero(kinds)[:examples]].tolist()
+            shown.extend(_example(items, row, today, then, party) for row in picked)
+        differ = _terms_differ(today, then, j) & (before == after)
+        if differ.any():
+            terms[party] = int(rows.count[differ].sum())
+    changed_rows = changed[rows.code]
     return {
         "effect": effects,
         "rows": int(changed_rows.sum()),
-        "terms_only": {p: n for p, n in terms.items() if n},
+        "terms_only": terms,
         "examples": shown,
         "map": heat_map(items, changed_rows),
     }
 
 
-def _terms_changed(today: Decisions, then: Decisions, j: int) -> int:
-    """Rows with the same effect and other terms."""
-    if not len(today.palette):
-        return 0
-    pairs, count = np.unique(np.stack((today.code[:, j], then.code[:, j])).astype(np.int64), axis=1, return_counts=True)
-    return sum(
-        n
-        for a, b, n in zip(*pairs.tolist(), count.tolist(), strict=True)
-        if today.effects[a] == then.effects[b] and today.terms[a] != then.terms[b]
-    )
+def _terms_differ(today: Decisions, then: Decisions, j: int) -> npt.NDArray[np.bool_]:
+    """Kinds whose terms differ for one recipient."""
+    ids: dict[Obligations, int] = {}
+    one = np.array([ids.setdefault(t, len(ids)) for t in today.terms], np.int64)
+    two = np.array([ids.setdefault(t, len(ids)) for t in then.terms], np.int64)
+    return one[today.table[:, j]] != two[then.table[:, j]]
 
 
 def _example(items: pa.Table, row: int, today: Decisions, then: Decisions, party: str) -> dict[str, Any]:
@@ -149,12 +158,14 @@ def heat_map(items: pa.Table, rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
         pc.fill_null(items.column(n).cast(pa.float64()), np.nan).to_numpy()[rows] for n in ("lat_deg", "lon_deg")
     )
     placed = np.isfinite(lat) & np.isfinite(lon)
-    cells = np.stack((np.floor(lat[placed] / MAP_CELL_DEG), np.floor(lon[placed] / MAP_CELL_DEG)))
-    found, count = np.unique(cells.astype(np.int64), axis=1, return_counts=True)
+    wide = round(360 / MAP_CELL_DEG) + 2
+    cell_lat = np.floor((lat[placed] + 90) / MAP_CELL_DEG).astype(np.int64)
+    cell_lon = np.floor((lon[placed] + 180) / MAP_CELL_DEG).astype(np.int64)
+    found, count = np.unique(cell_lat * wide + cell_lon, return_counts=True)
     order = np.argsort(-count, kind="stable")[:MAX_MAP_CELLS]
     features = []
     for i in order.tolist():
-        south, west = found[0, i] * MAP_CELL_DEG, found[1, i] * MAP_CELL_DEG
+        south, west = found[i] // wide * MAP_CELL_DEG - 90, found[i] % wide * MAP_CELL_DEG - 180
         north, east = south + MAP_CELL_DEG, west + MAP_CELL_DEG
         ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
         features.append(
@@ -164,4 +175,4 @@ def heat_map(items: pa.Table, rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
                 "properties": {"rows": int(count[i])},
             }
         )
-    return {"type": "FeatureCollection", "features": features, "cells_left_out": max(0, found.shape[1] - MAX_MAP_CELLS)}
+    return {"type": "FeatureCollection", "features": features, "cells_left_out": max(0, len(found) - MAX_MAP_CELLS)}

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from kuroshio.accord import Book, Decisions, derive
-from kuroshio.accord.obligation import is_at_least
-from kuroshio.schema import Effect
+from kuroshio.accord.obligation import is_at_least, weight
+from kuroshio.schema import Decision, Effect
 from kuroshio.testing import accords as world
 
 
@@ -68,31 +68,43 @@ def _compare(case: Case, before: Decisions, after: Decisions, breaks: Callable[.
     found, first, count = np.unique(pairs, axis=1, return_index=True, return_counts=True)
     broken, example = 0, ""
     for (a, b), at, n in zip(found.T.tolist(), first.tolist(), count.tolist(), strict=True):
-        if breaks(before, a, after, b):
+        if breaks(case, before, a, after, b):
             broken += n
             row, party = divmod(at, len(case.to))
             example = example or f"{what}: {case.releaser}->{case.to[party]} {case.items[row]}"
     return Outcome(pairs.shape[1], broken, example)
 
 
-def looser(before: Decisions, a: int, after: Decisions, b: int) -> bool:
-    """True when the later effect is lesser, or the terms of a thing that may flow are weaker."""
+def looser(case: Case, before: Decisions, a: int, after: Decisions, b: int) -> bool:
+    """True when the later effect is lesser, or the terms of a thing that may flow are weaker.
+
+    On one basis each term is compared with itself. Where a tie makes another basis the better one, the terms of the two
+    bases need not be comparable one by one: then the weight of the declared order must not fall.
+    """
     if after.effects[b] != before.effects[a]:
         return bool(after.effects[b] < before.effects[a])
-    return before.effects[a] < Effect.DENY and not is_at_least(after.terms[b], before.terms[a])
+    if before.effects[a] == Effect.DENY or is_at_least(after.terms[b], before.terms[a]):
+        return False
+    one, two = before.palette[a], after.palette[b]
+    return one.basis == two.basis or _rank(case, two) < _rank(case, one)
 
 
-def lesser(before: Decisions, a: int, after: Decisions, b: int) -> bool:
+def _rank(case: Case, decision: Decision) -> tuple[Any, ...]:
+    accord = case.book.content.accords.get(decision.basis or "")
+    return (accord is not None and accord.binding != "treaty", weight(decision.obligations))
+
+
+def lesser(case: Case, before: Decisions, a: int, after: Decisions, b: int) -> bool:
     """True when the later effect is lesser."""
     return bool(after.effects[b] < before.effects[a])
 
 
-def greater(before: Decisions, a: int, after: Decisions, b: int) -> bool:
+def greater(case: Case, before: Decisions, a: int, after: Decisions, b: int) -> bool:
     """True when the later effect is greater."""
     return bool(after.effects[b] > before.effects[a])
 
 
-def different(before: Decisions, a: int, after: Decisions, b: int) -> bool:
+def different(case: Case, before: Decisions, a: int, after: Decisions, b: int) -> bool:
     """True when anything but the digest differs."""
     return replace(before.palette[a], rules_digest="") != replace(after.palette[b], rules_digest="")
 
