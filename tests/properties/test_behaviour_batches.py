@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,7 +12,7 @@ from kuroshio import behaviour, clock, schema
 
 S, H = 1_000_000, 3_600_000_000
 T0 = 1_700_000_000 * S // H * H
-SPLITS = 40
+SPLITS = int(os.environ.get("KUROSHIO_SPLITS", "12"))
 
 FAST = """
 definitions:
@@ -21,12 +23,32 @@ definitions:
   - {id: dark_vessel, thresholds: {min_duration_s: 300, raise_n: 3}}
   - {id: zone_entry, thresholds: {max_gap_s: 1500}}
   - {id: zone_exit, thresholds: {max_gap_s: 1500}}
+  - {id: ais_disabling, thresholds: {silence_s: 3600, min_reports: 2}}
+  - {id: drift, thresholds: {min_duration_s: 60, min_distance_m: 10, raise_n: 1, min_speed_mps: 0.1, max_gap_s: 3600}}
+  - {id: sudden_stop, thresholds: {within_s: 600, min_duration_s: 10, max_gap_s: 3600}}
+  - {id: fishing_movement, thresholds: {min_duration_s: 600, raise_n: 2}}
+  - {id: cable_loitering, thresholds: {min_duration_s: 300, raise_n: 1}}
+  - {id: port_visit, thresholds: {min_duration_s: 300, raise_n: 1}}
+  - {id: position_on_land, thresholds: {depth_m: 5, raise_n: 1}}
+  - {id: ais_radar_disagreement, thresholds: {min_duration_s: 10, raise_n: 2}}
+  - {id: uncorroborated_ais, thresholds: {min_duration_s: 10, raise_n: 2}}
+  - {id: distress, thresholds: {max_gap_s: 600}}
+  - {id: impossible_kinematics, thresholds: {min_step_m: 200, max_speed_mps: 1, forget_s: 1200}}
+  - {id: identity_duplicated, thresholds: {min_step_m: 200, max_speed_mps: 1, forget_s: 3600, min_duration_s: 600}}
+  - {id: identity_changed, thresholds: {quiet_s: 60}}
+  - {id: circle_spoofing, thresholds: {block_fixes: 5, max_residual: 0.9, min_turns: 0, min_radius_m: 1}}
+  - {id: gnss_interference, thresholds: {min_step_m: 200, max_speed_mps: 1, min_vessels: 1}}
+  - {id: gate_norm, thresholds: {norm_days: 4, min_days: 1, max_p: 1, min_change: 0}}
+  - {id: collision_risk, enabled: true, thresholds: {time_step_s: 300, max_age_s: 3600}}
 """
+
+
+KEYS = ("track", "t", "lat", "lon", "mmsi", "ais", "radar", "st", "sog", "cog", "heading", "flags", "name")
 
 
 def sea(rng: np.random.Generator, ships: int = 24, hours: float = 8) -> pa.Table:
     """Ships that wander, meet, fall silent, and some that only radar holds; irregular times, a few equal times."""
-    columns: dict[str, list[np.ndarray]] = {k: [] for k in ("track", "t", "lat", "lon", "mmsi", "ais", "radar", "st")}
+    columns: dict[str, list[np.ndarray]] = {k: [] for k in KEYS}
     for track in range(1, ships + 1):
         n = int(rng.integers(30, 160))
         t = np.sort(rng.integers(0, int(hours * H), n))
@@ -36,12 +58,20 @@ def sea(rng: np.random.Generator, ships: int = 24, hours: float = 8) -> pa.Table
         lat = 20.0 + np.cumsum(rng.normal(0, 1, n)) * step + rng.choice([0.0, 0.001, 0.5])
         lon = 179.999 + np.cumsum(rng.normal(0.2, 1, n)) * step
         radar = rng.random(n) < rng.choice([0.0, 0.5, 1.0])
+        mmsi = np.full(n, 400_000_000 + track // 2)
+        mmsi[rng.random(n) < 0.1] += 1000
+        mmsi[rng.random(n) < 0.03] = 970_000_001
         for key, value in (
             ("track", np.full(n, track)),
             ("t", t),
             ("lat", lat),
             ("lon", (lon + 180) % 360 - 180),
-            ("mmsi", np.full(n, 400_000_000 + track // 2)),
+            ("mmsi", mmsi),
+            ("sog", rng.choice([np.nan, 0.1, 1.0, 3.0, 8.0], n)),
+            ("cog", np.where(rng.random(n) < 0.9, rng.uniform(0, 360, n), np.nan)),
+            ("heading", np.where(rng.random(n) < 0.9, rng.uniform(0, 360, n), np.nan)),
+            ("flags", rng.choice([0, 0, 2, 4], n)),
+            ("name", rng.choice(["KAIYO", "MARU"], n)),
             ("ais", np.maximum.accumulate(np.where(radar, 0, t))),
             ("radar", np.maximum.accumulate(np.where(radar, t, 0))),
         ):
@@ -62,6 +92,11 @@ def sea(rng: np.random.Generator, ships: int = 24, hours: float = 8) -> pa.Table
             "last_ais_at": time(c["ais"]),
             "last_radar_at": time(c["radar"]),
             "status": list(c["st"]),
+            "sog_mps": c["sog"],
+            "cog_deg": c["cog"],
+            "heading_deg": c["heading"],
+            "flags": c["flags"],
+            "name": list(c["name"]),
         }
     )
 
@@ -71,12 +106,15 @@ def setting(tmp_path_factory):
     path = tmp_path_factory.mktemp("d") / "fast.yaml"
     path.write_text(FAST)
     box = [[179.99, 19.99], [180.02, 19.99], [180.02, 20.02], [179.99, 20.02], [179.99, 19.99]]
-    feature = {
-        "type": "Feature",
-        "properties": {"name": "across", "kind": "custom"},
-        "geometry": {"type": "Polygon", "coordinates": [box]},
-    }
-    return behaviour.load_definitions(path), behaviour.load_zones(feature)
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"name": kind, "kind": kind},
+            "geometry": {"type": "Polygon", "coordinates": [[[x + shift, y] for x, y in box]]},
+        }
+        for kind, shift in (("custom", 0), ("land", 0.004), ("gate", 0), ("cable", 0), ("port", 0.02))
+    ]
+    return behaviour.load_definitions(path), behaviour.load_zones({"type": "FeatureCollection", "features": features})
 
 
 def content(alerts: pa.Table) -> list[dict]:

@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kuroshio.behaviour import dark, encounter, gap, loiter, zone  # noqa: F401  (they register themselves)
+from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
+    area,
+    circle,
+    collision,
+    dark,
+    encounter,
+    gap,
+    identity,
+    loiter,
+    motion,
+    zone,
+)
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import REGISTRY, Detector, Surroundings
 from kuroshio.behaviour.fixes import ENDED, Fixes

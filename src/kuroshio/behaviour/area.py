@@ -1,0 +1,223 @@
+"""What happens in an area in a stretch of time: GNSS interference in a cell, traffic through a gate.
+
+Rows are brought down to one a (cell or gate, hour or day, ship); a stretch is judged when nothing more can come for it.
+"""
+
+from __future__ import annotations
+
+from math import exp, lgamma, log
+from typing import Any
+
+import numpy as np
+
+from kuroshio.behaviour.definition import Definition
+from kuroshio.behaviour.detector import Detector, Surroundings, register
+from kuroshio.behaviour.state import CLOSE, Batch, Fact
+from kuroshio.units import IntArray
+
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+MAX_ROWS = 5_000_000
+
+
+class TallyDetector(Detector):
+    """Distinct ships by (period, place), each with the worst mark any of its rows gave it."""
+
+    period_us = HOUR_US
+
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        self.rows: IntArray = np.zeros((0, 5), np.int64)  # period, place, ship, track, mark
+        self.judged = -(1 << 60)
+
+    def arrays(self) -> dict[str, Any]:
+        """The rows of the periods not judged yet."""
+        return {"rows": self.rows, "judged": np.asarray([self.judged], np.int64)}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take state back."""
+        self.rows, self.judged = arrays["rows"], int(arrays["judged"][0])
+
+    def tally(self, batch: Batch) -> IntArray:
+        """(period, place, ship, track, mark) of the rows that count."""
+        raise NotImplementedError
+
+    def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
+        """Facts of one period whose rows are all here."""
+        raise NotImplementedError
+
+    def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
+        """Keep one row a ship, place and period."""
+        rows = np.concatenate([self.rows, self.tally(batch)])
+        if not len(rows):
+            return
+        rows = rows[np.lexsort((rows[:, 4], rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0]))]
+        last = np.append((np.diff(rows[:, :3], axis=0) != 0).any(axis=1), True)
+        first = np.flatnonzero(np.append(True, last[:-1]))
+        worst = np.maximum.reduceat(rows[:, 4], first)
+        rows = rows[last]
+        rows[:, 4] = worst
+        self.rows = rows[:MAX_ROWS]
+
+    def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
+        """Judge the periods that are over."""
+        if not len(self.rows):
+            return
+        done = (self.rows[:, 0] + 1) * self.period_us <= to_us
+        if not done.any():
+            return
+        ready, self.rows = self.rows[done], self.rows[~done]
+        heads = np.flatnonzero(np.append(True, np.diff(ready[:, 0]) != 0))
+        for a, b in zip(heads, np.append(heads[1:], len(ready)), strict=True):  # one turn a period
+            self.judge(int(ready[a, 0]), ready[a:b], out)
+
+
+@register("interference")
+class InterferenceDetector(TallyDetector):
+    """Cell-hours in which several ships jump or point across their course: the receiver, not the ship."""
+
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        self.last: dict[int, tuple[int, float, float]] = {}
+
+    def arrays(self) -> dict[str, Any]:
+        """Rows and the last report of every number."""
+        plain = [(m, t, round(la * 1e7), round(lo * 1e7)) for m, (t, la, lo) in self.last.items()]
+        return super().arrays() | {"last": np.asarray(plain, np.int64).reshape(-1, 4)}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take state back."""
+        super().restore(arrays)
+        self.last = {m: (t, la / 1e7, lo / 1e7) for m, t, la, lo in arrays["last"].tolist()}
+
+    def tally(self, batch: Batch) -> IntArray:
+        """A row a report: its cell, and whether it jumped there."""
+        f, d = batch.fixes, self.definition
+        rows = np.flatnonzero((f.mmsi >= 0) & (f.ais_at == f.t))
+        if not len(rows):
+            return np.zeros((0, 5), np.int64)
+        rows = rows[np.lexsort((f.track[rows], f.t[rows], f.mmsi[rows]))]
+        mmsi, t, lat, lon = f.mmsi[rows], f.t[rows], f.lat[rows], f.lon[rows]
+        head = np.append(True, mmsi[1:] != mmsi[:-1])
+        t0, la0, lo0 = np.roll(t, 1), np.roll(lat, 1), np.roll(lon, 1)
+        for i in np.flatnonzero(head).tolist():  # one turn a number
+            t0[i], la0[i], lo0[i] = self.last.get(int(mmsi[i]), (t[i], lat[i], lon[i]))
+        for i in np.flatnonzero(np.append(head[1:], True)).tolist():
+            self.last[int(mmsi[i])] = (int(t[i]), float(lat[i]), float(lon[i]))
+        east = ((lon - lo0 + 180.0) % 360.0 - 180.0) * np.cos(np.radians(lat)) * 111_320.0
+        far = np.hypot(east, (lat - la0) * 110_574.0)
+        dt = np.maximum(t - t0, 1) * 1e-6
+        jump = (
+            (far > float(d["min_step_m"])) & (far / dt > float(d["max_speed_mps"])) & (t - t0 >= d.us("min_interval_s"))
+        )
+        sog, across = f.sog[rows], np.abs((f.cog[rows] - f.heading[rows] + 180.0) % 360.0 - 180.0)
+        jump |= (sog > float(d["break_speed_mps"])) & (across > float(d["break_angle_deg"]))
+        size = float(d["cell_deg"])
+        # the place the ship came from says where the interference is: a jump lands anywhere
+        la, lo = np.where(jump, la0, lat), np.where(jump, lo0, lon)
+        cell = np.floor((la + 90) / size).astype(np.int64) * 100_000 + np.floor((lo + 180) / size).astype(np.int64)
+        return np.stack([t // HOUR_US, cell, mmsi, f.track[rows], jump.astype(np.int64)], axis=1)
+
+    def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
+        """Cells with enough ships and enough of them jumping."""
+        d = self.definition
+        heads = np.flatnonzero(np.append(True, np.diff(rows[:, 1]) != 0))
+        ships = np.diff(np.append(heads, len(rows)))
+        bad = np.add.reduceat(rows[:, 4], heads)
+        need = int(d["min_vessels"])
+        for k in np.flatnonzero((bad >= need) & (bad > float(d["bad_share"]) * ships)).tolist():
+            part = rows[heads[k] : heads[k] + ships[k]]
+            hit = part[part[:, 4] == 1]
+            size = float(d["cell_deg"])
+            cell = int(rows[heads[k], 1])
+            lat, lon = (cell // 100_000 + 0.5) * size - 90, (cell % 100_000 + 0.5) * size - 180
+            fact = Fact(
+                definition=d.id,
+                tracks=tuple(hit[:, 3].tolist()[:50]),
+                mmsis=tuple(hit[:, 2].tolist()[:50]),
+                start_us=period * HOUR_US,
+                met_us=(period + 1) * HOUR_US,
+                end_us=(period + 1) * HOUR_US,
+                lat_deg=lat,
+                lon_deg=lon,
+                values={"vessels": int(ships[k]), "vessels_hit": int(bad[k]), "bad_share": float(bad[k] / ships[k])},
+                points=(("cell", period * HOUR_US, lat, lon),),
+                rows=int(ships[k]),
+                zone=f"cell {lat:+.2f} {lon:+.2f}",
+            )
+            out.append((CLOSE, fact))
+
+
+def poisson_tail(count: int, rate: float) -> float:
+    """Probability of a count at least as far from its mean on its side, under a Poisson law."""
+    if rate <= 0.0:
+        return 1.0 if count == 0 else 0.0
+    below = sum(exp(i * log(rate) - rate - lgamma(i + 1)) for i in range(count + 1)) if count < 10_000 else 1.0
+    return min(1.0, below if count < rate else 1.0 - below + exp(count * log(rate) - rate - lgamma(count + 1)))
+
+
+@register("gate")
+class GateDetector(TallyDetector):
+    """Ships through a strait in a day against the days before it: a closure or a diversion."""
+
+    period_us = DAY_US
+
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        self.days: IntArray = np.zeros((0, 3), np.int64)  # day, zone, ships
+
+    def arrays(self) -> dict[str, Any]:
+        """Rows and the counts of past days."""
+        return super().arrays() | {"days": self.days}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take state back."""
+        super().restore(arrays)
+        self.days = arrays["days"]
+
+    def tally(self, batch: Batch) -> IntArray:
+        """A row a fix inside a gate."""
+        zones = self.around.zones
+        if zones is None or not zones.mask(["gate"]).any():
+            return np.zeros((0, 5), np.int64)
+        f = batch.fixes
+        ptr, zone = batch.zones(zones)
+        owner = np.repeat(np.arange(len(f)), np.diff(ptr))
+        gate = zones.mask(["gate"])[zone]
+        owner, zone = owner[gate], zone[gate].astype(np.int64)
+        ship = np.where(f.mmsi[owner] >= 0, f.mmsi[owner], -f.track[owner] - 2)
+        return np.stack([f.t[owner] // DAY_US, zone, ship, f.track[owner], np.zeros(len(owner), np.int64)], axis=1)
+
+    def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
+        """Each gate's count of the day against its mean of the days before."""
+        zones, d = self.around.zones, self.definition
+        assert zones is not None
+        today = np.bincount(rows[:, 1], minlength=len(zones))
+        window = int(d["norm_days"])
+        for z in np.flatnonzero(zones.mask(["gate"])).tolist():
+            past = self.days[(self.days[:, 1] == z) & (self.days[:, 0] >= period - window)]
+            count = int(today[z])
+            if len(past) >= int(d["min_days"]):
+                rate = float(past[:, 2].mean())
+                p = poisson_tail(count, rate)
+                if p < float(d["max_p"]) and abs(count - rate) >= float(d["min_change"]) * rate:
+                    out.append((CLOSE, self._fact(period, z, count, rate, p)))
+            self.days = np.concatenate([self.days, np.asarray([[period, z, count]], np.int64)])
+        self.days = self.days[self.days[:, 0] > period - window]
+
+    def _fact(self, period: int, z: int, count: int, rate: float, p: float) -> Fact:
+        zones = self.around.zones
+        assert zones is not None
+        ring = zones.zones[z].parts[0][0]
+        return Fact(
+            definition=self.definition.id,
+            tracks=(),
+            mmsis=(),
+            start_us=period * DAY_US,
+            met_us=(period + 1) * DAY_US,
+            end_us=(period + 1) * DAY_US,
+            lat_deg=float(ring[:, 1].mean()),
+            lon_deg=float(ring[:, 0].mean()),
+            values={"ships": count, "norm_ships": rate, "p": p, "change_share": abs(count - rate) / max(rate, 1e-9)},
+            zone=zones.zones[z].name,
+        )

@@ -1,0 +1,276 @@
+"""Identity as a claim: one number at two places, a step no ship can make, a ship that changes its name.
+
+State by MMSI where the question is about a number, by track where it is about a ship. Two tracks on one MMSI are two
+ships or one that lies; neither is taken for the other here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from kuroshio.behaviour.definition import Definition
+from kuroshio.behaviour.detector import Detector, SlotDetector, Surroundings, register
+from kuroshio.behaviour.fixes import NEVER
+from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, State
+from kuroshio.geo.earth import distance_m
+
+# by MMSI: last report, its track, first and last impossible step, steps and impossible steps since the first, open or
+# not, the two tracks, the last time it was told ; numbers: last place, place before the step, greatest speed, length
+T, TRACK, FIRST, LATEST, STEPS, BAD, OPENED, TRACK_A, TRACK_B, MET = range(10)
+
+
+@njit(cache=True, nogil=True)
+def steps(
+    who: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    track: Any,
+    ints: Any,
+    floats: Any,
+    max_speed: float,
+    min_m: float,
+    min_dt_us: int,
+    forget_us: int,
+    min_us: int,
+    share: float,
+) -> tuple[Any, Any]:
+    """Events (kind, who, start, met, end, track a, track b, steps, bad) of rows in order (who, time).
+
+    A step is impossible when it is longer than ``min_m`` and faster than ``max_speed``, and longer ago than
+    ``min_dt_us``: two receivers' clocks a second apart make no such step. A position that is sent again unchanged is
+    no step.
+    """
+    ev, num = np.empty((64, 9), np.int64), np.empty((64, 6))
+    k = 0
+    for i in range(who.size):
+        w = who[i]
+        if ints[w, T] == NEVER or t[i] < ints[w, T]:
+            ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t[i], track[i], lat[i], lon[i]
+            continue
+        if k + 2 >= ev.shape[0]:
+            more, more_num = np.empty((2 * k + 4, 9), np.int64), np.empty((2 * k + 4, 6))
+            more[:k], more_num[:k] = ev[:k], num[:k]
+            ev, num = more, more_num
+        if ints[w, FIRST] != NEVER and t[i] - ints[w, LATEST] > forget_us:
+            if ints[w, OPENED]:
+                ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = (
+                    CLOSE,
+                    w,
+                    ints[w, FIRST],
+                    ints[w, MET],
+                    ints[w, LATEST],
+                )
+                ev[k, 5], ev[k, 6], ev[k, 7], ev[k, 8] = (
+                    ints[w, TRACK_A],
+                    ints[w, TRACK_B],
+                    ints[w, STEPS],
+                    ints[w, BAD],
+                )
+                num[k] = floats[w]
+                k += 1
+            ints[w, FIRST], ints[w, OPENED] = NEVER, 0
+        dt = t[i] - ints[w, T]
+        if dt < min_dt_us or (lat[i] == floats[w, 0] and lon[i] == floats[w, 1]):
+            continue
+        far = distance_m(floats[w, 0], floats[w, 1], lat[i], lon[i])
+        speed = far / (dt * 1e-6)
+        ints[w, STEPS] += 1
+        if far > min_m and speed > max_speed:
+            if ints[w, FIRST] == NEVER:
+                ints[w, FIRST], ints[w, STEPS], ints[w, BAD] = t[i], 1, 0
+                ints[w, TRACK_A], ints[w, TRACK_B] = min(ints[w, TRACK], track[i]), max(ints[w, TRACK], track[i])
+                floats[w, 2], floats[w, 3], floats[w, 4], floats[w, 5] = floats[w, 0], floats[w, 1], 0.0, 0.0
+            ints[w, BAD] += 1
+            ints[w, LATEST] = t[i]
+            if speed > floats[w, 4]:
+                floats[w, 4], floats[w, 5] = speed, far
+            if not ints[w, OPENED] and t[i] - ints[w, FIRST] >= min_us and ints[w, BAD] > share * ints[w, STEPS]:
+                ints[w, OPENED], ints[w, MET] = 1, t[i]
+                ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = OPEN, w, ints[w, FIRST], t[i], t[i]
+                ev[k, 5], ev[k, 6], ev[k, 7], ev[k, 8] = (
+                    ints[w, TRACK_A],
+                    ints[w, TRACK_B],
+                    ints[w, STEPS],
+                    ints[w, BAD],
+                )
+                num[k] = floats[w]
+                num[k, 0], num[k, 1] = lat[i], lon[i]
+                k += 1
+        ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t[i], track[i], lat[i], lon[i]
+    return ev[:k], num[:k]
+
+
+@njit(cache=True, nogil=True)
+def steps_silence(ints: Any, to_us: int, forget_us: int) -> Any:
+    """Numbers whose impossible steps have stopped by ``to_us``."""
+    out = np.empty(ints.shape[0], np.int64)
+    k = 0
+    for w in range(ints.shape[0]):
+        if ints[w, FIRST] != NEVER and ints[w, OPENED] == 1 and to_us - ints[w, LATEST] > forget_us:
+            out[k] = w
+            k += 1
+    return out[:k]
+
+
+@register("identity_steps")
+class StepsDetector(Detector):
+    """One MMSI in two places: impossible steps once, or for a time and a share (`min_duration_s`, `bad_share`)."""
+
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        self.state = State((NEVER, -1, NEVER, NEVER, 0, 0, 0, -1, -1, 0), (0.0,) * 6)
+        self.row_of: dict[int, int] = {}
+        self.mmsi_of: list[int] = []
+
+    def arrays(self) -> dict[str, Any]:
+        """Matrices and the numbers they belong to."""
+        return {
+            "ints": self.state.ints,
+            "floats": self.state.floats,
+            "mmsi": np.asarray(self.mmsi_of, np.int64),
+        }
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take state back."""
+        self.state.ints, self.state.floats = arrays["ints"], arrays["floats"]
+        self.mmsi_of = arrays["mmsi"].tolist()
+        self.row_of = {m: i for i, m in enumerate(self.mmsi_of)}
+
+    def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
+        """AIS reports of every number in the order of time, whatever track they went to."""
+        f, d = batch.fixes, self.definition
+        rows = np.flatnonzero((f.mmsi >= 0) & (f.ais_at == f.t))
+        if not len(rows):
+            return
+        rows = rows[np.lexsort((f.track[rows], f.t[rows], f.mmsi[rows]))]
+        names, index = np.unique(f.mmsi[rows], return_inverse=True)
+        for name in names.tolist():  # one turn a number
+            if name not in self.row_of:
+                self.row_of[name] = len(self.mmsi_of)
+                self.mmsi_of.append(name)
+        self.state.ensure(len(self.mmsi_of))
+        who = np.asarray([self.row_of[n] for n in names.tolist()], np.int64)[index]
+        ev, num = steps(
+            who,
+            f.t[rows],
+            f.lat[rows],
+            f.lon[rows],
+            f.track[rows],
+            self.state.ints,
+            self.state.floats,
+            float(d["max_speed_mps"]),
+            float(d["min_step_m"]),
+            d.us("min_interval_s"),
+            d.us("forget_s"),
+            d.us("min_duration_s"),
+            float(d["bad_share"]),
+        )
+        for e, v in zip(ev.tolist(), num.tolist(), strict=True):  # one turn an event
+            out.append((e[0], self._fact(e, v)))
+
+    def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
+        """End what has stopped."""
+        ints, floats = self.state.ints, self.state.floats
+        for w in steps_silence(ints, to_us, self.definition.us("forget_s")).tolist():
+            r = ints[w]
+            e = [CLOSE, w, r[FIRST], r[MET], r[LATEST], r[TRACK_A], r[TRACK_B], r[STEPS], r[BAD]]
+            out.append((CLOSE, self._fact([int(x) for x in e], floats[w].tolist())))
+            ints[w, FIRST], ints[w, OPENED] = NEVER, 0
+
+    def _fact(self, e: list[int], v: list[float]) -> Fact:
+        kind, w, start, met, end, a, b, n, bad = e
+        mmsi = self.mmsi_of[w]
+        return Fact(
+            definition=self.definition.id,
+            tracks=(a, b) if a != b else (a,),
+            mmsis=(mmsi, mmsi) if a != b else (mmsi,),
+            start_us=start,
+            met_us=met,
+            end_us=end if kind == CLOSE else None,
+            lat_deg=v[2],
+            lon_deg=v[3],
+            values={
+                "implied_speed_mps": v[4],
+                "step_m": v[5],
+                "duration_s": (end - start) / 1e6,
+                "bad_share": bad / max(1, n),
+                "bad_steps": bad,
+            },
+            points=(("before the first step", start, v[2], v[3]),),
+            rows=n,
+            cause="no more such steps" if kind == CLOSE else None,
+        )
+
+
+MMSI, NAME, IMO, CALL, TOLD = range(5)
+_CLAIMS = ("mmsi", "name", "imo", "call_sign")
+
+
+@njit(cache=True, nogil=True)
+def changes(slot: Any, t: Any, claims: Any, ints: Any, quiet_us: int) -> Any:
+    """Events (row, which claim, before, after) where a track claims something else than before."""
+    out = np.empty((16, 4), np.int64)
+    k = 0
+    for i in range(slot.size):
+        s = slot[i]
+        for c in range(4):
+            now = claims[i, c]
+            if now < 0:
+                continue
+            if ints[s, c] >= 0 and ints[s, c] != now and (ints[s, TOLD] == NEVER or t[i] - ints[s, TOLD] > quiet_us):
+                if k == out.shape[0]:
+                    more = np.empty((2 * k, 4), np.int64)
+                    more[:k] = out
+                    out = more
+                out[k, 0], out[k, 1], out[k, 2], out[k, 3] = i, c, ints[s, c], now
+                k += 1
+                ints[s, TOLD] = t[i]
+            ints[s, c] = now
+    return out[:k]
+
+
+def imo_valid(imo: int) -> bool:
+    """True for seven digits whose check digit is right (IMO A.1117(30): weights 7 to 2)."""
+    digits = [int(c) for c in f"{imo:07d}"]
+    return len(digits) == 7 and sum(d * w for d, w in zip(digits[:6], range(7, 1, -1), strict=True)) % 10 == digits[6]
+
+
+@register("identity_changed")
+class IdentityChangedDetector(SlotDetector):
+    """The same track goes on under another number, name or call sign."""
+
+    int_default = (-1, -1, -1, -1, NEVER)
+    float_default = ()
+
+    def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
+        """Compare each claim with the one before on the same track."""
+        f = batch.fixes
+        claims = np.stack([f.mmsi, f.name, np.where(f.imo > 0, f.imo, -1), f.call_sign], axis=1)
+        for i, c, old, new in changes(
+            batch.slot, f.t, claims, self.state.ints, self.definition.us("quiet_s")
+        ).tolist():  # one turn an event
+            at = int(f.t[i])
+            values: dict[str, Any] = {"claim": _CLAIMS[c].replace("_", " ")}
+            if _CLAIMS[c] in ("mmsi", "imo"):
+                values |= {"before": old, "after": new}
+            if _CLAIMS[c] == "imo":
+                values["imo_check_digit"] = "right" if imo_valid(new) else "wrong"
+            fact = Fact(
+                definition=self.definition.id,
+                tracks=(int(f.track[i]),),
+                mmsis=(int(f.mmsi[i]),) if f.mmsi[i] >= 0 else (),
+                start_us=at,
+                met_us=at,
+                end_us=at,
+                lat_deg=float(f.lat[i]),
+                lon_deg=float(f.lon[i]),
+                values=values,
+                points=(("change", at, float(f.lat[i]), float(f.lon[i])),),
+                rows=2,
+                exercise=bool(f.exercise[i]),
+            )
+            out.append((CLOSE, fact))
