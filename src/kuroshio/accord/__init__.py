@@ -17,7 +17,10 @@ from kuroshio.accord.decisions import Decisions
 from kuroshio.accord.derive import derive
 from kuroshio.accord.dryrun import dry_run
 from kuroshio.accord.faults import AccordFileError, Fault
+from kuroshio.accord.lint import lint
 from kuroshio.accord.model import ReleaseOrder
+from kuroshio.accord.network import graph, reach, what_breaks
+from kuroshio.accord.routes import Route, routes
 from kuroshio.accord.samples import draft_path, sample_paths
 from kuroshio.accord.status import Standing
 from kuroshio.accord.things import items_of_tracks
@@ -31,17 +34,23 @@ __all__ = [
     "Factored",
     "Fault",
     "ReleaseOrder",
+    "Route",
     "Standing",
     "decision_dict",
     "derive",
     "draft_path",
     "dry_run",
     "factor",
+    "graph",
     "items_of_tracks",
+    "lint",
     "load",
     "parse",
+    "reach",
+    "routes",
     "sample_paths",
     "warm_up",
+    "what_breaks",
     "why",
 ]
 

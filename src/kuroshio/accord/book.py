@@ -45,6 +45,8 @@ class Book:
         Documents laid over them; their accords take the place of those of the same id.
     assumed
         Accord id to the state to be assumed for it, whatever its history says.
+    withdrawn
+        Ids of consents left out.
     """
 
     def __init__(
@@ -53,13 +55,16 @@ class Book:
         *,
         drafts: Sequence[Document] = (),
         assumed: Mapping[str, str] | None = None,
+        withdrawn: Sequence[str] = (),
     ) -> None:
         gathered = Gathered()
         for document in documents:
             gathered.take(document)
         for document in drafts:
             gathered.take(document, replace=True)
-        self.documents, self.drafts = tuple(documents), tuple(drafts)
+        for consent_id in withdrawn:
+            gathered.entries["consents"].pop(consent_id, None)
+        self.documents, self.drafts, self.withdrawn = tuple(documents), tuple(drafts), tuple(withdrawn)
         self.assumed: dict[str, str] = dict(assumed or {})
         self.content: Content = Builder(gathered).content()
         self.entries = {s: {k: v[0] for k, v in gathered.entries[s].items()} for s in SECTIONS}
@@ -205,7 +210,7 @@ class Book:
         gathered = Gathered()
         ids = [accord_id for document in documents for accord_id in gathered.take(document, replace=True)]
         assumed = {**self.assumed, **dict.fromkeys(ids, "in_force")}
-        return Book(self.documents, drafts=(*self.drafts, *documents), assumed=assumed)
+        return self._with(drafts=(*self.drafts, *documents), assumed=assumed)
 
     def with_consent(self, consent: Mapping[str, Any]) -> Book:
         """The book with one more consent, as a mapping of the form of a file's ``consents``.
@@ -223,13 +228,23 @@ class Book:
         faults = validate(document, "book")
         if faults:
             raise AccordFileError(faults)
-        return Book(self.documents, drafts=(*self.drafts, document), assumed=self.assumed)
+        return self._with(drafts=(*self.drafts, document))
 
     def assuming(self, states: Mapping[str, str]) -> Book:
         """The book with states assumed for some accords: ``in_force``, ``terminated`` ..."""
         for accord_id in states:
             self.accord(accord_id)
-        return Book(self.documents, drafts=self.drafts, assumed={**self.assumed, **states})
+        return self._with(assumed={**self.assumed, **states})
+
+    def without_consent(self, consent_id: str) -> Book:
+        """The book as if one consent had not been given; raises `NotFound`."""
+        if consent_id not in self.content.consents:
+            raise NotFound(f"no consent {consent_id!r}")
+        return self._with(withdrawn=(*self.withdrawn, consent_id))
+
+    def _with(self, **changes: Any) -> Book:
+        kept = {"drafts": self.drafts, "assumed": self.assumed, "withdrawn": self.withdrawn}
+        return Book(self.documents, **{**kept, **changes})
 
 
 def _validated(text: str, file: str) -> list[Document]:
