@@ -229,11 +229,11 @@ def _labels(table: pa.Table, name: str, codes: dict[str, int]) -> IntArray:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     words = column.dictionary.to_pylist()
-    unknown = [w for w in words if w not in codes]
-    if unknown:
-        raise InputError(f"tracks: {name} {unknown[0]!r} is none of {', '.join(codes)}", code="behaviour.value")
     index = np.asarray(pc.fill_null(column.indices, 0))
-    return np.asarray([codes[w] for w in words] or [0], np.int64)[index]
+    unknown = [words[i] for i in np.unique(index).tolist() if words and words[i] not in codes]
+    if unknown:  # a dictionary may hold words that no row uses
+        raise InputError(f"tracks: {name} {unknown[0]!r} is none of {', '.join(codes)}", code="behaviour.value")
+    return np.asarray([codes.get(w, 0) for w in words] or [0], np.int64)[index]
 
 
 def _codes(table: pa.Table, name: str, n: int) -> IntArray:
