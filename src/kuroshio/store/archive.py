@@ -26,10 +26,13 @@ from kuroshio.errors import InputError, StoreError
 from kuroshio.schema import TABLES, Table
 from kuroshio.store import disk
 from kuroshio.store.layout import (
+    DAY_US,
     PART_ROWS_BITS,
     SEQ,
     UNDATED,
+    by_day,
     day_name,
+    day_number,
     files_of_day,
     ordered,
     part_name,
@@ -38,11 +41,11 @@ from kuroshio.store.layout import (
     write_parquet,
 )
 from kuroshio.store.query import UNIQUE, Box, also, between, distinct, named, time_column, within
-from kuroshio.units import US_PER_S, UtcMicros
+from kuroshio.units import UtcMicros
 
-DAY_US = 86_400 * US_PER_S
 COMMIT = "commit.json"
 EXPIRED = "expired.jsonl"
+READ_ATTEMPTS = 5
 
 
 class Archive:
@@ -76,7 +79,8 @@ class Archive:
         self.folder = Path(folder)
         self.tables = tables
         self.buffer_rows = buffer_rows
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # buffers and commits
+        self._compacting = threading.Lock()  # files of committed parts
         self._buffers: dict[str, list[pa.Table]] = {}
         self.buffered = 0
         self.appended = 0
@@ -174,7 +178,7 @@ class Archive:
     def _write_parts(self, written: list[Path]) -> None:
         for name, tables in sorted(self._buffers.items()):
             whole = pa.concat_tables(tables).unify_dictionaries()
-            for day, chunk in _by_day(whole, time_column(self.tables[name])):
+            for day, chunk in by_day(whole, time_column(self.tables[name])):
                 for at in range(0, chunk.num_rows, 1 << PART_ROWS_BITS):
                     number = self._last_part + len(written) + 1
                     written.append(self.folder / name / day / part_name(number))
@@ -199,25 +203,26 @@ class Archive:
     def compact(self, name: str, day: str) -> int:
         """Put a day's parts into its one ordered file; how many rows it has now (0: nothing to do).
 
-        Rows that are the same by the table's identity become one, the first to arrive.
+        Rows that are the same by the table's identity become one, the first to arrive. The whole day is in memory
+        for a while; appends, flushes and reads go on meanwhile.
         """
         self._check_writable()
-        with self._lock:
-            folder = self.folder / name / day
+        schema = stored_schema(self.table(name))
+        folder = self.folder / name / day
+        with self._compacting:
             files = files_of_day(folder, self._last_part)
             disk.remove(files.stale)
             if not files.parts:
                 return 0
-            schema = stored_schema(self.table(name))
             rows = ds.dataset(files.live, schema=schema, format="parquet").to_table()
             kept = distinct(rows, UNIQUE.get(name))
-            self.duplicates += rows.num_rows - kept.num_rows
             sorted_rows = ordered(kept, time_column(self.tables[name]))
             through = part_number(files.parts[-1])
             assert through is not None
             target = folder / day_name(files.generation + 1, through)
             disk.write_durably(target, lambda path: write_parquet(sorted_rows, path))
             disk.remove([*([files.ordered] if files.ordered else []), *files.parts])
+            self.duplicates += rows.num_rows - kept.num_rows
             self.compactions += 1
             return sorted_rows.num_rows
 
@@ -235,9 +240,9 @@ class Archive:
         """Remove whole days that ended before a time, and keep a record of what went by which rule."""
         self._check_writable()
         gone = []
-        with self._lock:
+        with self._compacting, self._lock:
             for day in self.days(name):
-                if day == UNDATED or (_day_number(day) + 1) * DAY_US > before_us:
+                if day == UNDATED or (day_number(day) + 1) * DAY_US > before_us:
                     continue
                 folder = self.folder / name / day
                 files = files_of_day(folder, self._last_part)
@@ -314,12 +319,15 @@ class Archive:
         needed = list(dict.fromkeys([*wanted, at, SEQ, *([unique] if unique else [])]))
         with self._lock:
             waiting = list(self._buffers.get(name, ()))
-            found = [self._read_files(name, self._days_between(name, start_us, end_us, undated), needed, chosen)]
+            last_part = self._load_commit()[0] if self._read_only else self._last_part
+        # rows flushed from now on are among those waiting: a compaction must not show them twice
+        known = also(chosen, pc.field(SEQ) < (last_part + 1) << PART_ROWS_BITS)
+        found = [self._read_files(name, self._days_between(name, start_us, end_us, undated), needed, known, last_part)]
         if waiting:
             whole = pa.concat_tables(waiting).unify_dictionaries()
             times = whole.column(at)
             whole = whole.filter(pc.is_null(times) if undated else pc.is_valid(times))
-            seq = ((self._last_part + 1) << PART_ROWS_BITS) + np.arange(whole.num_rows, dtype=np.int64)
+            seq = ((last_part + 1) << PART_ROWS_BITS) + np.arange(whole.num_rows, dtype=np.int64)
             memory = whole.append_column(SEQ, pa.array(seq)).cast(stored_schema(table))
             found.append((memory.filter(chosen) if chosen is not None else memory).select(needed))
         rows = distinct(pa.concat_tables(found).unify_dictionaries(), unique)
@@ -335,21 +343,22 @@ class Archive:
             return [day for day in days if day == UNDATED]
         first = -(10**9) if start_us is None else start_us // DAY_US
         last = 10**9 if end_us is None else (end_us - 1) // DAY_US
-        return [day for day in days if day != UNDATED and first <= _day_number(day) <= last]
+        return [day for day in days if day != UNDATED and first <= day_number(day) <= last]
 
-    def _read_files(self, name: str, days: list[str], columns: list[str], chosen: pc.Expression | None) -> pa.Table:
+    def _read_files(
+        self, name: str, days: list[str], columns: list[str], chosen: pc.Expression | None, last_part: int
+    ) -> pa.Table:
         schema = stored_schema(self.tables[name])
-        for attempt in range(5):
-            last_part = self._load_commit()[0] if self._read_only else self._last_part
-            files = [path for day in days for path in files_of_day(self.folder / name / day, last_part).live]
-            if not files:
-                return pa.schema([schema.field(column) for column in columns]).empty_table()
+        for attempt in range(READ_ATTEMPTS):
             try:
+                files = [path for day in days for path in files_of_day(self.folder / name / day, last_part).live]
+                if not files:
+                    return pa.schema([schema.field(column) for column in columns]).empty_table()
                 return ds.dataset(files, schema=schema, format="parquet").to_table(columns=columns, filter=chosen)
-            except FileNotFoundError:
-                # a compaction of another process removed a file between the listing and the reading
-                if attempt == 4:
-                    raise
+            except FileNotFoundError as err:
+                # a compaction removed a file between the listing and the reading
+                if attempt == READ_ATTEMPTS - 1:
+                    raise disk.failed(f"archive {self.folder} changed under a reader", err) from err
         raise AssertionError
 
     def counts(self) -> dict[str, int]:
@@ -384,23 +393,3 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _day_number(day: str) -> int:
-    return int(np.datetime64(day, "D").astype(np.int64))
-
-
-def _by_day(rows: pa.Table, at: str) -> list[tuple[str, pa.Table]]:
-    times = rows.column(at).cast(pa.int64())
-    missing = times.null_count
-    numbers = np.asarray(times.fill_null(0).to_numpy(), dtype=np.int64) // DAY_US
-    valid = (
-        np.asarray(times.is_valid().to_numpy(), dtype=np.bool_) if missing else np.ones(len(numbers), dtype=np.bool_)
-    )
-    parts = []
-    for number in np.unique(numbers[valid]):
-        day = str(np.datetime64(int(number), "D"))
-        parts.append((day, rows.filter(pa.array(valid & (numbers == number)))))
-    if missing:
-        parts.append((UNDATED, rows.filter(pa.array(~valid))))
-    return parts

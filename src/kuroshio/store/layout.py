@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kuroshio.schema import Table
-from kuroshio.units import FloatArray, IntArray
+from kuroshio.units import US_PER_S, FloatArray, IntArray
 
 SEQ = "archive_seq"
 UNDATED = "undated"
+DAY_US = 86_400 * US_PER_S
 HILBERT_ORDER = 10  # cells of 0.35 x 0.18 degrees
 ROW_GROUP = 65_536
 ZSTD_LEVEL = 3
@@ -162,3 +163,25 @@ def write_parquet(rows: pa.Table, path: Path) -> None:
 
 def _numbers(rows: pa.Table, name: str) -> FloatArray:
     return np.asarray(rows.column(name).cast(pa.float64()).fill_null(np.nan).to_numpy(), dtype=np.float64)
+
+
+def day_number(day: str) -> int:
+    """Days since 1970-01-01 of a day's folder name."""
+    return int(np.datetime64(day, "D").astype(np.int64))
+
+
+def by_day(rows: pa.Table, at: str) -> list[tuple[str, pa.Table]]:
+    """Rows of each UTC day by folder name, in order; rows without a time last, as ``undated``."""
+    times = rows.column(at).cast(pa.int64())
+    missing = times.null_count
+    numbers = np.asarray(times.fill_null(0).to_numpy(), dtype=np.int64) // DAY_US
+    valid = (
+        np.asarray(times.is_valid().to_numpy(), dtype=np.bool_) if missing else np.ones(len(numbers), dtype=np.bool_)
+    )
+    parts = []
+    for number in np.unique(numbers[valid]):
+        day = str(np.datetime64(int(number), "D"))
+        parts.append((day, rows.filter(pa.array(valid & (numbers == number)))))
+    if missing:
+        parts.append((UNDATED, rows.filter(pa.array(~valid))))
+    return parts
