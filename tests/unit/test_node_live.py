@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 
-from kuroshio.node.live import QUEUE_MAX, Channel, difference
+from kuroshio.node.live import QUEUE_MAX, Channel, current, difference
 from kuroshio.schema import TRACKS
 
 
@@ -52,3 +52,15 @@ async def test_listener_gets_a_dense_sequence_and_a_slow_one_a_gap():
     assert channel.snapshot()[0] == QUEUE_MAX + 10
     await feed.aclose()
     assert not channel.heard
+
+
+def test_current_keeps_the_last_row_and_drops_what_ended():
+    before = picture([1, 2, 3])
+    words = ["confirmed", "confirmed", "ended", "tentative", "tentative"]
+    named = [None, None, None, 412000001, None]
+    updates = picture([2, 2, 3, 4, 5], at=[1, 2, 3, 4, 5], status=words, mmsi=named)
+    after = current(before, updates)
+    rows = {r["track_id"]: r for r in after.to_pylist()}
+    assert sorted(rows) == [1, 2, 4]
+    assert rows[2]["observed_at"].microsecond == 2
+    assert current(before, TRACKS.empty()) is before

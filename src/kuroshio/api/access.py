@@ -36,7 +36,7 @@ class Allow:
         """Caller of a request, or AuthError."""
         gate: Gate = request.app.state.gate
         caller = await gate.caller(request)
-        if caller.kind == "cookie":
+        if caller.kind != "token":
             check_origin(request)
             check_request_header(request, request.method)
         try:

@@ -50,8 +50,8 @@ def create_app(
 ) -> FastAPI:
     """Application that serves a node.
 
-    The node's methods are called in the event loop of the server, one at a time, but for ``push``, which is called
-    in a thread because it waits for the disk.
+    The node's cheap reading methods are called in the event loop of the server; those that wait for the disk or change
+    something are called in threads.
 
     Parameters
     ----------

@@ -164,6 +164,8 @@ class Gate:
         if scheme.lower() == "bearer" and token:
             return await self._session(token.strip(), "token")
         secret = connection.cookies.get(self.cookie)
+        if not secret and self.settings.open_roles:
+            return Caller("anyone", self.settings.open_roles, "", "open", None)
         if not secret:
             raise AuthError("not signed in", code="auth.required", advice="POST /api/v1/session, or send a token.")
         return await self._session(secret, "cookie")

@@ -17,6 +17,8 @@ class ApiSettings:
     ----------
     secure
         True when the node speaks TLS: Secure cookie and HSTS.
+    open_roles
+        Roles of a caller who is not signed in; empty is nobody. Only for a node that serves loopback alone.
     session_s, idle_s
         Life of a session, and how long it lives unused; a watch of twelve hours fits.
     sign_in_per_min
@@ -34,6 +36,7 @@ class ApiSettings:
     """
 
     secure: bool = False
+    open_roles: tuple[str, ...] = ()
     session_s: float = 16 * 3600.0
     idle_s: float = 13 * 3600.0
     sign_in_per_min: int = 30

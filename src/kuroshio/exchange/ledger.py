@@ -225,6 +225,11 @@ class Ledger:
         rows = self._run("SELECT * FROM held WHERE release_id=?", (release_id,))
         return _plain(rows[0]) if rows else None
 
+    def bundle(self, release_id: str) -> bytes | None:
+        """Bundle of a release held, as it came; None when it is gone or was not kept."""
+        rows = self._run("SELECT bundle FROM held WHERE release_id=? AND state='held'", (release_id,))
+        return bytes(rows[0]["bundle"]) if rows and rows[0]["bundle"] is not None else None
+
     def holdings(self, partner: str | None = None) -> list[dict[str, Any]]:
         """Releases held of a partner, oldest first, without their bundles."""
         rows = self._run(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -88,7 +89,7 @@ def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
     )
 
 
-def of_alerts(alerts: pa.Table, track_items: Mapping[int, Mapping[str, object]], holdings: Holdings) -> pa.Table:
+def of_alerts(alerts: pa.Table, track_items: Mapping[int, Mapping[str, Any]], holdings: Holdings) -> pa.Table:
     """ITEMS of ALERTS rows: an alert has the highest level and all ties of the tracks it is about.
 
     Parameters
@@ -103,7 +104,7 @@ def of_alerts(alerts: pa.Table, track_items: Mapping[int, Mapping[str, object]],
         ranks = [LEVELS.index(str(item["level"])) for item in about]
         ties: set[str] = set()
         for item in about:
-            ties.update(item["held_under"] or ())  # type: ignore[call-overload]
+            ties.update(item["held_under"] or ())
         rows.append(
             {
                 "item_id": f"alert:{alert['alert_id']}",
@@ -115,7 +116,7 @@ def of_alerts(alerts: pa.Table, track_items: Mapping[int, Mapping[str, object]],
                 "observed_at": alert["start_at"],
                 "lat_deg": alert["lat_deg"],
                 "lon_deg": alert["lon_deg"],
-                "sensors": sorted({s for item in about for s in (item["sensors"] or ())}),  # type: ignore[attr-defined]
+                "sensors": sorted({s for item in about for s in (item["sensors"] or ())}),
                 "held_under": sorted(ties),
                 "releasable_to": None,
                 "caveats": [],

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio.node.views import Change
-from kuroshio.schema import TRACKS
+from kuroshio.schema import TRACKS, concat
 
 QUEUE_MAX = 64
 
@@ -48,13 +48,18 @@ class Channel:
             before = self._table
             rows, removed = difference(before, table)
             self._table = table
-            self._seq += 1
+            if rows.num_rows or removed or events:
+                self._seq += 1
             change = Change(self._seq, rows, removed, tuple(events))
-            listeners = list(self._listeners)
-        if rows.num_rows or removed or events:
-            for loop, queue in listeners:
+            listeners = list(self._listeners) if rows.num_rows or removed or events else []
+        for loop, queue in listeners:
+            if not loop.is_closed():
                 loop.call_soon_threadsafe(self._offer, queue, change)
         return change
+
+    def announce(self, *kinds: str) -> None:
+        """Tell listeners that lists of these kinds changed (alerts, feeds, partners, releases, info)."""
+        self.publish(self.snapshot()[1], events=[{"type": kind} for kind in kinds])
 
     def _offer(self, queue: asyncio.Queue[Change], change: Change) -> None:
         try:
@@ -74,6 +79,30 @@ class Channel:
         finally:
             with self._lock:
                 self._listeners.discard(listener)
+
+
+def current(before: pa.Table, updates: pa.Table) -> pa.Table:
+    """The picture after updates: the last row of each track, ended ones gone, unconfirmed nameless ones not shown.
+
+    Parameters
+    ----------
+    before
+        TRACKS, a row a track.
+    updates
+        TRACKS rows in order of the updates, any number a track.
+    """
+    if not updates.num_rows:
+        return before
+    ids = _ids(updates)
+    _, from_end = np.unique(ids[::-1], return_index=True)
+    last = updates.take(pa.array(np.sort(len(ids) - 1 - from_end)))
+    kept = before.filter(pc.invert(pc.is_in(before["track_id"], value_set=pa.array(np.unique(ids)))))
+    status = last["status"].cast(pa.string())
+    shown = pc.or_(
+        pc.is_in(status, value_set=pa.array(["confirmed", "coasted"])),
+        pc.and_(pc.equal(status, "tentative"), pc.is_valid(last["mmsi"])),
+    )
+    return concat(TRACKS, [kept, last.filter(shown)])
 
 
 def difference(before: pa.Table, after: pa.Table) -> tuple[pa.Table, list[int]]:

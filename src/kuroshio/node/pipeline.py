@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -103,6 +104,11 @@ class Pipeline:
         alerts = self.engine.step(update.tracks, now_us=now_us)
         reports = {name: table for name, table in joined.tables.items() if name != OBSERVATIONS.name}
         return Step(now_us, rows, update.tracks, alerts, update.links, reports, results, dict(update.counters))
+
+    def restore(self, tracker: Path, engine: Path) -> None:
+        """Take tracker and behaviour from a checkpoint."""
+        self.tracker = picture.Tracker.load(tracker, sensors=self.tracker.sensors)
+        self.engine.load(engine)
 
     @staticmethod
     def nothing(now_us: int) -> Step:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,35 +120,41 @@ class Source:
         state = self.link.state if self.link else None
         last = self.last_message_at_us
         age_s = None if last is None else max(0.0, (now_us - last) / US_PER_S)
-        silent = age_s is None or age_s > self.section.quiet_s_max
-        if self.fault:
-            status = "failed"
-        elif self.finished:
-            status = "finished"
-        else:
-            status = "silent" if silent else "ok"
-        rejects: Mapping[str, int] = self.ledger.rejected
+        rejects = self.ledger.rejected
+        sensor = self.section.sensor
         return {
-            "source": self.section.name,
-            "format": self.section.format,
+            "name": self.section.name,
+            "kind": self.section.format,
             "link": self.section.link,
-            "status": status,
+            "sensor": sensor.kind if sensor else None,
+            "state": self._state(age_s),
             "connected": bool(state and state.connected),
-            "last_message_at": None if last is None else clock.rfc3339(last),
+            "last_at": None if last is None else clock.rfc3339(last),
             "age_s": age_s,
-            "rate_per_s": round(self.rate.per_s(now_us), 3),
-            "norm_per_s": None if self.rate.norm_per_s is None else round(self.rate.norm_per_s, 3),
+            "rate_per_min": round(self.rate.per_s(now_us) * 60.0, 2),
+            "norm_per_min": None if self.rate.norm_per_s is None else round(self.rate.norm_per_s * 60.0, 2),
             "messages": self.messages,
             "observations": self.observations,
             "lines": self.ledger.lines,
-            "rejects": dict(Counter(rejects).most_common(12)),
+            "rejects": sum(rejects.values()),
+            "rejects_by_reason": dict(Counter(rejects).most_common(12)),
             "clock_offset_s": None if self.clock_offset_s is None else round(self.clock_offset_s, 3),
             "delayed_blocks": self.delayed_blocks,
-            "overrun": getattr(self.link, "overrun", 0),
+            "dropped": getattr(self.link, "overrun", 0),
             "cut_lines": state.cut_lines if state else 0,
             "reconnects": max(0, state.connections - 1) if state else 0,
-            "error": self.fault or (state.last_error if state else ""),
+            "detail": self.fault or (state.last_error if state else ""),
         }
+
+    def _state(self, age_s: float | None) -> str:
+        """ok, late (half the quiet time has passed), silent, failed, or off once a file is read."""
+        if self.fault:
+            return "failed"
+        if self.finished:
+            return "off"
+        if age_s is None or age_s > self.section.quiet_s_max:
+            return "silent"
+        return "late" if age_s > 0.5 * self.section.quiet_s_max else "ok"
 
 
 def build_link(

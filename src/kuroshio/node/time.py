@@ -17,10 +17,20 @@ class NodeClock:
         Seconds of that sea in one second.
     wall_zero_us
         Wall time that belongs to ``start_us``; nodes of one simulation share it. None is now.
+    waits
+        True for a replay: time has not begun until `begin` is told the recording's first instant.
     """
 
-    def __init__(self, start_us: UtcMicros | None = None, speed: float = 1.0, wall_zero_us: int | None = None) -> None:
+    def __init__(
+        self,
+        start_us: UtcMicros | None = None,
+        speed: float = 1.0,
+        wall_zero_us: int | None = None,
+        *,
+        waits: bool = False,
+    ) -> None:
         self._start_us = start_us
+        self.began = not waits
         self._speed = speed
         self._zero_us = wall_zero_us if wall_zero_us is not None else clock.now_us()
 
@@ -35,6 +45,7 @@ class NodeClock:
         """Set a replay's first instant, now: called when the recording's first time is read."""
         self._start_us = start_us
         self._zero_us = clock.now_us()
+        self.began = True
 
     @property
     def speed(self) -> float:

@@ -61,7 +61,7 @@ async def tracks(
 ) -> Response:
     """All live tracks as an Arrow IPC stream, JSON or GeoJSON."""
     node = node_of(request)
-    seq, table = node.snapshot(party(viewpoint))
+    seq, table = await asyncio.to_thread(node.snapshot, party(viewpoint))
     columns = chosen.apply(wire.wire_table(table))
     headers = {"X-Sequence": str(seq)}
     if format == "arrow":
@@ -83,7 +83,7 @@ async def target(
     caller: AsPicture,
 ) -> Response:
     """Everything known of one track, each value with its source and time; 404 also when it is withheld."""
-    return reply(node_of(request).target(track_id, party(viewpoint)))
+    return reply(await asyncio.to_thread(node_of(request).target, track_id, party(viewpoint)))
 
 
 @router.get("/alerts", tags=["alerts"], response_model=list[Alert], summary="Alert queue")
@@ -95,7 +95,7 @@ async def alerts(
     caller: AsPicture,
 ) -> Response:
     """Alerts newest first, with evidence and verdicts."""
-    return reply(node_of(request).alerts(party(viewpoint), open_only=open))
+    return reply(await asyncio.to_thread(node_of(request).alerts, party(viewpoint), open_only=open))
 
 
 @router.post("/alerts/{alert_id}/verdict", tags=["alerts"], response_model=Done, summary="Judge an alert")
@@ -112,7 +112,8 @@ async def judge(
         raise InputError("until: a silenced alert needs a time", code="input.time", advice="Give until in RFC 3339.")
     detail = {"alert": alert_id, "verdict": body.verdict, "until": until}
     async with gate_of(request).audited(request, caller, "verdict", detail):
-        node_of(request).judge_alert(alert_id, body.verdict, by=caller.name, note=body.note, until=until)
+        judge_alert = node_of(request).judge_alert
+        await asyncio.to_thread(judge_alert, alert_id, body.verdict, by=caller.name, note=body.note, until=until)
     return reply({"alert_id": alert_id, "verdict": body.verdict, "by": caller.name})
 
 
@@ -166,5 +167,5 @@ async def push(
 async def operate(request: Request, body: Operation, *, caller: AsWatch) -> Response:
     """Merge, split, correlate, decorrelate, name, classify or drop; automatic code does not undo it."""
     async with gate_of(request).audited(request, caller, f"operate {body.action}", body.arguments):
-        result = node_of(request).operate(body.action, body.arguments, by=caller.name)
+        result = await asyncio.to_thread(node_of(request).operate, body.action, body.arguments, by=caller.name)
     return reply(result)

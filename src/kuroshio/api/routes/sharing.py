@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -60,14 +61,14 @@ async def recall(
     """Withdraw a release; the partner's receipt is awaited and shown."""
     detail = {"release": release_id, "reason": body.reason}
     async with gate_of(request).audited(request, caller, "recall", detail):
-        result = node_of(request).recall(release_id, by=caller.name, reason=body.reason)
+        result = await asyncio.to_thread(node_of(request).recall, release_id, by=caller.name, reason=body.reason)
     return reply(result)
 
 
 @router.get("/pending", response_model=list[Pending], summary="Decisions that wait")
 async def pending(request: Request, *, caller: AsPicture) -> Response:
     """Items whose release waits for a person of a named role."""
-    return reply(node_of(request).pending())
+    return reply(await asyncio.to_thread(node_of(request).pending))
 
 
 @router.post("/pending/{item_id}/{party}", response_model=Done, summary="Answer a pending decision")
@@ -81,14 +82,16 @@ async def consent(
 ) -> Response:
     """Grant or refuse; only the role that the clause names may answer, and the answer is recorded either way."""
     node, gate = node_of(request), gate_of(request)
-    waiting = [row for row in node.pending() if row.get("item_id") == item_id and row.get("to") == party]
+    waiting = [
+        row for row in await asyncio.to_thread(node.pending) if row.get("item_id") == item_id and row.get("to") == party
+    ]
     if not waiting:
         raise NotFound(f"nothing waits for {item_id!r} to {party}", code="pending.unknown")
     named = str(waiting[0].get("role") or "release")
     detail = {"item": item_id, "to": party, "grant": body.grant}
     async with gate.audited(request, caller, "consent", detail):
         check_roles(caller, (named if named in ROLES else "release",))
-        result = node.consent(item_id, party, by=caller.name, grant=body.grant, note=body.note)
+        result = await asyncio.to_thread(node.consent, item_id, party, by=caller.name, grant=body.grant, note=body.note)
     return reply(result)
 
 
@@ -107,13 +110,13 @@ async def why(
     caller: AsAsker,
 ) -> Response:
     """Trace of the decision on one item for one party."""
-    return reply(node_of(request).why(item, to))
+    return reply(await asyncio.to_thread(node_of(request).why, item, to))
 
 
 @router.post("/dry-run", response_model=DryRun, summary="Try a draft agreement")
 async def dry_run(request: Request, body: Draft, *, caller: AsDrafter) -> Response:
     """What would flow from the present picture under a draft; nothing is sent or kept."""
-    return reply(node_of(request).dry_run(body.accord, at=check_time(body.at, "at")))
+    return reply(await asyncio.to_thread(node_of(request).dry_run, body.accord, at=check_time(body.at, "at")))
 
 
 @router.get("/withheld", response_model=list[Withheld], summary="What a party does not see")
@@ -124,4 +127,4 @@ async def withheld(
     caller: AsDrafter,
 ) -> Response:
     """Each item missing or blurred in a party's view, with the clause and the reason."""
-    return reply(node_of(request).withheld(viewpoint))
+    return reply(await asyncio.to_thread(node_of(request).withheld, viewpoint))

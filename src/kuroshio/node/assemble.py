@@ -1,0 +1,171 @@
+"""Builds the parts of a node from its file: the only place that knows every room's constructors.
+
+What enters: a `NodeConfig`. What leaves: `Parts`, opened and consistent, or a ConfigError that names what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kuroshio import accord, behaviour, clock, picture
+from kuroshio.errors import ConfigError
+from kuroshio.geo.zones import Zones, load_zones
+from kuroshio.node.config import NodeConfig, SourceSection
+from kuroshio.node.core import Core
+from kuroshio.node.deciding import Decider
+from kuroshio.node.items import Holdings
+from kuroshio.node.live import Channel
+from kuroshio.node.pipeline import Pipeline
+from kuroshio.node.sources import Source, Sources, build_link
+from kuroshio.node.time import NodeClock
+from kuroshio.sensing import formats
+from kuroshio.sensing.line_time import time_of_line
+from kuroshio.store import Archive, Journal, Operations, url_of
+
+RADAR_FORMATS = ("ttm", "asterix")
+
+
+@dataclass
+class Parts:
+    """A node's parts, before its links are started."""
+
+    config: NodeConfig
+    time: NodeClock
+    sources: Sources
+    core: Core
+    decider: Decider
+    operations: Operations
+    archive: Archive
+    journal: Journal
+    own: Channel
+    zones: Mapping[str, Any] | None
+
+
+def build(config: NodeConfig) -> Parts:
+    """Parts of a node, its stores opened.
+
+    Raises
+    ------
+    ConfigError
+        When a source, zone or definition cannot be used.
+    AccordError
+        When an agreement file is not valid.
+    StoreError
+        When the data folder is locked or damaged.
+    """
+    time = node_clock(config)
+    began = time.begin if config.node.mode == "replay" else _ignore
+    sections = {section.name: section for section in config.sources}
+    decoders = {section.name: decoder_of(section) for section in config.sources}
+    sources = Sources(
+        [
+            Source(section, build_link(section, now=time.now_us, time_of_line=time_of_line, began=began))
+            for section in config.sources
+        ]
+    )
+    zones, document = zones_of(config.behaviour.zones)
+    tracker = picture.Tracker(sensors=[sensor_of(s) for s in config.sources if s.sensor is not None])
+    definitions = behaviour.load_definitions(list(config.behaviour.definitions) or None)
+    engine = behaviour.Engine(definitions, zones=zones)
+    pipeline = Pipeline(sections, decoders, tracker, engine, exercise=config.node.mode == "exercise")
+    folder = config.node.data
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = Journal(folder / "journal")
+    archive = Archive(folder / "archive")
+    operations = Operations(url_of(folder / "operations.db"), now_us=clock.now_us())
+    own = Channel()
+    core = Core(
+        folder,
+        pipeline=pipeline,
+        sources=sources,
+        journal=journal,
+        archive=archive,
+        operations=operations,
+        own=own,
+    )
+    holdings = Holdings(
+        config.node.party,
+        {s.name: s.level for s in config.sources},
+        {s.name: s.originator or config.node.party for s in config.sources},
+        config.accords.purpose,
+    )
+    decider = Decider(config.node.party, book_of(config), holdings)
+    return Parts(config, time, sources, core, decider, operations, archive, journal, own, document)
+
+
+def node_clock(config: NodeConfig) -> NodeClock:
+    """Clock of the node: the wall, a simulation's, or a replay's that starts with its first line."""
+    if config.clock is not None:
+        return NodeClock(config.clock.start_us, config.clock.speed, config.clock.wall_start_us)
+    if config.node.mode == "replay":
+        speeds = [s.speed for s in config.sources if s.link == "replay"]
+        return NodeClock(None, speeds[0] if speeds else 1.0, waits=bool(speeds))
+    return NodeClock()
+
+
+def decoder_of(section: SourceSection) -> Any:
+    """Decoder of a source, its sensor's place and errors passed on where the format takes them.
+
+    Raises
+    ------
+    ConfigError
+        On an unknown format or option; names the source.
+    """
+    options = dict(section.options)
+    sensor = section.sensor
+    if sensor is not None and section.format in RADAR_FORMATS:
+        for name in ("lat_deg", "lon_deg", "range_sigma_m", "bearing_sigma_deg"):
+            value = getattr(sensor, name)
+            if value is not None:
+                options.setdefault(name, value)
+    try:
+        return formats.open_decoder(section.format, section.name, options)
+    except ConfigError as err:
+        raise ConfigError(f"source {section.name}: {err.message}", code=err.error_code) from err
+
+
+def sensor_of(section: SourceSection) -> picture.SensorModel:
+    """Model of what a source can see, for the tracker."""
+    sensor = section.sensor
+    assert sensor is not None
+    given = {
+        "lat_deg": sensor.lat_deg,
+        "lon_deg": sensor.lon_deg,
+        "max_range_m": sensor.max_range_m,
+        "antenna_height_m": sensor.antenna_height_m,
+        "scan_s": sensor.scan_s,
+        "pd": sensor.pd,
+        "false_plots_per_scan": sensor.false_plots_a_scan,
+        "range_sigma_m": sensor.range_sigma_m,
+        "bearing_sigma_deg": sensor.bearing_sigma_deg,
+    }
+    return picture.SensorModel(
+        source=section.name, kind=sensor.kind, **{k: v for k, v in given.items() if v is not None}
+    )
+
+
+def zones_of(path: Path | None) -> tuple[Zones | None, Mapping[str, Any] | None]:
+    """Zones of a GeoJSON file, and the document for the page."""
+    if path is None:
+        return None, None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise ConfigError(f"zones {path}: {err}", code="config.zones") from err
+    return load_zones(document), document
+
+
+def book_of(config: NodeConfig) -> accord.Book:
+    """Agreements of a node: its own files, and the samples where asked for."""
+    paths = list(config.accords.paths)
+    if config.accords.samples:
+        paths += accord.sample_paths()
+    return accord.load(paths)
+
+
+def _ignore(at_us: int) -> None:
+    del at_us

@@ -1,0 +1,265 @@
+"""The worker of a node: everything that changes its state, one cycle after another, in one thread.
+
+What enters: entries from the sources and tracks from partners. What leaves: durable journal and archive, the alert
+ledger, the published picture. The journal has the bytes before anything is made of them; the archive and the
+checkpoint say up to where. After a crash the journal is read again from the checkpoint, and what was already archived
+is not archived twice.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from kuroshio import clock
+from kuroshio.errors import StoreError
+from kuroshio.node.live import Channel, current
+from kuroshio.node.pipeline import Entry, Pipeline, Step
+from kuroshio.node.sources import Sources
+from kuroshio.schema import ALERTS, OBSERVATIONS, POSITIONS, STATICS, TRACKS, concat
+from kuroshio.store import Archive, Journal, Operations
+from kuroshio.units import US_PER_S
+
+log = logging.getLogger(__name__)
+
+ARCHIVE_EVERY_S = 30.0
+CHECKPOINT_EVERY_S = 300.0
+ARCHIVED_REPORTS = (POSITIONS.name, STATICS.name, "aids", "base_stations", "safety", "binary", "rejects")
+ENTRY_BYTES_MAX = 4_000_000
+
+
+@dataclass
+class Outcome:
+    """What a cycle leaves for sharing: rows that changed, new alerts."""
+
+    tracks: pa.Table
+    alerts: pa.Table
+
+
+@dataclass
+class Counters:
+    """Counts of the worker, shown in the node's info."""
+
+    cycles: int = 0
+    entries: int = 0
+    replayed_entries: int = 0
+    observations: int = 0
+    track_updates: int = 0
+    alert_changes: int = 0
+    longest_cycle_ms: float = 0.0
+    tracker: dict[str, int] = field(default_factory=dict)
+
+
+class Core:
+    """State of a node and the cycle that changes it; used from one thread.
+
+    Parameters
+    ----------
+    folder
+        Data folder: ``state.json`` and the checkpoint of tracker and alerts are kept in it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pipeline: Pipeline,
+        sources: Sources,
+        journal: Journal,
+        archive: Archive,
+        operations: Operations,
+        own: Channel,
+    ) -> None:
+        self._folder = folder
+        self._pipeline = pipeline
+        self._sources = sources
+        self._journal = journal
+        self._archive = archive
+        self._operations = operations
+        self._own = own
+        self.picture = TRACKS.empty()
+        self.partner_rows: list[pa.Table] = []
+        self.counters = Counters()
+        self._archived_to = archive.position or 0
+        self._archive_due_us = 0
+        self._checkpoint_due_us = 0
+        self._told: set[tuple[str, str, Any]] = set()
+        self._left: list[Outcome] = []
+
+    # -- start
+
+    def recover(self) -> None:
+        """Bring the state back from the checkpoint and the journal after it."""
+        start = self._load_checkpoint()
+        for row in self._operations.alerts().to_pylist():
+            self._told.add((row["alert_id"], row["change"], row["end_at"]))
+        batch: list[Entry] = []
+        position = start
+        for entry in self._journal.read(max(start, self._journal.first_position)):
+            if batch and batch[-1][1] // US_PER_S != entry.received_at_us // US_PER_S:
+                self._replay(batch, position)
+                batch = []
+            if entry.source in self._sources.by_name:
+                batch.append((entry.source, entry.received_at_us, entry.data))
+            position = entry.position
+        if batch:
+            self._replay(batch, position)
+        if self.counters.replayed_entries:
+            log.info("read %d journal entries again", self.counters.replayed_entries)
+
+    def _replay(self, batch: list[Entry], position: int) -> None:
+        step = self._pipeline.step(batch, now_us=batch[-1][1])
+        self.counters.replayed_entries += len(batch)
+        self._take(step, position if position > self._archived_to else None)
+
+    # -- one cycle
+
+    def cycle(self, entries: Sequence[Entry], *, now_us: int) -> Outcome:
+        """Make entries durable, then make what follows from them, and publish it."""
+        joined = join(entries)
+        position = self._journal.append(joined) if joined else self._journal.end_position
+        partners = concat(TRACKS, self.partner_rows) if self.partner_rows else None
+        self.partner_rows = []
+        step = self._pipeline.step(joined, now_us=now_us, partners=partners)
+        self.counters.cycles += 1
+        self.counters.entries += len(joined)
+        for name, result in step.sources.items():
+            self._sources.by_name[name].count(result.ledger, result.observations, result.newest_us, now_us)
+        outcome = self._take(step, position)
+        self._keep(position)
+        return outcome
+
+    def ingest(self, entries: Sequence[Entry], *, now_us: int) -> None:
+        """Make pushed bytes durable and use them; what follows is shared with the next cycle."""
+        self._left.append(self.cycle(entries, now_us=now_us))
+
+    def left_over(self) -> list[Outcome]:
+        """Outcomes of pushes since the last call."""
+        left, self._left = self._left, []
+        return left
+
+    def operate(self, action: str, arguments: dict[str, Any], *, by: str, now_us: int) -> dict[str, Any]:
+        """A watch officer's action: on the tracks, and in the book of actions."""
+        done = self._pipeline.tracker.operate(action, arguments, by, now_us)
+        self._operations.add_action(action, arguments, by=by, at_us=now_us)
+        return done
+
+    def _take(self, step: Step, archive_at: int | None) -> Outcome:
+        fresh = self._fresh(step.alerts)
+        if fresh.num_rows:
+            self._operations.append_alerts(fresh, recorded_us=clock.now_us())
+        if archive_at is not None:
+            self._archive.append(OBSERVATIONS.name, step.observations)
+            self._archive.append(TRACKS.name, step.tracks)
+            for name in ARCHIVED_REPORTS:
+                if name in step.reports:
+                    self._archive.append(name, step.reports[name])
+        self.picture = current(self.picture, step.tracks)
+        self.counters.observations += step.observations.num_rows
+        self.counters.track_updates += step.tracks.num_rows
+        self.counters.alert_changes += fresh.num_rows
+        self.counters.tracker = step.counters
+        events = [{"type": "alerts"}] if fresh.num_rows else []
+        self._own.publish(self.picture, events=events)
+        return Outcome(step.tracks, fresh)
+
+    def _fresh(self, alerts: pa.Table) -> pa.Table:
+        """Changes of alerts that the ledger does not have yet: a journal read again makes the same ones."""
+        keep = []
+        for row in alerts.select(["alert_id", "change", "end_at"]).to_pylist():  # a few an hour
+            key = (row["alert_id"], row["change"], row["end_at"])
+            keep.append(key not in self._told)
+            self._told.add(key)
+        return alerts.filter(pa.array(keep, pa.bool_())) if keep else ALERTS.empty()
+
+    # -- durability
+
+    def _keep(self, position: int) -> None:
+        wall_us = clock.now_us()
+        if wall_us >= self._archive_due_us:
+            if self._archive_due_us:
+                self._archive.flush(position)
+                self._archived_to = position
+            self._archive_due_us = wall_us + int(ARCHIVE_EVERY_S * US_PER_S)
+        if wall_us >= self._checkpoint_due_us:
+            if self._checkpoint_due_us:
+                self.checkpoint(position)
+            self._checkpoint_due_us = wall_us + int(CHECKPOINT_EVERY_S * US_PER_S)
+
+    def checkpoint(self, position: int | None = None) -> None:
+        """Write the state of tracker and alerts, then let go of the journal before it."""
+        at = self._journal.end_position if position is None else position
+        self._archive.flush(at)
+        self._archived_to = at
+        folder = self._folder / f"checkpoint-{at:016x}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._pipeline.tracker.save(folder / "tracker")
+        self._pipeline.engine.save(folder / "behaviour")
+        write_picture(folder / "picture.arrow", self.picture)
+        beside = self._folder / "state.json.tmp"
+        beside.write_text(json.dumps({"position": at, "folder": folder.name}))
+        beside.replace(self._folder / "state.json")
+        self._journal.remove_before(at)
+        for old in self._folder.glob("checkpoint-*"):
+            if old != folder:
+                for path in old.iterdir():
+                    path.unlink()
+                old.rmdir()
+
+    def _load_checkpoint(self) -> int:
+        """Position of the checkpoint, its state loaded; the start of the journal where there is none."""
+        try:
+            state = json.loads((self._folder / "state.json").read_text())
+            folder = self._folder / str(state["folder"])
+            self._pipeline.restore(folder / "tracker", folder / "behaviour")
+            self.picture = read_picture(folder / "picture.arrow")
+            self._own.publish(self.picture)
+            return int(state["position"])
+        except FileNotFoundError:
+            return self._journal.first_position
+        except (OSError, ValueError, KeyError, pa.ArrowException, StoreError) as err:
+            log.error("the checkpoint cannot be read, starting from the journal: %s", err)
+            return self._journal.first_position
+
+    def close(self) -> None:
+        """Checkpoint and close the stores."""
+        try:
+            self.checkpoint()
+        finally:
+            self._archive.close()
+            self._journal.close()
+            self._operations.close()
+
+
+def join(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries with neighbouring blocks of one source joined: one decoder call, and one journal entry, for each."""
+    joined: list[tuple[str, int, list[bytes], int]] = []
+    open_at: dict[str, int] = {}
+    for name, at_us, data in entries:
+        at = open_at.get(name)
+        if at is not None and joined[at][3] + len(data) <= ENTRY_BYTES_MAX:
+            _, _, blocks, size = joined[at]
+            blocks.append(data)
+            joined[at] = (name, at_us, blocks, size + len(data))
+        else:
+            open_at[name] = len(joined)
+            joined.append((name, at_us, [data], len(data)))
+    return [(name, at_us, b"".join(blocks)) for name, at_us, blocks, _ in joined]
+
+
+def write_picture(path: Path, table: pa.Table) -> None:
+    """Arrow file of the picture, for the next start."""
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+
+
+def read_picture(path: Path) -> pa.Table:
+    """Picture of an Arrow file."""
+    with pa.memory_map(str(path)) as source:
+        return TRACKS.conform(pa.ipc.open_file(source).read_all())

@@ -1,0 +1,186 @@
+"""A whole node: opens its parts, runs its cycle, stops in order.
+
+What enters: a `NodeConfig`. What leaves: a running node with a `Service` for the API. The asyncio loop owns sockets;
+one worker thread owns picture, alerts and sharing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+
+from kuroshio import clock, exchange, record
+from kuroshio.errors import ConfigError, StoreError
+from kuroshio.links.tls import KeyFolder
+from kuroshio.node import assemble
+from kuroshio.node.config import NodeConfig
+from kuroshio.node.core import Outcome
+from kuroshio.node.partners import Partners
+from kuroshio.node.service import Service
+from kuroshio.node.sharing import Sharing
+from kuroshio.schema import ALERTS, TRACKS, concat
+from kuroshio.units import US_PER_S
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+SHARE_EVERY_S = 1.0
+HEALTH_EVERY_S = 2.0
+
+
+class Node:
+    """One node.
+
+    Parameters
+    ----------
+    config
+        From `config.load`.
+    """
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.config = config
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="core")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._changed: list[pa.Table] = []
+        self._alerts: list[pa.Table] = []
+        self._share_due_us = 0
+        self._health_due_us = 0
+        self.failure: BaseException | None = None
+        self.service: Service
+
+    async def start(self) -> Service:
+        """Open everything, catch up with the journal, start links and cycle.
+
+        Raises
+        ------
+        KuroshioError
+            When a part cannot be opened; nothing is left running.
+        """
+        loop = asyncio.get_running_loop()
+        self.parts = assemble.build(self.config)
+        self.keys = open_keys(self.config)
+        data = self.config.node.data
+        self._record = record.open_log(data / "record", self.keys.signer, secret=self.keys.secret)
+        self._ledger = exchange.Ledger(str(data / "releases.db"))
+        self.partners = Partners(
+            self.config, keys=self.keys, ledger=self._ledger, time=self.parts.time, worker=self._worker
+        )
+        self.sharing = Sharing(
+            self.parts.decider,
+            signer=self.keys.signer,
+            secret=self.keys.secret,
+            record=self._record,
+            ledger=self._ledger,
+            partners=[p.party for p in self.config.partners],
+            post=self.partners.post,
+        )
+        self.partners.attach(self.sharing, self.parts)
+        self.service = Service(self.parts, self.sharing, self.partners, self._worker)
+        await loop.run_in_executor(self._worker, self.parts.core.recover)
+        await loop.run_in_executor(self._worker, lambda: self.partners.room.reload(now_us=self.parts.time.now_us()))
+        await self.partners.start()
+        self.parts.sources.start()
+        self._tasks.append(asyncio.create_task(self._run(), name="cycle"))
+        return self.service
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        last_s = loop.time()
+        while True:
+            started_s = loop.time()
+            if not self.parts.time.began:  # a replay whose first time has not been read yet
+                await asyncio.sleep(0.02)
+                continue
+            entries = self.parts.sources.take(started_s - last_s)
+            last_s = started_s
+            now_us = self.parts.time.now_us()
+            try:
+                await loop.run_in_executor(self._worker, self._cycle, entries, now_us)
+            except StoreError as err:
+                # what was not made durable must not be acknowledged or shown: stop, keep everything for the restart
+                self.failure = err
+                log.critical("the node stops: %s", err)
+                return
+            except Exception as err:
+                self.failure = err
+                log.critical("a broken invariant stops the node", exc_info=err)
+                return
+            spent_s = loop.time() - started_s
+            counters = self.parts.core.counters
+            counters.longest_cycle_ms = max(counters.longest_cycle_ms, spent_s * 1000.0)
+            await asyncio.sleep(max(0.01, TICK_S - spent_s))
+
+    def _cycle(self, entries: list[tuple[str, int, bytes]], now_us: int) -> None:
+        """One turn of the worker: ingest, and at times share and refresh."""
+        core = self.parts.core
+        core.partner_rows.extend(self.partners.take_tracks())
+        outcomes: list[Outcome] = [*core.left_over(), core.cycle(entries, now_us=now_us)]
+        self._changed.extend(o.tracks for o in outcomes if o.tracks.num_rows)
+        self._alerts.extend(o.alerts for o in outcomes if o.alerts.num_rows)
+        wall_us = clock.now_us()
+        if wall_us >= self._share_due_us:
+            self._share_due_us = wall_us + int(SHARE_EVERY_S * US_PER_S)
+            made = self.sharing.share(
+                concat(TRACKS, self._changed), concat(ALERTS, self._alerts), core.picture, now_us=now_us
+            )
+            self._changed, self._alerts = [], []
+            self.partners.settle(now_us)
+            for party in self.service.heard_viewpoints():
+                self.service.refresh_view(party)
+            if made:
+                self.parts.own.announce("releases")
+        if wall_us >= self._health_due_us:
+            self._health_due_us = wall_us + int(HEALTH_EVERY_S * US_PER_S)
+            self.parts.own.announce("feeds", "partners", "info")
+
+    @property
+    def finished(self) -> bool:
+        """True when every source was a file and has been read, or the node failed."""
+        return self.failure is not None or self.parts.sources.all_finished
+
+    def summary(self) -> dict[str, Any]:
+        """What the node has done, for the end of a run."""
+        return {"info": self.service.info(), "feeds": self.service.feeds(), "record": self.service.record_status()}
+
+    async def stop(self) -> None:
+        """Stop links, finish the cycle, checkpoint and close."""
+        await self.parts.sources.stop()
+        await self.partners.stop()
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._worker, self._close)
+        self._worker.shutdown()
+
+    def _close(self) -> None:
+        if self.failure is None:
+            self._cycle(self.parts.sources.take(1.0), self.parts.time.now_us())
+        self.parts.core.close()
+        self._ledger.close()
+
+
+def open_keys(config: NodeConfig) -> KeyFolder:
+    """Keys of the node; made at the first start, so that a node without partners needs no ceremony.
+
+    Raises
+    ------
+    ConfigError
+        When the keys are of another party, damaged or open to others.
+    """
+    if not (config.keys / "party.json").exists():
+        log.warning("making new keys in %s", config.keys)
+        host = config.peer.host
+        return KeyFolder.make(config.keys, config.node.party, now_us=clock.now_us(), hosts=[host])
+    keys = KeyFolder(config.keys)
+    if keys.party != config.node.party:
+        raise ConfigError(
+            f"keys in {config.keys} are {keys.party}'s, the node is {config.node.party}'s", code="keys.party"
+        )
+    return keys

@@ -1,0 +1,258 @@
+"""Partners of a node: their sessions, what they sent, and the health of each direction.
+
+What enters: releases of this node to queue, bundles of partners. What leaves: items in durable outbound logs, partner
+tracks for the picture, signed receipts. A bundle is taken only after `exchange.receive` verified it, and acknowledged
+only after it is durable here. Sessions keep wall time; what is released keeps the node's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from kuroshio import clock, exchange
+from kuroshio.errors import KuroshioError, PeerError
+from kuroshio.links.peer_http import Handler, PeerClient, PeerServer, WebStream
+from kuroshio.links.tls import KeyFolder
+from kuroshio.node import mailroom
+from kuroshio.node.config import NodeConfig
+from kuroshio.node.time import NodeClock
+from kuroshio.peers import Direction, Limits, PeerDriver, Session, outbox
+from kuroshio.peers.instructions import Deliver
+from kuroshio.peers.outbox import Item
+from kuroshio.schema.release import Release
+
+if TYPE_CHECKING:
+    from kuroshio.node.assemble import Parts
+    from kuroshio.node.sharing import Sharing
+
+log = logging.getLogger(__name__)
+
+NOTICES_MAX = 200
+
+
+class Speaker:
+    """One direction of one partner, as the link's handler."""
+
+    def __init__(self, driver: PeerDriver, direction: Direction) -> None:
+        self._driver, self._direction = driver, direction
+
+    async def opened(self, stream: WebStream) -> None:
+        """The stream is up."""
+        await self._driver.opened(self._direction, stream)
+
+    async def received(self, stream: WebStream, data: bytes) -> None:
+        """One frame came."""
+        await self._driver.received(self._direction, stream, data)
+
+    async def closed(self, stream: WebStream) -> None:
+        """The stream is gone."""
+        await self._driver.closed(self._direction, stream)
+
+
+class Partners:
+    """All partners of a node.
+
+    Parameters
+    ----------
+    worker
+        The worker thread: bundles are verified and booked there.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        keys: KeyFolder,
+        ledger: exchange.Ledger,
+        time: NodeClock,
+        worker: ThreadPoolExecutor,
+    ) -> None:
+        self._config = config
+        self._keys = keys
+        self._ledger = ledger
+        self._time = time
+        self._worker = worker
+        self._drivers: dict[str, PeerDriver] = {}
+        self._clients: dict[str, PeerClient] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: PeerServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.notices: deque[dict[str, Any]] = deque(maxlen=NOTICES_MAX)
+        self.room: mailroom.Mailroom
+
+    def attach(self, sharing: Sharing, parts: Parts) -> None:
+        """Join sharing and picture, known only after both exist."""
+        self._sharing = sharing
+        self.room = mailroom.Mailroom(
+            self._config.node.party, keys=self._keys, ledger=self._ledger, sharing=sharing, parts=parts
+        )
+
+    async def start(self) -> None:
+        """Open outbound logs, listen and dial.
+
+        Raises
+        ------
+        LinkError
+            When the port cannot be had.
+        """
+        self._loop = asyncio.get_running_loop()
+        folder = self._config.node.data / "peers"
+        folder.mkdir(parents=True, exist_ok=True)
+        for partner in self._config.partners:
+            box = outbox.Sqlite(str(folder / f"{partner.party}.db"), partner.party, epoch=clock.now_us())
+            session = Session(
+                self._config.node.party,
+                partner.party,
+                box,
+                self._may_send,
+                Limits(rate_bytes_per_s=partner.bytes_per_s_max),
+            )
+            driver = PeerDriver(
+                session,
+                partial(self._accept, partner.party),
+                now=clock.now_us,
+                notice=partial(self._told, partner.party),
+            )
+            self._drivers[partner.party] = driver
+            driver.start()
+        if not self._config.partners:
+            return
+        self._server = PeerServer(
+            self._config.peer.host,
+            self._config.peer.port,
+            self._keys.context(server=True),
+            party_of=self._keys.party_of,
+            on_connect=self._incoming,
+        )
+        await self._server.start()
+        context = self._keys.context(server=False)
+        for partner in self._config.partners:
+            speaker = Speaker(self._drivers[partner.party], Direction.OUT)
+            client = PeerClient(partner.url, partner.party, context, party_of=self._keys.party_of, handler=speaker)
+            self._clients[partner.party] = client
+            self._tasks.append(asyncio.create_task(client.run(), name=f"peer {partner.party}"))
+
+    async def stop(self) -> None:
+        """End every stream; what is queued stays in the outbound logs."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.stop()
+        for driver in self._drivers.values():
+            await driver.stop()
+
+    def _incoming(self, party: str) -> Handler | None:
+        driver = self._drivers.get(party)
+        return None if driver is None else Speaker(driver, Direction.IN)
+
+    # -- out
+
+    def post(self, party: str, release: Release, kind: str) -> None:
+        """Queue a sealed release; durable when this returns. Called in the worker thread.
+
+        Raises
+        ------
+        PeerError
+            When the partner's outbound log is full, or the node is stopping.
+        """
+        del kind  # the session chooses the lane by the kind of release
+        driver = self._drivers.get(party)
+        if driver is None or self._loop is None:
+            raise PeerError(f"no link to {party} is configured", code="partner.unknown")
+        work = driver.offer(release.kind, release.release_id, release.to_bytes())
+        future: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future.result(timeout=30.0)
+
+    def _may_send(self, item: Item, now_us: int) -> bool:
+        """Policy at sending, and again at replay: what was withdrawn or is not allowed any more does not go."""
+        del now_us
+        try:
+            return self.room.may_still_go(item, now_us=self._time.now_us())
+        except KuroshioError as err:
+            log.warning("withheld at sending: %s", err)
+            return False
+
+    def _told(self, party: str, what: str, detail: dict[str, Any]) -> None:
+        if what != "acknowledged":
+            self.notices.append({"party": party, "what": what, "at": clock.rfc3339(clock.now_us()), **detail})
+
+    # -- in
+
+    async def _accept(self, party: str, item: Deliver) -> None:
+        """Verify an item and make it durable, or raise; in the worker thread, in the partner's order."""
+        loop = asyncio.get_running_loop()
+        work: Callable[[], None] = partial(self.room.take, party, item.body, now_us=self._time.now_us())
+        await loop.run_in_executor(self._worker, work)
+
+    def take_tracks(self) -> list[pa.Table]:
+        """TRACKS rows that came since the last call, for the picture."""
+        return self.room.take_tracks()
+
+    def settle(self, now_us: int) -> None:
+        """Send receipts that wait, cosign, and drop what its retention says must be gone."""
+        self.room.settle(self._config.partners, now_us=now_us)
+
+    # -- what is shown
+
+    def alerts_received(self) -> list[dict[str, Any]]:
+        """Alerts of partners, newest first."""
+        return self.room.alerts_received()
+
+    def with_grid(self, table: pa.Table) -> pa.Table:
+        """The picture with ``grid_m``: size of the cell a partner's track was coarsened to, 0 where exact."""
+        return self.room.with_grid(table)
+
+    def health(self) -> list[dict[str, Any]]:
+        """Two rows a partner: what it accepted from us, what we took from it."""
+        rows = []
+        for party, driver in self._drivers.items():
+            client = self._clients.get(party)
+            rows += health_rows(party, driver.health(), client, self._ledger.unconfirmed(party))
+        return rows
+
+
+def health_rows(
+    party: str, health: dict[str, Any], client: PeerClient | None, unconfirmed: int
+) -> list[dict[str, Any]]:
+    """Rows of the partners panel from a session's health."""
+
+    def state(direction: dict[str, Any]) -> str:
+        if direction["quiet"]:
+            return "silent"
+        return "ok" if direction["last_accepted_us"] is not None or direction["stream"] != "down" else "off"
+
+    offset = health["clock_offset_us"]
+    out, inn = health["out"], health["in"]
+    common = {"party": party, "clock_offset_s": None if offset is None else round(offset / 1e6, 3)}
+    return [
+        {
+            **common,
+            "direction": "out",
+            "state": state(out),
+            "last_at": None if out["last_accepted_us"] is None else clock.rfc3339(out["last_accepted_us"]),
+            "undelivered": out["undelivered_items"],
+            "undelivered_bytes": out["undelivered_bytes"],
+            "unconfirmed": unconfirmed,
+            "detail": client.last_error if client is not None else "",
+            "counters": out,
+        },
+        {
+            **common,
+            "direction": "in",
+            "state": state(inn),
+            "last_at": None if inn["last_accepted_us"] is None else clock.rfc3339(inn["last_accepted_us"]),
+            "undelivered": inn["behind_items"],
+            "unconfirmed": 0,
+            "detail": "",
+            "counters": inn,
+        },
+    ]

@@ -1,0 +1,255 @@
+"""A running node as its callers see it: implements `node.views.NodeView`.
+
+What enters: questions and actions of people and programs. What leaves: tables and dicts. Reading uses what the worker
+published; what changes something is handed to the worker thread and waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kuroshio import __version__, clock
+from kuroshio.errors import AuthError, InputError, KuroshioError, NotFound
+from kuroshio.node import cards
+from kuroshio.node.assemble import Parts
+from kuroshio.node.deciding import time_or_none
+from kuroshio.node.live import Channel
+from kuroshio.node.partners import Partners
+from kuroshio.node.sharing import Sharing
+from kuroshio.node.views import Change
+from kuroshio.schema import TRACKS
+from kuroshio.units import US_PER_S
+
+T = TypeVar("T")
+HISTORY_S = 12 * 3600
+VIEW_MAX_AGE_US = 2 * US_PER_S
+
+
+class Service:
+    """Node as `NodeView`.
+
+    Parameters
+    ----------
+    worker
+        The one thread that owns picture, alerts and sharing.
+    """
+
+    def __init__(self, parts: Parts, sharing: Sharing, partners: Partners, worker: ThreadPoolExecutor) -> None:
+        self.parts = parts
+        self.sharing = sharing
+        self._partners = partners
+        self._worker = worker
+        self._views: dict[str, Channel] = {}
+        self._view_made_us: dict[str, int] = {}
+
+    def call(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Result of work done in the worker thread."""
+        return self._worker.submit(lambda: work(*arguments, **named)).result()
+
+    # -- what is
+
+    def info(self) -> dict[str, Any]:
+        config, counters = self.parts.config, self.parts.core.counters
+        return {
+            "party": config.node.party,
+            "name": config.node.name,
+            "mode": config.node.mode,
+            "version": __version__,
+            "now": clock.rfc3339(self.now_us()),
+            "center": list(config.map.center),
+            "zoom": config.map.zoom,
+            "viewpoints": self.parts.decider.parties(),
+            "partners": list(self.sharing.partners),
+            "notice": config.node.notice or None,
+            "speed": self.parts.time.speed,
+            "rules_digest": self.parts.decider.book.rules_digest,
+            "counts": {
+                "tracks": self.parts.own.snapshot()[1].num_rows,
+                "cycles": counters.cycles,
+                "entries": counters.entries,
+                "replayed_entries": counters.replayed_entries,
+                "observations": counters.observations,
+                "track_updates": counters.track_updates,
+                "alert_changes": counters.alert_changes,
+                "longest_cycle_ms": round(counters.longest_cycle_ms),
+                "refused_releases": self.sharing.refused,
+            },
+        }
+
+    def now_us(self) -> int:
+        return self.parts.time.now_us()
+
+    def snapshot(self, viewpoint: str | None = None) -> tuple[int, pa.Table]:
+        if viewpoint is None:
+            return self.parts.own.snapshot()
+        channel = self._view_channel(viewpoint)
+        self.refresh_view(viewpoint)
+        return channel.snapshot()
+
+    async def changes(self, viewpoint: str | None = None) -> AsyncIterator[Change]:
+        channel = self.parts.own if viewpoint is None else self._view_channel(viewpoint)
+        async for change in channel.changes():
+            yield change
+
+    def heard_viewpoints(self) -> list[str]:
+        """Viewpoints somebody watches now."""
+        return [party for party, channel in self._views.items() if channel.heard]
+
+    def _view_channel(self, party: str) -> Channel:
+        if party not in self.parts.decider.parties():
+            raise NotFound(f"no party {party!r} in the agreements of this node", code="viewpoint.unknown")
+        return self._views.setdefault(party, Channel())
+
+    def refresh_view(self, party: str) -> None:
+        """Publish a party's view anew, at most every two seconds."""
+        now_us = clock.now_us()
+        if now_us - self._view_made_us.get(party, 0) < VIEW_MAX_AGE_US:
+            return
+        self._view_made_us[party] = now_us
+        view = self.sharing.view(party, self.parts.own.snapshot()[1], now_us=self.now_us())
+        self._view_channel(party).publish(view.tracks)
+
+    def target(self, track_id: int, viewpoint: str | None = None) -> dict[str, Any]:
+        _, table = self.snapshot(viewpoint)
+        rows = table.filter(pc.equal(table["track_id"], track_id))
+        if not rows.num_rows:
+            raise NotFound(f"no live track {track_id}", code="track.unknown")
+        row = TRACKS.conform(rows).to_pylist()[0]
+        if viewpoint is not None:  # a partner sees the released row and nothing else
+            return {**cards.card(row, []), "releases": [], "decisions": [], "alerts": []}
+        now_us = self.now_us()
+        past = self.parts.archive.read(
+            TRACKS.name,
+            start_us=now_us - HISTORY_S * US_PER_S,
+            end_us=now_us + US_PER_S,
+            columns=["track_id", "observed_at", "lat_deg", "lon_deg"],
+        )
+        parties = self.parts.decider.parties()
+        item = f"track:{track_id}"
+        return {
+            **cards.card(row, cards.history(past, track_id)),
+            "releases": [r for r in self.releases() if item in r["items"]],
+            "decisions": self.sharing.decisions(track_id, table, parties, now_us=now_us),
+            "alerts": [a["alert_id"] for a in self.alerts() if track_id in a["track_ids"]],
+        }
+
+    def withheld(self, viewpoint: str) -> list[dict[str, Any]]:
+        self._view_channel(viewpoint)
+        return self.sharing.withheld(viewpoint, self.parts.own.snapshot()[1], now_us=self.now_us())
+
+    # -- alerts
+
+    def alerts(self, viewpoint: str | None = None, *, open_only: bool = False) -> list[dict[str, Any]]:
+        if viewpoint is not None:
+            self._view_channel(viewpoint)
+            return self.sharing.alerts_shown_to(viewpoint)
+        given: dict[str, list[dict[str, Any]]] = {}
+        for verdict in self.parts.operations.verdicts():
+            given.setdefault(verdict["alert_id"], []).append(verdict)
+        rows = self.parts.operations.alerts(open_only=open_only).to_pylist()
+        own = [cards.alert(row, given.get(row["alert_id"], ())) for row in rows]
+        return own + self._partners.alerts_received()
+
+    def judge_alert(self, alert_id: str, verdict: str, *, by: str, note: str = "", until: str | None = None) -> None:
+        if not self.parts.operations.alert_history(alert_id).num_rows:
+            raise NotFound(f"no alert {alert_id[:80]!r}", code="alert.unknown")
+        until_us = None if until is None else clock.parse_rfc3339(until)
+        if verdict == "silenced" and until_us is None:
+            raise InputError("silenced needs a time until when", code="alert.until")
+        self.parts.operations.add_verdict(alert_id, verdict, by=by, at_us=clock.now_us(), note=note, until_us=until_us)
+        self.parts.own.announce("alerts")
+
+    # -- health
+
+    def feeds(self) -> list[dict[str, Any]]:
+        now_us = self.now_us()
+        return [source.health(now_us) for source in self.parts.sources.by_name.values()]
+
+    def partners(self) -> list[dict[str, Any]]:
+        return self._partners.health()
+
+    # -- releases
+
+    def releases(self, *, to: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
+        rows = self.sharing.ledger.releases(to=to, limit=limit)
+        return [self._release_row(row) for row in rows if row["kind"] in ("tracks", "alerts", "safety")]
+
+    def _release_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        accord, _, clause = str(row["cited"]).partition(" ")
+        outlet = self.sharing.outlet(row["to_party"])
+        numbers = [outlet.track_of(ref) for ref in row["refs"]] if outlet is not None else []
+        items = [f"track:{n}" for n in numbers if n is not None]
+        times = {"received_at": row["received_us"], "withdrawn_at": row["withdrawn_us"]}
+        return {
+            "release_id": row["release_id"],
+            "to": row["to_party"],
+            "at": clock.rfc3339(row["at_us"]),
+            "kind": row["kind"],
+            "accord": accord,
+            "clause": clause,
+            "obligations": row["obligations"],
+            "rows": row["rows"],
+            "items": items,
+            "item_id": items[0] if items else None,
+            "state": row["state"],
+            **{name: time_or_none(value) for name, value in times.items()},
+            "confirmed_at": time_or_none(row["confirmed_us"]),
+            "reason": row["reason"],
+        }
+
+    def recall(self, release_id: str, *, by: str, reason: str) -> dict[str, Any]:
+        row = self.call(self.sharing.recall, release_id, by=by, reason=reason, now_us=self.now_us())
+        self.parts.own.announce("releases", "partners")
+        return self._release_row(row)
+
+    def pending(self) -> list[dict[str, Any]]:
+        picture = self.parts.own.snapshot()[1]
+        return self.parts.decider.pending(picture, self.sharing.partners, now_us=self.now_us())
+
+    def consent(self, item_id: str, to: str, *, by: str, grant: bool, note: str = "") -> dict[str, Any]:
+        picture, now_us = self.parts.own.snapshot()[1], self.now_us()
+        answer = self.call(self.sharing.answer, item_id, to, picture, by=by, grant=grant, note=note, now_us=now_us)
+        self.parts.operations.add_consent(item_id, to, granted=grant, by=by, at_us=clock.now_us(), note=note)
+        self.parts.own.announce("pending", "releases")
+        return answer
+
+    # -- agreements
+
+    def accords(self) -> list[dict[str, Any]]:
+        return self.parts.decider.accords(now_us=self.now_us())
+
+    def why(self, item_id: str, to: str) -> dict[str, Any]:
+        return self.parts.decider.why(item_id, to, self.parts.own.snapshot()[1], now_us=self.now_us())
+
+    def dry_run(self, accord_text: str, *, at: str | None = None) -> dict[str, Any]:
+        at_us = self.now_us() if at is None else clock.parse_rfc3339(at)
+        return self.parts.decider.dry_run(accord_text, self.parts.own.snapshot()[1], now_us=at_us)
+
+    def zones(self) -> dict[str, Any]:
+        return cards.features(self.parts.config, self.parts.zones)
+
+    def record_status(self) -> dict[str, Any]:
+        return self.sharing.record_status()
+
+    # -- what comes in
+
+    def push(self, source: str, data: bytes) -> dict[str, Any]:
+        section = self.parts.sources.get(source).section
+        if section.link != "push":
+            raise AuthError(f"source {source!r} is fed by {section.link}, not by push", code="source.not_push")
+        self.call(self.parts.core.ingest, [(source, self.now_us(), data)], now_us=self.now_us())
+        return {"source": source, "bytes": len(data)}
+
+    def operate(self, action: str, arguments: dict[str, Any], *, by: str) -> dict[str, Any]:
+        try:
+            done = self.call(self.parts.core.operate, action, arguments, by=by, now_us=self.now_us())
+        except KuroshioError:
+            raise
+        except (KeyError, TypeError, ValueError) as err:
+            raise InputError(f"{action}: {err}", code="operate.arguments") from err
+        return done
