@@ -11,7 +11,9 @@ describe("decodeFrame", () => {
     expect(frame.cog[0]).toBeNaN();
     expect(frame.cog[1]).toBe(90);
     expect(frame.heading[0]).toBeNaN();
-    expect(frame.name).toEqual(["KAIYO", null]);
+    expect([frame.name.at(0), frame.name.at(1)]).toEqual(["KAIYO", null]);
+    expect(frame.name.mark(0)).not.toBe(0);
+    expect(frame.name.mark(1)).toBe(0);
     expect(frame.mmsi[0]).toBe(431000001);
     expect(frame.at[0]).toBe(T0);
   });

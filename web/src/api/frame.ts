@@ -26,8 +26,8 @@ export interface Frame {
   flags: Int32Array;
   mmsi: Float64Array;
   shipType: Uint8Array;
-  name: (string | null)[];
-  partner: (string | null)[];
+  name: Texts;
+  partner: Texts;
   grid: Float32Array;
   exists: Float32Array;
   exercise: Uint8Array;
@@ -71,27 +71,69 @@ export function decodeFrame(bytes: ArrayBuffer | Uint8Array, fallbackSeq = 0): F
     flags: fill(table, "flags", new Int32Array(rows), 0) as Int32Array,
     mmsi: f64("mmsi", 0),
     shipType: u8("ship_type"),
-    name: texts(table, "name", rows),
-    partner: texts(table, "partner", rows),
+    name: new Texts(table.getChild("name")),
+    partner: new Texts(table.getChild("partner")),
     grid: f32("grid_m", 0),
     exists: f32("p_exists", 1),
     exercise: u8("exercise"),
   };
 }
 
+/** A text column read a row at a time, and only when asked: decoding every name of every frame costs more than all else. */
+export class Texts {
+  constructor(private readonly column: Column<string> | null) {}
+
+  at(row: number): string | null {
+    return this.column?.at(row) ?? null;
+  }
+
+  /** A number that differs when the text does (FNV-1a of its bytes); 0 for null. */
+  mark(row: number): number {
+    const batch = this.column?.data.length === 1 ? (this.column.data[0] as Utf8Batch) : null;
+    if (!batch?.offsets || !batch.values) {
+      const text = this.at(row);
+      if (text === null) return 0;
+      let hash = 0x811c9dc5;
+      for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+      return hash | 1;
+    }
+    if (batch.nullCount && batch.validity && !(batch.validity[row >> 3] & (1 << (row & 7)))) return 0;
+    let hash = 0x811c9dc5;
+    const end = batch.offsets[row + 1];
+    for (let i = batch.offsets[row]; i < end; i++) hash = Math.imul(hash ^ batch.values[i], 0x01000193);
+    return hash | 1;
+  }
+}
+
+interface Utf8Batch {
+  nullCount: number;
+  validity?: Uint8Array;
+  offsets?: Int32Array;
+  values?: Uint8Array;
+}
+
+/** Values of a numeric column, null as `absent`; whole batches at once where there is no null. */
 function fill(table: Table, name: string, out: Numbers, absent: number): Numbers {
   const column = table.getChild(name) as Column<unknown> | null;
   if (!column) return out.fill(absent);
-  let row = 0;
-  for (const value of column) out[row++] = value === null || value === undefined ? absent : Number(value);
-  return out;
-}
-
-function texts(table: Table, name: string, rows: number): (string | null)[] {
-  const column = table.getChild(name) as Column<string | null> | null;
-  const out = new Array<string | null>(rows).fill(null);
-  if (!column) return out;
-  let row = 0;
-  for (const value of column) out[row++] = value ?? null;
+  let start = 0;
+  for (const batch of column.data) {
+    const values = (batch as { values?: ArrayLike<number | bigint> }).values;
+    const direct = values && ArrayBuffer.isView(values) && name !== "exercise";
+    if (direct && values instanceof BigInt64Array) {
+      for (let i = 0; i < batch.length; i++) out[start + i] = Number(values[i]);
+    } else if (direct) {
+      out.set((values as Float32Array).subarray(0, batch.length), start);
+    } else {
+      for (let i = 0; i < batch.length; i++) out[start + i] = Number(batch.at(i) ?? absent);
+    }
+    if (batch.nullCount && direct) {
+      const validity = (batch as { validity?: Uint8Array }).validity;
+      for (let i = 0; validity && i < batch.length; i++) {
+        if (!(validity[i >> 3] & (1 << (i & 7)))) out[start + i] = absent;
+      }
+    }
+    start += batch.length;
+  }
   return out;
 }

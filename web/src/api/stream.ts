@@ -12,14 +12,14 @@ export interface Listener {
   frame(frame: Frame): boolean;
   push(push: Push): void;
   connection(state: Connection): void;
-  /** The node closed the stream because nobody is signed in. */
-  refused(): void;
+  /** The node closed the stream for good: nobody is signed in any more, or this viewpoint is not for this user. */
+  refused(signedOut: boolean, reason: string): void;
 }
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
-const POLICY_VIOLATION = 1008; // RFC 6455, 7.4.1
-const UNAUTHORISED = new Set([POLICY_VIOLATION, 4401, 4403]);
+const SIGNED_OUT = 4401;
+const REFUSED = new Set([SIGNED_OUT, 4403, 4404]);
 
 export class Stream {
   private socket: WebSocket | null = null;
@@ -66,8 +66,8 @@ export class Stream {
 
   private ended(event: CloseEvent): void {
     if (this.closed) return;
-    if (UNAUTHORISED.has(event.code)) {
-      this.listener.refused();
+    if (REFUSED.has(event.code)) {
+      this.listener.refused(event.code === SIGNED_OUT, event.reason);
       return;
     }
     this.listener.connection("lost");

@@ -1,6 +1,6 @@
 // Ships on the map. This is the only module that knows deck.gl: what draws vessels can be replaced behind `Scene`.
 
-import { IconLayer, LineLayer, PathLayer, PolygonLayer } from "@deck.gl/layers";
+import { IconLayer, PathLayer, PolygonLayer } from "@deck.gl/layers";
 import { PathStyleExtension } from "@deck.gl/extensions";
 import { MapLibreOverlay } from "@deck.gl/maplibre";
 import type { Layer } from "@deck.gl/core";
@@ -8,21 +8,11 @@ import type { IControl } from "maplibre-gl";
 import type { Alert } from "../api/wire";
 import { rgba, type Palette } from "../palettes";
 import type { Picture } from "../state/picture";
-import { ahead, ellipse, metresPerPixel, nearLon } from "../units/earth";
+import { ellipse, hull, metresPerPixel, nearLon } from "../units/earth";
 import { Visible, type Box } from "./cull";
 import { evidenceShapes } from "./evidence";
-import {
-  AGES,
-  COLOUR,
-  KINDS,
-  TURNS,
-  ageOf,
-  iconAtlas,
-  iconMapping,
-  iconName,
-  kindOf,
-  type Ring,
-} from "./symbols";
+import { Ships } from "./ships";
+import { COLOUR, iconAtlas, iconMapping, KINDS, type Ring } from "./symbols";
 
 export interface Point {
   lon: number;
@@ -51,13 +41,12 @@ export interface Drawing {
 type Colour = [number, number, number, number];
 type Ringed = { path: [number, number][]; colour: Colour };
 
-const DOTS_BELOW_ZOOM = 5;
 const ELLIPSES_FROM_ZOOM = 7;
+const OUTLINES_FROM_ZOOM = 12;
+const LENGTH_TO_BEAM = 6.5;
 const MOST_ELLIPSES = 1500;
 const MOST_TRAILS = 3000;
-const LEAST_MPS = 0.25;
 const METRES_PER_DEG = 111_195;
-const TENTATIVE = 0;
 const RING_NM = [3, 6, 12, 24];
 const DASH = new PathStyleExtension({ dash: true });
 
@@ -66,9 +55,7 @@ export class Scene {
   private readonly overlay: MapLibreOverlay;
   private readonly atlas = iconAtlas();
   private readonly mapping = iconMapping();
-  // one entry a visible target, reused from draw to draw
-  private kind: string[] = [];
-  private colour: Colour[] = [];
+  private readonly ships = new Ships();
 
   constructor() {
     this.overlay = new MapLibreOverlay({ interleaved: false, layers: [], useDevicePixels: true });
@@ -80,7 +67,7 @@ export class Scene {
 
   draw(d: Drawing): void {
     this.visible.fill(d.picture, d.box, d.test);
-    this.classify(d);
+    this.ships.fill(d.picture, this.visible, d.palette, d.zoom, d.nowUs, d.vectorMin);
     this.overlay.setProps({
       layers: [
         this.ghosts(d),
@@ -90,76 +77,12 @@ export class Scene {
         d.ellipses && d.zoom >= ELLIPSES_FROM_ZOOM ? this.ellipses(d) : null,
         this.rangeRings(d),
         ...this.evidence(d),
-        d.vectorMin > 0 && d.zoom >= DOTS_BELOW_ZOOM ? this.vectors(d) : null,
-        this.symbols(d),
+        d.zoom >= OUTLINES_FROM_ZOOM ? this.outlines(d) : null,
+        this.ships.vectorLayer(),
+        this.ships.symbolLayer(this.visible.count, this.atlas),
         this.marks(d),
         this.measure(d),
       ].filter((layer): layer is Layer => layer !== null),
-    });
-  }
-
-  private classify({ picture, palette, nowUs, zoom }: Drawing): void {
-    const colours = Object.fromEntries(KINDS.map((k) => [k, rgba(palette[COLOUR[k]])])) as Record<string, Colour>;
-    const faded = Object.fromEntries(KINDS.map((k) => [k, rgba(palette[COLOUR[k]], 165)])) as Record<string, Colour>;
-    const far = zoom < DOTS_BELOW_ZOOM;
-    const names = Object.fromEntries(KINDS.map((k) => [k, Object.fromEntries(AGES.map((a) => [a, iconName(k, a)]))]));
-    for (let i = 0; i < this.visible.count; i++) {
-      const slot = this.visible.slots[i];
-      const turns = picture.heading[slot] >= 0 || picture.cog[slot] >= 0;
-      const kind = kindOf(picture.sensors[slot], picture.flags[slot], picture.grid[slot], turns);
-      const age = ageOf(picture.status[slot], nowUs - picture.at[slot]);
-      const plain = far && kind !== "dark" && kind !== "doubtful";
-      this.kind[i] = plain ? "dot-fresh" : names[kind][age];
-      this.colour[i] = age === "fresh" && picture.status[slot] !== TENTATIVE ? colours[kind] : faded[kind];
-    }
-  }
-
-  private symbols({ picture, zoom }: Drawing): Layer {
-    const { slots, lon } = this.visible;
-    const angle = (slot: number) => {
-      const kind = kindOf(picture.sensors[slot], picture.flags[slot], picture.grid[slot], true);
-      if (!TURNS[kind]) return 0;
-      const heading = picture.heading[slot] >= 0 ? picture.heading[slot] : picture.cog[slot];
-      return heading >= 0 ? -heading : 0;
-    };
-    const full = zoom >= 9 ? 30 : 24;
-    return new IconLayer({
-      id: "symbols",
-      data: { length: this.visible.count },
-      iconAtlas: this.atlas as unknown as string,
-      iconMapping: this.mapping,
-      getIcon: (_: unknown, { index }: { index: number }) => this.kind[index],
-      getPosition: (_: unknown, { index }: { index: number }) => [lon[index], picture.lat[slots[index]], 0],
-      getAngle: (_: unknown, { index }: { index: number }) => angle(slots[index]),
-      getColor: (_: unknown, { index }: { index: number }) => this.colour[index],
-      getSize: (_: unknown, { index }: { index: number }) =>
-        this.kind[index] === "dot-fresh" ? 9 : picture.status[slots[index]] === TENTATIVE ? full * 0.75 : full,
-      pickable: false,
-      parameters: { depthCompare: "always" },
-    });
-  }
-
-  private vectors({ picture, vectorMin }: Drawing): Layer {
-    const starts: [number, number][] = [];
-    const ends: [number, number][] = [];
-    const colours: Colour[] = [];
-    for (let i = 0; i < this.visible.count; i++) {
-      const slot = this.visible.slots[i];
-      const speed = picture.sog[slot];
-      if (!(speed > LEAST_MPS) || !(picture.cog[slot] >= 0) || picture.grid[slot] > 0) continue;
-      const from: [number, number] = [this.visible.lon[i], picture.lat[slot]];
-      starts.push(from);
-      ends.push(ahead(from[0], from[1], picture.cog[slot], speed * vectorMin * 60));
-      colours.push(this.colour[i]);
-    }
-    return new LineLayer({
-      id: "vectors",
-      data: { length: starts.length },
-      getSourcePosition: (_: unknown, { index }: { index: number }) => starts[index],
-      getTargetPosition: (_: unknown, { index }: { index: number }) => ends[index],
-      getColor: (_: unknown, { index }: { index: number }) => colours[index],
-      getWidth: 1.6,
-      widthUnits: "pixels",
     });
   }
 
@@ -199,7 +122,7 @@ export class Scene {
     });
   }
 
-  private ellipses({ picture, zoom, selected }: Drawing): Layer {
+  private ellipses({ picture, palette, zoom, selected }: Drawing): Layer {
     const data: Ringed[] = [];
     for (let i = 0; i < this.visible.count && data.length < MOST_ELLIPSES; i++) {
       const slot = this.visible.slots[i];
@@ -208,7 +131,7 @@ export class Scene {
       if (picture.grid[slot] > 0 || !(major > 0)) continue;
       const px = major / metresPerPixel(lat, zoom);
       if (px < 9 && picture.id[slot] !== selected) continue;
-      const [r, g, b] = this.colour[i];
+      const [r, g, b] = rgba(palette[COLOUR[KINDS[this.ships.kinds[i]]]]);
       const minor = picture.ellipseMinor[slot];
       data.push({
         path: ellipse(this.visible.lon[i], lat, major, minor > 0 ? minor : major, picture.ellipseAngle[slot] || 0),
@@ -216,6 +139,22 @@ export class Scene {
       });
     }
     return paths("ellipses", data, 1.1);
+  }
+
+  /** Ships at their true length where that can be seen; the beam is a typical one, drawn as such. */
+  private outlines({ picture, zoom, palette }: Drawing): Layer {
+    const data: Ringed[] = [];
+    for (let i = 0; i < this.visible.count && data.length < MOST_ELLIPSES; i++) {
+      const slot = this.visible.slots[i];
+      const length = picture.length[slot];
+      const heading = picture.heading[slot];
+      const lat = picture.lat[slot];
+      if (!(length > 0) || !(heading >= 0) || picture.grid[slot] > 0) continue;
+      if (length < 24 * metresPerPixel(lat, zoom)) continue;
+      const colour = rgba(palette[COLOUR[KINDS[this.ships.kinds[i]]]]);
+      data.push({ path: hull(this.visible.lon[i], lat, length, length / LENGTH_TO_BEAM, heading), colour });
+    }
+    return paths("outlines", data, 1.5);
   }
 
   private cells({ picture, palette }: Drawing): Layer {
@@ -245,16 +184,15 @@ export class Scene {
     });
   }
 
-  private marks({ picture, palette, selected, alertRings }: Drawing): Layer {
+  private marks({ picture, palette, box, selected, alertRings }: Drawing): Layer {
     const data: { at: [number, number]; ring: Ring; size: number }[] = [];
-    for (let i = 0; i < this.visible.count; i++) {
-      const slot = this.visible.slots[i];
-      const id = picture.id[slot];
-      const at: [number, number] = [this.visible.lon[i], picture.lat[slot]];
-      const ring = alertRings.get(id);
-      if (ring) data.push({ at, ring, size: 42 });
-      if (id === selected) data.push({ at, ring: "selected", size: ring ? 54 : 44 });
-    }
+    const middle = (box.west + box.east) / 2;
+    const mark = (id: number, ring: Ring, size: number) => {
+      const slot = picture.slot(id);
+      if (slot >= 0) data.push({ at: [nearLon(picture.lon[slot], middle), picture.lat[slot]], ring, size });
+    };
+    for (const [id, ring] of alertRings) mark(id, ring, 42);
+    if (selected !== null) mark(selected, "selected", alertRings.has(selected) ? 54 : 44);
     return new IconLayer({
       id: "marks",
       data,

@@ -44,8 +44,9 @@ export function drawLabels(canvas: HTMLCanvasElement, map: MapLibreMap, input: L
   ink.strokeStyle = input.palette.halo;
   const zoom = map.getZoom();
   const centre = map.getCenter();
-  const x0 = worldX(centre.lng, zoom) - width / 2;
-  const y0 = worldY(centre.lat, zoom) - height / 2;
+  const middle = map.project(centre); // not the middle of the canvas while a desk is open
+  const x0 = worldX(centre.lng, zoom) - middle.x;
+  const y0 = worldY(centre.lat, zoom) - middle.y;
   drawGridLabels(ink, input, zoom, x0, y0, width, height);
   if (input.names && zoom >= NAMES_FROM_ZOOM) drawNames(ink, input, zoom, x0, y0, width, height);
 }

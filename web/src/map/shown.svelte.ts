@@ -12,10 +12,10 @@ class Shown {
   pointer = $state.raw<Point | null>(null);
   measure = $state.raw<Point[]>([]);
   measured = $state.raw<{ m: number; deg: number } | null>(null);
-  /** Main-thread time of the last draw and number of draws: read by tests and benchmarks. */
-  drawMs = 0;
   draws = 0;
   goto: (lon: number, lat: number, zoom?: number) => void = () => undefined;
+  /** Bring a place onto the screen when it is not there. */
+  sight: (lon: number, lat: number) => void = () => undefined;
   fit: (alert: Alert) => void = () => undefined;
   /** Leave room on the left for a desk, so that what is centred stays in sight. */
   leave: (leftPx: number) => void = () => undefined;

@@ -1,10 +1,11 @@
 // The map under the ships: sea, land, grid, zones, names. No glyph files, no sprite, no address outside this origin.
 
 import type { ExpressionSpecification, StyleSpecification } from "maplibre-gl";
-import type { Palette } from "../palettes";
+import { rgba, type Palette } from "../palettes";
 import { placeFeatures } from "./places";
 
 const EMPTY: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
+const HATCH = "hatch";
 const FONTS = ["Noto Sans", "Noto Sans CJK JP", "sans-serif"];
 export const LAND_MAX_ZOOM = 7;
 const kindIs = (...kinds: string[]): ExpressionSpecification => ["in", ["get", "kind"], ["literal", kinds]];
@@ -16,18 +17,20 @@ export function mapStyle(p: Palette): StyleSpecification {
       land: { type: "vector", tiles: ["pmtiles://land/{z}/{x}/{y}"], minzoom: 0, maxzoom: LAND_MAX_ZOOM },
       grid: { type: "geojson", data: EMPTY },
       zones: { type: "geojson", data: EMPTY },
+      zoneNames: { type: "geojson", data: EMPTY },
       places: { type: "geojson", data: placeFeatures() },
     },
     layers: [
       { id: "sea", type: "background", paint: { "background-color": p.sea } },
-      { id: "grid", type: "line", source: "grid", paint: { "line-color": p.grid, "line-width": 1 } },
+      { id: "no-sensor", type: "background", paint: { "background-pattern": HATCH } },
       {
         id: "coverage",
         type: "fill",
         source: "zones",
         filter: kindIs("coverage", "sensor"),
-        paint: { "fill-color": p.coverage, "fill-opacity": 0.06 },
+        paint: { "fill-color": p.sea, "fill-antialias": false },
       },
+      { id: "grid", type: "line", source: "grid", paint: { "line-color": p.grid, "line-width": 1 } },
       { id: "land", type: "fill", source: "land", "source-layer": "land", paint: { "fill-color": p.land } },
       {
         id: "coast",
@@ -64,11 +67,32 @@ export function mapStyle(p: Palette): StyleSpecification {
         filter: ["all", kindIs("sensor"), ["==", ["geometry-type"], "Point"]],
         paint: { "circle-radius": 4, "circle-color": p.sea, "circle-stroke-color": p.coverage, "circle-stroke-width": 2 },
       },
-      names("zone-name", "zones", p, p.zone, 11, ["!", kindIs("coverage")]),
+      names("zone-name", "zoneNames", p, p.zone, 11, ["has", "name"]),
       names("sea-name", "places", p, p.placeText, 13, kindIs("sea")),
       names("town-name", "places", p, p.placeText, 12, kindIs("town")),
     ],
   };
+}
+
+/** One point a zone or sensor for its name: a name laid on a polygon would stand in every tile of it. */
+export function zoneNames(zones: GeoJSON.FeatureCollection): GeoJSON.FeatureCollection {
+  const features = zones.features.flatMap((feature): GeoJSON.Feature[] => {
+    const { kind, name } = (feature.properties ?? {}) as { kind?: string; name?: string };
+    if (!name || kind === "coverage") return [];
+    const at = topOf(feature.geometry);
+    return at ? [{ type: "Feature", properties: { name, kind }, geometry: { type: "Point", coordinates: at } }] : [];
+  });
+  return { type: "FeatureCollection", features };
+}
+
+/** Middle of the northern edge of what a geometry covers. */
+function topOf(geometry: GeoJSON.Geometry | null): [number, number] | null {
+  if (!geometry || !("coordinates" in geometry)) return null;
+  const flat = (geometry.coordinates as unknown[]).flat(Infinity) as number[];
+  if (flat.length < 2 || !flat.every(Number.isFinite)) return null;
+  const lons = flat.filter((_, i) => i % 2 === 0);
+  const lats = flat.filter((_, i) => i % 2 === 1);
+  return [(Math.min(...lons) + Math.max(...lons)) / 2, Math.max(...lats)];
 }
 
 function names(
@@ -91,16 +115,36 @@ function names(
       "text-size": size,
       "text-letter-spacing": id === "sea-name" ? 0.12 : 0,
       "text-max-width": 8,
-      "text-anchor": town ? "left" : "center",
-      "text-offset": town ? [0.4, 0] : [0, 0],
+      "text-anchor": town ? "left" : id === "zone-name" ? "bottom" : "center",
+      "text-offset": town ? [0.4, 0] : id === "zone-name" ? [0, -0.4] : [0, 0],
       "text-padding": 6,
     },
     paint: { "text-color": colour, "text-halo-color": town ? p.land : p.sea, "text-halo-width": 1.2 },
   };
 }
 
+/** Hatching for sea that no sensor covers: coverage is painted over it, so overlapping circles join by themselves. */
+export function hatch(p: Palette, size = 16): { width: number; height: number; data: Uint8ClampedArray } {
+  const data = new Uint8ClampedArray(size * size * 4);
+  const ink = rgba(p.coast, 38);
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      if ((x + y) % size === 0) data.set(ink, 4 * (y * size + x));
+    }
+  }
+  return { width: size, height: size, data };
+}
+
+/** Does any feature say where sensors see? Without one nothing is hatched: unknown is not blind. */
+export function saysCoverage(zones: GeoJSON.FeatureCollection): boolean {
+  return zones.features.some(
+    (f) => f.properties?.kind === "coverage" || (f.properties?.kind === "sensor" && f.geometry?.type === "Polygon"),
+  );
+}
+
 /** Repaint in another palette without loading anything again. */
 export function repaint(map: Paintable, p: Palette): void {
+  map.updateImage(HATCH, hatch(p));
   for (const layer of mapStyle(p).layers) {
     if (!map.getLayer(layer.id)) continue;
     for (const [key, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, key, value);
@@ -108,6 +152,7 @@ export function repaint(map: Paintable, p: Palette): void {
 }
 
 interface Paintable {
+  updateImage(id: string, image: ReturnType<typeof hatch>): unknown;
   getLayer(id: string): unknown;
   setPaintProperty(layer: string, name: string, value: unknown): unknown;
 }

@@ -82,6 +82,7 @@ class Node {
   /** Follow the picture from a viewpoint; the one before is forgotten, so that two views never mix. */
   follow(viewpoint: string | null): void {
     this.stop();
+    this.fault = "";
     this.viewpoint = viewpoint;
     this.picture.clear();
     this.withheld = [];
@@ -98,7 +99,11 @@ class Node {
       },
       push: (push) => this.take(push),
       connection: (state) => (this.connection = state),
-      refused: () => void this.signOut(),
+      refused: (signedOut, reason) => {
+        this.connection = "lost";
+        this.fault = reason;
+        if (signedOut) void this.signOut();
+      },
     });
     void this.loadOnce();
     this.timers = [

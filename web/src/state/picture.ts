@@ -52,6 +52,8 @@ export class Picture {
   flags = new Int32Array(0);
   name: (string | null)[] = [];
   partner: (string | null)[] = [];
+  /** What the bytes of each name add up to: a name is decoded again only when they change. */
+  private nameMark = new Int32Array(0);
   readonly trails = new Map<number, Trail>();
   private readonly slots = new Map<number, number>();
 
@@ -76,10 +78,7 @@ export class Picture {
     if (frame.kind === "snapshot") this.restart(frame);
     else if (this.seq < 0 || frame.fromSeq > this.seq || frame.seq < this.seq) return false;
     for (const id of frame.removed) this.remove(id);
-    for (let row = 0; row < frame.rows; row++) {
-      if (frame.status[row] === ENDED) this.remove(frame.id[row]);
-      else this.write(frame, row);
-    }
+    this.write(frame);
     this.seq = frame.seq;
     if (Number.isFinite(frame.nowUs)) this.nowUs = frame.nowUs;
     this.version++;
@@ -103,27 +102,55 @@ export class Picture {
     this.slots.clear();
   }
 
-  private write(frame: Frame, row: number): void {
-    const id = frame.id[row];
-    let slot = this.slots.get(id);
-    if (slot === undefined) {
-      slot = this.size++;
-      if (slot >= this.id.length) this.grow();
-      this.slots.set(id, slot);
+  /** Rows into their slots, a column at a time: a row at a time takes three times as long. */
+  private write(frame: Frame): void {
+    const rows = frame.rows;
+    const slots = new Int32Array(rows);
+    for (let row = 0; row < rows; row++) {
+      const id = frame.id[row];
+      if (frame.status[row] === ENDED) {
+        slots[row] = -1;
+        continue;
+      }
+      let slot = this.slots.get(id);
+      if (slot === undefined) {
+        slot = this.size++;
+        if (slot >= this.id.length) this.grow();
+        this.slots.set(id, slot);
+        this.name[slot] = this.partner[slot] = null;
+        this.nameMark[slot] = 0;
+      }
+      slots[row] = slot;
     }
-    for (const key of FLOAT64) this[key][slot] = frame[key][row];
-    for (const key of FLOAT32) this[key][slot] = frame[key][row];
-    for (const key of UINT8) this[key][slot] = frame[key][row];
-    for (const key of TEXT) this[key][slot] = frame[key][row];
-    this.flags[slot] = frame.flags[row];
-    this.lengthen(id, frame.lon[row], frame.lat[row], frame.at[row]);
+    for (const key of FLOAT64) scatter(frame[key], this[key], slots);
+    for (const key of FLOAT32) scatter(frame[key], this[key], slots);
+    for (const key of UINT8) scatter(frame[key], this[key], slots);
+    scatter(frame.flags, this.flags, slots);
+    for (let row = 0; row < rows; row++) {
+      const slot = slots[row];
+      if (slot < 0) continue;
+      const mark = frame.name.mark(row);
+      if (mark !== this.nameMark[slot]) {
+        this.nameMark[slot] = mark;
+        this.name[slot] = frame.name.at(row);
+      }
+      this.partner[slot] = frame.partner.at(row);
+    }
+    this.lengthenAll(frame);
+    for (let row = 0; row < rows; row++) if (slots[row] < 0) this.remove(frame.id[row]);
   }
 
-  private lengthen(id: number, lon: number, lat: number, at: number): void {
+  private lengthenAll(frame: Frame): void {
     if (this.size > this.trailTracks) {
       this.trails.clear();
       return;
     }
+    for (let row = 0; row < frame.rows; row++) {
+      this.lengthen(frame.id[row], frame.lon[row], frame.lat[row], frame.at[row]);
+    }
+  }
+
+  private lengthen(id: number, lon: number, lat: number, at: number): void {
     const trail = this.trails.get(id);
     if (!trail) {
       this.trails.set(id, { lon: [lon], lat: [lat], at: [at] });
@@ -152,6 +179,7 @@ export class Picture {
     for (const key of UINT8) this[key][slot] = this[key][last];
     for (const key of TEXT) this[key][slot] = this[key][last];
     this.flags[slot] = this.flags[last];
+    this.nameMark[slot] = this.nameMark[last];
     this.slots.set(this.id[slot], slot);
   }
 
@@ -161,7 +189,16 @@ export class Picture {
     for (const key of FLOAT32) this[key] = enlarge(this[key], new Float32Array(capacity));
     for (const key of UINT8) this[key] = enlarge(this[key], new Uint8Array(capacity));
     this.flags = enlarge(this.flags, new Int32Array(capacity));
+    this.nameMark = enlarge(this.nameMark, new Int32Array(capacity));
   }
+}
+
+function scatter(
+  from: Float64Array | Float32Array | Uint8Array | Int32Array,
+  to: Float64Array | Float32Array | Uint8Array | Int32Array,
+  slots: Int32Array,
+): void {
+  for (let row = 0; row < slots.length; row++) if (slots[row] >= 0) to[slots[row]] = from[row];
 }
 
 function enlarge<T extends Float64Array | Float32Array | Uint8Array | Int32Array>(from: T, to: T): T {

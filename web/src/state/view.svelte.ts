@@ -6,7 +6,14 @@ import { decodeFilter, encodeFilter, EVERYTHING, type Filter } from "./filters";
 
 export const DESKS = ["filters", "withheld", "releases", "accords", "health", "legend"] as const;
 export type Desk = (typeof DESKS)[number];
-export const VECTOR_MINUTES = [0, 3, 6, 12, 30] as const;
+/** Minutes a vector reaches ahead; 0 is none, -1 lets the zoom choose. */
+export const VECTOR_MINUTES = [-1, 0, 3, 6, 12, 30, 60] as const;
+
+/** Minutes that make a vector of a ten-knot ship some 20 to 90 pixels long at a zoom. */
+export function vectorAt(zoom: number): number {
+  return zoom < 7 ? 60 : zoom < 8.5 ? 30 : zoom < 10 ? 12 : zoom < 11.5 ? 6 : 3;
+}
+
 export const LAYERS = ["trails", "ellipses", "labels", "zones", "coverage"] as const;
 export type LayerName = (typeof LAYERS)[number];
 
@@ -20,7 +27,7 @@ class View {
   alert = $state<string | null>(null);
   desk = $state<Desk | null>(null);
   filter = $state<Filter>({ ...EVERYTHING });
-  vectorMin = $state<number>(6);
+  vectorMin = $state<number>(-1);
   layers = $state<Record<LayerName, boolean>>({ ...ON });
   follow = $state(false);
   ghosts = $state(true);
@@ -43,8 +50,8 @@ class View {
     this.selected = q.has("target") && Number.isSafeInteger(Number(q.get("target"))) ? Number(q.get("target")) : null;
     this.alert = q.get("alert");
     this.filter = decodeFilter(q.get("f"));
-    const minutes = Number(q.get("vector") ?? 6);
-    this.vectorMin = (VECTOR_MINUTES as readonly number[]).includes(minutes) ? minutes : 6;
+    const minutes = Number(q.get("vector") ?? -1);
+    this.vectorMin = (VECTOR_MINUTES as readonly number[]).includes(minutes) ? minutes : -1;
     const off = (q.get("off") ?? "").split(",");
     for (const name of LAYERS) this.layers[name] = !off.includes(name);
     const at = (q.get("at") ?? "").split(",").map(Number);
@@ -63,7 +70,7 @@ class View {
     put("alert", this.alert);
     put("desk", this.desk);
     put("f", encodeFilter(this.filter));
-    if (this.vectorMin !== 6) q.set("vector", String(this.vectorMin));
+    if (this.vectorMin !== -1) q.set("vector", String(this.vectorMin));
     put("off", LAYERS.filter((name) => !this.layers[name]).join(","));
     put("palette", this.palette);
     if (this.language !== "en") q.set("lang", this.language);

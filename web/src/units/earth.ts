@@ -67,6 +67,27 @@ export function cell(lonDeg: number, latDeg: number, sideM: number): [number, nu
   ];
 }
 
+/** Closed outline of a ship: a hull with a bow, centred on a point. */
+export function hull(lonDeg: number, latDeg: number, lengthM: number, beamM: number, headingDeg: number): [number, number][] {
+  const turn = headingDeg * RAD;
+  const perLat = RADIUS_M * RAD;
+  const perLon = perLat * Math.max(0.01, Math.cos(latDeg * RAD));
+  const [l, b] = [lengthM / 2, beamM / 2];
+  const corners = [
+    [l, 0],
+    [l * 0.6, b],
+    [-l, b],
+    [-l, -b],
+    [l * 0.6, -b],
+    [l, 0],
+  ];
+  return corners.map(([along, across]) => {
+    const north = along * Math.cos(turn) - across * Math.sin(turn);
+    const east = along * Math.sin(turn) + across * Math.cos(turn);
+    return [lonDeg + east / perLon, latDeg + north / perLat];
+  });
+}
+
 /** The copy of a longitude nearest to another, so that lines and ships do not jump at the antimeridian. */
 export function nearLon(lonDeg: number, toDeg: number): number {
   return lonDeg + 360 * Math.round((toDeg - lonDeg) / 360);
