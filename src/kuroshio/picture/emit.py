@@ -91,7 +91,7 @@ def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: l
             "heading_deg": _nullable(floats[:, 13]),
             "p_exists": exists_probability(floats[:, 11]),
             "p_manoeuvre": floats[:, 10],
-            "status": labels(col["status"], STATUS_WORDS),
+            "status": labels(np.asarray(col["status"]) - 1, STATUS_WORDS[1:]),  # a free row has no status to tell
             "mmsi": pa.array(col["mmsi"], mask=col["mmsi"] == 0),
             "p_identity": pa.array(exists_probability(floats[:, 12]), mask=np.isnan(floats[:, 12])),
             "flags": col["flags"].astype(np.int32),
