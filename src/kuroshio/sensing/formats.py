@@ -44,10 +44,18 @@ class Format:
         return tuple(n for n in names if n not in (self.fixed or {}))
 
 
+_TABLES = "kuroshio.sensing.tables"
+_AS_MARINECADASTRE = {"layout": "marinecadastre"}
+_DETECTIONS = "kuroshio.sensing.detections"
 _ALL = (
     Format("aivdm", "AIS sentences (VDM, VDO), plain, tag-blocked or wrapped", "kuroshio.sensing.ais", "Decoder"),
     Format("ttm", "Radar sentences (NMEA 0183 TTM, TLL, TTD, OSD)", "kuroshio.sensing.radar", "TtmDecoder"),
     Format("asterix", "ASTERIX data blocks", "kuroshio.sensing.asterix", "AsterixDecoder"),
+    Format("marinecadastre", "MarineCadastre, CSV", _TABLES, "PositionTableDecoder", _AS_MARINECADASTRE),
+    Format("dma_csv", "Danish Maritime Authority AIS, CSV", _TABLES, "PositionTableDecoder", {"layout": "dma_csv"}),
+    Format("csv", "Any table with a declared column map", _TABLES, "PositionTableDecoder", {"layout": None}),
+    Format("detections_csv", "Satellite detections, CSV", _DETECTIONS, "DetectionTableDecoder"),
+    Format("detections_geojson", "Satellite detections, GeoJSON", _DETECTIONS, "DetectionGeoJsonDecoder"),
 )  # fmt: skip
 FORMATS: dict[str, Format] = {f.name: f for f in _ALL}
 
