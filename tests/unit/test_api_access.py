@@ -340,3 +340,24 @@ def test_a_pending_item_is_answered_by_the_role_its_clause_names(room: Room) -> 
     release = room.client("release")
     assert release.post("/api/v1/pending/track:1004/USA", json={"grant": False}, headers=SEND).json()["by"] == "release"
     assert release.post("/api/v1/pending/track:1004/USA", json={"grant": False}, headers=SEND).status_code == 404
+
+
+def test_a_node_without_sign_in_answers_only_to_its_own_machine(room: Room) -> None:
+    settings = ApiSettings(open_roles=("watch",))
+    app = create_app(room.node, room.operations, settings=settings, passwords=CHEAP)
+
+    def ask_as(base: str, address: str, path: str = "/api/v1/tracks", **headers: str) -> tuple[int, str]:
+        answer = TestClient(app, base_url=base, client=(address, 5)).get(path, headers=headers)
+        return answer.status_code, answer.json()["code"] if answer.status_code != 200 else ""
+
+    for base in ("http://127.0.0.1:8080", "http://localhost", "http://[::1]:8080", "http://LOCALHOST:1"):
+        assert ask_as(base, "127.0.0.1") == (200, "")
+    assert ask_as("http://127.0.0.1", "192.168.1.5") == (403, "auth.loopback")
+    assert ask_as("http://rebound.example:8080", "127.0.0.1") == (403, "auth.loopback")
+    assert ask_as("http://127.0.0.1.example", "127.0.0.1") == (403, "auth.loopback")
+    assert ask_as("http://127.0.0.1", "127.0.0.1", "/api/v1/users") == (403, "auth.role")
+    assert ask_as("http://127.0.0.1", "127.0.0.1", Origin="https://evil.example") == (403, "auth.origin")
+    body = {"verdict": "true"}
+    client = TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 5))
+    assert client.post("/api/v1/alerts/gap-0001/verdict", json=body).json()["code"] == "auth.csrf"
+    assert client.post("/api/v1/alerts/gap-0001/verdict", json=body, headers=SEND).status_code == 200

@@ -165,6 +165,7 @@ class Gate:
             return await self._session(token.strip(), "token")
         secret = connection.cookies.get(self.cookie)
         if not secret and self.settings.open_roles:
+            check_loopback(connection)
             return Caller("anyone", self.settings.open_roles, "", "open", None)
         if not secret:
             raise AuthError("not signed in", code="auth.required", advice="POST /api/v1/session, or send a token.")
@@ -245,6 +246,26 @@ def check_request_header(connection: HTTPConnection, method: str) -> None:
     """AuthError ``auth.csrf`` when a request that changes something lacks the header only our page can send."""
     if method not in SAFE_METHODS and not connection.headers.get(REQUEST_HEADER):
         raise AuthError("header X-Kuroshio-Request is missing", code="auth.csrf", advice="Send X-Kuroshio-Request: 1.")
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+def check_loopback(connection: HTTPConnection) -> None:
+    """AuthError ``auth.loopback`` unless a caller who is not signed in comes from this machine, by its own name.
+
+    The name matters as well as the address: a page elsewhere whose name is made to resolve to 127.0.0.1 (DNS
+    rebinding) would otherwise be the node's own page to the browser.
+    """
+    name = connection.headers.get("host", "").lower()
+    name = name if name.endswith("]") else name.rpartition(":")[0] or name
+    address = connection.client.host if connection.client else ""
+    if name not in LOOPBACK or address not in ("127.0.0.1", "::1"):
+        raise AuthError(
+            "a node without sign-in answers only to its own machine, as localhost",
+            code="auth.loopback",
+            advice="Open http://127.0.0.1 on the node itself, or turn sign-in on.",
+        )
 
 
 def address_of(connection: HTTPConnection) -> str:
