@@ -16,7 +16,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from kuroshio.record.files import Disk, Files
-from kuroshio.record.log import Entry, Log
+from kuroshio.record.journal import Entry
+from kuroshio.record.log import Log
 from kuroshio.record.notes import (
     Checkpoint,
     Signature,

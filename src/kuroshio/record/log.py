@@ -15,43 +15,30 @@ import hashlib
 import hmac
 import struct
 import threading
-import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kuroshio.errors import InputError, StoreError, VerificationError
 from kuroshio.record import notes
 from kuroshio.record.files import Files
+from kuroshio.record.journal import (
+    FRAME,
+    MAX_LEAF,
+    SALT_BYTES,
+    SEGMENT_LEAVES,
+    Entry,
+    Ticket,
+    counts_after,
+    frame,
+    scan,
+    torn,
+)
 from kuroshio.record.tiles import WIDTH, Tree, tile_path
 from kuroshio.schema.merkle import HASH_BYTES, leaf_hash
-from kuroshio.schema.signing import Signer, b64, canonical, parse_canonical
+from kuroshio.schema.signing import Signer, b64, canonical
 
-SEGMENT_LEAVES = WIDTH * WIDTH
-SALT_BYTES = 16
-MAX_LEAF = 64 << 10
-_FRAME = struct.Struct(">II")
 _HEAD = "journal/"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A leaf as kept: its number, salt and canonical bytes."""
-
-    seq: int
-    salt: bytes
-    data: bytes
-
-    @property
-    def commitment(self) -> bytes:
-        """What the tree and the entry tiles hold."""
-        return hashlib.sha256(self.salt + self.data).digest()
-
-    @property
-    def leaf(self) -> dict[str, Any]:
-        """Leaf as a mapping."""
-        return parse_canonical(self.data)
 
 
 class Log:
@@ -80,12 +67,14 @@ class Log:
         self.origin = notes.origin_of(signer.party)
         self._tree = Tree(self._read_tile, self._write_tile)
         self._counts: dict[str, int] = {}
+        self._unsynced: list[bytes] = []
+        self._recent: list[bytes] = []
         self._segment = 0
         self._offsets = array("Q")
         self._end = 0
         self._lock = threading.Lock()
         self._turn = threading.Condition()
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[Ticket] = []
         self._leading = False
         self._failed: StoreError | None = None
         self.counters = {"appended": 0, "syncs": 0, "torn_bytes": 0}
@@ -116,7 +105,7 @@ class Log:
         StoreError
             When the disk refuses; the log takes nothing more until it is opened again.
         """
-        ticket = _Ticket(leaves)
+        ticket = Ticket(leaves)
         with self._turn:
             self._waiting.append(ticket)
             while not ticket.done and self._leading:
@@ -136,20 +125,14 @@ class Log:
             raise ticket.error
         return ticket.seqs
 
-    def _commit(self, group: Sequence[_Ticket]) -> None:
+    def _commit(self, group: Sequence[Ticket]) -> None:
         """Write and sync the leaves of several callers at once."""
         try:
             if self._failed is not None:
                 raise self._failed
             for ticket in group:
                 self._write(ticket)
-            self._files.sync(self._journal())
-            self.counters["syncs"] += 1
-            for ticket in group:
-                self._tree.append(ticket.hashes)
-                self.counters["appended"] += len(ticket.seqs)
-            if self._tree.size - self._segment * SEGMENT_LEAVES >= SEGMENT_LEAVES:
-                self._roll()
+            self._settle()
         except StoreError as err:
             self._failed = err  # what is on disk is not known any more: open again
             for ticket in group:
@@ -158,9 +141,21 @@ class Log:
             for ticket in group:
                 ticket.done = True
 
-    def _write(self, ticket: _Ticket) -> None:
-        base = self._segment * SEGMENT_LEAVES + len(self._offsets)
-        frames, ends, end, counts = bytearray(), array("Q"), self._end, dict(self._counts)
+    def _settle(self) -> None:
+        """Sync what was written; only then it enters the tree."""
+        self._files.sync(self._journal())
+        self.counters["syncs"] += 1
+        commitments, self._unsynced = self._unsynced, []
+        self._recent += commitments
+        self._tree.append([leaf_hash(c) for c in commitments])
+        self.counters["appended"] += len(commitments)
+        if self._tree.size - self._segment * SEGMENT_LEAVES == SEGMENT_LEAVES:
+            self._roll()
+
+    def _write(self, ticket: Ticket) -> None:
+        """Frames of one caller, written segment by segment; all of its leaves are checked before any is written."""
+        base = self._tree.size + len(self._unsynced)
+        payloads, counts = [], dict(self._counts)
         try:
             for number, leaf in enumerate(ticket.leaves):
                 full = {**leaf, "seq": base + number}
@@ -172,19 +167,26 @@ class Log:
                 if len(data) > MAX_LEAF:
                     raise InputError(f"a leaf of {len(data)} bytes, limit {MAX_LEAF}", code="record.leaf")
                 salt = hmac.digest(self._secret, struct.pack(">Q", base + number) + data, "sha256")[:SALT_BYTES]
-                payload = salt + data
-                frames += _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
-                ends.append(end)
-                end += _FRAME.size + len(payload)
-                ticket.hashes.append(leaf_hash(hashlib.sha256(payload).digest()))
+                payloads.append((salt + data, to))
         except InputError as err:
             ticket.error = err
-            ticket.hashes.clear()
             return
-        self._files.append(self._journal(), bytes(frames))
-        ticket.seqs = list(range(base, base + len(ticket.leaves)))
-        self._offsets.extend(ends)
-        self._end, self._counts = end, counts
+        at = 0
+        while at < len(payloads):
+            part = payloads[at : at + SEGMENT_LEAVES - len(self._offsets)]
+            frames = bytearray()
+            for payload, to in part:
+                self._offsets.append(self._end + len(frames))
+                frames += frame(payload)
+                self._unsynced.append(hashlib.sha256(payload).digest())
+                if isinstance(to, str):
+                    self._counts[to] = self._counts.get(to, 0) + 1
+            self._files.append(self._journal(), bytes(frames))
+            self._end += len(frames)
+            at += len(part)
+            if len(self._offsets) == SEGMENT_LEAVES:
+                self._settle()
+        ticket.seqs = list(range(base, base + len(payloads)))
 
     def publish(self, *, now_us: int = 0) -> notes.Checkpoint:
         """Sign a checkpoint over all durable leaves and put tiles and checkpoint in place."""
@@ -196,7 +198,7 @@ class Log:
                 edge = self._tree.partial(level)
                 if edge:
                     index = (self._tree.size >> (8 * level)) // WIDTH
-                    self._files.replace(tile_path(level, index, len(edge)), b"".join(edge))
+                    self._files.put(tile_path(level, index, len(edge)), b"".join(edge))
             self._write_entries(self._tree.size // WIDTH)
             signed = notes.sign_checkpoint(self.origin, self._tree.size, self._tree.root(), self._signer)
             self._files.replace("checkpoint", signed.note())
@@ -221,29 +223,35 @@ class Log:
             return True
 
     def _roll(self) -> None:
-        """Begin a new journal segment; it starts with the counts so far."""
+        """Begin a new journal segment; it starts with the counts so far. Tiles behind it are made durable first."""
+        self._files.flush()
         self._segment += 1
         head = canonical({"first_seq": self._segment * SEGMENT_LEAVES, "counts": self._counts})
-        frame = _FRAME.pack(len(head), zlib.crc32(head)) + head
-        self._files.append(self._journal(), frame)
+        self._begin(head)
+        self._offsets = array("Q")
+
+    def _begin(self, head: bytes) -> None:
+        data = frame(head)
+        self._files.append(self._journal(), data)
         self._files.sync(self._journal())
-        self._offsets, self._end = array("Q"), len(frame)
+        self._end = len(data)
 
     def _journal(self) -> str:
         return f"{_HEAD}{self._segment:08d}.log"
 
     def _write_tile(self, level: int, index: int, hashes: bytes) -> None:
-        self._files.replace(tile_path(level, index), hashes)
+        self._files.put(tile_path(level, index), hashes)
         if level == 0:
             self._write_entries(index)
 
     def _write_entries(self, index: int) -> None:
         """Entry tile: the commitments, each under a 16-bit length (C2SP tlog-tiles)."""
-        first = index * WIDTH
-        count = min(WIDTH, self._tree.size - first)
-        if count > 0:
-            lines = (struct.pack(">H", HASH_BYTES) + e.commitment for e in self._entries(first, count))
-            self._files.replace(tile_path("entries", index, count), b"".join(lines))
+        part, count = self._recent[:WIDTH], min(WIDTH, len(self._recent))
+        if count:
+            data = b"".join(struct.pack(">H", HASH_BYTES) + c for c in part)
+            self._files.put(tile_path("entries", index, count), data)
+        if count == WIDTH:
+            del self._recent[:WIDTH]
 
     def _read_tile(self, level: int, index: int, width: int) -> bytes:
         return self._files.read(tile_path(level, index, width))
@@ -259,10 +267,7 @@ class Log:
             self._recover()
         else:
             head = canonical({"first_seq": 0, "counts": {}})
-            frame = _FRAME.pack(len(head), zlib.crc32(head)) + head
-            self._files.append(self._journal(), frame)
-            self._files.sync(self._journal())
-            self._end = len(frame)
+            self._begin(head)
         note = self._files.read("checkpoint")
         if not note:
             return notes.Checkpoint(self.origin, 0, self._tree.root(0))
@@ -292,39 +297,25 @@ class Log:
         if not frames:  # the segment's own head was torn: it had no leaf yet
             self._restart_segment()
             return
-        head = parse_canonical(data[frames[0][0] : frames[0][1]])
-        self._counts = {str(k): int(v) for k, v in head["counts"].items()}
+        self._counts = counts_after(data, frames)
         hashes = []
         for start, stop in frames[1:]:
-            payload = data[start:stop]
-            leaf = parse_canonical(payload[SALT_BYTES:])
-            if "partner_seq" in leaf:
-                self._counts[leaf["to"]] = leaf["partner_seq"] + 1
-            hashes.append(leaf_hash(hashlib.sha256(payload).digest()))
-            self._offsets.append(start - _FRAME.size)
+            commitment = hashlib.sha256(data[start:stop]).digest()
+            self._recent.append(commitment)
+            hashes.append(leaf_hash(commitment))
+            self._offsets.append(start - FRAME.size)
         self._end = end
         self._restore_upper()
         self._tree.append(hashes)
-        if len(hashes) >= SEGMENT_LEAVES:
+        if len(hashes) == SEGMENT_LEAVES:
             self._roll()
 
     def _restart_segment(self) -> None:
-        if self._segment == 0:
-            head = canonical({"first_seq": 0, "counts": {}})
-        else:
-            previous = f"{_HEAD}{self._segment - 1:08d}.log"
-            old = self._files.read(previous)
-            frames, _ = scan(old)
-            self._counts = {k: int(v) for k, v in parse_canonical(old[slice(*frames[0])])["counts"].items()}
-            for start, stop in frames[1:]:
-                leaf = parse_canonical(old[start + SALT_BYTES : stop])
-                if "partner_seq" in leaf:
-                    self._counts[leaf["to"]] = leaf["partner_seq"] + 1
-            head = canonical({"first_seq": self._segment * SEGMENT_LEAVES, "counts": self._counts})
-        frame = _FRAME.pack(len(head), zlib.crc32(head)) + head
-        self._files.append(self._journal(), frame)
-        self._files.sync(self._journal())
-        self._end = len(frame)
+        """Write the head of the last segment again, from the segment before it."""
+        if self._segment:
+            old = self._files.read(f"{_HEAD}{self._segment - 1:08d}.log")
+            self._counts = counts_after(old, scan(old)[0])
+        self._begin(canonical({"first_seq": self._segment * SEGMENT_LEAVES, "counts": self._counts}))
         self._restore_upper()
 
     def _restore_upper(self) -> None:
@@ -428,43 +419,3 @@ class Log:
     def partner_count(self, party: str) -> int:
         """Number of leaves that concern a party: its next ``partner_seq``."""
         return self._counts.get(party, 0)
-
-
-class _Ticket:
-    """One caller's leaves on the way to the disk."""
-
-    def __init__(self, leaves: Sequence[Mapping[str, Any]]) -> None:
-        self.leaves = leaves
-        self.seqs: list[int] = []
-        self.hashes: list[bytes] = []
-        self.error: InputError | StoreError | None = None
-        self.done = False
-
-
-def scan(data: bytes) -> tuple[list[tuple[int, int]], int]:
-    """(start, stop) of each whole frame's payload, and the end of the last whole frame."""
-    spans: list[tuple[int, int]] = []
-    at, size = 0, len(data)
-    view = memoryview(data)
-    while at + _FRAME.size <= size:
-        length, check = _FRAME.unpack_from(data, at)
-        start, stop = at + _FRAME.size, at + _FRAME.size + length
-        if length > MAX_LEAF + SALT_BYTES or stop > size or zlib.crc32(view[start:stop]) != check:
-            break
-        spans.append((start, stop))
-        at = stop
-    return spans, at
-
-
-def torn(data: bytes, end: int) -> bool:
-    """True when what follows the last whole frame can be one write cut short: no whole frame comes after it.
-
-    A damaged frame with whole frames behind it is corruption of something that was durable, never a torn write.
-    """
-    if end + _FRAME.size > len(data):
-        return True
-    length, _ = _FRAME.unpack_from(data, end)
-    stop = end + _FRAME.size + length
-    if length <= MAX_LEAF + SALT_BYTES and stop < len(data):
-        return not scan(data[stop : stop + 4 * (MAX_LEAF + SALT_BYTES)])[0]
-    return True

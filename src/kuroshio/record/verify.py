@@ -14,7 +14,7 @@ from typing import Any
 from kuroshio.errors import KuroshioError, StoreError, VerificationError
 from kuroshio.record import notes
 from kuroshio.record.files import Files
-from kuroshio.record.log import MAX_LEAF, SALT_BYTES, SEGMENT_LEAVES, scan
+from kuroshio.record.journal import MAX_LEAF, SALT_BYTES, SEGMENT_LEAVES, scan
 from kuroshio.record.tiles import WIDTH, Tree, tile_path
 from kuroshio.schema.merkle import HASH_BYTES, leaf_hash, verify_consistency, verify_inclusion
 from kuroshio.schema.release import Release

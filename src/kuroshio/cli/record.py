@@ -1,0 +1,165 @@
+"""`kuroshio record`: verify, prove, check and export a release record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from kuroshio import clock
+from kuroshio.cli import output
+from kuroshio.errors import InputError, VerificationError
+from kuroshio.links.tls import KeyFolder
+from kuroshio.record import Disk, Report, fsck, open_log, parse_checkpoint, raise_faults, verify_receipt
+from kuroshio.record.reader import export_receipts, read_leaves, receipt_of
+from kuroshio.schema.signing import KeyRing, PublicKey
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+JSON = typer.Option(False, "--json", help="One JSON object on stdout.")
+KEYS = typer.Option(None, "--keys", help="Key folder of the node, or a partner's public bundle; default: ../keys.")
+
+
+def _ring(folder: Path, keys: Path | None, party: str | None) -> tuple[KeyRing, str]:
+    """Keys to check with, and whose record it is."""
+    place = keys or folder.parent / "keys"
+    origin = parse_checkpoint(Disk(folder).read("checkpoint")).origin if folder.is_dir() else ""
+    owner = party or origin.rpartition("/")[2]
+    if place.is_dir():
+        return KeyFolder(place).ring(), owner
+    if place.is_file():
+        from kuroshio.links.tls import read_bundle
+
+        bundle = read_bundle(place.read_bytes().strip())
+        return KeyRing(PublicKey.from_dict(v) for v in (*bundle["revoked"], *bundle["signing"])), owner
+    raise InputError(f"no keys at {place}", code="keys.missing", advice="Name them with --keys.")
+
+
+def _report(folder: Path, keys: Path | None, party: str | None) -> Report:
+    if not folder.is_dir():
+        raise InputError(
+            f"no record at {folder}", code="record.none", advice="Name the folder that holds `checkpoint`."
+        )
+    ring, owner = _ring(folder, keys, party)
+    witnesses = tuple(sorted(ring.parties - {owner}))
+    return fsck(Disk(folder), owner, ring, now_us=clock.now_us(), witnesses=witnesses)
+
+
+def _answer(report: Report, json_: bool) -> None:
+    value: dict[str, Any] = {
+        "ok": report.ok,
+        "leaves": report.size,
+        "root": report.root,
+        "checkpoint_size": report.checkpoint_size,
+        "cosigned_by": report.cosignatures,
+        "torn_bytes": report.torn_bytes,
+        "faults": report.faults,
+    }
+    if json_:
+        output.emit_json(value)
+        return
+    output.say(f"{report.size} leaves, {report.checkpoint_size} under the checkpoint, root {report.root[:16]}...")
+    output.say(f"cosigned by {', '.join(report.cosignatures) or 'nobody yet'}")
+    for fault in report.faults:
+        output.say(f"[red]fault[/] {fault}")
+
+
+@app.command("verify")
+def verify(
+    folder: Path = typer.Argument(..., help="Folder of the record, or a receipt file of a proof."),
+    keys: Path | None = KEYS,
+    party: str | None = typer.Option(None, help="Whose record it is; default: as the checkpoint says."),
+    json_: bool = JSON,
+) -> None:
+    """Hold that the record, or one proof, is whole; the exit code says so."""
+    if folder.is_file():
+        _verify_proof(folder, keys, party, json_)
+        return
+    report = _report(folder, keys, party)
+    _answer(report, json_)
+    raise_faults(report)
+
+
+def _verify_proof(path: Path, keys: Path | None, party: str | None, json_: bool) -> None:
+    try:
+        receipt = json.loads(path.read_bytes()[: 1 << 20])
+        owner = party or parse_checkpoint(str(receipt["checkpoint"]).encode()).origin.rpartition("/")[2]
+    except (ValueError, KeyError, TypeError) as err:
+        raise VerificationError(f"{path} is not a proof: {err}", code="record.receipt") from err
+    if keys is None:
+        raise InputError("whose keys?", code="keys.missing", advice="Name them with --keys.")
+    ring, _ = _ring(path.parent / "none", keys, owner)
+    proven = verify_receipt(receipt, owner, ring, now_us=clock.now_us())
+    value = {"ok": True, "party": owner, "seq": proven.seq, "leaf": proven.leaf, "size": proven.checkpoint.size}
+    output.emit_json(value) if json_ else output.say(f"leaf {proven.seq} of {owner} holds: {proven.leaf}")
+
+
+@app.command("fsck")
+def check(
+    folder: Path = typer.Argument(...), keys: Path | None = KEYS, party: str | None = None, json_: bool = JSON
+) -> None:
+    """Find every fault of the record's folder."""
+    report = _report(folder, keys, party)
+    _answer(report, json_)
+    raise_faults(report)
+
+
+@app.command("prove")
+def prove(
+    folder: Path = typer.Argument(...),
+    seq: int = typer.Argument(..., help="Number of the leaf."),
+    out: Path | None = typer.Option(None, help="File for the proof; stdout without it."),
+) -> None:
+    """Proof of one leaf, for the party it concerns: leaf, salt, path, signed checkpoint."""
+    receipt = receipt_of(Disk(folder), seq)
+    if out is None:
+        output.emit_json(receipt)
+        return
+    out.write_text(json.dumps(receipt) + "\n")
+    output.say(f"wrote {out}")
+
+
+@app.command("show")
+def show(
+    folder: Path = typer.Argument(...),
+    to: str | None = typer.Option(None, help="Only what concerns this party."),
+    kind: str | None = typer.Option(None, help="Only this kind of leaf."),
+    until: str | None = typer.Option(None, help="What was known at this time (RFC 3339)."),
+    limit: int = typer.Option(50, min=1, max=1_000_000),
+    json_: bool = JSON,
+) -> None:
+    """What is on record, newest last: to whom, under which clause, when."""
+    until_us = clock.parse_rfc3339(until) if until is not None else None
+    leaves = read_leaves(Disk(folder), to=to, kind=kind, until_us=until_us)[-limit:]
+    if json_:
+        output.emit_json({"leaves": leaves})
+        return
+    rows = [
+        [v["seq"], clock.rfc3339(v.get("at_us", 0)), v.get("kind"), v.get("to"), "; ".join(v.get("clauses") or ()),
+         v.get("rows"), str(v.get("release_id"))[:12]]
+        for v in leaves
+    ]  # fmt: skip
+    output.print_table("Record", ["seq", "time", "kind", "to", "clauses", "rows", "release"], rows)
+
+
+@app.command("export")
+def export(
+    folder: Path = typer.Argument(...),
+    out: Path = typer.Argument(..., help="File: one proof a line (JSON Lines)."),
+    to: str | None = typer.Option(None, help="Only what concerns this party."),
+    json_: bool = JSON,
+) -> None:
+    """Proofs of all leaves that concern a party, to hand to it or to an auditor."""
+    count = export_receipts(Disk(folder), out, to=to)
+    output.emit_json({"proofs": count, "file": str(out)}) if json_ else output.say(f"wrote {count} proofs to {out}")
+
+
+@app.command("publish")
+def publish(folder: Path = typer.Argument(...), keys: Path | None = KEYS, json_: bool = JSON) -> None:
+    """Sign a checkpoint over all leaves of a record whose node is stopped."""
+    owner = KeyFolder(keys or folder.parent / "keys")
+    checkpoint = open_log(folder, owner.signer, secret=owner.secret).publish()
+    output.emit_json({"size": checkpoint.size, "root": checkpoint.root.hex()}) if json_ else output.say(
+        f"{checkpoint.size} leaves signed"
+    )

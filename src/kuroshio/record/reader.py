@@ -1,0 +1,125 @@
+"""Reading a record without its keys: leaves, proofs, what a party knew at a time.
+
+What enters: files of a record (of a running node too: it only grows). What leaves: leaves and receipts. It verifies
+the tree against the signed root as it makes a proof, and signs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from kuroshio.errors import StoreError, VerificationError
+from kuroshio.record import notes
+from kuroshio.record.files import Files
+from kuroshio.record.journal import SALT_BYTES, SEGMENT_LEAVES, scan
+from kuroshio.record.tiles import WIDTH, Tree, tile_path
+from kuroshio.schema.merkle import HASH_BYTES, leaf_hash
+from kuroshio.schema.signing import b64, parse_canonical
+
+
+class Reader:
+    """Tree of the last checkpoint and leaves under it.
+
+    Parameters
+    ----------
+    files
+        `files.Disk` of the record's folder.
+
+    Raises
+    ------
+    VerificationError
+        When there is no checkpoint, or tiles do not lead to the signed root.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self.checkpoint = notes.parse_checkpoint(files.read("checkpoint"))
+        self.tree = Tree(lambda lv, i, w: files.read(tile_path(lv, i, w)), lambda lv, i, h: None)
+        size, level = self.checkpoint.size, 0
+        self.tree.size = size
+        while size >> (8 * level):
+            count = size >> (8 * level)
+            index, width = divmod(count, WIDTH)
+            if width:
+                data = files.read(tile_path(level, index, width)) or files.read(tile_path(level, index))
+                data = data[: width * HASH_BYTES]
+                self.tree.restore(level, [data[i : i + HASH_BYTES] for i in range(0, len(data), HASH_BYTES)])
+            level += 1
+        if self.tree.root() != self.checkpoint.root:
+            raise VerificationError("tiles do not lead to the signed root", code="record.checkpoint_mismatch")
+        self._segment: tuple[int, bytes, list[tuple[int, int]]] = (-1, b"", [])
+
+    def payload(self, seq: int) -> bytes:
+        """Salt and canonical leaf of a number.
+
+        Raises
+        ------
+        VerificationError
+            When there is none under the checkpoint.
+        StoreError
+            When the journal is damaged.
+        """
+        if not 0 <= seq < self.checkpoint.size:
+            raise VerificationError(
+                f"leaf {seq} is not under the checkpoint of {self.checkpoint.size}", code="record.index"
+            )
+        number, inner = divmod(seq, SEGMENT_LEAVES)
+        if self._segment[0] != number:
+            data = self._files.read(f"journal/{number:08d}.log")
+            self._segment = (number, data, scan(data)[0][1:])
+        spans = self._segment[2]
+        if inner >= len(spans):
+            raise StoreError(f"leaf {seq} is not in the journal", code="record.corrupt")
+        return self._segment[1][slice(*spans[inner])]
+
+    def receipt(self, seq: int) -> dict[str, Any]:
+        """Proof of one leaf."""
+        payload = self.payload(seq)
+        proof = self.tree.inclusion(seq)
+        if self._hash(seq) != leaf_hash(hashlib.sha256(payload).digest()):
+            raise VerificationError(f"leaf {seq} is not the one in the tree", code="record.inclusion")
+        return {
+            "type": "kuroshio/record-receipt/1",
+            "seq": seq,
+            "salt": b64(payload[:SALT_BYTES]),
+            "leaf": payload[SALT_BYTES:].decode(),
+            "proof": [b64(h) for h in proof],
+            "checkpoint": self.checkpoint.note().decode(),
+        }
+
+    def _hash(self, seq: int) -> bytes:
+        return self.tree._subtree(seq, 0)
+
+
+def receipt_of(files: Files, seq: int) -> dict[str, Any]:
+    """Proof of one leaf of a record."""
+    return Reader(files).receipt(seq)
+
+
+def read_leaves(
+    files: Files, *, to: str | None = None, kind: str | None = None, until_us: int | None = None
+) -> list[dict[str, Any]]:
+    """Leaves under the checkpoint, in order, of a party, a kind, and up to a time of the releaser's clock."""
+    reader = Reader(files)
+    found = []
+    for seq in range(reader.checkpoint.size):
+        leaf = parse_canonical(reader.payload(seq)[SALT_BYTES:])
+        if (to is None or leaf.get("to") == to) and (kind is None or leaf.get("kind") == kind):
+            if until_us is not None and int(leaf.get("at_us", 0)) > until_us:
+                continue
+            found.append(leaf)
+    return found
+
+
+def export_receipts(files: Files, out: Path, *, to: str | None = None) -> int:
+    """Number of proofs written to a file, one a line."""
+    reader, count = Reader(files), 0
+    with out.open("w", encoding="utf-8") as file:
+        for seq in range(reader.checkpoint.size):
+            if to is None or parse_canonical(reader.payload(seq)[SALT_BYTES:]).get("to") == to:
+                file.write(json.dumps(reader.receipt(seq), separators=(",", ":")) + "\n")
+                count += 1
+    return count
