@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio import __version__, clock
 from kuroshio.errors import AuthError, InputError, KuroshioError, NotFound
+from kuroshio.geo import metres_per_degree
 from kuroshio.node import cards
 from kuroshio.node.assemble import Parts
 from kuroshio.node.deciding import time_or_none
@@ -28,6 +31,7 @@ from kuroshio.units import US_PER_S
 T = TypeVar("T")
 HISTORY_S = 12 * 3600
 VIEW_MAX_AGE_US = 2 * US_PER_S
+EMPTY_VIEW = TRACKS.empty().append_column("grid_m", pa.array([], pa.float64()))
 
 
 class Service:
@@ -86,7 +90,8 @@ class Service:
 
     def snapshot(self, viewpoint: str | None = None) -> tuple[int, pa.Table]:
         if viewpoint is None:
-            return self.parts.own.snapshot()
+            seq, table = self.parts.own.snapshot()
+            return seq, self._partners.with_grid(table)
         channel = self._view_channel(viewpoint)
         self.refresh_view(viewpoint)
         return channel.snapshot()
@@ -94,7 +99,7 @@ class Service:
     async def changes(self, viewpoint: str | None = None) -> AsyncIterator[Change]:
         channel = self.parts.own if viewpoint is None else self._view_channel(viewpoint)
         async for change in channel.changes():
-            yield change
+            yield replace(change, tracks=self._partners.with_grid(change.tracks)) if viewpoint is None else change
 
     def heard_viewpoints(self) -> list[str]:
         """Viewpoints somebody watches now."""
@@ -103,7 +108,7 @@ class Service:
     def _view_channel(self, party: str) -> Channel:
         if party not in self.parts.decider.parties():
             raise NotFound(f"no party {party!r} in the agreements of this node", code="viewpoint.unknown")
-        return self._views.setdefault(party, Channel())
+        return self._views.setdefault(party, Channel(EMPTY_VIEW))
 
     def refresh_view(self, party: str) -> None:
         """Publish a party's view anew, at most every two seconds."""
@@ -112,7 +117,10 @@ class Service:
             return
         self._view_made_us[party] = now_us
         view = self.sharing.view(party, self.parts.own.snapshot()[1], now_us=self.now_us())
-        self._view_channel(party).publish(view.tracks)
+        lat = view.tracks["lat_deg"].to_numpy() if view.tracks.num_rows else np.zeros(0)
+        cell_deg = np.array([terms.get("grid_deg", 0.0) for _, _, terms in view.shown])
+        grid_m = cell_deg * metres_per_degree(lat)[1]
+        self._view_channel(party).publish(view.tracks.append_column("grid_m", pa.array(grid_m)))
 
     def target(self, track_id: int, viewpoint: str | None = None) -> dict[str, Any]:
         _, table = self.snapshot(viewpoint)
