@@ -130,12 +130,21 @@ def _scalar(tag: str, text: str) -> Any:
     return int(text) if kind == "int" else float(text) if kind == "float" else text
 
 
-def _events_without_alias(text: str, file: str) -> None:
+def _check_events(text: str, file: str) -> None:
+    """Refuse aliases and deep nesting before anything is built; the events come one by one."""
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        mark: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            mark: Any = event.start_mark
             message = f"alias *{event.anchor} is not allowed: write the value out"
             raise AccordFileError([Fault(file, mark.line + 1, mark.column + 1, "accord.yaml", message)])
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            message = f"nested deeper than {MAX_DEPTH} levels"
+            raise AccordFileError([Fault(file, mark.line + 1, mark.column + 1, "accord.too_large", message)])
 
 
 def read_documents(text: str, file: str) -> Iterator[Document]:
@@ -156,7 +165,7 @@ def read_documents(text: str, file: str) -> Iterator[Document]:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
         raise AccordFileError([Fault(file, 1, 1, "accord.too_large", f"file is larger than {MAX_FILE_BYTES} bytes")])
     try:
-        _events_without_alias(text, file)
+        _check_events(text, file)
         nodes = list(yaml.compose_all(text, Loader=_CoreLoader))
     except yaml.MarkedYAMLError as err:
         at: Any = err.problem_mark or err.context_mark

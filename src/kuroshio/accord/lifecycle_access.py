@@ -1,0 +1,114 @@
+"""Access: a visit of ships, aircraft or people, from the consent to the activity to the last claim.
+
+What enters: events. What leaves: visits with their clearances, manifest, incidents and claims. Nobody enters without
+consent of the receiving party to the activity, clearance of every craft, notice in time and a manifest; hazardous
+goods need their own consent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kuroshio.accord.durations import add
+from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Step
+
+CRAFT = ("vessel", "aircraft", "vehicle")
+NOTICE_BEFORE = "PT72H"
+INSIDE = ("entered",)
+
+
+def _propose(exchange: Exchange, event: Event) -> str | None:
+    facts = event.facts
+    if facts["from"] == facts["to"]:
+        return "visitor and host are one party"
+    for craft in facts["craft"]:
+        if not isinstance(craft, Mapping) or craft.get("type") not in CRAFT or not craft.get("id"):
+            return f"craft {craft!r} needs an id and a type of {', '.join(CRAFT)}"
+    return None
+
+
+def _by_host(exchange: Exchange, event: Event) -> str | None:
+    host = exchange.facts["to"]
+    return None if event.party == host else f"{event.step} is the word of {host}, not of {event.party}"
+
+
+def _clear(exchange: Exchange, event: Event) -> str | None:
+    known = {c["id"] for c in exchange.facts["craft"]}
+    if event.facts["craft_id"] not in known:
+        return f"craft {event.facts['craft_id']!r} is not in the proposal"
+    return _by_host(exchange, event)
+
+
+def _cleared(exchange: Exchange, event: Event) -> Mapping[str, Any]:
+    cleared = sorted({*exchange.facts.get("cleared", ()), event.facts["craft_id"]})
+    return {**exchange.facts, "cleared": cleared}
+
+
+def _notice(exchange: Exchange, event: Event) -> str | None:
+    entry_us = int(event.facts["entry_us"])
+    if add(event.at_us, NOTICE_BEFORE) > entry_us and not event.facts.get("short_notice_consent"):
+        return f"notice is later than {NOTICE_BEFORE} before entry, and no consent to short notice is named"
+    uncleared = sorted({c["id"] for c in exchange.facts["craft"]} - set(exchange.facts.get("cleared", ())))
+    return f"not cleared: {', '.join(uncleared)}" if uncleared else None
+
+
+def _enter(exchange: Exchange, event: Event) -> str | None:
+    if event.at_us < int(exchange.facts["entry_us"]):
+        return "entry before the time notified"
+    hazardous = [g for g in event.facts["manifest"] if isinstance(g, Mapping) and g.get("hazardous")]
+    if hazardous and not exchange.facts.get("hazardous_consent"):
+        return f"hazardous goods without consent: {', '.join(str(g.get('name')) for g in hazardous)}"
+    return None
+
+
+def _append(name: str) -> Any:
+    def apply(exchange: Exchange, event: Event) -> Mapping[str, Any]:
+        entry = {**event.facts, "at_us": str(event.at_us), "by": event.by}
+        return {**exchange.facts, name: [*exchange.facts.get(name, ()), entry]}
+
+    return apply
+
+
+def _settle_claim(exchange: Exchange, event: Event) -> str | None:
+    claims = {c["claim"] for c in exchange.facts.get("claims", ())}
+    return None if event.facts["claim"] in claims else f"no claim {event.facts['claim']!r} was made"
+
+
+def _close(exchange: Exchange, event: Event) -> str | None:
+    settled = {c["claim"] for c in exchange.facts.get("settled_claims", ())}
+    open_claims = sorted({c["claim"] for c in exchange.facts.get("claims", ())} - settled)
+    return f"claims are open: {', '.join(open_claims)}" if open_claims else None
+
+
+ACCESS = LifeCycle(
+    "access",
+    "propose",
+    {
+        s.name: s
+        for s in (
+            Step(
+                "propose", (), "proposed", ("accord", "from", "to", "activity", "purpose", "craft", "period"), _propose
+            ),
+            Step("consent", ("proposed",), "decided", ("consent",), _by_host),
+            Step("refuse", ("proposed",), "refused", ("reason",), _by_host),
+            Step("clear", ("decided",), None, ("craft_id", "clearance"), _clear, _cleared),
+            Step("hazardous", ("decided",), None, ("hazardous_consent",), _by_host),
+            Step("notify_entry", ("decided",), "notified", ("entry_us", "place"), _notice),
+            Step("enter", ("notified",), "entered", ("manifest", "place"), _enter),
+            Step("incident", INSIDE, None, ("incident", "what"), None, _append("incidents")),
+            Step("claim", (*INSIDE, "departed"), None, ("claim", "amount"), None, _append("claims")),
+            Step(
+                "settle_claim",
+                (*INSIDE, "departed"),
+                None,
+                ("claim", "evidence"),
+                _settle_claim,
+                _append("settled_claims"),
+            ),
+            Step("depart", INSIDE, "departed", ("departed_at",)),
+            Step("close", ("departed",), "closed", ("closer",), _close),
+            Step("cancel", ("proposed", "decided", "notified"), "cancelled", ("reason",)),
+        )
+    },
+)

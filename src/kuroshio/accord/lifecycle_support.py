@@ -1,0 +1,184 @@
+"""Support: an order of fuel, food or repair from request to settlement, and the balance it leaves.
+
+What enters: events. What leaves: orders, balances by creditor and debtor, what fell due. An order without its minimum
+data, two different persons, a source document and a receipt cannot be made, delivered or settled: those three are
+impossible to omit. Settlement is in cash, in kind or in equal value; what is not settled within a year converts to
+cash.
+
+Amounts are integers of the smallest unit of the currency (or of the item for in kind): no rounding, no float.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kuroshio.accord.durations import add
+from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Step
+
+MINIMUM = (
+    "accord",
+    "from",
+    "to",
+    "item",
+    "quantity",
+    "unit",
+    "price_basis",
+    "unit_price",
+    "currency",
+    "payment_mode",
+    "place",
+    "date",
+    "orderer",
+)
+MODES = ("cash", "in_kind", "equal_value")
+SETTLE_WITHIN = "P1Y"
+WEAPON_ITEMS = ("weapon_system",)
+_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+
+
+def _order(exchange: Exchange, event: Event) -> str | None:
+    facts = event.facts
+    if facts["payment_mode"] not in MODES:
+        return f"payment mode {facts['payment_mode']!r} is not one of {', '.join(MODES)}"
+    for name in ("quantity", "unit_price"):
+        if not isinstance(facts[name], int) or isinstance(facts[name], bool) or facts[name] <= 0:
+            return f"{name} {facts[name]!r} is not a positive whole number"
+    if facts["from"] == facts["to"]:
+        return "provider and receiver are one party"
+    if event.party != facts["to"]:
+        return f"the order is placed by {event.party}, not by the receiving party {facts['to']}"
+    if facts["item"] in WEAPON_ITEMS:
+        return "weapon systems are outside every agreement this node handles"
+    return None
+
+
+def _accept(exchange: Exchange, event: Event) -> str | None:
+    if event.facts["acceptor"] == exchange.facts["orderer"]:
+        return "orderer and acceptor are one person"
+    if event.party != exchange.facts["from"]:
+        return f"accepted by {event.party}, not by the providing party {exchange.facts['from']}"
+    effect = event.facts["decision"]
+    if effect == "deny":
+        return f"the accord denies it: {event.facts.get('cited', 'no clause')}"
+    if effect == "decide" and not event.facts.get("consent"):
+        return "the accord asks a role, and no consent is named"
+    if effect not in ("permit", "oblige", "decide"):
+        return f"decision {effect!r} is none"
+    return None
+
+
+def _deliver(exchange: Exchange, event: Event) -> str | None:
+    if not _DIGEST.match(str(event.facts["source_document"])):
+        return "source_document is not sha256: and 64 hexadecimal digits"
+    return None if event.party == exchange.facts["from"] else "delivered by another than the provider"
+
+
+def _receipt(exchange: Exchange, event: Event) -> str | None:
+    received = event.facts["received"]
+    if not isinstance(received, int) or isinstance(received, bool) or not 0 <= received <= exchange.facts["quantity"]:
+        return f"received {received!r} is not between 0 and the quantity {exchange.facts['quantity']}"
+    return None if event.party == exchange.facts["to"] else "receipted by another than the receiver"
+
+
+def _receipted(exchange: Exchange, event: Event) -> Mapping[str, Any]:
+    value = event.facts["received"] * exchange.facts["unit_price"]
+    due_us = add(event.at_us, SETTLE_WITHIN)
+    return {
+        **exchange.facts,
+        **event.facts,
+        "value": value,
+        "settled": 0,
+        "due_us": str(due_us),
+        "mode": exchange.facts["payment_mode"],
+    }
+
+
+def _settle(exchange: Exchange, event: Event) -> str | None:
+    amount, mode = event.facts["amount"], event.facts["mode"]
+    if mode not in MODES:
+        return f"mode {mode!r} is not one of {', '.join(MODES)}"
+    if not isinstance(amount, int) or isinstance(amount, bool) or amount <= 0:
+        return f"amount {amount!r} is not a positive whole number"
+    if amount > exchange.facts["value"] - exchange.facts["settled"]:
+        return f"amount {amount} is more than is owed"
+    if mode != "cash" and event.at_us > int(exchange.facts["due_us"]):
+        return "past the due date only cash settles"
+    return None
+
+
+def _settled(exchange: Exchange, event: Event) -> Mapping[str, Any]:
+    return {**exchange.facts, "settled": exchange.facts["settled"] + event.facts["amount"]}
+
+
+def _close(exchange: Exchange, event: Event) -> str | None:
+    owed = exchange.facts["value"] - exchange.facts["settled"]
+    return f"{owed} is still owed" if owed else None
+
+
+SUPPORT = LifeCycle(
+    "support",
+    "order",
+    {
+        s.name: s
+        for s in (
+            Step("order", (), "proposed", MINIMUM, _order),
+            Step("accept", ("proposed",), "decided", ("acceptor", "decision"), _accept),
+            Step("refuse", ("proposed",), "refused", ("reason",)),
+            Step("cancel", ("proposed", "decided"), "cancelled", ("reason",)),
+            Step("deliver", ("decided",), "executed", ("source_document", "delivered_at"), _deliver),
+            Step("receipt", ("executed",), "receipted", ("received", "receiver"), _receipt, _receipted),
+            Step("settle", ("receipted",), None, ("amount", "mode", "evidence"), _settle, _settled),
+            Step("close", ("receipted",), "closed", ("closer",), _close),
+        )
+    },
+)
+
+
+def balances(orders: Iterable[Exchange]) -> dict[tuple[str, str, str], int]:
+    """What each debtor owes each creditor by currency: (creditor, debtor, currency) -> smallest units; none at zero."""
+    owed: dict[tuple[str, str, str], int] = {}
+    for order in orders:
+        left = order.facts.get("value", 0) - order.facts.get("settled", 0)
+        if left:
+            key = (order.facts["from"], order.facts["to"], order.facts["currency"])
+            owed[key] = owed.get(key, 0) + left
+    return dict(sorted(owed.items()))
+
+
+def conversions(orders: Iterable[Exchange], *, now_us: int) -> list[dict[str, Any]]:
+    """Orders past their due date and not settled: what was in kind or equal value is now due in cash."""
+    out = []
+    for order in sorted(orders, key=lambda o: o.id):
+        facts = order.facts
+        left = facts.get("value", 0) - facts.get("settled", 0)
+        if left and int(facts["due_us"]) < now_us:
+            out.append(
+                {
+                    "exchange": order.id,
+                    "creditor": facts["from"],
+                    "debtor": facts["to"],
+                    "amount": left,
+                    "currency": facts["currency"],
+                    "was": facts["mode"],
+                    "now": "cash",
+                    "due_us": int(facts["due_us"]),
+                }
+            )
+    return out
+
+
+def annual_report(orders: Iterable[Exchange], *, from_us: int, until_us: int) -> dict[str, Any]:
+    """Orders whose last event lies in a period: counts by state, value provided and settled by pair and currency."""
+    states: dict[str, int] = {}
+    pairs: dict[str, dict[str, int]] = {}
+    for order in orders:
+        if not from_us <= order.last_us < until_us:
+            continue
+        states[order.state] = states.get(order.state, 0) + 1
+        facts = order.facts
+        line = pairs.setdefault(f"{facts['from']}->{facts['to']} {facts['currency']}", {"value": 0, "settled": 0})
+        line["value"] += facts.get("value", 0)
+        line["settled"] += facts.get("settled", 0)
+    return {"states": dict(sorted(states.items())), "pairs": dict(sorted(pairs.items()))}

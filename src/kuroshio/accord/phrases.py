@@ -1,0 +1,203 @@
+"""Sentences for clauses: templates by language, filled from the file.
+
+What enters: clauses and caveats. What leaves: sentences. English has a template for every type; Japanese and Filipino
+for the types listed in their tables, and what they lack is said in English in brackets. The templates are unreviewed
+by a jurist.
+"""
+
+from __future__ import annotations
+
+from kuroshio.accord.model import Accord, Caveat, Clause, When
+from kuroshio.clock import rfc3339
+from kuroshio.schema import Obligations
+
+LANGUAGES = ("en", "ja", "fil")
+
+HEADS: dict[str, dict[str, str]] = {
+    "en": {
+        "reading": "A reading by {by}, {date}: {note}. Generated from the file; not the text of the agreement.",
+        "parties": "Between {parties} ({binding}).",
+        "treaty": "treaty",
+        "arrangement": "arrangement",
+        "state": "State: {state}.",
+        "requires": "In force only while these are: {requires}.",
+        "clauses": "What it says",
+        "history": "History",
+        "levels": "Levels",
+        "known": "known here since",
+        "conflict": "Sources disagree",
+        "caveats": "National rules",
+    },
+    "ja": {
+        "reading": "{by}による解釈（{date}）: {note}。ファイルから生成したものであり、協定の本文ではない。",
+        "parties": "当事者: {parties}（{binding}）。",
+        "treaty": "条約",
+        "arrangement": "取決め",
+        "state": "状態: {state}。",
+        "requires": "次の協定が効力を有する間に限り効力を有する: {requires}。",
+        "clauses": "内容",
+        "history": "経緯",
+        "levels": "秘密区分の対応",
+        "known": "把握日",
+        "conflict": "情報源の不一致",
+        "caveats": "各当事者の国内規則",
+    },
+    "fil": {
+        "reading": "Pagbasa ni/ng {by}, {date}: {note}. Ginawa mula sa file; hindi ito ang teksto ng kasunduan.",
+        "parties": "Sa pagitan ng {parties} ({binding}).",
+        "treaty": "tratado",
+        "arrangement": "kaayusan",
+        "state": "Katayuan: {state}.",
+        "requires": "May bisa lamang habang may bisa ang mga ito: {requires}.",
+        "clauses": "Ang nilalaman",
+        "history": "Kasaysayan",
+        "levels": "Mga antas",
+        "known": "nalaman noong",
+        "conflict": "Hindi magkatugma ang mga pinagmulan",
+        "caveats": "Mga pambansang tuntunin",
+    },
+}
+
+STATE_WORDS: dict[str, dict[str, str]] = {
+    "en": {s: s.replace("_", " ") for s in ("under_discussion", "in_force")} | {"notice": "in force, notice of
+    termination given"}, "ja": {
+        "none": "なし",
+        "under_discussion": "協議中",
+        "negotiating": "交渉中",
+        "agreed": "合意",
+        "signed": "署名済み",
+        "approved": "承認済み",
+        "in_force": "効力発生",
+        "notice": "効力あり（終了通告済み）",
+        "contested": "解釈に争いあり",
+        "suspended": "停止",
+        "terminated": "終了",
+    },
+    "fil": {
+        "none": "wala",
+        "under_discussion": "tinatalakay",
+        "negotiating": "pinag-uusapan",
+        "agreed": "napagkasunduan",
+        "signed": "nilagdaan",
+        "approved": "naaprubahan",
+        "in_force": "may bisa",
+        "notice": "may bisa, may abiso ng pagwawakas",
+        "contested": "pinagtatalunan",
+        "suspended": "suspendido",
+        "terminated": "winakasan",
+    },
+}
+
+# clause type -> template; {when} {by} {do} {within} {notify} {on}
+SENTENCES: dict[str, dict[str, str]] = {
+    "en": {
+        "permit": "May be released{when}.",
+        "oblige": "May be released only with these terms{when}: {do}.",
+        "decide": "{by} must decide{when}{within}.",
+        "deny": "Must not be released{when}.",
+        "tie.oblige": "Whoever received it passes it on only with these terms{when}: {do}.",
+        "tie.decide": "Whoever received it asks {by} first{when}{within}.",
+        "tie.deny": "Whoever received it never passes it on{when}.",
+        "duty": "On {on}, {notify} is told{within}.",
+        "duty.every": "From {on} on, a report to {notify} is due every {every}{within}.",
+        "survives": " This holds after the agreement ends.",
+        "absolute": " Nobody can lift this.",
+    },
+    "ja": {
+        "permit": "提供することができる{when}。",
+        "oblige": "次の条件を付してのみ提供することができる{when}: {do}。",
+        "decide": "{by}が決定する{when}{within}。",
+        "deny": "提供してはならない{when}。",
+        "tie.decide": "受領した側は、事前に{by}の同意を求める{when}{within}。",
+        "tie.deny": "受領した側は、第三者に提供してはならない{when}。",
+        "duty": "{on}のときは、{notify}に通報する{within}。",
+        "survives": " この義務は協定の終了後も存続する。",
+        "absolute": " 何人も免除することはできない。",
+    },
+    "fil": {
+        "permit": "Maaaring ibahagi{when}.",
+        "oblige": "Maaaring ibahagi sa mga kondisyong ito lamang{when}: {do}.",
+        "decide": "Si/ang {by} ang magpapasya{when}{within}.",
+        "deny": "Hindi maaaring ibahagi{when}.",
+        "tie.decide": "Ang tumanggap ay humihingi muna ng pahintulot kay/sa {by}{when}{within}.",
+        "tie.deny": "Ang tumanggap ay hindi kailanman magbabahagi nito{when}.",
+        "duty": "Kapag may {on}, ipaaalam kay/sa {notify}{within}.",
+        "survives": " Nananatili ito kahit matapos ang kasunduan.",
+        "absolute": " Walang makapag-aalis nito.",
+    },
+}
+CONNECT = {
+    "en": {"when": ", when {}", "and": " and ", "within": ", within {}", "at_once": ", at once", "or": " or "},
+    "ja": {"when": "（条件: {}）", "and": "、かつ", "within": "（期限: {}）", "at_once": "（直ちに）", "or": "又は"},
+    "fil": {"when": ", kapag {}", "and": " at ", "within": ", sa loob ng {}", "at_once": ", agad", "or": " o "},
+}
+OPERATORS = {
+    "en": {"eq": "is", "in": "is one of", "not_in": "is none of", "lt": "is below", "lte": "is at most", "gt": "is
+    above", "gte": "is at least"}, "ja": {"eq": "=", "in": "∈", "not_in": "∉", "lt": "<", "lte": "≦", "gt": ">", "gte":
+    "≧"}, "fil": {"eq": "ay", "in": "ay isa sa", "not_in": "ay wala sa", "lt": "ay mas mababa sa", "lte": "ay
+hanggang", "gt": "ay higit sa", "gte": "ay hindi bababa sa"}, }
+
+
+class Phrases:
+    """Sentences of one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.sentences, self.connect, self.operators = SENTENCES[language], CONNECT[language], OPERATORS[language]
+
+    def when(self, when: When) -> str:
+        """Conditions as a clause of the sentence, or nothing."""
+        if not when:
+            return ""
+        parts = []
+        for test in when:
+            value = test.value
+            if test.field == "observed_at":
+                value = rfc3339(value)
+            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            parts.append(f"{test.field} {self.operators[test.op]} {shown}")
+        return self.connect["when"].format(self.connect["and"].join(parts))
+
+    def terms(self, terms: Obligations | None) -> str:
+        """Terms as a list."""
+        if terms is None:
+            return ""
+        plain = terms.as_dict()
+        return ", ".join(f"{k} {', '.join(v) if isinstance(v, list) else v}" for k, v in plain.items())
+
+    def clause(self, clause: Clause, accord: Accord) -> str:
+        """One clause as a sentence; a type without a template is said in English in brackets."""
+        kind = clause.word
+        if clause.sticky:
+            kind = f"tie.{kind}"
+        elif kind == "duty" and clause.every is not None:
+            kind = "duty.every"
+        if kind not in self.sentences:
+            return f"[en] {Phrases('en').clause(clause, accord)}"
+        clock = clause.within or clause.answer_within
+        within = ""
+        if clock is not None:
+            within = self.connect["at_once"] if clock == "PT0S" else self.connect["within"].format(clock)
+        sentence = self.sentences[kind].format(
+            when=self.when(clause.when),
+            by=clause.by or "?",
+            do=self.terms(clause.do),
+            within=within,
+            notify=clause.notify or "?",
+            on=(clause.on or "?").replace("_", " "),
+            every=clause.every or "",
+        )
+        survives = self.sentences["survives"] if clause.survives else ""
+        return sentence + survives + (self.sentences["absolute"] if clause.absolute else "")
+
+    def caveat(self, caveat: Caveat) -> str:
+        """One national rule as a sentence."""
+        sentence = self.sentences[caveat.effect.word].format(
+            when=self.when(caveat.when), by=caveat.by or "?", do=self.terms(caveat.do), within=""
+        )
+        return sentence + (self.sentences["absolute"] if caveat.absolute else "")
+
+
+def phrases_for(language: str) -> Phrases:
+    """Sentences of a language."""
+    return Phrases(language)
