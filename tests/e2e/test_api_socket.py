@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from kuroshio.api import server_config
 from kuroshio.testing.standin import PASSWORD, USER, StandIn, build
 
+SMALL = 16_384
 SEND = {"X-Kuroshio-Request": "1"}
 
 
@@ -25,13 +27,15 @@ class Node:
     """A stand-in served from a thread on a free port."""
 
     def __init__(self, folder: Path) -> None:
-        self.standin = StandIn(ships=4000)
+        self.standin = StandIn(ships=800)
         self.app = build(folder, self.standin)
         self.server = uvicorn.Server(server_config(self.app, host="127.0.0.1", port=0))
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)  # a thin line, full after a few frames
+        self.port = listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.server.run, args=([listener],), daemon=True)
         self.thread.start()
         wait_for(lambda: self.server.started)
-        self.port = self.server.servers[0].sockets[0].getsockname()[1]
 
     def sign_in(self) -> httpx.Client:
         client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=SEND)
@@ -42,7 +46,10 @@ class Node:
     def stream(self, client: httpx.Client, **more: object) -> ClientConnection:
         cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         url = f"ws://127.0.0.1:{self.port}/api/v1/stream"
-        return connect(url, additional_headers={"Cookie": cookie}, max_size=None, compression=None, **more)
+        line = socket.socket()
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+        line.connect(("127.0.0.1", self.port))
+        return connect(url, sock=line, additional_headers={"Cookie": cookie}, max_size=None, compression=None, **more)
 
     def close(self) -> None:
         self.server.should_exit = True
@@ -72,7 +79,7 @@ def meta_of(frame: bytes) -> dict[str, str]:
 def test_a_stuck_reader_is_dropped_to_a_snapshot_and_holds_up_nobody(node: Node) -> None:
     client = node.sign_in()
     with node.stream(client, max_queue=1) as stuck, node.stream(client) as quick:
-        first = [meta_of(socket.recv(timeout=10)) for socket in (stuck, quick)]
+        first = [meta_of(line.recv(timeout=10)) for line in (stuck, quick)]
         assert [meta["kind"] for meta in first] == ["snapshot", "snapshot"]
         live = node.app.state.live
         seen = int(first[1]["seq"])
@@ -103,14 +110,14 @@ def test_a_stuck_reader_is_dropped_to_a_snapshot_and_holds_up_nobody(node: Node)
 def test_a_stream_ends_with_its_session(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kuroshio.api.routes.stream.RECHECK_S", 0.0)
     client = node.sign_in()
-    with node.stream(client) as socket:
-        assert isinstance(socket.recv(timeout=10), bytes)
+    with node.stream(client) as line:
+        assert isinstance(line.recv(timeout=10), bytes)
         client.delete("/api/v1/session")
         node.standin.advance()
 
         def read_on() -> None:
             for _ in range(100):
-                socket.recv(timeout=10)
+                line.recv(timeout=10)
                 node.standin.advance()
 
         with pytest.raises(ConnectionClosed) as caught:
@@ -122,8 +129,8 @@ def test_a_stream_ends_with_its_session(node: Node, monkeypatch: pytest.MonkeyPa
 def test_a_client_that_goes_away_leaves_nothing_behind(node: Node) -> None:
     client = node.sign_in()
     for _ in range(3):
-        with node.stream(client) as socket:
-            socket.recv(timeout=10)
+        with node.stream(client) as line:
+            line.recv(timeout=10)
     live = node.app.state.live
     wait_for(lambda: live.counts()["channels"]["own"]["subscribers"] == 0)
 

@@ -45,8 +45,11 @@ class Channel:
     clients: int = 0
     gaps: int = 0
     snapshot: tuple[int, bytes] | None = None
+    changes: int = 0  # counts changes, so that what was made meanwhile is known to be old
     lists: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
     idle: asyncio.TimerHandle | None = None
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Live:
@@ -80,10 +83,14 @@ class Live:
                         channel.gaps += 1
                     last = change.seq
                     channel.snapshot = None
+                    channel.changes += 1
                     kinds = tuple(dict.fromkeys(str(event.get("type")) for event in change.events))
                     for kind in kinds:
                         channel.lists.pop(kind, None)
-                    frame = wire.frame("delta", change.seq, change.tracks, change.removed, self.node.now_us())
+                        channel.versions[kind] = channel.versions.get(kind, 0) + 1
+                    frame = await asyncio.to_thread(
+                        wire.frame, "delta", change.seq, change.tracks, change.removed, self.node.now_us()
+                    )
                     channel.topic.publish(Step(change.seq, frame, kinds))
                 return
             except Exception as err:  # one fault of the node must not freeze every screen
@@ -91,25 +98,35 @@ class Live:
                 LOG.warning("live stream of %s starts again: %r", channel.viewpoint or "own view", err)
                 await asyncio.sleep(1.0)
 
-    def snapshot(self, viewpoint: str | None) -> tuple[int, bytes]:
+    async def snapshot(self, channel: Channel) -> tuple[int, bytes]:
         """(sequence, snapshot frame), encoded once for all who ask between two changes."""
-        channel = self._channels.get(viewpoint)
-        if channel is not None and channel.snapshot is not None:
-            return channel.snapshot
-        seq, tracks = self.node.snapshot(viewpoint)
-        frame = wire.frame("snapshot", seq, tracks, (), self.node.now_us())
-        self.snapshots_encoded += 1
-        if channel is not None and channel.task is not None and not channel.task.done():
-            channel.snapshot = (seq, frame)
-        return seq, frame
+        async with channel.making:
+            if channel.snapshot is not None:
+                return channel.snapshot
+            changes = channel.changes
+            seq, frame = await asyncio.to_thread(self._encode_snapshot, channel.viewpoint)
+            self.snapshots_encoded += 1
+            if channel.changes == changes:
+                channel.snapshot = (seq, frame)
+            return seq, frame
 
-    def text(self, channel: Channel, kind: str, seq: int) -> str:
+    def _encode_snapshot(self, viewpoint: str | None) -> tuple[int, bytes]:
+        seq, tracks = self.node.snapshot(viewpoint)
+        return seq, wire.frame("snapshot", seq, tracks, (), self.node.now_us())
+
+    async def text(self, channel: Channel, kind: str, seq: int) -> str:
         """Text frame of a kind of list, made once for all clients until it changes."""
-        body = channel.lists.get(kind)
-        if body is None:
-            body = json.dumps(self._items(channel.viewpoint, kind), ensure_ascii=False, default=str)
-            channel.lists[kind] = body
+        async with channel.making:
+            body = channel.lists.get(kind)
+            if body is None:
+                version = channel.versions.get(kind, 0)
+                body = await asyncio.to_thread(self._encode_list, channel.viewpoint, kind)
+                if channel.versions.get(kind, 0) == version:
+                    channel.lists[kind] = body
         return f'{{"type":{json.dumps(kind)},"seq":{seq},"items":{body}}}'
+
+    def _encode_list(self, viewpoint: str | None, kind: str) -> str:
+        return json.dumps(self._items(viewpoint, kind), ensure_ascii=False, default=str)
 
     def _items(self, viewpoint: str | None, kind: str) -> list[Any]:
         if kind == "info":
@@ -190,11 +207,11 @@ class Client:
         """Leave the channel."""
         self.live.leave(self.channel, self.subscription)
 
-    def start(self) -> list[bytes | str]:
+    async def start(self) -> list[bytes | str]:
         """Fresh snapshot and every list."""
-        seq, frame = self.live.snapshot(self.viewpoint)
+        seq, frame = await self.live.snapshot(self.channel)
         self.seq = seq
-        return [frame, *(self.live.text(self.channel, kind, seq) for kind in self.kinds)]
+        return [frame, *await self._texts(self.kinds)]
 
     async def next(self) -> list[bytes | str]:
         """Frames of the next change, or of a heartbeat when nothing changes."""
@@ -204,14 +221,16 @@ class Client:
             return [self._heartbeat()]
         if isinstance(step, Lapse):
             self.lapses += 1
-            return self.start()
+            return await self.start()
         if step.seq <= self.seq:
-            return [self.live.text(self.channel, kind, self.seq) for kind in step.kinds if kind in self.kinds]
+            return await self._texts(step.kinds)
         if step.seq != self.seq + 1:
-            return self.start()
+            return await self.start()
         self.seq = step.seq
-        texts = [self.live.text(self.channel, kind, step.seq) for kind in step.kinds if kind in self.kinds]
-        return [step.frame, *texts]
+        return [step.frame, *await self._texts(step.kinds)]
+
+    async def _texts(self, kinds: Iterable[str]) -> list[bytes | str]:
+        return [await self.live.text(self.channel, kind, self.seq) for kind in kinds if kind in self.kinds]
 
     def _heartbeat(self) -> bytes:
         empty = wire.SCHEMA.empty_table()

@@ -120,8 +120,9 @@ class StandIn:
     def snapshot(self, viewpoint: str | None = None) -> tuple[int, pa.Table]:
         """All ships alive, or what a party is shown of them."""
         self._check_view(viewpoint)
-        tracks = self.sea.tracks(self.tick)
-        return self.tick, tracks if viewpoint is None else seen_by(tracks, viewpoint)
+        tick = self.tick  # another thread may advance meanwhile
+        tracks = self.sea.tracks(tick)
+        return tick, tracks if viewpoint is None else seen_by(tracks, viewpoint)
 
     async def changes(self, viewpoint: str | None = None) -> AsyncIterator[Change]:
         """One change a tick from now on."""

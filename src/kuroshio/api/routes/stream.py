@@ -31,7 +31,7 @@ async def stream(websocket: WebSocket) -> None:
         if viewpoint is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", viewpoint):
             await websocket.close(CLOSE_UNKNOWN, "view.unknown")
             return
-        live.node.snapshot(viewpoint)  # refuses an unknown party before anything is set up
+        await asyncio.to_thread(live.node.snapshot, viewpoint)  # refuses an unknown party before anything is set up
         client = Client(live, viewpoint, OWN_KINDS)
     except KuroshioError as err:
         await websocket.close(_close_code(err), err.error_code)
@@ -57,7 +57,7 @@ async def _send(websocket: WebSocket, client: Client) -> None:
     loop = asyncio.get_running_loop()
     checked = loop.time()
     try:
-        await _send_all(websocket, client.start())
+        await _send_all(websocket, await client.start())
         while True:
             await _send_all(websocket, await client.next())
             if loop.time() - checked >= RECHECK_S:
