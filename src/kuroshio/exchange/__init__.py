@@ -13,11 +13,15 @@ purpose="maritime_safety", held_under=(), lineage=(), accord_version="", consent
 ``seal_record(kind, body, decision, *, outlet, terms) -> Release`` kinds: safety, order, equipment, access, policy
 ``seal_control(kind, body, *, outlet, terms) -> Release`` kinds: recall, tighten, receipt, checkpoint, cosignature
 ``receive(data, *, keys, me, now_us, verify_receipt) -> Received``
+``Desk(signer, *, secret, record, ledger, keys, verify_receipt)`` does all of it in the safe order: ``tracks``,
+``alerts``, ``record``, ``control``, ``recall``, ``receipts`` give `Parcel` values to offer to a session; ``accept``
+takes a bundle.
 ``view(groups, *, releaser, to, now_us, outlet=None, secret=b"") -> View``
 """
 
 from __future__ import annotations
 
+from kuroshio.exchange.desk import Accepted, Desk, Parcel
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.outlet import Outlet
 from kuroshio.exchange.receive import Received, partner_track_id, receive
@@ -26,8 +30,11 @@ from kuroshio.exchange.select import as_tracks
 from kuroshio.exchange.views import View, view
 
 __all__ = [
+    "Accepted",
+    "Desk",
     "Ledger",
     "Outlet",
+    "Parcel",
     "Received",
     "Terms",
     "View",

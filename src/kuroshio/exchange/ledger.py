@@ -26,7 +26,8 @@ CREATE INDEX IF NOT EXISTS sent_to ON sent(to_party, at_us);
 CREATE TABLE IF NOT EXISTS held (
   release_id TEXT PRIMARY KEY, from_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
   rows INTEGER NOT NULL, held_under TEXT NOT NULL, obligations TEXT NOT NULL, retain_until_us INTEGER,
-  refs TEXT NOT NULL, bundle BLOB, state TEXT NOT NULL, gone_us INTEGER);
+  refs TEXT NOT NULL, bundle BLOB, state TEXT NOT NULL, gone_us INTEGER, answered TEXT NOT NULL DEFAULT '');
+CREATE INDEX IF NOT EXISTS held_answer ON held(from_party) WHERE answered<>state AND state<>'expired';
 CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_until_us IS NOT NULL;
 """
 SENT, EXPIRED, HELD = "sent", "expired", "held"
@@ -162,7 +163,7 @@ class Ledger:
         if before:
             return False
         self._run(
-            "INSERT INTO held VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL)",
+            "INSERT INTO held VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,'')",
             (
                 release.release_id, header["from"], header["kind"], header["released_at_us"], header["rows"],
                 json.dumps(list(received.held_under)), json.dumps(header["obligations"], sort_keys=True),
@@ -185,7 +186,7 @@ class Ledger:
                 continue  # only the releaser may recall
             refs = set(json.loads(rows[0]["refs"])) if rows and rows[0]["state"] == HELD else set()
             self._run(
-                "INSERT INTO held VALUES (?,?,'',?,0,'[]','{}',NULL,'[]',NULL,'withdrawn',?)"
+                "INSERT INTO held VALUES (?,?,'',?,0,'[]','{}',NULL,'[]',NULL,'withdrawn',?,'')"
                 " ON CONFLICT(release_id) DO UPDATE SET bundle=NULL, refs='[]', state='withdrawn', gone_us=?",
                 (release_id, partner, now_us, now_us, now_us),
             )
@@ -219,6 +220,25 @@ class Ledger:
                 (EXPIRED, now_us, row["release_id"]),
             )
         return {partner: refs - self._still_shown(partner) for partner, refs in gone.items()}
+
+    def unanswered(self, limit: int) -> dict[str, list[tuple[str, str]]]:
+        """Per partner, (release_id, status) of what a signed receipt is still owed for."""
+        rows = self._run(
+            "SELECT release_id, from_party, state FROM held WHERE answered<>state AND state<>'expired'"
+            " ORDER BY at_us, release_id LIMIT ?",
+            (limit,),
+        )
+        found: dict[str, list[tuple[str, str]]] = {}
+        for row in rows:
+            status = WITHDRAWN if row["state"] == WITHDRAWN else RECEIVED
+            found.setdefault(row["from_party"], []).append((row["release_id"], status))
+        return found
+
+    def mark_answered(self, answers: Iterable[tuple[str, str]]) -> None:
+        """A receipt of that status is on its way."""
+        for release_id, status in answers:
+            state = WITHDRAWN if status == WITHDRAWN else HELD
+            self._run("UPDATE held SET answered=? WHERE release_id=?", (state, release_id))
 
     def holding(self, release_id: str) -> dict[str, Any] | None:
         """What is held of a partner's release; None when it never came."""

@@ -38,6 +38,7 @@ from kuroshio.record.verify import (
     verify_receipt,
     verify_release,
 )
+from kuroshio.record.witness import WitnessDesk
 from kuroshio.schema.signing import Signer
 
 
@@ -57,6 +58,7 @@ __all__ = [
     "Report",
     "Signature",
     "Witness",
+    "WitnessDesk",
     "cosign",
     "fsck",
     "open_log",

@@ -1,0 +1,277 @@
+"""The exchange desk of one node: every step from a decision to a parcel for a partner, and from a parcel to rows.
+
+What enters: rows with decisions, bundles from partners. What leaves: `Parcel` values to offer to a session, and
+`Accepted` values to apply to the picture. The order within is what makes it safe: sealed, on record and durable,
+in the ledger, and only then a parcel; verified, held and durable, and only then rows. The record is handed in, so
+that this room imports none of its siblings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from kuroshio.errors import VerificationError
+from kuroshio.exchange.ledger import Ledger
+from kuroshio.exchange.outlet import Outlet
+from kuroshio.exchange.receive import Received, receive
+from kuroshio.exchange.seal import Terms, seal_alerts, seal_control, seal_record, seal_tracks
+from kuroshio.schema import Decision
+from kuroshio.schema.release import Receipt, Release
+from kuroshio.schema.signing import KeyRing, Signer
+
+MAX_RECEIPTS = 500
+
+
+class RecordLog(Protocol):
+    """What the desk needs of a record; `record.Log` is one."""
+
+    def append(self, leaves: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Durable numbers of leaves."""
+        ...
+
+    def publish(self) -> object:
+        """Sign a checkpoint over all leaves."""
+        ...
+
+    def receipt(self, seq: int) -> dict[str, Any]:
+        """Proof of one leaf."""
+        ...
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A bundle ready to be offered to the session with a partner: ``session.offer(kind, release_id, data, now_us)``."""
+
+    to: str
+    kind: str
+    release_id: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a bundle changes here.
+
+    Parameters
+    ----------
+    received
+        The verified release; None when it was held already or recalled before it came.
+    gone
+        References of the partner's tracks that must leave the picture.
+    body
+        Fields of a control statement or record; None for tables.
+    """
+
+    kind: str
+    received: Received | None
+    gone: frozenset[str] = frozenset()
+    body: Mapping[str, Any] | None = None
+
+
+class Desk:
+    """Releases out and in for one party.
+
+    Parameters
+    ----------
+    signer
+        Key of the party.
+    secret
+        Secret of references, shifts and salts (``KeyFolder.secret``).
+    record
+        The node's record.
+    ledger
+        What became of each release.
+    keys
+        Gives the keys trusted now.
+    verify_receipt
+        Holds that the sender's record has a release: (release, now_us); ``record.ReceiptVerifier`` is one.
+    """
+
+    def __init__(
+        self,
+        signer: Signer,
+        *,
+        secret: bytes,
+        record: RecordLog,
+        ledger: Ledger,
+        keys: Callable[[], KeyRing],
+        verify_receipt: Callable[[Release, int], None],
+    ) -> None:
+        self.me, self._signer, self._secret = signer.party, signer, secret
+        self._record, self.ledger, self._keys, self._verify = record, ledger, keys, verify_receipt
+        self._outlets: dict[str, Outlet] = {}
+
+    def outlet(self, partner: str) -> Outlet:
+        """Memory of what a partner has been given; after a restart no time bucket is used twice."""
+        known = self._outlets.get(partner)
+        if known is None:
+            resume = self.ledger.last_release_us(partner)
+            known = self._outlets[partner] = Outlet(partner, self._secret, resume_after_us=resume)
+        return known
+
+    # -- out
+
+    def tracks(self, tracks: pa.Table, decision: Decision, *, to: str, now_us: int, **terms: Any) -> Parcel | None:
+        """Parcel of the TRACKS rows that are due under one decision; None when none is. Terms as in `seal_tracks`.
+
+        Raises
+        ------
+        ReleaseRefused
+            When the decision does not flow.
+        StoreError
+            When the record cannot take the leaf: then nothing leaves.
+        """
+        release = seal_tracks(
+            tracks,
+            decision,
+            releaser=self.me,
+            to=to,
+            now_us=now_us,
+            signer=self._signer,
+            outlet=self.outlet(to),
+            **terms,
+        )
+        if release is None:
+            return None
+        [parcel] = self._enter([release])
+        return parcel
+
+    def alerts(self, alerts: pa.Table, decision: Decision, *, to: str, now_us: int, **terms: Any) -> Parcel | None:
+        """Parcel of ALERTS rows under one decision; None when none is due."""
+        release = seal_alerts(alerts, decision, outlet=self.outlet(to), terms=self._terms(to, now_us, terms))
+        return self._enter([release])[0] if release is not None else None
+
+    def record(
+        self, kind: str, body: Mapping[str, Any], decision: Decision, *, to: str, now_us: int, **terms: Any
+    ) -> Parcel:
+        """Parcel of one record: safety, order, equipment, access, policy."""
+        release = seal_record(kind, body, decision, outlet=self.outlet(to), terms=self._terms(to, now_us, terms))
+        return self._enter([release])[0]
+
+    def control(self, kind: str, body: Mapping[str, Any], *, to: str, now_us: int) -> Parcel:
+        """Parcel of a protocol statement: recall, tighten, receipt, checkpoint, cosignature."""
+        release = seal_control(kind, body, outlet=self.outlet(to), terms=self._terms(to, now_us, {}))
+        return self._enter([release])[0]
+
+    def _terms(self, to: str, now_us: int, more: Mapping[str, Any]) -> Terms:
+        return Terms(self.me, to, now_us, self._signer, **more)
+
+    def _enter(self, releases: Sequence[Release]) -> list[Parcel]:
+        """On record and in the ledger first: a crash after this loses a parcel the partner can name as a gap."""
+        seqs = self._record.append([release.leaf() for release in releases])
+        self._record.publish()
+        parcels = []
+        for release, seq in zip(releases, seqs, strict=True):
+            self.ledger.sealed(release)
+            data = release.with_receipt(self._record.receipt(seq)).to_bytes()
+            parcels.append(Parcel(release.to, release.kind, release.release_id, data))
+        return parcels
+
+    def recall(self, release_id: str, *, by: str, reason: str, now_us: int) -> Parcel:
+        """Withdraw a release: in the ledger as withdrawn, on record, and a parcel the partner must confirm.
+
+        Raises
+        ------
+        NotFound
+            When this node made no such release.
+        """
+        row = self.ledger.recall(release_id, by=by, reason=reason, now_us=now_us)
+        body = {"release_ids": [release_id], "reason": _word(reason), "at_us": now_us}
+        return self.control("recall", body, to=row["to_party"], now_us=now_us)
+
+    def receipts(self, now_us: int, *, to: str | None = None) -> list[Parcel]:
+        """Parcels with signed receipts for everything taken or withdrawn and not yet answered."""
+        parcels = []
+        for partner, answers in self.ledger.unanswered(MAX_RECEIPTS).items():
+            if to is not None and partner != to:
+                continue
+            signed = [
+                Receipt(release_id, self.me, partner, status, now_us).signed(self._signer).as_dict()
+                for release_id, status in answers
+            ]
+            parcels.append(self.control("receipt", {"receipts": signed}, to=partner, now_us=now_us))
+        return parcels
+
+    def answered(self, parcel: Parcel) -> None:
+        """The session has a parcel of receipts durably: they need not be made again."""
+        body = Release.from_bytes(parcel.data)
+        self.ledger.mark_answered(_receipt_ids(body))
+
+    # -- in
+
+    def accept(self, partner: str, data: bytes, now_us: int) -> Accepted:
+        """Take a bundle that came from a partner's stream; durable when it returns. Taking it twice changes nothing.
+
+        Raises
+        ------
+        VerificationError
+            When any check fails, or the bundle is another party's.
+        StoreError
+            When it cannot be kept now.
+        """
+        keys = self._keys()
+        got = receive(
+            data, keys=keys, me=self.me, now_us=now_us, verify_receipt=lambda release: self._verify(release, now_us)
+        )
+        if got.partner != partner:
+            raise VerificationError(f"{partner} brought a release of {got.partner}", code="exchange.stranger")
+        if got.kind == "recall":
+            return self._recalled(got, now_us)
+        if got.kind == "tighten":
+            body = got.body or {}
+            self.ledger.tighten(body["release_ids"], partner, int(body["retain_until_us"]))
+            return Accepted(got.kind, got, body=body)
+        if got.kind == "receipt":
+            return self._receipted(got, keys, now_us)
+        if got.kind in ("checkpoint", "cosignature"):
+            return Accepted(got.kind, got, body=got.body)
+        new = self.ledger.hold(got)
+        return Accepted(got.kind, got if new else None, body=got.body)
+
+    def _recalled(self, got: Received, now_us: int) -> Accepted:
+        body = got.body or {}
+        gone = self.ledger.withdraw(body["release_ids"], got.partner, now_us=now_us)
+        return Accepted(got.kind, got, frozenset().union(*gone.values()), body)
+
+    def _receipted(self, got: Received, keys: KeyRing, now_us: int) -> Accepted:
+        body = got.body or {}
+        receipts = [Receipt.from_dict(value) for value in body["receipts"]]
+        for receipt in receipts:
+            if receipt.by != got.partner or receipt.to != self.me:
+                raise VerificationError(
+                    f"a receipt by {receipt.by} from {got.partner}", code="exchange.receipt_stranger"
+                )
+            receipt.verify(keys, now_us=now_us)
+            self.ledger.release(receipt.release_id)
+        self._record.append(
+            [
+                {"kind": "receipt_of", "release_id": r.release_id, "by": r.by, "status": r.status, "at_us": r.at_us,
+                 "key_id": r.key_id, "signature": r.signature.hex()}
+                for r in receipts
+            ]
+        )  # fmt: skip
+        for receipt in receipts:
+            self.ledger.receipted(receipt)
+        return Accepted(got.kind, got, body=body)
+
+    def expire(self, now_us: int) -> dict[str, set[str]]:
+        """Carry out retention: per partner, references of tracks that must leave the picture."""
+        return self.ledger.expire(now_us)
+
+
+def _receipt_ids(release: Release) -> list[tuple[str, str]]:
+    plain = pa.decompress(
+        release.payload, decompressed_size=int(release.fields["payload_bytes"]), codec="zstd", asbytes=True
+    )
+    return [(r["release_id"], r["status"]) for r in json.loads(plain)["receipts"]]
+
+
+def _word(text: str) -> str:
+    """A reason as one word of the record's alphabet."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in text)[:200]
+    return kept or "unstated"
