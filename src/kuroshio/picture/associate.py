@@ -9,17 +9,17 @@ Jonker, Volgenant, Computing 1987 (shortest augmenting paths).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from kuroshio.picture.compiled import inner, kernel
 from kuroshio.units import FloatArray, IntArray
 
 DENSE_MAX = 48  # rows of a component solved densely
 FORBIDDEN = 1e6
 
 
-@njit(cache=True, nogil=True)
+@inner
 def solve_dense(cost):  # type: ignore[no-untyped-def]
     """Column of each row in the cheapest assignment of all rows; rows <= columns."""
     n, m = cost.shape
@@ -59,7 +59,7 @@ def solve_dense(cost):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _root(parent, a):  # type: ignore[no-untyped-def]
     while parent[a] != a:
         parent[a] = parent[parent[a]]
@@ -67,7 +67,7 @@ def _root(parent, a):  # type: ignore[no-untyped-def]
     return a
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _components(track, plot, n_rows, n_plots):  # type: ignore[no-untyped-def]
     """(local row of each pair, pairs in order of component, border of each component)."""
     n = len(track)
@@ -99,7 +99,7 @@ def _components(track, plot, n_rows, n_plots):  # type: ignore[no-untyped-def]
     return row, rows, order, border
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _solve_component(pairs, row, plot, cost, local_row, local_plot, chosen):  # type: ignore[no-untyped-def]
     """Solve one component densely; False when it is too large. The local maps are left as they were."""
     n = m = 0
@@ -129,7 +129,7 @@ def _solve_component(pairs, row, plot, cost, local_row, local_plot, chosen):  # 
     return small
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def assign_small(track, plot, cost, n_rows, n_plots):  # type: ignore[no-untyped-def]
     """(pair of each plot or -1, number of each pair's unsolved component or 0)."""
     chosen = np.full(n_plots, -1, np.int64)

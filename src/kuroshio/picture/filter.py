@@ -12,8 +12,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from kuroshio.picture.compiled import inner
 from kuroshio.picture.motion import move, predict_packed, process_noise, turn_axes
 from kuroshio.units import FloatArray, IntArray
 
@@ -42,7 +42,7 @@ class Kin(NamedTuple):
     t_us: IntArray
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner
 def gauss_loglik(s0, s1, s2, de, dn):  # type: ignore[no-untyped-def]
     """(d2, log density) of a two-dimensional innovation with covariance (s0 s1; s1 s2)."""
     det = s0 * s2 - s1 * s1
@@ -50,7 +50,7 @@ def gauss_loglik(s0, s1, s2, de, dn):  # type: ignore[no-untyped-def]
     return d2, -0.5 * d2 - 0.5 * math.log(det) - LOG_2PI
 
 
-@njit(cache=True, nogil=True)
+@inner
 def update_position(x, p, ze, zn, r0, r1, r2):  # type: ignore[no-untyped-def]
     """Kalman update of one model by a position."""
     s0, s1, s2 = p[0] + r0, p[1] + r1, p[4] + r2
@@ -78,7 +78,7 @@ def update_position(x, p, ze, zn, r0, r1, r2):  # type: ignore[no-untyped-def]
     p[9] -= kd0 * d0 + kd1 * d1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def update_velocity(x, p, zve, zvn, rv):  # type: ignore[no-untyped-def]
     """Kalman update of one model by a velocity with variance ``rv`` in each component."""
     s0, s1, s2 = p[7] + rv, p[8], p[9] + rv
@@ -106,7 +106,7 @@ def update_velocity(x, p, zve, zvn, rv):  # type: ignore[no-untyped-def]
     p[9] -= kd0 * c1 + kd1 * d1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def start_state(kin, i, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[no-untyped-def]
     """Begin row ``i`` at a position with velocity variance ``rv``."""
     kin.lat[i], kin.lon[i], kin.ve[i], kin.vn[i], kin.mu[i], kin.t_us[i] = lat, lon, ve, vn, MU_BIRTH, t_us
@@ -121,7 +121,7 @@ def start_state(kin, i, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore
         kin.pc[i, k] = kin.p[i, 0, k]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _mix(kin, i, w0, w1, out_x, out_p):  # type: ignore[no-untyped-def]
     """Moment-matched mixture of the two models of row ``i``."""
     x, p = kin.x[i], kin.p[i]
@@ -135,7 +135,7 @@ def _mix(kin, i, w0, w1, out_x, out_p):  # type: ignore[no-untyped-def]
             n += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _collapse(kin, i, w):  # type: ignore[no-untyped-def]
     """Combine the models of row ``i`` and move the plane's origin to the combined position."""
     mean = w[3]
@@ -154,7 +154,7 @@ def _collapse(kin, i, w):  # type: ignore[no-untyped-def]
         turn_axes(kin.x[i, 1], kin.p[i, 1], turn)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def imm_update(kin, i, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # type: ignore[no-untyped-def]
     """d2 of the update of row ``i`` by a position (and velocity) at ``t_us``, not before its time of validity.
 
@@ -204,7 +204,7 @@ def imm_update(kin, i, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w): 
     return d2
 
 
-@njit(cache=True, nogil=True)
+@inner
 def predictive(kin, i, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-untyped-def]
     """(d2 under the manoeuvring model, log density of the mixture) of a position ``dt`` seconds away."""
     pc = kin.pc[i]

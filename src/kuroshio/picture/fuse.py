@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
+from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.grid import build, near
 from kuroshio.picture.lifecycle import live_rows, predict_rows
 from kuroshio.picture.motion import local_offset, move
@@ -40,7 +40,7 @@ _STATE: tuple[str, ...] = ("lat_deg", "lon_deg", "ve_mps", "vn_mps", "cov_ee_m2"
 _STATE += ("cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2")
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def advance(state, t_us, at_us):  # type: ignore[no-untyped-def]
     """(rows, 10) states (as `predict_rows` gives) moved from their own times to ``at_us``."""
     out = state.copy()
@@ -57,7 +57,7 @@ def advance(state, t_us, at_us):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _d2(a, b):  # type: ignore[no-untyped-def]
     """Distance of two states in place and velocity, errors taken as independent."""
     e, n = local_offset(a[0], a[1], b[0], b[1])
@@ -68,7 +68,7 @@ def _d2(a, b):  # type: ignore[no-untyped-def]
     return d + (v2 * ve * ve - 2.0 * v1 * ve * vn + v0 * vn * vn) / (v0 * v2 - v1 * v1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_own(own, own_mmsi, own_ex, theirs, mmsi, ex):  # type: ignore[no-untyped-def]
     """(index of the best own track or -1, d2, True when the MMSIs are equal) for each partner's track."""
     n = len(theirs)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from kuroshio.picture.compiled import kernel
 from kuroshio.picture.filter import predictive
-from kuroshio.picture.grid import build, near
+from kuroshio.picture.grid import build, coarse_map, maybe_near, near
 from kuroshio.picture.identity import REFUSED, REPLAYED, STARTED, TOO_OLD, UPDATED, note_report
 from kuroshio.picture.journal import EV_CONFIRMED, write_event, write_update
 from kuroshio.picture.late import LATE_OK, apply_report, insert_late
@@ -24,11 +24,11 @@ from kuroshio.picture.table import CONFIRMED, CTL_FREE, TENTATIVE, take_row
 
 CELL_M = 2000.0
 RADIUS_MAX_M = 6 * CELL_M
-EDGE_OUT_M, EDGE_IN_M = 8000.0, 2000.0  # pairs looked for beyond the coverage, misses not counted near its edge
+EDGE_IN_M = 2000.0  # misses are not counted this near the edge of the coverage
 NEAR_MAX = 4096
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gate_frame(kin, life, rows, obs, idx, sensor, rules, motion):  # type: ignore[no-untyped-def]
     """(track row, plot, cost, d2) of each candidate pair.
 
@@ -58,14 +58,11 @@ def gate_frame(kin, life, rows, obs, idx, sensor, rules, motion):  # type: ignor
     n = 0
     base = math.log(sensor[4]) - sensor[3] - math.log(1.0 - sensor[4])
     g = math.sqrt(rules.gate)
-    cos0 = math.cos(math.radians(sensor[0])) if sensor[2] > 0 else 1.0
+    coarse = coarse_map(plat, plon)
     for i in rows:
         dt = (mid - kin.t_us[i]) * 1e-6
-        if sensor[2] > 0:
-            far = (sensor[2] + EDGE_OUT_M) / 110_000.0
-            dlon = abs(kin.lon[i] - sensor[1])
-            if abs(kin.lat[i] - sensor[0]) > far or min(dlon, 360.0 - dlon) * cos0 > far * 1.3:
-                continue
+        if not maybe_near(coarse, kin.lat[i], kin.lon[i]):
+            continue
         pc = kin.pc[i]
         high = process_noise(dt, motion.q1)[0]
         pee = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + high
@@ -91,7 +88,7 @@ def gate_frame(kin, life, rows, obs, idx, sensor, rules, motion):  # type: ignor
     return track[:n], plot[:n], cost[:n], dist[:n]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def in_coverage(kin, rows, t_us, sensor):  # type: ignore[no-untyped-def]
     """True for rows that at ``t_us`` are well inside the sensor's coverage."""
     out = np.zeros(len(rows), np.bool_)
@@ -108,7 +105,7 @@ def in_coverage(kin, rows, t_us, sensor):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def apply_frame(  # type: ignore[no-untyped-def]
     kin, life, ring, log, ctl, obs, idx, pair, track, cost, dist, src, scan, miss_llr, rules, motion, w, out
 ):
@@ -163,7 +160,7 @@ def apply_frame(  # type: ignore[no-untyped-def]
     return hit[:n]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def begin_tracks(kin, life, ring, ctl, free, obs, idx, pair, src, scan, rules, motion, w, out):  # type: ignore[no-untyped-def]
     """Rows begun from the frame's plots that no track took."""
     born = np.empty(len(idx), np.int64)

@@ -10,9 +10,30 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from kuroshio.geo import metres_per_degree
+from kuroshio.picture.compiled import inner, kernel
 
 M_PER_DEG = 111_319.49  # equatorial degree on WGS 84: cells err to the larger side
+
+
+COARSE_M = 16_000.0
+COARSE_MAX = 128  # cells a side
+COARSE_LAT_MAX = 80.0
+
+
+class Coarse(NamedTuple):
+    """A flat map of large cells around a frame: which cells have a point in them or beside them.
+
+    ``occupied`` is (side, side); ``lat``/``lon`` its centre, ``east``/``north`` metres per degree there. An empty
+    map (side 0) says nothing: every place may be near.
+    """
+
+    occupied: Any
+    lat: float
+    lon: float
+    east: float
+    north: float
 
 
 class Grid(NamedTuple):
@@ -24,20 +45,20 @@ class Grid(NamedTuple):
     cell_deg: float
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner
 def columns(row, cell_deg):  # type: ignore[no-untyped-def]
     """Number of cells in a row."""
     lat = min(abs(row * cell_deg - 90.0), abs((row + 1) * cell_deg - 90.0))
     return max(1, int(360.0 * math.cos(math.radians(min(lat, 90.0))) / cell_deg))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner
 def hash_cell(row, col, mask):  # type: ignore[no-untyped-def]
     """Slot of a cell."""
     return ((row * 73856093) ^ (col * 19349663)) & mask
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner
 def cell_of(lat, lon, cell_deg):  # type: ignore[no-untyped-def]
     """(row, column) of a position."""
     row = int((lat + 90.0) / cell_deg)
@@ -45,7 +66,7 @@ def cell_of(lat, lon, cell_deg):  # type: ignore[no-untyped-def]
     return row, int((lon + 180.0) / 360.0 * n) % n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def build(lat, lon, use, cell_m):  # type: ignore[no-untyped-def]
     """Grid over the points where ``use``."""
     bits = 4
@@ -64,7 +85,7 @@ def build(lat, lon, use, cell_m):  # type: ignore[no-untyped-def]
     return Grid(head, link, mask, cell_deg)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def near(grid, lat, lon, radius_m, plat, plon, out):  # type: ignore[no-untyped-def]
     """Number of points written to ``out`` whose cells touch the box of ``radius_m`` around a position.
 
@@ -94,3 +115,42 @@ def near(grid, lat, lon, radius_m, plat, plon, out):  # type: ignore[no-untyped-
                     n += 1
                 j = grid.next[j]
     return n
+
+
+@kernel
+def coarse_map(plat, plon):  # type: ignore[no-untyped-def]
+    """Coarse map of the points; empty near the poles and where they spread too far."""
+    lat, lon = plat[0], plon[0]
+    east, north = metres_per_degree(lat)
+    most = 0.0
+    for q in range(len(plat)):
+        de = abs((plon[q] - lon + 180.0) % 360.0 - 180.0) * east
+        most = max(most, de, abs(plat[q] - lat) * north)
+    half = int(most / COARSE_M) + 2
+    side = 2 * half + 1
+    if side > COARSE_MAX or abs(lat) > COARSE_LAT_MAX:
+        return Coarse(np.zeros((0, 0), np.bool_), lat, lon, east, north)
+    occupied = np.zeros((side, side), np.bool_)
+    for q in range(len(plat)):
+        x = math.floor(((plon[q] - lon + 180.0) % 360.0 - 180.0) * east / COARSE_M) + half
+        y = math.floor((plat[q] - lat) * north / COARSE_M) + half
+        for a in range(max(x - 1, 0), min(x + 2, side)):
+            for b in range(max(y - 1, 0), min(y + 2, side)):
+                occupied[a, b] = True
+    return Coarse(occupied, lat, lon, east, north)
+
+
+@inner
+def maybe_near(coarse, lat, lon):  # type: ignore[no-untyped-def]
+    """False when no point of the map is within `COARSE_M` (less the map's distortion) of a place."""
+    side = coarse.occupied.shape[0]
+    if side == 0:
+        return True
+    dlon = lon - coarse.lon
+    if dlon > 180.0:
+        dlon -= 360.0
+    elif dlon < -180.0:
+        dlon += 360.0
+    x = math.floor(dlon * coarse.east / COARSE_M) + side // 2
+    y = math.floor((lat - coarse.lat) * coarse.north / COARSE_M) + side // 2
+    return 0 <= x < side and 0 <= y < side and coarse.occupied[x, y]

@@ -11,8 +11,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.filter import predictive
 from kuroshio.picture.grid import near
 from kuroshio.picture.journal import (
@@ -116,7 +116,7 @@ class Candidates(NamedTuple):
     forbidden: IntArray
 
 
-@njit(cache=True, nogil=True)
+@inner
 def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untyped-def]
     """The report moved from the antenna to the ship's centre; without heading or size its variance grows instead."""
     for k in range(8):
@@ -137,7 +137,7 @@ def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untype
     out[0], out[1] = lat, lon
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take_claim(life, i, mmsi, statics):  # type: ignore[no-untyped-def]
     """Give a row what is known of its MMSI."""
     k = np.searchsorted(statics.mmsi, mmsi)
@@ -146,7 +146,7 @@ def take_claim(life, i, mmsi, statics):  # type: ignore[no-untyped-def]
         life.fit[i, 0], life.fit[i, 1], life.fit[i, 2] = statics.fit[k, 0], statics.fit[k, 1], statics.fit[k, 2]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def note_report(life, i, j, obs, z):  # type: ignore[no-untyped-def]
     """Keep what a keyed report says beside its position."""
     kind, t_us = obs.kind[j], obs.t_us[j]
@@ -169,7 +169,7 @@ def note_report(life, i, j, obs, z):  # type: ignore[no-untyped-def]
     life.sources[i] |= np.int64(1) << obs.source[j]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _choose(kin, life, keys, obs, j, zz, rules, motion):  # type: ignore[no-untyped-def]
     """(row of the MMSI that agrees best or -1, its d2, last row of the MMSI that does not agree or -1)."""
     slot = find_key(keys, obs.mmsi[j])
@@ -190,7 +190,7 @@ def _choose(kin, life, keys, obs, j, zz, rules, motion):  # type: ignore[no-unty
     return best, bd, other
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _forbidden(pairs, uid, mmsi):  # type: ignore[no-untyped-def]
     for k in range(len(pairs)):  # noqa: SIM110 - numba has no generators
         if pairs[k, 0] == uid and pairs[k, 1] == mmsi:
@@ -198,7 +198,7 @@ def _forbidden(pairs, uid, mmsi):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _find_unbound(kin, life, cand, obs, j, zz, rules, motion, box):  # type: ignore[no-untyped-def]
     """Row of the only track of plots that fits an unknown report in place and velocity, or -1."""
     if len(cand.rows) == 0:
@@ -231,7 +231,7 @@ def _find_unbound(kin, life, cand, obs, j, zz, rules, motion, box):  # type: ign
     return found if n_fit == 1 else -1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _feed(kin, life, ring, log, ctl, obs, j, i, zz, rules, motion, w):  # type: ignore[no-untyped-def]
     """(outcome code, d2) of a report given to a row."""
     t_us = obs.t_us[j]
@@ -257,7 +257,7 @@ def _feed(kin, life, ring, log, ctl, obs, j, i, zz, rules, motion, w):  # type: 
     return UPDATED, d2
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _confirm_named(life, log, ctl, i, t_us):  # type: ignore[no-untyped-def]
     if life.status[i] == TENTATIVE and life.fed[i, 0] + life.fed[i, 3] + life.fed[i, 4] >= 2:
         life.status[i] = CONFIRMED
@@ -266,7 +266,7 @@ def _confirm_named(life, log, ctl, i, t_us):  # type: ignore[no-untyped-def]
         life.status[i] = CONFIRMED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keyed_run(kin, life, keys, ring, log, ctl, free, obs, a, b, out, cand, statics, rules, motion, w, full):  # type: ignore[no-untyped-def]
     """Index of the first report not processed: all of ``[a, b)`` unless rows, keys or log run out.
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
+from kuroshio.picture.compiled import kernel
 from kuroshio.picture.identity import Obs
 from kuroshio.picture.model import SENSOR_KINDS, TrackerConfig
 from kuroshio.schema import OBSERVATIONS
@@ -80,7 +80,7 @@ class Sources:
         return self._code[name]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _admit(ids, old, new, count, fresh):  # type: ignore[no-untyped-def]
     """Number of identities read before ``new`` was full; ``fresh`` marks those never seen."""
     mask = len(new) - 1

@@ -10,8 +10,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.table import CTL_EVENTS, CTL_LOG
 from kuroshio.units import FloatArray, IntArray
 
@@ -111,14 +111,14 @@ def ensure(log: Log, ctl: Any, updates: int, events: int) -> Log:
     return Log(wider(log.ints, used, updates), wider(log.floats, used, updates), wider(log.events, told, events))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def exist_logodds(life, i):  # type: ignore[no-untyped-def]
     """Log odds that something is there: plots by their likelihood ratio, named reports by count."""
     named = min(KEYED_LOGODDS * (life.fed[i, 0] + life.fed[i, 3] + life.fed[i, 4]), KEYED_LOGODDS_MAX)
     return max(life.llr[i], named) if named > 0 else life.llr[i]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def write_update(log, ctl, kin, life, i):  # type: ignore[no-untyped-def]
     """One line of the present state of a row."""
     k = ctl[CTL_LOG]
@@ -146,7 +146,7 @@ def write_update(log, ctl, kin, life, i):  # type: ignore[no-untyped-def]
     ctl[CTL_LOG] = k + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def write_event(log, ctl, t_us, uid, kind, a, b):  # type: ignore[no-untyped-def]
     """One line of a track's story."""
     k = ctl[CTL_EVENTS]

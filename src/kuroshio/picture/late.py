@@ -9,15 +9,15 @@ is older than the report. It never creates a track. Measured against treating a 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.filter import imm_update, start_state
 from kuroshio.picture.motion import local_offset
 
 LATE_OK, LATE_DUPLICATE, LATE_TOO_OLD = 1, 2, 3
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _save_state(kin, i, out):  # type: ignore[no-untyped-def]
     out[0], out[1], out[2], out[3], out[4] = kin.lat[i], kin.lon[i], kin.mu[i], kin.ve[i], kin.vn[i]
     for m in range(2):
@@ -27,7 +27,7 @@ def _save_state(kin, i, out):  # type: ignore[no-untyped-def]
             out[13 + 10 * m + k] = kin.p[i, m, k]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _load_state(kin, i, state, t_us):  # type: ignore[no-untyped-def]
     kin.lat[i], kin.lon[i], kin.mu[i], kin.ve[i], kin.vn[i] = state[0], state[1], state[2], state[3], state[4]
     kin.t_us[i] = t_us
@@ -38,7 +38,7 @@ def _load_state(kin, i, state, t_us):  # type: ignore[no-untyped-def]
             kin.p[i, m, k] = state[13 + 10 * m + k]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def remember(kin, ring, i, t_us, obs_id, z):  # type: ignore[no-untyped-def]
     """Keep a report before it is applied; at the start of a half the state before it is kept too."""
     size = ring.t_us.shape[1]
@@ -57,7 +57,7 @@ def remember(kin, ring, i, t_us, obs_id, z):  # type: ignore[no-untyped-def]
     ring.pushed[i] = n + 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def apply_report(kin, ring, i, t_us, obs_id, z, birth_rv, motion, w):  # type: ignore[no-untyped-def]
     """d2 of a report applied in order: remembered, then filtered; the first one of a row begins it.
 
@@ -73,7 +73,7 @@ def apply_report(kin, ring, i, t_us, obs_id, z, birth_rv, motion, w):  # type: i
     return imm_update(kin, i, t_us, e, n, z[2], z[3], z[4], has_v, z[5], z[6], z[7], motion, w)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def seed(kin, ring, i):  # type: ignore[no-untyped-def]
     """Begin a row's memory with its present state, as if one report had said it."""
     pc = kin.pc[i]
@@ -82,7 +82,7 @@ def seed(kin, ring, i):  # type: ignore[no-untyped-def]
     remember(kin, ring, i, kin.t_us[i], -np.int64(1), z)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def known(ring, i, obs_id):  # type: ignore[no-untyped-def]
     """True when the row's ring holds the report."""
     for k in range(min(ring.pushed[i], ring.t_us.shape[1])):  # noqa: SIM110 - numba has no generators
@@ -91,7 +91,7 @@ def known(ring, i, obs_id):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)
+@inner
 def insert_late(kin, ring, i, t_us, obs_id, z, birth_rv, motion, w):  # type: ignore[no-untyped-def]
     """Outcome code of a report put before the row's newest ones, by replay from the right checkpoint."""
     if known(ring, i, obs_id):

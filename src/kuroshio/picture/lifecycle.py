@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from kuroshio.picture.compiled import kernel
 from kuroshio.picture.identity import Rules
 from kuroshio.picture.journal import write_update
 from kuroshio.picture.model import AIS, RADAR, VMS, TrackerConfig
@@ -40,7 +40,7 @@ def rules_of(config: TrackerConfig) -> Rules:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def predict_rows(kin, rows, t_us, motion):  # type: ignore[no-untyped-def]
     """(rows, 10) state at a time: lat, lon, ve, vn and covariance ee, en, nn, vee, ven, vnn."""
     out = np.empty((len(rows), 10))
@@ -60,7 +60,7 @@ def predict_rows(kin, rows, t_us, motion):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def write_predicted(log, ctl, kin, life, rows, t_us, status, successor, motion):  # type: ignore[no-untyped-def]
     """One line a row with its state at a time; ``status`` and ``successor`` (0: none) override the row's where > 0."""
     state = predict_rows(kin, rows, t_us, motion)

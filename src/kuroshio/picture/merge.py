@@ -7,8 +7,8 @@ scan of one radar saw separately are two ships, and two live MMSIs are never joi
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.grid import build, near
 from kuroshio.picture.model import AIS
 from kuroshio.picture.motion import local_offset, move, predict_packed
@@ -18,7 +18,7 @@ from kuroshio.units import IntArray
 NEAR_MAX = 1024
 
 
-@njit(cache=True, nogil=True)
+@inner
 def distance_4d(p, d):  # type: ignore[no-untyped-def]
     """D' P^-1 d for a packed 4 x 4 covariance, by Cholesky; inf when it is not positive definite."""
     a = np.empty((4, 4))
@@ -48,7 +48,7 @@ def distance_4d(p, d):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def close_pairs(kin, life, rows, t_us, radius_m, max_d2, motion):  # type: ignore[no-untyped-def]
     """(pairs, 2) rows that could be one ship at a time."""
     n = len(rows)

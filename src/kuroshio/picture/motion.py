@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from kuroshio.geo import enu_offset_m, offset_position
+from kuroshio.picture.compiled import inner, kernel
 
 COAST_S = 120.0  # beyond this the velocity variance saturates
 COAST_RATE = 1.0 / 600.0  # reversion rate of the coasting model, 1/s
@@ -20,7 +19,7 @@ POLAR_LAT_DEG = 85.0
 POLE_M_PER_DEG = 111_693.9  # WGS 84 meridian radius at the pole, per degree
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner
 def process_noise(dt_s, q):  # type: ignore[no-untyped-def]
     """(position, cross, velocity) noise of one axis after ``dt_s``; saturating beyond `COAST_S`."""
     dt = abs(dt_s)
@@ -33,7 +32,7 @@ def process_noise(dt_s, q):  # type: ignore[no-untyped-def]
     return pos, cross if dt_s > 0 else -cross, q / (2.0 * k) * (1.0 - one * one)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner
 def predict_packed(p, dt, q, out):  # type: ignore[no-untyped-def]
     """Packed covariance after ``dt`` seconds of constant velocity with noise density ``q``."""
     d2 = dt * dt
@@ -50,7 +49,7 @@ def predict_packed(p, dt, q, out):  # type: ignore[no-untyped-def]
     out[9] = p[9] + q1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _polar_xy(lat, lon):  # type: ignore[no-untyped-def]
     sign = 1.0 if lat > 0 else -1.0
     rho = (90.0 - abs(lat)) * POLE_M_PER_DEG
@@ -58,7 +57,7 @@ def _polar_xy(lat, lon):  # type: ignore[no-untyped-def]
     return rho * math.sin(lam), -sign * rho * math.cos(lam)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def local_offset(lat0, lon0, lat, lon):  # type: ignore[no-untyped-def]
     """(east, north) metres of a point in the plane of a reference; azimuthal about the pole above 85 degrees."""
     if abs(lat0) < POLAR_LAT_DEG:
@@ -72,7 +71,7 @@ def local_offset(lat0, lon0, lat, lon):  # type: ignore[no-untyped-def]
     return c * dx + sign * s * dy, -sign * s * dx + c * dy
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def move(lat0, lon0, e, n):  # type: ignore[no-untyped-def]
     """(lat, lon, turn) of the point at an offset; ``turn`` is the angle (radians) the axes turned on the way.
 
@@ -98,7 +97,7 @@ def move(lat0, lon0, e, n):  # type: ignore[no-untyped-def]
     return lat, lon, sign * math.radians((lon - lon0 + 180.0) % 360.0 - 180.0)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def turn_axes(x, p, angle):  # type: ignore[no-untyped-def]
     """Rotate a state and its packed covariance in place into axes turned by ``angle`` (radians, east to north)."""
     c, s = math.cos(angle), math.sin(angle)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.picture.grid import build, near
+from kuroshio.picture.compiled import kernel
+from kuroshio.picture.grid import build, coarse_map, maybe_near, near
 from kuroshio.picture.motion import local_offset, move
 from kuroshio.units import FloatArray
 
@@ -30,7 +30,7 @@ CHANGE_M, CHANGE_RAD = 40.0, math.radians(0.15)
 ERROR_MAX_M = 1200.0  # a larger bias leaves the pairing radius: the radar is unhealthy
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pair_residuals(life, rows, obs, idx, sensor):  # type: ignore[no-untyped-def]
     """(pairs, 2) range (m) and bearing (rad) of plots less those of the AIS ships they belong to beyond doubt."""
     n = len(idx)
@@ -42,12 +42,12 @@ def pair_residuals(life, rows, obs, idx, sensor):  # type: ignore[no-untyped-def
     taken = np.zeros(n, np.int64)
     out = np.empty((n, 2))
     t_us = obs.t_us[idx[n - 1]]
-    far = (sensor[2] + 2.0 * PAIR_RADIUS_M) / 110_000.0
+    coarse = coarse_map(plat, plon)
     for i in rows:
         age = t_us - life.last_seen_us[i, 0]
         if age > AIS_FRESH_US or age < -AIS_FRESH_US or math.isnan(life.ais[i, 2]):
             continue
-        if abs(life.ais[i, 0] - sensor[0]) > far:
+        if not maybe_near(coarse, life.ais[i, 0], life.ais[i, 1]):
             continue
         dt = age * 1e-6
         lat, lon, _ = move(life.ais[i, 0], life.ais[i, 1], life.ais[i, 2] * dt, life.ais[i, 3] * dt)
@@ -82,7 +82,7 @@ def pair_residuals(life, rows, obs, idx, sensor):  # type: ignore[no-untyped-def
     return kept[:m]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def correct_plots(obs, idx, sensor, range_m, bearing_rad):  # type: ignore[no-untyped-def]
     """Take a range and a bearing error out of the plots, in place."""
     for j in idx:

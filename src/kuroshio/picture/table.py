@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from kuroshio.picture.compiled import kernel
 from kuroshio.picture.filter import Kin
 from kuroshio.units import FloatArray, IntArray
 
@@ -122,7 +122,7 @@ _LIFE = {
 }
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_key(keys, mmsi):  # type: ignore[no-untyped-def]
     """Slot of an MMSI, or -slot-1 of the empty slot where it would go."""
     mask = len(keys.key) - 1
@@ -134,7 +134,7 @@ def find_key(keys, mmsi):  # type: ignore[no-untyped-def]
     return slot
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bind(keys, life, ctl, row, mmsi):  # type: ignore[no-untyped-def]
     """Chain a row under an MMSI."""
     slot = find_key(keys, mmsi)
@@ -148,7 +148,7 @@ def bind(keys, life, ctl, row, mmsi):  # type: ignore[no-untyped-def]
     life.mmsi[row] = mmsi
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unbind(keys, life, row):  # type: ignore[no-untyped-def]
     """Take a row out of its MMSI's chain."""
     mmsi = life.mmsi[row]
@@ -168,7 +168,7 @@ def unbind(keys, life, row):  # type: ignore[no-untyped-def]
     life.next_row[row] = -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take_row(life, ring, ctl, free, t_us):  # type: ignore[no-untyped-def]
     """A free row, cleared and numbered, or -1 when none is left."""
     if ctl[CTL_FREE] == 0:
@@ -207,7 +207,7 @@ def take_row(life, ring, ctl, free, t_us):  # type: ignore[no-untyped-def]
     return row
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def free_rows(rows, keys, life, ctl, free):  # type: ignore[no-untyped-def]
     """Give rows back; their MMSI chains are mended."""
     for row in rows:
@@ -217,7 +217,7 @@ def free_rows(rows, keys, life, ctl, free):  # type: ignore[no-untyped-def]
         ctl[CTL_FREE] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _refill(keys, old_key, old_head):  # type: ignore[no-untyped-def]
     for k in range(len(old_key)):
         if old_key[k] != 0 and old_head[k] >= 0:
@@ -232,14 +232,14 @@ class TrackTable:
     Parameters
     ----------
     capacity
-        Rows at the start; doubles when they run out, up to ``max_rows``.
+        Rows at the start (memory is taken as rows are used); doubles when they run out, up to ``max_rows``.
     ring
         Reports kept a row for replay (two halves).
     max_rows
         Limit; births beyond it are refused and counted in ``ctl[CTL_REFUSED]``.
     """
 
-    def __init__(self, capacity: int = 1024, ring: int = 32, max_rows: int = 1_000_000) -> None:
+    def __init__(self, capacity: int = 65_536, ring: int = 32, max_rows: int = 1_000_000) -> None:
         self.max_rows = max_rows
         self.ring_size = ring
         self.kin = Kin(**{k: np.zeros((capacity, *s), d) for k, (d, s) in _KIN.items()})
