@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -172,14 +173,21 @@ def blocks(path: str, form: str, options: Mapping[str, Any]) -> Iterator[Decoded
 
 
 def sniffed(path: str) -> str:
-    """Format of a file; AIVDM where nothing else is known."""
+    """Format of a file by its first bytes; AIVDM where nothing else is recognised (its rejects then say why)."""
     if path == "-":
         return AIVDM
+    from kuroshio.sensing import formats
+    from kuroshio.sensing.ais.files import open_bytes
+
     try:
-        from kuroshio.sensing import formats
-    except ImportError:
+        if not path.endswith(".zst"):
+            return str(formats.sniff(Path(path)))
+        with open_bytes(path) as stream, tempfile.TemporaryDirectory() as folder:
+            head = Path(folder) / Path(path).stem
+            head.write_bytes(stream.read(1 << 16))
+            return str(formats.sniff(head))
+    except InputError:
         return AIVDM
-    return str(formats.sniff(Path(path)))
 
 
 @app.command()

@@ -97,6 +97,7 @@ class Decoder:
             self._hold(data)
             return Decoded(ledger=Ledger(waiting=self._waiting()))
         decoded = self._lines(data, cut)
+        self._skipped = 0
         self._hold(data[cut:])
         return decoded
 
@@ -104,7 +105,7 @@ class Decoder:
         """Decide everything that still waits: the end of the source."""
         unfinished = len(self._tail) > self._lead or self._skipped > 0
         decoded = self._lines(b"\n" if unfinished else b"", 1 if unfinished else 0, last=True)
-        self._tail, self._lead = b"", 0
+        self._tail, self._lead, self._skipped = b"", 0, 0
         return decoded
 
     def _hold(self, rest: bytes) -> None:

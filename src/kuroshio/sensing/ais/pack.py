@@ -37,21 +37,25 @@ def pack(message: Mapping[str, Any]) -> tuple[int, int]:
     """
     layout = choose_for(message)
     value, bits = 0, 0
-    limit = _length(layout, message)
+    limit, wanted = _length(layout, message), message.get("bits")
+    room = 1 << 30 if wanted is None else wanted - sum(item.bits for item in layout.tail)
     for item in layout.fields:
         if limit is not None and bits >= limit:
             break
         raw, width = _field(item, layout, message)
+        if bits + width > room and item.kind == "t":  # a text that was cut keeps its whole characters
+            chars = (room - bits) // 6
+            raw, width = raw >> (width - 6 * chars), 6 * chars
+        if bits + width > room:
+            break
         value, bits = (value << width) | raw, bits + width
     for item in layout.tail:
         raw, width = _field(item, layout, message)
         value, bits = (value << width) | raw, bits + width
-    wanted = message.get("bits")
     if wanted is None and (layout.cuts or layout.has("name_extension")):
         wanted = -(-bits // 8) * 8
-    if wanted is not None and wanted != bits:
-        value = (value << (wanted - bits)) | int(message.get("rest", 0)) if wanted > bits else value >> (bits - wanted)
-        bits = wanted
+    if wanted is not None and wanted > bits:
+        value, bits = (value << (wanted - bits)) | int(message.get("rest", 0)), wanted
     if bits > MAX_BITS:
         raise InputError(f"message type {layout.types[0]} is {bits} bits, more than {MAX_BITS}", code="ais.length")
     return value, bits
@@ -75,8 +79,8 @@ def unpack(value: int, bits: int) -> dict[str, Any] | None:
     at = 0
     for item in layout.fields:
         width = item.bits or max(0, end - at)
-        if item.kind == "t" and at + width > end:
-            width = max(0, end - at)
+        if item.kind == "t":
+            width = min(width, max(0, end - at)) // 6 * 6
         if at + width > end:
             break
         raw = (value >> (bits - at - width)) & ((1 << width) - 1)
@@ -84,9 +88,8 @@ def unpack(value: int, bits: int) -> dict[str, Any] | None:
         if item.kind == "d":
             message["data_bits"] = width
         at += width
-    else:
-        if not tail and at < end:
-            message["rest"] = value & ((1 << (end - at)) - 1)
+    if not tail and at < end:
+        message["rest"] = value & ((1 << (end - at)) - 1)
     for item in tail:
         end += item.bits
         message[item.name] = _raw(item, (value >> (bits - end)) & ((1 << item.bits) - 1), item.bits)

@@ -1,0 +1,115 @@
+"""`kuroshio decode` and `kuroshio schema`: files of every kind in, tables of every format out, one JSON summary."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from kuroshio.cli.main import app
+from kuroshio.schema import POSITIONS, TABLES
+from kuroshio.sensing import ais
+
+TAG = {"c": 1_671_620_143, "s": "x"}
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    lines = [
+        *ais.encode({"msg_type": 1, "mmsi": 1, "lat_deg": 20.0, "lon_deg": 121.0}, tag_block=TAG),
+        *ais.encode({"msg_type": 5, "mmsi": 1, "name": "ONE"}, sequence=1),
+        *ais.encode({"msg_type": 8, "mmsi": 1, "dac": 1, "fi": 40, "data": b"\x09\x38"}),
+        b"garbage",
+        b"# comment",
+    ]
+    path = tmp_path / "one.nmea"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+def run(*arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["decode", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_parquet_files_by_family_and_an_exact_summary(log: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = run(str(log), "-o", str(out))
+    assert told["ledger"] == {
+        "lines": 6, "messages": 3, "parts": 1, "comments": 1, "waiting": 0, "rejects": {"not_nmea": 1},
+    }  # fmt: skip
+    assert told["rows"] == {"binary": 1, "positions": 1, "rejects": 1, "statics": 1}
+    assert {p.name for p in out.iterdir()} == {f"{name}.parquet" for name in told["rows"]}
+    table = pq.read_table(out / "positions.parquet")
+    assert table.schema.names == list(POSITIONS.names)
+    assert table["lat_deg"].to_pylist() == [20.0]
+    assert json.loads(pq.read_table(out / "binary.parquet")["content"].to_pylist()[0]) == {"persons": 295}
+
+
+def test_compressed_files_globs_and_folders_are_read(log: Path, tmp_path: Path) -> None:
+    data = log.read_bytes()
+    (tmp_path / "two.nmea.gz").write_bytes(gzip.compress(data))
+    with pa.output_stream(str(tmp_path / "three.nmea.zst"), compression="zstd") as stream:
+        stream.write(data)
+    told = run(str(tmp_path / "*.nmea*"))
+    assert [row["ledger"]["messages"] for row in told["files"]] == [3, 3, 3]
+    assert told["ledger"]["lines"] == 18
+    assert run(str(tmp_path))["ledger"] == told["ledger"]
+
+
+@pytest.mark.parametrize("form", ["arrow", "csv", "ndjson"])
+def test_other_formats_hold_the_same_rows(form: str, log: Path, tmp_path: Path) -> None:
+    out = tmp_path / form
+    run(str(log), "-o", str(out), "--format", form)
+    path = out / f"positions.{form}"
+    if form == "arrow":
+        rows = pa.ipc.open_file(path).read_all().to_pylist()
+    elif form == "csv":
+        rows = pa.csv.read_csv(path).to_pylist()
+    else:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        assert rows[0]["observed_at"] == "2022-12-21T10:55:43Z"
+    assert (rows[0]["mmsi"], rows[0]["lat_deg"], rows[0]["station"]) == (1, 20.0, "x")
+
+
+def test_standard_input_is_read(log: Path) -> None:
+    result = CliRunner().invoke(app, ["decode", "-", "--json"], input=log.read_bytes())
+    assert json.loads(result.stdout.splitlines()[-1])["ledger"]["messages"] == 3
+
+
+def test_the_table_for_people_names_the_rejects(log: Path) -> None:
+    result = CliRunner().invoke(app, ["decode", str(log)])
+    assert result.exit_code == 0
+    assert "not_nmea" in result.stdout
+
+
+def test_a_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["decode", str(tmp_path / "none.nmea")])
+    assert result.exit_code != 0
+    assert "no such file" in str(result.exception)
+
+
+def test_broken_compression_is_a_clear_error_after_what_was_whole(tmp_path: Path, log: Path) -> None:
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gzip.compress(log.read_bytes() * 100)[:-20])
+    result = CliRunner().invoke(app, ["decode", str(path)])
+    assert "cut.gz" in str(result.exception)
+
+
+def test_the_schema_of_every_table_is_printed() -> None:
+    result = CliRunner().invoke(app, ["schema", "--json"])
+    told = json.loads(result.stdout)
+    assert {t["table"] for t in told["tables"]} == set(TABLES)
+    one = json.loads(CliRunner().invoke(app, ["schema", "positions", "--json"]).stdout)
+    assert [c["name"] for c in one["columns"]] == list(POSITIONS.names)
+    assert "lon_raw" in CliRunner().invoke(app, ["schema", "positions"]).stdout
+    assert "positions" in CliRunner().invoke(app, ["schema"]).stdout
+    assert CliRunner().invoke(app, ["schema", "nothing"]).exit_code != 0
