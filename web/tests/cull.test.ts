@@ -118,9 +118,17 @@ describe("evidence", () => {
     expect(shapes.lines).toHaveLength(4);
     expect(shapes.lines[3]).toEqual([[121, 18], [121.2, 18.1]]);
   });
+  it("takes labelled places, a line through those of one track", () => {
+    const place = (lon_deg: number, label: string, track_id = 1) => ({ lon_deg, lat_deg: 18, label, track_id });
+    const geometry = [place(120, "start"), place(121, "last"), place(125, "other", 2), null, { lon_deg: "x" }];
+    const shapes = evidenceShapes({ ...base, evidence: { geometry } }, p);
+    expect(shapes.points).toHaveLength(3);
+    expect(shapes.lines).toEqual([[[120, 18], [121, 18]]]);
+    expect(shapes.labels.map((l) => l.text)).toEqual(["start", "last", "other"]);
+  });
   it("survives nonsense", () => {
     for (const geometry of [null, 3, "x", [], {}, { type: "Polygon", coordinates: 3 }, { type: "Point" }]) {
-      expect(evidenceShapes({ ...base, evidence: { geometry } }, p)).toEqual({ lines: [], points: [] });
+      expect(evidenceShapes({ ...base, evidence: { geometry } }, p)).toEqual({ lines: [], points: [], labels: [] });
     }
   });
   it("has a box of all it is about, or none", () => {

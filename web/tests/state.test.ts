@@ -3,7 +3,7 @@ import type { Alert } from "../src/api/wire";
 import { FLAG } from "../src/api/wire";
 import { isOpen, isUnseen } from "../src/state/alerts";
 import { NodeClock } from "../src/state/clock";
-import { alertPasses, decodeFilter, encodeFilter, EVERYTHING, isEverything, passes, shipGroup } from "../src/state/filters";
+import { alertPasses, decodeFilter, encodeFilter, EVERYTHING, exportQuery, isEverything, passes, shipGroup } from "../src/state/filters";
 import { Picture } from "../src/state/picture";
 import { snapshot, T0 } from "./frames";
 
@@ -57,6 +57,23 @@ describe("passes", () => {
     const none = () => false;
     expect(alertPasses(alert({ track_ids: [99] }), picture, none)).toBe(true);
     expect(alertPasses(alert({ track_ids: [1] }), picture, none)).toBe(false);
+  });
+});
+
+describe("export", () => {
+  const asked = (more: Partial<typeof EVERYTHING>) => exportQuery({ ...EVERYTHING, ...more });
+  it("asks the node for what it can filter and admits the rest", () => {
+    expect(asked({})).toEqual({ query: [], whole: true });
+    expect(asked({ sensors: ["ais", "radar"], marks: ["dark"] })).toEqual({
+      query: [["sensor", "ais"], ["sensor", "radar"], ["flag", "dark"]],
+      whole: true,
+    });
+    expect(asked({ text: "431000001" }).query).toEqual([["mmsi", "431000001"]]);
+    expect(asked({ text: "Kaiyo" })).toEqual({ query: [["name", "Kaiyo"]], whole: true });
+    expect(asked({ text: "T17" }).whole).toBe(false);
+    expect(asked({ minKn: 3 }).whole).toBe(false);
+    expect(asked({ groups: ["tanker"] }).whole).toBe(false);
+    expect(asked({ marks: ["stale"] }).whole).toBe(false);
   });
 });
 

@@ -65,6 +65,13 @@ async function problem(response: Response): Promise<Problem> {
   }
 }
 
+/** Address of a file to take away; repeated keys stand for any of them. */
+export function exportAddress(format: string, query: [string, string][]): string {
+  const url = address(`export/tracks.${format}`);
+  for (const [key, value] of query) url.searchParams.append(key, value);
+  return url.href;
+}
+
 /** WebSocket address of the stream for a viewpoint (null: the node's own eyes). */
 export function streamAddress(viewpoint: string | null): URL {
   const url = address("stream", { viewpoint });

@@ -31,15 +31,6 @@ export interface Verdict {
   until?: string | null;
 }
 
-export interface Threshold {
-  name?: string;
-  value?: number | string | null;
-  limit?: number | string | null;
-  unit?: string;
-  margin?: number | string | null;
-  text?: string;
-}
-
 export interface Alert {
   alert_id: string;
   definition: string;
@@ -139,6 +130,19 @@ export interface Pending {
   subject?: string;
 }
 
+/** What a source said of an agreement: legal date and the date it was learned, under either of two names. */
+export interface StatusReport {
+  status?: string;
+  state?: string;
+  legal_at?: string;
+  from?: string;
+  learned_at?: string;
+  recorded?: string;
+  confidence?: string;
+  source?: string;
+  note?: string;
+}
+
 export interface Accord {
   accord: string;
   title?: string;
@@ -147,10 +151,10 @@ export interface Accord {
   status?: string;
   status_at?: string;
   illustrative?: boolean;
-  history?: { status: string; legal_at?: string; learned_at?: string; source?: string; note?: string }[];
-  conflicts?: ({ text?: string; sources?: string[] } | string)[];
-  clauses?: { clause: string; effect?: string; text?: string; to?: string | string[] }[];
-  duties?: { text: string; party?: string; due_at?: string; state?: string }[];
+  history?: StatusReport[];
+  conflicts?: unknown[];
+  clauses?: { clause: string; effect?: string; text?: string; topic?: string; when?: string[]; by?: string }[];
+  duties?: { text: string; party?: string; notify?: string; due_at?: string; within?: string; state?: string }[];
 }
 
 export interface Why {

@@ -6,15 +6,25 @@ import type { Picture } from "../state/picture";
 export interface Shapes {
   lines: [number, number][][];
   points: [number, number][];
+  /** Words the node gave to places: start, last, nearest, entry. */
+  labels: { lon: number; lat: number; text: string }[];
+}
+
+interface LabelledPlace {
+  lon_deg?: unknown;
+  lat_deg?: unknown;
+  label?: unknown;
+  track_id?: unknown;
 }
 
 const MOST_SHAPES = 200;
 
 /** Lines and points of an alert's evidence; two tracks that meet are joined by a line where they are now. */
 export function evidenceShapes(alert: Alert, picture: Picture): Shapes {
-  const shapes: Shapes = { lines: [], points: [] };
+  const shapes: Shapes = { lines: [], points: [], labels: [] };
   const geometry = alert.evidence?.geometry;
-  if (geometry) collect(geometry, shapes);
+  if (Array.isArray(geometry)) places(geometry, shapes);
+  else if (geometry) collect(geometry, shapes);
   if (isNumber(alert.lon_deg) && isNumber(alert.lat_deg)) shapes.points.push([alert.lon_deg, alert.lat_deg]);
   const here = (alert.track_ids ?? [])
     .map((id) => picture.slot(id))
@@ -22,6 +32,25 @@ export function evidenceShapes(alert: Alert, picture: Picture): Shapes {
     .map((slot): [number, number] => [picture.lon[slot], picture.lat[slot]]);
   if (here.length > 1) shapes.lines.push(here);
   return shapes;
+}
+
+/** Places in order of time, a line through those of one track; GeoJSON among them is taken as it is. */
+function places(list: unknown[], out: Shapes): void {
+  const through = new Map<unknown, [number, number][]>();
+  for (const item of list.slice(0, MOST_SHAPES)) {
+    const place = (item ?? {}) as LabelledPlace;
+    if (!isNumber(place.lon_deg) || !isNumber(place.lat_deg)) {
+      collect(item, out);
+      continue;
+    }
+    const at: [number, number] = [place.lon_deg, place.lat_deg];
+    out.points.push(at);
+    if (typeof place.label === "string") out.labels.push({ lon: at[0], lat: at[1], text: place.label });
+    const line = through.get(place.track_id) ?? [];
+    line.push(at);
+    through.set(place.track_id, line);
+  }
+  for (const line of through.values()) if (line.length > 1) out.lines.push(line);
 }
 
 function collect(value: unknown, out: Shapes): void {

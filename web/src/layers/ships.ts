@@ -15,6 +15,7 @@ const LEAST_MPS = 0.25;
 /** Shorter vectors are not drawn: they would hide in the symbol. */
 const LEAST_VECTOR_PX = 10;
 const TENTATIVE = 0;
+const LOST = AGES.indexOf("lost");
 const FRAME = 7;
 const FRESH_ALPHA = 255;
 const FADED_ALPHA = 165;
@@ -91,7 +92,7 @@ export class Ships {
       for (let k = 0; k < FRAME; k++) this.frame[FRAME * i + k] = this.look.frames[frame + k];
       const c = 4 * (2 * kind + (age === 0 && picture.status[slot] !== TENTATIVE ? 0 : 1));
       for (let k = 0; k < 4; k++) this.colour[4 * i + k] = this.look.colours[c + k];
-      if (seconds > 0) this.vector(picture, slot, i, seconds, zoom);
+      if (seconds > 0 && age < LOST) this.vector(picture, slot, i, seconds, zoom);
     }
   }
 

@@ -3,6 +3,7 @@
 import type { Map as MapLibreMap } from "maplibre-gl";
 import { declutter, worldX, worldY, type Visible, type Wish } from "../layers/cull";
 import type { Palette } from "../palettes";
+import { nearLon } from "../units/earth";
 import type { Picture } from "../state/picture";
 import { FLAG } from "../api/wire";
 import { gridLabel, type GridLine } from "./style";
@@ -20,6 +21,9 @@ export interface LabelInput {
   selected: number | null;
   alerted: { has(id: number): boolean };
   grid: GridLine[];
+  /** Words beside places of the chosen alert's evidence. */
+  notes: { lon: number; lat: number; text: string }[];
+  noteColour: string;
 }
 
 /** What stands beside a ship: the name claimed, else the number claimed, else our track number. */
@@ -48,6 +52,9 @@ export function drawLabels(canvas: HTMLCanvasElement, map: MapLibreMap, input: L
   const x0 = worldX(centre.lng, zoom) - middle.x;
   const y0 = worldY(centre.lat, zoom) - middle.y;
   drawGridLabels(ink, input, zoom, x0, y0, width, height);
+  for (const { lon, lat, text } of input.notes) {
+    write(ink, text, worldX(nearLon(lon, centre.lng), zoom) - x0 + 9, worldY(lat, zoom) - y0 - 9, input.noteColour);
+  }
   if (input.names && zoom >= NAMES_FROM_ZOOM) drawNames(ink, input, zoom, x0, y0, width, height);
 }
 

@@ -9,6 +9,8 @@ interface Point {
 
 class Shown {
   visible = $state(0);
+  /** What is in sight: west, south, east, north. */
+  box = $state.raw<[number, number, number, number] | null>(null);
   pointer = $state.raw<Point | null>(null);
   measure = $state.raw<Point[]>([]);
   measured = $state.raw<{ m: number; deg: number } | null>(null);

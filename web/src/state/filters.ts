@@ -78,6 +78,21 @@ export function alertPasses(alert: Alert, picture: Picture, test: (slot: number)
   return slots.length === 0 || slots.some(test);
 }
 
+/** The part of a filter that the node's export understands, and whether that is all of it. */
+export function exportQuery(filter: Filter): { query: [string, string][]; whole: boolean } {
+  const query: [string, string][] = filter.sensors.map((sensor) => ["sensor", sensor]);
+  if (filter.marks.includes("dark")) query.push(["flag", "dark"]);
+  if (filter.marks.includes("doubtful")) {
+    query.push(["flag", "uncorroborated"], ["flag", "conflict"], ["flag", "drag"]);
+  }
+  const text = filter.text.trim();
+  if (/^\d{9}$/.test(text)) query.push(["mmsi", text]);
+  else if (text && !/^T?\d+$/i.test(text)) query.push(["name", text]);
+  const asked = filter.marks.filter((mark) => mark === "blurred" || mark === "stale").length;
+  const whole = !asked && !filter.groups.length && !(filter.minKn > 0) && (!text || query.some(([k]) => k === "mmsi" || k === "name"));
+  return { query, whole };
+}
+
 /** Compact text for the address: s=ais,radar;m=dark;g=tanker;t=MARU;k=2 */
 export function encodeFilter(filter: Filter): string {
   const parts: string[] = [];

@@ -84,6 +84,10 @@ export const en = {
   "filter.clear": "Show everything",
   "filter.on": "Filter on: {shown} of {all} targets shown",
 
+  "export.title": "Take away",
+  "export.box": "Only what the map shows",
+  "export.part": "The file also holds targets that the filters on type, speed, age or number hide.",
+
   "sensor.ais": "AIS",
   "sensor.radar": "Radar",
   "sensor.image": "Image",
@@ -180,6 +184,7 @@ export const en = {
   "alerts.limit": "Limit",
   "alerts.margin": "Margin",
   "alerts.cancel": "Would not have fired if",
+  "alerts.alternatives": "It may also be",
   "alerts.known": "known",
   "alerts.began": "began",
   "alerts.ended": "ended",
@@ -194,6 +199,7 @@ export const en = {
   "verdict.false": "false",
   "verdict.duplicate": "duplicate",
   "verdict.silenced": "silenced",
+  "verdict.assigned": "assigned",
   "time.ago": "{age} ago",
   "time.minutes": "{n} min",
   "time.hours": "{n} h",

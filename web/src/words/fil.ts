@@ -84,6 +84,10 @@ export const fil: Dictionary = {
   "filter.clear": "Ipakita lahat",
   "filter.on": "May salaan: {shown} sa {all} target ang ipinapakita",
 
+  "export.title": "I-export",
+  "export.box": "Ang nasa mapa lamang",
+  "export.part": "Kasama pa rin sa file ang mga target na itinago ng salaan sa uri, bilis, gulang o numero.",
+
   "sensor.ais": "AIS",
   "sensor.radar": "Radar",
   "sensor.image": "Larawan",
@@ -180,6 +184,7 @@ export const fil: Dictionary = {
   "alerts.limit": "Limitasyon",
   "alerts.margin": "Palugit",
   "alerts.cancel": "Hindi sana nagbabala kung",
+  "alerts.alternatives": "Maaari rin na",
   "alerts.known": "nalaman",
   "alerts.began": "nagsimula",
   "alerts.ended": "natapos",
@@ -194,6 +199,7 @@ export const fil: Dictionary = {
   "verdict.false": "mali",
   "verdict.duplicate": "doble",
   "verdict.silenced": "pinatahimik",
+  "verdict.assigned": "itinalaga",
   "time.ago": "{age} na ang nakaraan",
   "time.minutes": "{n} min",
   "time.hours": "{n} oras",

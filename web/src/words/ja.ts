@@ -84,6 +84,10 @@ export const ja: Dictionary = {
   "filter.clear": "すべて表示",
   "filter.on": "絞り込み中：{all} 中 {shown} を表示",
 
+  "export.title": "書き出し",
+  "export.box": "海図に見える範囲だけ",
+  "export.part": "船種・速力・経過・番号の絞り込みはファイルに反映されません。",
+
   "sensor.ais": "AIS",
   "sensor.radar": "レーダー",
   "sensor.image": "画像",
@@ -180,6 +184,7 @@ export const ja: Dictionary = {
   "alerts.limit": "限度",
   "alerts.margin": "余裕",
   "alerts.cancel": "次なら発報しなかった",
+  "alerts.alternatives": "ほかの説明",
   "alerts.known": "把握",
   "alerts.began": "開始",
   "alerts.ended": "終了",
@@ -194,6 +199,7 @@ export const ja: Dictionary = {
   "verdict.false": "誤",
   "verdict.duplicate": "重複",
   "verdict.silenced": "消音中",
+  "verdict.assigned": "割当済み",
   "time.ago": "{age} 前",
   "time.minutes": "{n} 分",
   "time.hours": "{n} 時間",
