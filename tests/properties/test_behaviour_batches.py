@@ -12,7 +12,7 @@ from kuroshio import behaviour, clock, schema
 
 S, H = 1_000_000, 3_600_000_000
 T0 = 1_700_000_000 * S // H * H
-SPLITS = int(os.environ.get("KUROSHIO_SPLITS", "12"))
+SPLITS = int(os.environ.get("KUROSHIO_SPLITS", "4"))
 
 FAST = """
 definitions:

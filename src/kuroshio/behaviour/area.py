@@ -9,6 +9,7 @@ from math import exp, lgamma, log
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
@@ -18,6 +19,54 @@ from kuroshio.units import IntArray
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 MAX_ROWS = 5_000_000
+
+
+@njit(cache=True, nogil=True)
+def jumps(
+    t: Any,
+    lat: Any,
+    lon: Any,
+    sog: Any,
+    cog: Any,
+    heading: Any,
+    head: Any,
+    t_last: Any,
+    lat_last: Any,
+    lon_last: Any,
+    min_m: float,
+    max_speed: float,
+    min_us: int,
+    break_speed: float,
+    break_deg: float,
+    size: float,
+) -> tuple[Any, Any]:
+    """(cell, jumped or across) of reports in the order (mmsi, time); ``*_last`` hold the report before each head.
+
+    The cell of a jump is the one the ship came from: where it lands says nothing.
+    """
+    n = t.size
+    cell, bad = np.empty(n, np.int64), np.zeros(n, np.bool_)
+    h = -1
+    t0, la0, lo0 = np.int64(0), 0.0, 0.0
+    for i in range(n):
+        if head[i]:
+            h += 1
+            t0, la0, lo0 = t_last[h], lat_last[h], lon_last[h]
+        la, lo = lat[i], lon[i]
+        if la0 == la0:
+            dlon = lo - lo0
+            dlon = dlon - 360.0 if dlon > 180.0 else (dlon + 360.0 if dlon < -180.0 else dlon)
+            if abs(dlon) > 0.01 or abs(la - la0) > 0.01:
+                east, north = dlon * np.cos(np.radians(la)) * 111_320.0, (la - la0) * 110_574.0
+                far = np.sqrt(east * east + north * north)
+                if t[i] - t0 >= min_us and far > min_m and far > max_speed * (t[i] - t0) * 1e-6:
+                    bad[i] = True
+                    la, lo = la0, lo0
+        if sog[i] > break_speed and abs((cog[i] - heading[i] + 180.0) % 360.0 - 180.0) > break_deg:
+            bad[i] = True
+        cell[i] = np.int64((la + 90.0) / size) * 100_000 + np.int64((lo + 180.0) / size)
+        t0, la0, lo0 = t[i], lat[i], lon[i]
+    return cell, bad
 
 
 class TallyDetector(Detector):
@@ -93,30 +142,36 @@ class InterferenceDetector(TallyDetector):
     def tally(self, batch: Batch) -> IntArray:
         """A row a report: its cell, and whether it jumped there."""
         f, d = batch.fixes, self.definition
-        rows = np.flatnonzero((f.mmsi >= 0) & (f.ais_at == f.t))
+        rows = batch.by_mmsi()
         if not len(rows):
             return np.zeros((0, 5), np.int64)
-        rows = rows[np.lexsort((f.track[rows], f.t[rows], f.mmsi[rows]))]
         mmsi, t, lat, lon = f.mmsi[rows], f.t[rows], f.lat[rows], f.lon[rows]
         head = np.append(True, mmsi[1:] != mmsi[:-1])
-        t0, la0, lo0 = np.roll(t, 1), np.roll(lat, 1), np.roll(lon, 1)
-        for i in np.flatnonzero(head).tolist():  # one turn a number
-            t0[i], la0[i], lo0[i] = self.last.get(int(mmsi[i]), (t[i], lat[i], lon[i]))
+        before = [self.last.get(m, (0, np.nan, 0.0)) for m in mmsi[head].tolist()]  # one turn a number
+        cell, jump = jumps(
+            t,
+            lat,
+            lon,
+            f.sog[rows],
+            f.cog[rows],
+            f.heading[rows],
+            head,
+            np.asarray([b[0] for b in before], np.int64),
+            np.asarray([b[1] for b in before]),
+            np.asarray([b[2] for b in before]),
+            float(d["min_step_m"]),
+            float(d["max_speed_mps"]),
+            d.us("min_interval_s"),
+            float(d["break_speed_mps"]),
+            float(d["break_angle_deg"]),
+            float(d["cell_deg"]),
+        )
         for i in np.flatnonzero(np.append(head[1:], True)).tolist():
             self.last[int(mmsi[i])] = (int(t[i]), float(lat[i]), float(lon[i]))
-        east = ((lon - lo0 + 180.0) % 360.0 - 180.0) * np.cos(np.radians(lat)) * 111_320.0
-        far = np.hypot(east, (lat - la0) * 110_574.0)
-        dt = np.maximum(t - t0, 1) * 1e-6
-        jump = (
-            (far > float(d["min_step_m"])) & (far / dt > float(d["max_speed_mps"])) & (t - t0 >= d.us("min_interval_s"))
-        )
-        sog, across = f.sog[rows], np.abs((f.cog[rows] - f.heading[rows] + 180.0) % 360.0 - 180.0)
-        jump |= (sog > float(d["break_speed_mps"])) & (across > float(d["break_angle_deg"]))
-        size = float(d["cell_deg"])
-        # the place the ship came from says where the interference is: a jump lands anywhere
-        la, lo = np.where(jump, la0, lat), np.where(jump, lo0, lon)
-        cell = np.floor((la + 90) / size).astype(np.int64) * 100_000 + np.floor((lo + 180) / size).astype(np.int64)
-        return np.stack([t // HOUR_US, cell, mmsi, f.track[rows], jump.astype(np.int64)], axis=1)
+        hour = t // HOUR_US
+        news = head | jump | np.append(True, (hour[1:] != hour[:-1]) | (cell[1:] != cell[:-1]) | (jump[:-1]))
+        parts = (hour, cell, mmsi, f.track[rows], jump.astype(np.int64))
+        return np.stack([p[news] for p in parts], axis=1)
 
     def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
         """Cells with enough ships and enough of them jumping."""

@@ -120,3 +120,4 @@ def load(engine: Engine, path: Path) -> None:
     engine.ledger.standing = {n: Standing(_fact(s["fact"]), s["grade"]) for n, s in meta["standing"].items()}
     engine.ledger.finished = dict(meta["finished"])
     engine.counts = Counter(meta["counts"])
+    engine.ahead = None

@@ -98,6 +98,13 @@ class Core:
         slots = np.asarray([slot_of[name] for name in names], np.int64)
         return slots[np.cumsum(heads) - 1]
 
+    def last_times(self, tracks: IntArray) -> IntArray:
+        """Time of the last row of each track; long ago for a track that is new."""
+        slots = [self.slot_of.get(t, -1) for t in tracks.tolist()]  # one turn a track of the batch
+        index = np.asarray(slots, np.int64)
+        last: IntArray = np.where(index >= 0, self.last.ints[np.maximum(index, 0), 0], -(1 << 61))
+        return last
+
     def step(self, fixes: Fixes, out: Facts) -> None:
         """Facts of rows in canonical order (track, time)."""
         if not len(fixes):

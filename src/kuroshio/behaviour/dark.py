@@ -22,6 +22,8 @@ class DarkDetector(RunDetector):
         f, d = batch.fixes, self.definition
         held_us, silent_us = d.us("held_s"), d.us("ais_silence_s")
         seen = np.maximum(f.radar_at, f.image_at)
+        if not (seen != NEVER).any() and not f.flags.any():
+            return np.where(f.ais_at == f.t, -1, 0), None, np.zeros(len(f))
         held = (seen != NEVER) & (f.t - seen <= held_us)
         silent = (f.ais_at == NEVER) | (f.t - f.ais_at > silent_us)
         flagged = (f.flags & FLAG_DARK) != 0

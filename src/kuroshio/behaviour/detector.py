@@ -114,7 +114,10 @@ class RunDetector(SlotDetector):
         """Run kernel over the rows."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
         code, label, value = self.codes(batch)
-        code = np.where(batch.ended, 2, code).astype(np.int64)
+        if not (code == 1).any() and not (self.state.ints[:, runs.PHASE] != runs.IDLE).any():
+            return  # nothing begins and nothing is under way: idle runs keep no state
+        if batch.ended.any():
+            code = np.where(batch.ended, 2, code).astype(np.int64)
         f = batch.fixes
         events = runs.run_rows(
             batch.slot,

@@ -8,6 +8,7 @@ content); of rows with the same track and time the greatest content stays, whate
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -145,8 +146,7 @@ def from_positions(table: pa.Table, track: IntArray) -> Fixes:
     """Columns of a POSITIONS table with the track each row belongs to; every row is an AIS report."""
     n = table.num_rows
     t = _times(table, "observed_at", n)
-    none = np.full(n, -1, np.int64)
-    never = np.full(n, NEVER, np.int64)
+    none, never, zero = _constant(n, -1), _constant(n, NEVER), _constant(n, 0)
     return _finish(
         Fixes(
             track=track,
@@ -157,15 +157,15 @@ def from_positions(table: pa.Table, track: IntArray) -> Fixes:
             cog=_floats(table, "cog_deg", n),
             heading=_floats(table, "heading_deg", n),
             mmsi=_ints(table, "mmsi", n),
-            flags=np.zeros(n, np.int64),
+            flags=zero,
             ais_at=t,
             radar_at=never,
             image_at=never,
             nav=_ints(table, "nav_status", n),
             ship_type=_ints(table, "ship_type", n) if "ship_type" in table.column_names else none,
-            status=np.zeros(n, np.int64),
+            status=zero,
             hits=none,
-            exercise=np.zeros(n, np.bool_),
+            exercise=_constant(n, False, np.bool_),
             imo=_ints(table, "imo", n),
             name=_codes(table, "name", n),
             call_sign=_codes(table, "call_sign", n),
@@ -193,17 +193,27 @@ def _column(table: pa.Table, name: str) -> pa.Array | None:
     return column
 
 
+@lru_cache(maxsize=6)
+def _shared(n: int, value: Any, dtype: Any) -> Any:
+    return np.full(n, value, dtype)
+
+
+def _constant(n: int, value: Any, dtype: Any = np.int64) -> Any:
+    """Column of one value, shared among the absent columns of a table: nobody writes to it."""
+    return _shared(n, value, dtype) if n <= 1_000_000 else np.full(n, value, dtype)
+
+
 def _ints(table: pa.Table, name: str, n: int) -> IntArray:
     column = _column(table, name)
-    if column is None:
-        return np.full(n, -1, np.int64)
+    if column is None or column.null_count == n:
+        return _constant(n, -1)
     return np.asarray(pc.fill_null(column.cast(pa.int64()), -1))
 
 
 def _times(table: pa.Table, name: str, n: int) -> IntArray:
     column = _column(table, name)
-    if column is None:
-        return np.full(n, NEVER, np.int64)
+    if column is None or column.null_count == n:
+        return _constant(n, NEVER)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", tz="UTC"))
     return np.asarray(pc.fill_null(column.cast(pa.int64()), NEVER))
@@ -211,15 +221,15 @@ def _times(table: pa.Table, name: str, n: int) -> IntArray:
 
 def _floats(table: pa.Table, name: str, n: int) -> FloatArray:
     column = _column(table, name)
-    if column is None:
-        return np.full(n, np.nan)
+    if column is None or column.null_count == n:
+        return _constant(n, np.nan, np.float64)
     return np.array(pc.fill_null(column.cast(pa.float64()), np.nan))
 
 
 def _bools(table: pa.Table, name: str, n: int) -> BoolArray:
     column = _column(table, name)
-    if column is None:
-        return np.zeros(n, np.bool_)
+    if column is None or column.null_count == n:
+        return _constant(n, False, np.bool_)
     return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False), np.bool_)
 
 
@@ -239,8 +249,8 @@ def _labels(table: pa.Table, name: str, codes: dict[str, int]) -> IntArray:
 def _codes(table: pa.Table, name: str, n: int) -> IntArray:
     """63-bit hash of each text, -1 where it is absent: kernels compare names, they do not read them."""
     column = _column(table, name)
-    if column is None:
-        return np.full(n, -1, np.int64)
+    if column is None or column.null_count == n:
+        return _constant(n, -1)
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     words = encoded.dictionary.to_pylist()
     from hashlib import blake2b

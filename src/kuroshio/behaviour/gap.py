@@ -21,15 +21,15 @@ from kuroshio.units import FloatArray, IntArray
 
 MAX_RING = 64
 _MAX_MEMORY = 200_000  # identities whose ended tracks are remembered for a hand-over
-# state: integers LAST, PHASE, MMSI, COUNT, ENDED, then a ring of the last report times; numbers of the last report
-LAST, PHASE, MMSI, COUNT, ENDED, RING = range(6)
+# state: integers LAST to PLACE, then a ring of the last report times; numbers of the last report
+LAST, PHASE, MMSI, COUNT, ENDED, PLACE, RING = range(7)
 
 
 @njit(cache=True, nogil=True)
 def _qualifies(ints: Any, s: int, need: int, window_us: int) -> bool:
     if ints[s, COUNT] < need:
         return False
-    oldest = ints[s, RING + (ints[s, COUNT] - need) % need]
+    oldest = ints[s, RING + ints[s, PLACE]]
     return bool(ints[s, LAST] - oldest <= window_us)
 
 
@@ -73,7 +73,8 @@ def gap_rows(
         ints[s, PHASE] = 0
         if mmsi[i] >= 0:
             ints[s, MMSI] = mmsi[i]
-        ints[s, RING + ints[s, COUNT] % need] = a
+        ints[s, RING + ints[s, PLACE]] = a
+        ints[s, PLACE] = ints[s, PLACE] + 1 if ints[s, PLACE] + 1 < need else 0
         ints[s, COUNT] += 1
         ints[s, LAST] = a
         floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], sog[i], cog[i]
@@ -105,7 +106,7 @@ class GapDetector(Detector):
         self.need = int(definition["min_reports"])
         self.silence_us = definition.us("silence_s")
         self.window_us = definition.us("window_s")
-        self.state = State((NEVER, 0, -1, 0, NEVER, *(NEVER,) * self.need), (np.nan,) * 4)
+        self.state = State((NEVER, 0, -1, 0, NEVER, 0, *(NEVER,) * self.need), (np.nan,) * 4)
         self.track_of: IntArray = np.zeros(0, np.int64)
         self.exercise_of: Any = np.zeros(0, np.bool_)
         self.by_mmsi: dict[int, int] = {}  # identity -> slot of its ended track

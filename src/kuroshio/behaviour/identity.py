@@ -76,7 +76,10 @@ def steps(
         dt = t[i] - ints[w, T]
         if dt < min_dt_us or (lat[i] == floats[w, 0] and lon[i] == floats[w, 1]):
             continue
-        far = distance_m(floats[w, 0], floats[w, 1], lat[i], lon[i])
+        dlon = abs(lon[i] - floats[w, 1])
+        far = 0.0
+        if abs(lat[i] - floats[w, 0]) * 111_700.0 + min(dlon, 360.0 - dlon) * 111_400.0 > min_m:  # never less than far
+            far = distance_m(floats[w, 0], floats[w, 1], lat[i], lon[i])
         speed = far / (dt * 1e-6)
         ints[w, STEPS] += 1
         if far > min_m and speed > max_speed:
@@ -143,11 +146,12 @@ class StepsDetector(Detector):
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """AIS reports of every number in the order of time, whatever track they went to."""
         f, d = batch.fixes, self.definition
-        rows = np.flatnonzero((f.mmsi >= 0) & (f.ais_at == f.t))
+        rows = batch.by_mmsi()
         if not len(rows):
             return
-        rows = rows[np.lexsort((f.track[rows], f.t[rows], f.mmsi[rows]))]
-        names, index = np.unique(f.mmsi[rows], return_inverse=True)
+        mmsi = f.mmsi[rows]
+        heads = np.append(True, mmsi[1:] != mmsi[:-1])
+        names, index = mmsi[heads], np.cumsum(heads) - 1
         for name in names.tolist():  # one turn a number
             if name not in self.row_of:
                 self.row_of[name] = len(self.mmsi_of)
@@ -211,17 +215,17 @@ _CLAIMS = ("mmsi", "name", "imo", "call_sign")
 
 
 @njit(cache=True, nogil=True)
-def changes(slot: Any, t: Any, claims: Any, ints: Any, quiet_us: int) -> Any:
+def changes(slot: Any, t: Any, mmsi: Any, name: Any, imo: Any, call: Any, ints: Any, quiet_us: int) -> Any:
     """Events (row, which claim, before, after) where a track claims something else than before."""
     out = np.empty((16, 4), np.int64)
     k = 0
     for i in range(slot.size):
         s = slot[i]
         for c in range(4):
-            now = claims[i, c]
-            if now < 0:
+            now = mmsi[i] if c == 0 else (name[i] if c == 1 else (imo[i] if c == 2 else call[i]))
+            if now < 0 or (c == 2 and now == 0) or now == ints[s, c]:
                 continue
-            if ints[s, c] >= 0 and ints[s, c] != now and (ints[s, TOLD] == NEVER or t[i] - ints[s, TOLD] > quiet_us):
+            if ints[s, c] >= 0 and (ints[s, TOLD] == NEVER or t[i] - ints[s, TOLD] > quiet_us):
                 if k == out.shape[0]:
                     more = np.empty((2 * k, 4), np.int64)
                     more[:k] = out
@@ -249,9 +253,8 @@ class IdentityChangedDetector(SlotDetector):
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Compare each claim with the one before on the same track."""
         f = batch.fixes
-        claims = np.stack([f.mmsi, f.name, np.where(f.imo > 0, f.imo, -1), f.call_sign], axis=1)
         for i, c, old, new in changes(
-            batch.slot, f.t, claims, self.state.ints, self.definition.us("quiet_s")
+            batch.slot, f.t, f.mmsi, f.name, f.imo, f.call_sign, self.state.ints, self.definition.us("quiet_s")
         ).tolist():  # one turn an event
             at = int(f.t[i])
             values: dict[str, Any] = {"claim": _CLAIMS[c].replace("_", " ")}

@@ -239,6 +239,8 @@ class FlagDetector(RunDetector):
     def codes(self, batch: Batch) -> Codes:
         """The bit of the flags that the definition names."""
         flagged = (batch.fixes.flags & int(self.definition["flag_bit"])) != 0
+        if not flagged.any():
+            return np.full(len(flagged), -1, np.int64), None, np.zeros(len(flagged))
         return three_way(flagged, np.ones(len(flagged), np.bool_)), None, flagged.astype(np.float64)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:

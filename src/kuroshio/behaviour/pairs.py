@@ -52,7 +52,11 @@ def read_off(
                 elif last >= first:
                     dlon = lon[i] - lo0
                     dlon = dlon - 360.0 if dlon > 180.0 else (dlon + 360.0 if dlon < -180.0 else dlon)
-                    speed = distance_m(la0, lo0, lat[i], lon[i]) / (dt * 1e-6)
+                    if abs(dlon) < 0.2 and abs(lat[i] - la0) < 0.2 and abs(la0) < 70.0:
+                        east, north = enu_offset_m(la0, lo0, lat[i], lon[i])
+                        speed = np.sqrt(east * east + north * north) / (dt * 1e-6)
+                    else:
+                        speed = distance_m(la0, lo0, lat[i], lon[i]) / (dt * 1e-6)
                     for b in range(first, last + 1):
                         f = (b * step_us - t0) / dt
                         x = lo0 + f * dlon

@@ -86,7 +86,7 @@ def run_rows(
                     out, num = _emit(out, num, k, CLOSE, s, ints, floats, ints[s, LAST_UP], cause)
                     k += 1
                 ints[s, PHASE] = IDLE
-        if mmsi[i] >= 0:  # only now: what a silence ended was said under the name known before it
+        if mmsi[i] >= 0 and ints[s, PHASE] != IDLE:  # only now: what a silence ended was said under the name before it
             ints[s, MMSI] = mmsi[i]
         if code[i] == 2:
             continue
@@ -94,7 +94,7 @@ def run_rows(
             if code[i] != 1:
                 continue
             ints[s, PHASE], ints[s, START], ints[s, UPS], ints[s, DOWNS], ints[s, ROWS] = RAISING, t[i], 0, 0, 0
-            ints[s, LABEL] = label[i]
+            ints[s, LABEL], ints[s, MMSI] = label[i], mmsi[i]
             floats[s, LAT0], floats[s, LON0], floats[s, PATH], floats[s, SUM] = lat[i], lon[i], 0.0, 0.0
             floats[s, LOW], floats[s, HIGH] = np.inf, -np.inf
         else:

@@ -66,7 +66,20 @@ class Batch:
     ended: BoolArray
     track_of: IntArray
     exercise_of: BoolArray
+    _by_mmsi: IntArray | None = None
     _zones: dict[int, tuple[IntArray, IntArray]] = field(default_factory=dict)
+
+    def by_mmsi(self) -> IntArray:
+        """Rows that are AIS reports, in the order (mmsi, time, track); found once a batch."""
+        if self._by_mmsi is None:
+            f = self.fixes
+            rows = np.flatnonzero((f.mmsi >= 0) & (f.ais_at == f.t))
+            m, t, k = f.mmsi[rows], f.t[rows], f.track[rows]
+            same = m[1:] == m[:-1]
+            if not ((m[1:] > m[:-1]) | (same & ((t[1:] > t[:-1]) | ((t[1:] == t[:-1]) & (k[1:] >= k[:-1]))))).all():
+                rows = rows[np.lexsort((k, t, m))]
+            self._by_mmsi = rows
+        return self._by_mmsi
 
     def zones(self, zones: Zones) -> tuple[IntArray, IntArray]:
         """(pointer, zone) of every row, found once a batch."""

@@ -156,23 +156,54 @@ def in_zone(ix: PolygonIndex, zone: int, x: float, y: float) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _raster_pass(
+    x: Any,
+    y: Any,
+    west: float,
+    south: float,
+    east: float,
+    north: float,
+    size: float,
+    cols: int,
+    rows: int,
+    cell: Any,
+    out: Any,
+    unsure: Any,
+) -> int:
+    """Mark points in cells that are in; the number of points in edge cells, whose indices go to ``unsure``."""
+    k = 0
+    for i in range(x.size):
+        a, b = x[i], y[i]
+        if a < west:
+            a += TURN
+        elif a > east:
+            a -= TURN
+        if south <= b <= north and west <= a <= east:
+            col = min(np.int64((a - west) / size), cols - 1)
+            row = min(np.int64((b - south) / size), rows - 1)
+            state = cell[row * cols + col]
+            if state == IN:
+                out[i] = True
+            elif state >= EDGE:
+                unsure[k] = i
+                k += 1
+    return k
+
+
+@njit(cache=True, nogil=True)
 def contains_many(ix: PolygonIndex, zone: int, x: Any, y: Any) -> Any:
     """Inside or not for every point of one zone: a pass over the raster, then the points in edge cells."""
     out = np.zeros(x.size, np.bool_)
     unsure = np.empty(x.size, np.int64)
-    box, size, shape, ptr, cell = ix.box, ix.size, ix.shape, ix.cell_ptr, ix.cell
     for p in range(ix.part_ptr[zone], ix.part_ptr[zone + 1]):
-        k = 0
-        for i in range(x.size):
-            c = _cell_of(x[i], y[i], p, box, size, shape, ptr)
-            state = cell[c] if c >= 0 else 0
-            out[i] |= state == IN
-            unsure[k] = i
-            k += state >= EDGE
+        cell = ix.cell[ix.cell_ptr[p] : ix.cell_ptr[p + 1]]
+        west, south, east, north = ix.box[p, 0], ix.box[p, 1], ix.box[p, 2], ix.box[p, 3]
+        size, rows, cols = ix.size[p], ix.shape[p, 0], ix.shape[p, 1]
+        k = _raster_pass(x, y, west, south, east, north, size, cols, rows, cell, out, unsure)
         for j in range(k):
             i = unsure[j]
             if not out[i]:
-                c = _cell_of(x[i], y[i], p, box, size, shape, ptr)
+                c = _cell_of(x[i], y[i], p, ix.box, ix.size, ix.shape, ix.cell_ptr)
                 out[i] = _decide(ix, p, c, x[i], y[i])
     return out
 
