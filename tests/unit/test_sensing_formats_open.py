@@ -16,6 +16,7 @@ START = 1_780_000_000_000_000
 RADAR = {"lat_deg": 20.0, "lon_deg": 122.0}
 NEEDED = {
     "asterix": RADAR,
+    "pcap": {"options": RADAR},
     "csv": {"columns": {"time": "t", "mmsi": "m", "lat_deg": "y", "lon_deg": "x"}},
 }
 

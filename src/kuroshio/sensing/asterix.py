@@ -1,35 +1,45 @@
-"""ASTERIX to observations: category 048 plots and tracks of coastal and ship radars.
+"""ASTERIX to observations: plots and tracks of radars (048, 010), of other systems (062), of aircraft (021).
 
 What enters: data blocks, from datagrams or concatenated in a file. What leaves: observations with a covariance from
 the radar's range and bearing errors, and rejects. One unit of the ledger is a record, or a block that could not be
-read. Service messages (034, 002, 063, 065) are counted as comments.
-Source: EUROCONTROL-SPEC-0149-4 (category 048); structure from libasterix (`asterix_spec`).
+read. Service messages (034, 002, 063, 065) and radar video (240) are counted as comments: video is not decoded.
+Source: EUROCONTROL-SPEC-0149; structure from libasterix (`asterix_spec`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from kuroshio.errors import ConfigError
+from kuroshio.geo import destination
 from kuroshio.schema import OBSERVATIONS, concat
-from kuroshio.sensing.asterix_scan import read_int, read_uint, scan_block
+from kuroshio.sensing.asterix_categories import (
+    ANGLE_LSB_DEG,
+    CATEGORIES,
+    NEEDS_SITE,
+    RANGE_LSB_M,
+    SPEED_LSB_MPS,
+    Items,
+    Measured,
+)
+from kuroshio.sensing.asterix_scan import scan_block
 from kuroshio.sensing.asterix_spec import Layout, layout
 from kuroshio.sensing.base import Decoded
 from kuroshio.sensing.formats_lines import RAW_LIMIT, Outcome
 from kuroshio.sensing.radar import check_site
-from kuroshio.sensing.radar_plots import polar_observations
+from kuroshio.sensing.radar_plots import constant, content_ids, nullable_ints, polar_observations
 from kuroshio.sensing.radar_sentences import TimeOfDay
-from kuroshio.units import M_PER_NM, US_PER_S, IntArray
+from kuroshio.units import US_PER_S, IntArray
 
-RANGE_LSB_M = M_PER_NM / 256.0  # I048/040 RHO, 1/256 NM
-ANGLE_LSB_DEG = 360.0 / 65536.0  # I048/040 THETA and I048/200 HDG
-SPEED_LSB_MPS = M_PER_NM / 16384.0  # I048/200 GSP, 2^-14 NM/s
-CARTESIAN_LSB_M = M_PER_NM / 128.0  # I048/042 X and Y, 1/128 NM
-TIME_LSB_US = US_PER_S / 128.0  # I048/140, 1/128 s
-SERVICE = frozenset({2, 8, 19, 23, 25, 34, 63, 65, 247})
+__all__ = ["ANGLE_LSB_DEG", "RANGE_LSB_M", "SPEED_LSB_MPS", "AsterixDecoder"]
+TIME_LSB_US = US_PER_S / 128.0  # I048/140 and its like, 1/128 s
+RESYNC_BLOCK_BYTES = 4096  # after rubbish only blocks up to this are looked for: each try walks one
+MAX_RECORDS = 8192  # records of one block; a block of 65,535 bytes with records of 8 bytes
+SERVICE = frozenset({2, 8, 19, 23, 25, 34, 63, 65, 240, 247})
 
 
 class AsterixDecoder:
@@ -40,17 +50,23 @@ class AsterixDecoder:
     source
         Name of the source.
     lat_deg, lon_deg, antenna_height_m
-        Where the radar head stands; one position for the source.
+        Where the radar head stands; one position for the source. Needed where plots are polar (010, 048).
+    categories
+        Categories to read; those left out are rejects, service messages comments.
     category_editions
         Edition by category, such as ``{48: "1.31"}``; the newest known otherwise.
     range_sigma_m, bearing_sigma_deg
         One-sigma errors of the radar; the rounding of the format is added.
     velocity_sigma_mps
         One-sigma of each velocity component where the radar sends a local track (I048/200).
+    track_sigma_m
+        One-sigma of each axis for tracks and reports that bring no estimate of their error (062, 021).
+    aircraft
+        Take the aircraft of category 021, as observations of sensor ``other``; else they are comments.
     north_offset_deg
         Added to each bearing: the registration of the radar.
     scan_s
-        Rotation period, to number scans by time where the source sends none; None leaves `scan` null.
+        Rotation period, to number revolutions by time and bearing; None leaves `scan` null.
     framing
         ``stream`` for files and TCP, where a block may be cut anywhere; ``datagram`` where each call brings whole
         blocks and a cut one is a reject.
@@ -69,13 +85,16 @@ class AsterixDecoder:
         self,
         source: str,
         *,
-        lat_deg: float,
-        lon_deg: float,
+        lat_deg: float | None = None,
+        lon_deg: float | None = None,
         antenna_height_m: float = 0.0,
-        category_editions: Mapping[int, str] | None = None,
+        categories: Sequence[int] = (10, 21, 48, 62),
+        category_editions: Mapping[int | str, str] | None = None,
         range_sigma_m: float = 50.0,
         bearing_sigma_deg: float = 0.3,
         velocity_sigma_mps: float = 1.0,
+        track_sigma_m: float = 100.0,
+        aircraft: bool = False,
         north_offset_deg: float = 0.0,
         scan_s: float | None = None,
         framing: str = "stream",
@@ -92,9 +111,17 @@ class AsterixDecoder:
         self.range_sigma_m, self.bearing_sigma_deg = range_sigma_m, bearing_sigma_deg
         self.velocity_sigma_mps, self.north_offset_deg, self.scan_s = velocity_sigma_mps, north_offset_deg, scan_s
         self._editions = {int(k): str(v) for k, v in (category_editions or {}).items()}
-        self._layouts = {48: layout(48, self._editions.get(48))}
+        unknown = sorted((set(categories) | set(self._editions)) - set(CATEGORIES))
+        if unknown:
+            raise ConfigError(f"source {source}: category {unknown[0]} is not one of {sorted(CATEGORIES)}")
+        if lat_deg is None and NEEDS_SITE & set(categories):
+            raise ConfigError(f"source {source}: lat_deg and lon_deg are needed, or categories without 10 and 48")
+        self._layouts = {c: layout(c, self._editions.get(c)) for c in categories}
         self._known = self._layouts.keys() | SERVICE
         self._clock = TimeOfDay(reference_us)
+        self.track_sigma_m, self.aircraft = track_sigma_m, aircraft
+        self.service_blocks: Counter[int] = Counter()
+        self._phase: float | None = None
         self._rest = b""
         self._skipped, self._skipped_raw = 0, b""
         self._count = 0
@@ -149,6 +176,8 @@ class AsterixDecoder:
         category, length = buffer[at], int.from_bytes(buffer[at + 1 : at + 3], "big")
         if category not in self._known or length < 4:
             return False
+        if length > RESYNC_BLOCK_BYTES:
+            return False
         if len(buffer) - at < length:
             return None
         spec = self._layouts.get(category) or layout(category)
@@ -173,6 +202,7 @@ class AsterixDecoder:
                 self._count += 1
                 ledger.lines += 1
                 ledger.comments += 1
+                self.service_blocks[category] += 1
             else:
                 self._reject(outcome, "unsupported_category", f"category {category}", block)
             return None
@@ -180,80 +210,114 @@ class AsterixDecoder:
         data, offsets, stop = _walk(block, spec)
         table, count = None, len(offsets)
         if count:
+            first = self._count
             self._count += count
             ledger.lines += count
-            table = self._plots(spec, data, offsets, block, outcome, received_at_us)
+            measured = CATEGORIES[category](Items(spec, data, offsets))
+            table = self._rows(measured, first, category, outcome, offsets, block)
         if stop < len(block):
             self._reject(outcome, "bad_record", f"category {category}, at byte {stop} of {len(block)}", block[stop:])
         return table
 
-    def _plots(
-        self, spec: Layout, data: np.ndarray, offsets: IntArray, block: bytes, outcome: Outcome, received: int | None
+    def _rows(
+        self, m: Measured, first: int, category: int, outcome: Outcome, offsets: IntArray, block: bytes
     ) -> pa.Table | None:
-        """Observations of category 048 records; records without position or time are rejects."""
-
-        def at(name: str) -> IntArray:
-            return offsets[:, spec.slots[name]]
-
-        polar, cartesian, time = at("040"), at("042"), at("140")
-        ledger = outcome.decoded.ledger
-        test = self._test_reports(data, at("020"))
-        placed = (polar >= 0) | (cartesian >= 0)
-        times = self._times(read_uint(data, time, 3), received)
-        good = placed & (times >= 0) & ~test
-        ledger.comments += int(test.sum())
-        for row in np.flatnonzero(~good & ~test):  # rejects only
+        """Observations of a block's records; those without place or time are rejects, tests are comments."""
+        ledger, received = outcome.decoded.ledger, outcome.received_at_us
+        ignored = m.ignored | (m.aircraft and not self.aircraft)
+        times = self._times(m.of_day, received)
+        placed = m.placed_with(self.lat_deg is not None)
+        good = placed & (times >= 0) & ~ignored
+        ledger.comments += int(ignored.sum())
+        ledger.messages += int(good.sum())
+        for row in np.flatnonzero(~good & ~ignored):  # rejects only
             reason = "no_position" if not placed[row] else "no_time"
             start = int(offsets[row][offsets[row] >= 0].min(initial=len(block)))
-            outcome.reject(self._count - len(offsets) + int(row) + 1, reason, "category 048 record", block[start:])
-        ledger.messages += int(good.sum())
-        if not good.any():
-            return None
-        polar, cartesian = polar[good], cartesian[good]
-        x = read_int(data, cartesian, 2) * CARTESIAN_LSB_M
-        y = read_int(data, np.where(cartesian >= 0, cartesian + 2, -1), 2) * CARTESIAN_LSB_M
-        has_polar = polar >= 0
-        rho = np.where(has_polar, read_uint(data, polar, 2) * RANGE_LSB_M, np.hypot(x, y))
-        second = np.where(has_polar, polar + 2, -1)
-        theta = np.where(has_polar, read_uint(data, second, 2) * ANGLE_LSB_DEG, np.degrees(np.arctan2(x, y)) % 360.0)
-        velocity = at("200")[good]
-        speed = np.where(velocity >= 0, read_uint(data, velocity, 2) * SPEED_LSB_MPS, np.nan)
-        heading = np.where(velocity >= 0, velocity + 2, -1)
-        course = np.where(velocity >= 0, read_uint(data, heading, 2) * ANGLE_LSB_DEG, np.nan)
-        track = at("161")[good]
-        stamps = times[good]
-        scan = None if self.scan_s is None else stamps // round(self.scan_s * US_PER_S)
+            outcome.reject(first + int(row) + 1, reason, f"category {category} record", block[start:])
+        parts = []
+        for choose, make in ((m.polar, self._polar), (~m.polar, self._placed)):
+            rows = np.flatnonzero(good & choose)
+            if len(rows):
+                parts.append(make(m, rows, times[rows], received))
+        return concat(OBSERVATIONS, parts) if parts else None
+
+    def _polar(self, m: Measured, rows: IntArray, times: IntArray, received: int | None) -> pa.Table:
+        moving = ~np.isnan(m.sog_mps[rows])
+        bearing = m.bearing_deg[rows] + self.north_offset_deg
         return polar_observations(
             source=self.source,
-            station=self._stations(data, at("010")[good]),
+            station=self._stations(m.station[rows]),
             sensor_lat_deg=self.lat_deg,
             sensor_lon_deg=self.lon_deg,
             antenna_height_m=self.antenna_height_m,
-            observed_us=stamps,
+            observed_us=times,
             received_us=received,
             time_source="asterix",
-            range_m=rho,
-            bearing_deg=theta + self.north_offset_deg,
-            range_sigma_m=np.sqrt(self.range_sigma_m**2 + RANGE_LSB_M**2 / 12.0),
+            range_m=m.range_m[rows],
+            bearing_deg=bearing,
+            range_sigma_m=np.sqrt(self.range_sigma_m**2 + m.range_step_m**2 / 12.0),
             bearing_sigma_deg=np.sqrt(self.bearing_sigma_deg**2 + ANGLE_LSB_DEG**2 / 12.0),
-            local_track=np.where(track >= 0, read_uint(data, track, 2) & 0x0FFF, -1),
-            scan=scan,
-            sog_mps=speed,
-            cog_deg=course,
-            vel_sigma_mps=np.where(velocity >= 0, self.velocity_sigma_mps, np.nan),
+            local_track=m.track[rows],
+            scan=self._scans(times, m.bearing_deg[rows]),
+            sog_mps=m.sog_mps[rows],
+            cog_deg=np.where(moving, m.cog_deg[rows], np.nan),
+            vel_sigma_mps=np.where(moving, self.velocity_sigma_mps, np.nan),
             exercise=self.exercise,
         )
 
-    @staticmethod
-    def _test_reports(data: np.ndarray, at: IntArray) -> np.ndarray:
-        """True for records that say they are tests (I048/020, first extension, TST)."""
-        first = read_uint(data, at, 1)
-        extended = (first >= 0) & (first & 1 == 1)
-        second = read_uint(data, np.where(extended, at + 1, -1), 1)
-        return (extended & (second & 0x80 > 0)) & (first >= 0)
+    def _placed(self, m: Measured, rows: IntArray, times: IntArray, received: int | None) -> pa.Table:
+        """Rows of records placed by latitude and longitude, or by metres from the site."""
+        count = len(rows)
+        lat, lon = m.lat_deg[rows], m.lon_deg[rows]
+        relative = np.isnan(lat)
+        if relative.any() and self.lat_deg is not None and self.lon_deg is not None:
+            east, north = m.east_m[rows], m.north_m[rows]
+            angle = np.degrees(np.arctan2(east, north))
+            there = destination(self.lat_deg, self.lon_deg, angle + self.north_offset_deg, np.hypot(east, north))
+            lat, lon = np.where(relative, there[0], lat), np.where(relative, there[1], lon)
+        default = np.array([self.track_sigma_m**2, 0.0, self.track_sigma_m**2])[:, None]
+        cov = np.where(np.isnan(m.cov[:, rows]), default, m.cov[:, rows])
+        moving = ~np.isnan(m.sog_mps[rows])
+        ids = content_ids(
+            self.source,
+            times,
+            np.rint(lat * 1e7).astype(np.int64),
+            np.rint(lon * 1e7).astype(np.int64),
+            m.track[rows],
+        )
+        arrays = {
+            "obs_id": ids,
+            "observed_at": times,
+            "received_at": None if received is None else np.full(count, received),
+            "time_source": constant("asterix", count),
+            "source": constant(self.source, count),
+            "station": self._stations(m.station[rows]),
+            "sensor": constant("other" if m.aircraft else "radar", count),
+            "lat_deg": lat,
+            "lon_deg": lon,
+            "cov_ee_m2": cov[0],
+            "cov_en_m2": cov[1],
+            "cov_nn_m2": cov[2],
+            "sog_mps": m.sog_mps[rows],
+            "cog_deg": np.where(moving, m.cog_deg[rows], np.nan),
+            "vel_sigma_mps": np.where(moving, self.velocity_sigma_mps, np.nan),
+            "local_track": nullable_ints(m.track[rows], pa.int64()),
+            "length_m": m.length_m[rows],
+            "exercise": None if self.exercise is None else np.full(count, self.exercise),
+        }
+        return OBSERVATIONS.build({k: v for k, v in arrays.items() if v is not None}, count)
 
-    def _stations(self, data: np.ndarray, at: IntArray) -> pa.Array:
-        codes = read_uint(data, at, 2)
+    def _scans(self, times: IntArray, bearing_deg: np.ndarray) -> IntArray | None:
+        """Number of the revolution each plot is of: what time and bearing of one antenna agree on."""
+        if self.scan_s is None:
+            return None
+        turns = times / (self.scan_s * US_PER_S) - bearing_deg / 360.0
+        if self._phase is None:
+            self._phase = float(turns[0] % 1.0)
+        scans: IntArray = np.rint(turns - self._phase).astype(np.int64)
+        return scans
+
+    def _stations(self, codes: IntArray) -> pa.Array:
         unique, index = np.unique(codes, return_inverse=True)
         names = [self.source if code < 0 else f"{code >> 8}/{code & 255}" for code in unique.tolist()]
         return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(names, pa.string()))
@@ -271,6 +335,6 @@ class AsterixDecoder:
 def _walk(block: bytes, spec: Layout) -> tuple[np.ndarray, IntArray, int]:
     """(bytes, item offsets by record, where the walk stopped) of a data block."""
     data = np.frombuffer(block, np.uint8)
-    offsets = np.empty(((len(block) - 3) // 2 + 1, len(spec.items)), np.int64)
+    offsets = np.empty((min((len(block) - 3) // 2 + 1, MAX_RECORDS), len(spec.items)), np.int64)
     count, stop = scan_block(data, 3, len(block), spec.frns, spec.fspec_bytes, spec.items, spec.extents, offsets)
     return data, offsets[:count], stop

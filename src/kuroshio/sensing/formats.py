@@ -51,6 +51,7 @@ _ALL = (
     Format("aivdm", "AIS sentences (VDM, VDO), plain, tag-blocked or wrapped", "kuroshio.sensing.ais", "Decoder"),
     Format("ttm", "Radar sentences (NMEA 0183 TTM, TLL, TTD, OSD)", "kuroshio.sensing.radar", "TtmDecoder"),
     Format("asterix", "ASTERIX data blocks", "kuroshio.sensing.asterix", "AsterixDecoder"),
+    Format("pcap", "Captured UDP traffic holding another format", "kuroshio.sensing.formats_pcap", "PcapDecoder"),
     Format("marinecadastre", "MarineCadastre, CSV", _TABLES, "PositionTableDecoder", _AS_MARINECADASTRE),
     Format("dma_csv", "Danish Maritime Authority AIS, CSV", _TABLES, "PositionTableDecoder", {"layout": "dma_csv"}),
     Format("csv", "Any table with a declared column map", _TABLES, "PositionTableDecoder", {"layout": None}),
