@@ -28,7 +28,6 @@ STATUS_OF_CODE = {
     "auth.password": 401,
     "auth.rate": 429,
     "api.body_size": 413,
-    "api.media_type": 415,
     "user.exists": 409,
     "store.conflict": 409,
 }
