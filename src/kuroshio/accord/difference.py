@@ -115,7 +115,7 @@ def coverage(book: Book) -> list[dict[str, Any]]:
             }
             for article in listed
         ]
-        cited = {c for row in rows for c in row["clauses"]}  # type: ignore[attr-defined]
+        cited = {c for line in accord.coverage for c in line.clauses}
         out.append(
             {
                 "accord": accord.id,

@@ -7,7 +7,7 @@ by a jurist.
 
 from __future__ import annotations
 
-from kuroshio.accord.model import Accord, Caveat, Clause, When
+from kuroshio.accord.model import Caveat, Clause, When
 from kuroshio.clock import rfc3339
 from kuroshio.schema import Obligations
 
@@ -59,8 +59,9 @@ HEADS: dict[str, dict[str, str]] = {
 }
 
 STATE_WORDS: dict[str, dict[str, str]] = {
-    "en": {s: s.replace("_", " ") for s in ("under_discussion", "in_force")} | {"notice": "in force, notice of
-    termination given"}, "ja": {
+    "en": {s: s.replace("_", " ") for s in ("under_discussion", "in_force")}
+    | {"notice": "in force, notice of termination given"},
+    "ja": {
         "none": "なし",
         "under_discussion": "協議中",
         "negotiating": "交渉中",
@@ -127,15 +128,95 @@ SENTENCES: dict[str, dict[str, str]] = {
     },
 }
 CONNECT = {
-    "en": {"when": ", when {}", "and": " and ", "within": ", within {}", "at_once": ", at once", "or": " or "},
-    "ja": {"when": "（条件: {}）", "and": "、かつ", "within": "（期限: {}）", "at_once": "（直ちに）", "or": "又は"},
-    "fil": {"when": ", kapag {}", "and": " at ", "within": ", sa loob ng {}", "at_once": ", agad", "or": " o "},
+    "en": {"when": ", when {}", "and": " and ", "within": ", within {}", "at_once": ", at once"},
+    "ja": {"when": "（条件: {}）", "and": "、かつ", "within": "（期限: {}）", "at_once": "（直ちに）"},
+    "fil": {"when": ", kapag {}", "and": " at ", "within": ", sa loob ng {}", "at_once": ", agad"},
 }
 OPERATORS = {
-    "en": {"eq": "is", "in": "is one of", "not_in": "is none of", "lt": "is below", "lte": "is at most", "gt": "is
-    above", "gte": "is at least"}, "ja": {"eq": "=", "in": "∈", "not_in": "∉", "lt": "<", "lte": "≦", "gt": ">", "gte":
-    "≧"}, "fil": {"eq": "ay", "in": "ay isa sa", "not_in": "ay wala sa", "lt": "ay mas mababa sa", "lte": "ay
-hanggang", "gt": "ay higit sa", "gte": "ay hindi bababa sa"}, }
+    "en": {
+        "eq": "is",
+        "in": "is one of",
+        "not_in": "is none of",
+        "lt": "is below",
+        "lte": "is at most",
+        "gt": "is above",
+        "gte": "is at least",
+    },
+    "ja": {"eq": "=", "in": "∈", "not_in": "∉", "lt": "<", "lte": "≦", "gt": ">", "gte": "≧"},
+    "fil": {
+        "eq": "ay",
+        "in": "ay isa sa",
+        "not_in": "ay wala sa",
+        "lt": "ay mas mababa sa",
+        "lte": "ay hanggang",
+        "gt": "ay higit sa",
+        "gte": "ay hindi bababa sa",
+    },
+}
+
+
+FIELDS = {
+    "en": {
+        "to": "the receiver",
+        "from": "the releaser",
+        "age_s": "its age in seconds",
+        "held_under": "what it came under",
+    }
+    | {"lat_deg": "latitude", "lon_deg": "longitude", "observed_at": "its time", "caveats": "a national marking"}
+    | {n: f"the {n}" for n in ("level", "subject", "purpose", "originator", "area", "activity")},
+    "ja": {
+        "to": "受領者",
+        "from": "提供者",
+        "level": "秘密区分",
+        "subject": "主題",
+        "purpose": "目的",
+        "originator": "作成者",
+    }
+    | {"area": "海域", "age_s": "経過秒数", "caveats": "国内標識", "observed_at": "観測時刻", "activity": "活動"},
+    "fil": {"to": "ang tatanggap", "from": "ang nagbibigay", "level": "ang antas", "subject": "ang paksa"}
+    | {"purpose": "ang layunin", "originator": "ang pinagmulan", "area": "ang lugar", "age_s": "ang tanda sa segundo"},
+}
+ENDS = {
+    "en": {"originator": "the originator", "releaser": "the releaser", "receiver": "the receiver"},
+    "ja": {"originator": "作成者", "releaser": "提供者", "receiver": "受領者"},
+    "fil": {"originator": "pinagmulan", "releaser": "nagbibigay", "receiver": "tatanggap"},
+}
+OFFICE = {"en": "the {office} of {end}", "ja": "{end}の{office}", "fil": "{office} ng {end}"}
+TERMS = {
+    "en": {
+        "delay_s": "{} s late",
+        "grid_deg": "positions in cells of {} degrees",
+        "time_bucket_s": "one row in {} s",
+        "redact": "without {}",
+        "retention_s": "kept at most {} s",
+        "onward": "not passed on",
+        "via": "through {}",
+        "purpose": "for {} only",
+        "marking": "marked {}",
+    },
+    "ja": {
+        "delay_s": "{}秒遅れ",
+        "grid_deg": "位置は{}度の区画",
+        "time_bucket_s": "{}秒に1行",
+        "redact": "{}を除く",
+        "retention_s": "保存は{}秒まで",
+        "onward": "転送不可",
+        "via": "{}を経由",
+        "purpose": "{}の目的に限る",
+        "marking": "{}と表示",
+    },
+    "fil": {
+        "delay_s": "huli ng {} segundo",
+        "grid_deg": "posisyon sa mga parisukat na {} digri",
+        "time_bucket_s": "isang hanay bawat {} segundo",
+        "redact": "walang {}",
+        "retention_s": "itatago nang hanggang {} segundo",
+        "onward": "hindi ipapasa",
+        "via": "sa pamamagitan ng {}",
+        "purpose": "para sa {} lamang",
+        "marking": "may markang {}",
+    },
+}
 
 
 class Phrases:
@@ -155,17 +236,29 @@ class Phrases:
             if test.field == "observed_at":
                 value = rfc3339(value)
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            parts.append(f"{test.field} {self.operators[test.op]} {shown}")
+            field = FIELDS[self.language].get(test.field, test.field)
+            parts.append(f"{field} {self.operators[test.op]} {shown}")
         return self.connect["when"].format(self.connect["and"].join(parts))
 
     def terms(self, terms: Obligations | None) -> str:
         """Terms as a list."""
         if terms is None:
             return ""
-        plain = terms.as_dict()
-        return ", ".join(f"{k} {', '.join(v) if isinstance(v, list) else v}" for k, v in plain.items())
+        words = TERMS[self.language]
+        return ", ".join(
+            words[name].format(", ".join(value) if isinstance(value, list) else value)
+            for name, value in terms.as_dict().items()
+        )
 
-    def clause(self, clause: Clause, accord: Accord) -> str:
+    def role(self, role: str | None) -> str:
+        """An office in words."""
+        if role is None:
+            return "?"
+        end, _, office = role.partition(".")
+        named = ENDS[self.language].get(end, end)
+        return OFFICE[self.language].format(end=named, office=office.replace("_", " ")) if office else named
+
+    def clause(self, clause: Clause) -> str:
         """One clause as a sentence; a type without a template is said in English in brackets."""
         kind = clause.word
         if clause.sticky:
@@ -173,17 +266,17 @@ class Phrases:
         elif kind == "duty" and clause.every is not None:
             kind = "duty.every"
         if kind not in self.sentences:
-            return f"[en] {Phrases('en').clause(clause, accord)}"
+            return f"[en] {Phrases('en').clause(clause)}"
         clock = clause.within or clause.answer_within
         within = ""
         if clock is not None:
             within = self.connect["at_once"] if clock == "PT0S" else self.connect["within"].format(clock)
         sentence = self.sentences[kind].format(
             when=self.when(clause.when),
-            by=clause.by or "?",
+            by=self.role(clause.by),
             do=self.terms(clause.do),
             within=within,
-            notify=clause.notify or "?",
+            notify=self.role(clause.notify),
             on=(clause.on or "?").replace("_", " "),
             every=clause.every or "",
         )
@@ -193,7 +286,7 @@ class Phrases:
     def caveat(self, caveat: Caveat) -> str:
         """One national rule as a sentence."""
         sentence = self.sentences[caveat.effect.word].format(
-            when=self.when(caveat.when), by=caveat.by or "?", do=self.terms(caveat.do), within=""
+            when=self.when(caveat.when), by=self.role(caveat.by), do=self.terms(caveat.do), within=""
         )
         return sentence + (self.sentences["absolute"] if caveat.absolute else "")
 

@@ -7,8 +7,8 @@ anything else; it is a reading of a reading and says so at its head. Words for c
 from __future__ import annotations
 
 from kuroshio.accord.book import Book
-from kuroshio.accord.model import Accord, Caveat, Clause
-from kuroshio.accord.phrases import HEADS, LANGUAGES, STATE_WORDS, Phrases, phrases_for
+from kuroshio.accord.model import Accord, Clause
+from kuroshio.accord.phrases import HEADS, LANGUAGES, STATE_WORDS, phrases_for
 from kuroshio.accord.status import standing
 from kuroshio.clock import rfc3339
 from kuroshio.errors import NotFound
@@ -38,20 +38,21 @@ def print_accord(book: Book, accord_id: str, *, language: str = "en", at_us: int
     head = HEADS[language]
     now = standing(accord, 2**62 if at_us is None else at_us, 2**62 if at_us is None else at_us)
     by, date, note = accord.interpretation
-    lines = [f"# {accord.id}: {accord.title or ''}".rstrip(": "), "", head["reading"].format(by=by, date=date,
-    note=note)] lines += ["", head["parties"].format(parties=", ".join(accord.parties), binding=head[accord.binding])]
-    lines += [head["state"].format(state=STATE_WORDS[language].get(now.state, now.state))]
+    title = f"# {accord.id}: {accord.title}" if accord.title else f"# {accord.id}"
+    lines = [title, "", head["reading"].format(by=by, date=date, note=note), ""]
+    lines.append(head["parties"].format(parties=", ".join(accord.parties), binding=head[accord.binding]))
+    lines.append(head["state"].format(state=STATE_WORDS[language].get(now.state, now.state)))
     if accord.requires:
         lines.append(head["requires"].format(requires=", ".join(accord.requires)))
     lines += ["", f"## {head['clauses']}", ""]
-    lines += [f"- **{clause.id}** {phrases.clause(clause, accord)}" for clause in accord.clauses]
+    lines += [f"- **{clause.id}** {phrases.clause(clause)}" for clause in accord.clauses]
     lines += ["", f"## {head['history']}", "", *_history(accord, language)]
-    for conflict in now.conflicts:
-        lines.append(f"- {head['conflict']}: {conflict.text}")
+    lines += [f"- {head['conflict']}: {conflict.text}" for conflict in now.conflicts]
     if accord.equivalence:
         lines += ["", f"## {head['levels']}", ""]
-        lines += [f"- {e.from_} {e.mark} ({e.level}) -> {e.to}: {' / '.join(e.choices) or '-'}" for e in
-    accord.equivalence] return "\n".join(lines) + "\n"
+        for e in accord.equivalence:
+            lines.append(f"- {e.from_} {e.mark} ({e.level}) -> {e.to}: {' / '.join(e.choices) or '-'}")
+    return "\n".join(lines) + "\n"
 
 
 def _history(accord: Accord, language: str) -> list[str]:
@@ -59,24 +60,19 @@ def _history(accord: Accord, language: str) -> list[str]:
     for entry in sorted(accord.status, key=lambda s: (s.from_us, s.recorded_us)):
         word = STATE_WORDS[language].get(entry.state, entry.state)
         source = f"; {entry.source}" if entry.source else ""
-        known = rfc3339(entry.recorded_us)[:10]
-        out.append(f"- {rfc3339(entry.from_us)[:10]}: {word} ({entry.confidence}; {HEADS[language]['known']}
-        {known}{source})") out.extend(f"  - {party}: {view.says or view.state}" for party, view in entry.views)
+        known = f"{HEADS[language]['known']} {rfc3339(entry.recorded_us)[:10]}"
+        out.append(f"- {rfc3339(entry.from_us)[:10]}: {word} ({entry.confidence}; {known}{source})")
+        out.extend(f"  - {party}: {view.says or view.state}" for party, view in entry.views)
     return out
 
 
 def print_caveats(book: Book, *, language: str = "en") -> str:
     """National rules in plain language, by party."""
     phrases = phrases_for(language)
-    lines = [f"# {HEADS[language]['caveats']}", ""]
-    for caveat in book.content.caveats.values():
-        lines.append(f"- **{caveat.party} {caveat.id}** {phrases.caveat(caveat)}")
-    return "\n".join(lines) + "\n"
+    rules = [f"- **{c.party} {c.id}** {phrases.caveat(c)}" for c in book.content.caveats.values()]
+    return "\n".join([f"# {HEADS[language]['caveats']}", "", *rules]) + "\n"
 
 
-def print_clause(clause: Clause, accord: Accord, *, language: str = "en") -> str:
+def print_clause(clause: Clause, *, language: str = "en") -> str:
     """One clause as a sentence."""
-    return phrases_for(language).clause(clause, accord)
-
-
-__all__ = ["Caveat", "Phrases", "print_accord", "print_caveats", "print_clause"]
+    return phrases_for(language).clause(clause)

@@ -76,8 +76,9 @@ def verify_signature(book: Book, line: Mapping[str, Any]) -> None:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(str(line["ed25519"])))
         public.verify(bytes.fromhex(str(line.get("signature"))), _message(accord.id, accord.version, content))
     except (InvalidSignature, ValueError) as err:
-        raise VerificationError(f"signature of {party.code} over {accord.id} is wrong", code="accord.signature") from
-        err
+        raise VerificationError(
+            f"signature of {party.code} over {accord.id} is wrong", code="accord.signature"
+        ) from err
 
 
 def signed_by(book: Book, accord_id: str, lines: Sequence[Mapping[str, Any]]) -> dict[str, bool]:

@@ -9,40 +9,32 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
 from kuroshio import accord, clock
+from kuroshio.accord import difference, printed
 from kuroshio.cli import output
-from kuroshio.errors import ConfigError, InputError
-from kuroshio.schema import ITEMS, TRACKS
+from kuroshio.cli.accord_inputs import (
+    ITEM_HELP,
+    AtOption,
+    BookOption,
+    FromOption,
+    JsonOption,
+    KnownOption,
+    load_book,
+    moment,
+    read_item,
+    read_items,
+    read_text,
+)
+from kuroshio.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Check, print, ask and dry-run agreements.")
-
-BookOption = typer.Option(None, "--book", "-b", help="Agreement file or folder; repeat. Default: the sample book.")
-JsonOption = typer.Option(False, "--json", help="One JSON object on stdout.")
-FromOption = typer.Option(..., "--from", help="Party that would release (ISO 3166 alpha-3).")
-AtOption = typer.Option(None, "--at", help="Legal date or time (RFC 3339); default now.")
-KnownOption = typer.Option(None, "--known", help="As known at this date or time; default the legal one.")
-
-
-def load_book(paths: list[Path] | None) -> accord.Book:
-    """Book of the paths, or the sample book."""
-    if not paths:
-        output.say("using the sample book: illustrative readings, not the text of any agreement")
-        return accord.load(accord.sample_paths())
-    return accord.load(paths)
-
-
-def moment(text: str | None) -> int:
-    """UTC microseconds of an option, or now."""
-    return clock.now_us() if text is None else clock.parse_rfc3339(text)
 
 
 @app.command()
 def check(
-    files: list[Path] = typer.Argument(None, help="Agreement files or folders; default the sample book."),
+    files: list[Path] | None = typer.Argument(None, help="Agreement files or folders; default the sample book."),
     as_json: bool = JsonOption,
 ) -> None:
     """Read files and show every fault with file, line, column and value; exit 5 when there is any."""
@@ -63,35 +55,14 @@ def check(
     output.say(f"no faults; digest {book.rules_digest}")
 
 
-def read_item(text: str) -> dict[str, Any]:
-    """Attributes of one item from JSON text, or from a file named with @.
-
-    Raises
-    ------
-    InputError
-        When it is not a JSON object.
-    """
-    try:
-        raw = Path(text[1:]).read_text("utf-8") if text.startswith("@") else text
-        value = json.loads(raw)
-    except (OSError, ValueError) as err:
-        raise InputError(f"item is not readable as JSON: {err}", code="accord.item") from err
-    if not isinstance(value, dict):
-        raise InputError(f"item is {type(value).__name__}, not a JSON object", code="accord.item")
-    return value
-
-
-ITEM_HELP = 'JSON attributes, or @FILE: {"kind": "information", "subject": "vessel", "originator": "PHL", "level": "R"}'
-
-
 @app.command()
 def why(
     item: str = typer.Option(..., "--item", "-i", help=ITEM_HELP),
     from_: str = FromOption,
     to: str = typer.Option(..., "--to", help="Party that would receive."),
-    book: list[Path] = BookOption,
-    at: str = AtOption,
-    known: str = KnownOption,
+    book: list[Path] | None = BookOption,
+    at: str | None = AtOption,
+    known: str | None = KnownOption,
     recipient: bool = typer.Option(False, "--recipient", help="Show what the recipient may be told instead."),
     as_json: bool = JsonOption,
 ) -> None:
@@ -122,35 +93,17 @@ def why(
         output.stdout.print(f"  would change: if {one['if']}", markup=False)
 
 
-def read_items(path: Path, *, originator: str, level: str, purpose: str) -> pa.Table:
-    """ITEMS of a Parquet file of items or of tracks.
-
-    Raises
-    ------
-    InputError
-        When the file is neither.
-    """
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as err:
-        raise InputError(f"{path}: not a readable Parquet file: {err}", code="accord.picture") from err
-    names = set(table.column_names)
-    if {c.name for c in ITEMS.columns if c.required} <= names:
-        return ITEMS.conform(table)
-    if {c.name for c in TRACKS.columns if c.required} <= names:
-        return accord.items_of_tracks(table, originator=originator, level=level, purpose=purpose)
-    raise InputError(f"{path}: columns are neither of items nor of tracks", code="accord.picture")
-
-
 @app.command("dry-run")
 def dry_run(
     picture: Path = typer.Argument(..., help="Stored picture: Parquet of ITEMS or TRACKS."),
-    draft: Path = typer.Option(None, "--draft", "-d", help="Draft agreement file, taken as in force."),
+    draft: Path | None = typer.Option(None, "--draft", "-d", help="Draft agreement file, taken as in force."),
     from_: str = FromOption,
-    to: list[str] = typer.Option(None, "--to", help="Recipient; repeat. Default: all parties to an accord with it."),
-    book: list[Path] = BookOption,
-    at: str = AtOption,
-    known: str = KnownOption,
+    to: list[str] | None = typer.Option(
+        None, "--to", help="Recipient; repeat. Default: all parties to an accord with it."
+    ),
+    book: list[Path] | None = BookOption,
+    at: str | None = AtOption,
+    known: str | None = KnownOption,
     level: str = typer.Option("R", "--level", help="Level of tracks (ITEMS carry their own)."),
     purpose: str = typer.Option("maritime_safety", "--purpose", help="Purpose of tracks."),
     examples: int = typer.Option(3, "--examples", min=0, max=100, help="Examples of each change."),
@@ -158,11 +111,9 @@ def dry_run(
 ) -> None:
     """What would flow from a stored picture under a draft: counts by effect, party and clause, and the difference."""
     items = read_items(picture, originator=from_, level=level, purpose=purpose)
-    if draft is not None and not draft.is_file():
-        raise ConfigError(f"no such draft: {draft}", code="accord.no_file")
     found = accord.dry_run(
         load_book(book),
-        draft.read_text("utf-8") if draft is not None else None,
+        read_text(draft) if draft is not None else None,
         items,
         releaser=from_,
         to=to or None,
@@ -188,3 +139,212 @@ def _print_dry_run(found: dict[str, Any]) -> None:
     for party, moves in found.get("change", {}).get("effect", {}).items():
         for move, n in moves.items():
             output.stdout.print(f"{party}: {move}: {n:,}", markup=False)
+
+
+@app.command("print")
+def print_(
+    accord_id: str | None = typer.Argument(None, help="Accord; default all, with the national rules."),
+    book: list[Path] | None = BookOption,
+    language: str = typer.Option("en", "--language", "-l", help="en, ja or fil."),
+    as_json: bool = JsonOption,
+) -> None:
+    """Agreements in plain language, generated from the files."""
+    held = load_book(book)
+    ids = [accord_id] if accord_id else list(held.content.accords)
+    texts = {one: printed.print_accord(held, one, language=language, at_us=clock.now_us()) for one in ids}
+    if as_json:
+        output.emit_json({"language": language, "accords": texts, "listing": held.accords(valid_at_us=clock.now_us())})
+        return
+    for text in texts.values():
+        output.stdout.print(text, markup=False, highlight=False, soft_wrap=True)
+    if accord_id is None:
+        output.stdout.print(
+            printed.print_caveats(held, language=language), markup=False, highlight=False, soft_wrap=True
+        )
+
+
+@app.command("what-if")
+def what_if(
+    item: str = typer.Option(..., "--item", "-i", help=ITEM_HELP),
+    from_: str = FromOption,
+    to: str = typer.Option(..., "--to", help="Party that would receive."),
+    assume: list[str] | None = typer.Option(
+        None, "--assume", "-a", help="ACCORD=STATE, such as JPN-PHL-INFO=in_force."
+    ),
+    consent: list[str] | None = typer.Option(None, "--consent", "-c", help="Consent as JSON, or @FILE."),
+    draft: Path | None = typer.Option(None, "--draft", "-d", help="Draft agreement file, taken as in force."),
+    book: list[Path] | None = BookOption,
+    at: str | None = AtOption,
+    known: str | None = KnownOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """One decision as it is, and as it would be under assumed states, consents or a draft."""
+    held = load_book(book)
+    states = {}
+    for pair in assume or ():
+        name, sign, state = pair.partition("=")
+        if not sign or not state:
+            raise ConfigError(f"--assume takes ACCORD=STATE, found {pair!r}", code="accord.assume")
+        states[name] = state
+    then = held.with_draft(read_text(draft)) if draft is not None else held
+    then = then.assuming(states) if states else then
+    for text in consent or ():
+        then = then.with_consent(read_item(text))
+    ask: dict[str, Any] = {"releaser": from_, "to": to, "valid_at_us": moment(at)}
+    ask["known_at_us"] = moment(known) if known else None
+    plain = read_item(item)
+    today = accord.decision_dict(held.evaluate(plain, **ask))
+    other = accord.decision_dict(then.evaluate(plain, **ask))
+    if as_json:
+        output.emit_json({"today": today, "then": other, "changed": today["effect"] != other["effect"]})
+        return
+    for name, one in (("today", today), ("then", other)):
+        output.stdout.print(f"{name}: {one['effect'].upper()} ({one['cited']}) {one['obligations']}", markup=False)
+
+
+@app.command("as-of")
+def as_of(
+    at: str = typer.Argument(..., help="Legal date or time (RFC 3339)."),
+    known: str | None = KnownOption,
+    accord_id: str | None = typer.Option(None, "--accord", help="One accord; default all."),
+    book: list[Path] | None = BookOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Status of each accord at a legal date, as known at another, with what disagrees."""
+    held = load_book(book)
+    valid, seen = moment(at), moment(known) if known else None
+    ids = [accord_id] if accord_id else list(held.content.accords)
+    rows: list[dict[str, Any]] = []
+    for one in ids:
+        found = held.status(one, valid, seen)
+        rows.append(
+            {
+                "accord": one,
+                "state": found.state,
+                "since": clock.rfc3339(found.entry.from_us) if found.entry else None,
+                "source": found.entry.source if found.entry else None,
+                "conflicts": [c.text for c in found.conflicts],
+            }
+        )
+    if as_json:
+        output.emit_json({"valid_at": clock.rfc3339(valid), "known_at": clock.rfc3339(seen or valid), "accords": rows})
+        return
+    table = [[r["accord"], r["state"], r["since"], r["source"], "; ".join(r["conflicts"]) or None] for r in rows]
+    output.print_table(f"as of {at}", ["accord", "state", "since", "source", "conflicts"], table)
+
+
+@app.command()
+def route(
+    item: str = typer.Option(..., "--item", "-i", help=ITEM_HELP),
+    from_: str = FromOption,
+    to: str | None = typer.Option(None, "--to", help="Party to reach; default every party."),
+    hops: int = typer.Option(2, "--hops", min=1, max=4, help="Longest path."),
+    breaks: bool = typer.Option(False, "--breaks", help="Also what is lost when an accord, party or consent falls."),
+    book: list[Path] | None = BookOption,
+    at: str | None = AtOption,
+    known: str | None = KnownOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Lawful paths of one thing to a party, and who must sign."""
+    held, plain = load_book(book), read_item(item)
+    ask: dict[str, Any] = {"releaser": from_, "valid_at_us": moment(at), "max_hops": hops}
+    ask["known_at_us"] = moment(known) if known else None
+    if to is not None:
+        found: dict[str, Any] = {"to": to, "routes": [r.as_dict() for r in accord.routes(held, plain, to=to, **ask)]}
+    else:
+        found = {"reach": accord.reach(held, plain, **ask)}
+    if breaks:
+        found["breaks"] = accord.what_breaks(held, plain, **ask)
+    if as_json:
+        output.emit_json(found)
+        return
+    best = found.get("routes") or [v["best"] for v in found.get("reach", {}).values() if v["best"]]
+    rows = [
+        [" > ".join(r["path"]), r["effect"], ", ".join(r["signatures"]) or None, r["obligations"] or None] for r in best
+    ]
+    output.print_table("lawful paths", ["path", "effect", "who must sign", "terms"], rows)
+    for one in found.get("breaks", {}).get("falls", ()):
+        if one["lost"] or one["worse"]:
+            lost, worse = ", ".join(one["lost"]) or "none", ", ".join(one["worse"]) or "none"
+            output.stdout.print(f"without {one['kind']} {one['name']}: lost {lost}; worse {worse}", markup=False)
+
+
+@app.command()
+def lint(
+    files: list[Path] | None = typer.Argument(None, help="Agreement files or folders; default the sample book."),
+    strict: bool = typer.Option(False, "--strict", help="Exit 5 when there is a warning."),
+    as_json: bool = JsonOption,
+) -> None:
+    """What loads but is odd, open or will surprise, each with its place."""
+    found = accord.lint(load_book(list(files) if files else None), now_us=clock.now_us())
+    warnings = sum(f.severity == "warning" for f in found)
+    if as_json:
+        output.emit_json({"warnings": warnings, "findings": [f.as_dict() for f in found]})
+    else:
+        for one in found:
+            output.stdout.print(f"{one.severity:8}{one}", markup=False, highlight=False, soft_wrap=True)
+    if strict and warnings:
+        raise typer.Exit(accord.AccordFileError.exit_code)
+
+
+@app.command()
+def coverage(book: list[Path] | None = BookOption, as_json: bool = JsonOption) -> None:
+    """Each article of each instrument: coded, a human's, a duty, not coded, or not mentioned."""
+    found = difference.coverage(load_book(book))
+    if as_json:
+        output.emit_json({"coverage": found})
+        return
+    rows = [
+        [one["accord"], row["article"], row["treatment"], ", ".join(row["clauses"]) or None, row["note"]]
+        for one in found
+        for row in one["articles"] or [{"article": None, "treatment": "not declared", "clauses": [], "note": None}]
+    ]
+    output.print_table("coverage", ["accord", "article", "treatment", "clauses", "note"], rows)
+
+
+@app.command()
+def diff(
+    old: list[Path] = typer.Option(..., "--old", help="Files or folders before; repeat."),
+    new: list[Path] = typer.Option(..., "--new", help="Files or folders after; repeat."),
+    picture: Path | None = typer.Option(None, "--picture", help="Parquet of ITEMS or TRACKS: also the effect on it."),
+    from_: str | None = typer.Option(None, "--from", help="Party whose picture it is."),
+    level: str = typer.Option("R", "--level", help="Level of tracks."),
+    purpose: str = typer.Option("maritime_safety", "--purpose", help="Purpose of tracks."),
+    at: str | None = AtOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Two sets of files compared: clauses in words, and what the difference does to a picture."""
+    before, after = accord.load(old), accord.load(new)
+    found: dict[str, Any] = {"text": difference.text_difference(before, after)}
+    if picture is not None:
+        if from_ is None:
+            raise ConfigError("--picture needs --from: whose picture is it?", code="accord.from")
+        items = read_items(picture, originator=from_, level=level, purpose=purpose)
+        found["effect"] = difference.effect_difference(before, after, items, releaser=from_, valid_at_us=moment(at))
+    if as_json:
+        output.emit_json(found)
+        return
+    output.stdout.print_json(json.dumps(found, default=str))
+
+
+@app.command()
+def graph(
+    book: list[Path] | None = BookOption,
+    at: str | None = AtOption,
+    known: str | None = KnownOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """The network of agreements: who is linked to whom by what, in which state."""
+    found = accord.graph(load_book(book), valid_at_us=moment(at), known_at_us=moment(known) if known else None)
+    if as_json:
+        output.emit_json(found)
+        return
+    rows = [
+        [
+            " - ".join(e["parties"]),
+            ", ".join(a["id"] for a in e["in_force"]) or None,
+            ", ".join(f"{a['id']} ({a['state']})" for a in e["not_in_force"]) or None,
+        ]
+        for e in found["edges"]
+    ]
+    output.print_table("network", ["pair", "in force", "not in force"], rows)
