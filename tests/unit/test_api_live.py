@@ -192,3 +192,40 @@ async def test_a_viewpoint_that_nobody_watches_is_closed(live: Live, monkeypatch
     assert live.counts()["channels"] == {}
     await asyncio.sleep(0.01)
     assert live.node._subscribers == []
+
+
+async def test_a_change_that_the_node_dropped_leaves_no_old_list(live: Live) -> None:
+    node, screen = live.node, Screen()
+    client = Client(live, None, OWN_KINDS)
+    screen.take(await client.start())
+    for _ in range(3):
+        screen.take(await client.next())
+    alert = screen.lists["alerts"][0]["alert_id"]
+    node.judge_alert(alert, "acknowledged", by="maria")
+    subscribers, node._subscribers = node._subscribers, []
+    node.advance()  # this change, with the event of the verdict, reaches nobody
+    node._subscribers = subscribers
+    made = live.counts()["snapshots_encoded"]
+    node.advance()
+    await drain(client, screen, node)
+    assert screen.shows(node, None)
+    assert live.counts()["snapshots_encoded"] == made + 1
+    assert live.counts()["channels"]["own"]["gaps"] in (0, 1)
+    assert next(a for a in screen.lists["alerts"] if a["alert_id"] == alert)["verdicts"][0]["by"] == "maria"
+    client.close()
+
+
+async def test_a_list_is_made_once_for_all_who_watch(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    real = live.node.feeds
+    monkeypatch.setattr(live.node, "feeds", lambda: asked.append(1) or real())
+    clients = [Client(live, None, OWN_KINDS) for _ in range(5)]
+    for client in clients:
+        await client.start()
+    for _ in range(5):
+        live.node.advance()
+        for client in clients:
+            await client.next()
+    assert len(asked) == 1
+    for client in clients:
+        client.close()

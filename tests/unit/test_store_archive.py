@@ -271,6 +271,7 @@ def test_questions_that_make_no_sense_are_refused(tmp_path: Path) -> None:
             {"name": "tracks", "box": (0, 5, 1, -5)},
             {"name": "tracks", "box": (0, 0, 999, 1)},
             {"name": "alerts", "mmsi": 5},
+            {"name": "observations", "track_id": 5},
             {"name": "rejects", "box": (0, 0, 1, 1)},
         ):
             with pytest.raises(InputError):
@@ -361,5 +362,7 @@ def test_rows_flushed_and_compacted_during_a_reading_are_shown_once(
             archive.compact_all(min_parts=1)
             return real(*arguments)
 
+        assert archive.read("tracks", track_id=[3, 7, 99]).equals(rows.take([3, 7]))
+        assert archive.read("tracks", track_id=4).equals(rows.slice(4, 1).combine_chunks())
         monkeypatch.setattr(archive, "_read_files", late)
         assert archive.read("tracks").equals(rows.combine_chunks())

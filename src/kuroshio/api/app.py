@@ -97,7 +97,7 @@ def create_app(
 
 
 def server_config(
-    app: FastAPI, *, host: str, port: int, certificate: Path | None = None, key: Path | None = None
+    app: FastAPI, *, host: str = "127.0.0.1", port: int = 0, certificate: Path | None = None, key: Path | None = None
 ) -> uvicorn.Config:
     """Configuration of the server: no compression of frames (they are dense already), bounded frames and sockets.
 
@@ -106,7 +106,7 @@ def server_config(
     app
         From `create_app`; with a certificate its settings should say ``secure``.
     host, port
-        Where to listen; port 0 takes a free one.
+        Where to listen, unless the server is given a socket; port 0 takes a free one.
     certificate, key
         PEM files; without them plain HTTP, for a loopback address or behind a proxy that speaks TLS.
     """
@@ -124,7 +124,8 @@ def server_config(
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=2,
+        limit_concurrency=2048,
         ssl_certfile=str(certificate) if certificate else None,
         ssl_keyfile=str(key) if key else None,
     )

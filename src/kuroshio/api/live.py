@@ -51,6 +51,12 @@ class Channel:
     idle: asyncio.TimerHandle | None = None
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def forget(self, kinds: Iterable[str]) -> None:
+        """Make lists of these kinds anew when they are next asked for."""
+        for kind in kinds:
+            self.lists.pop(kind, None)
+            self.versions[kind] = self.versions.get(kind, 0) + 1
+
 
 class Live:
     """All channels of an application."""
@@ -79,15 +85,14 @@ class Live:
         while True:
             try:
                 async for change in self.node.changes(channel.viewpoint):
-                    if last is not None and change.seq != last + 1:
-                        channel.gaps += 1
+                    if last is None or change.seq != last + 1:
+                        channel.gaps += last is not None
+                        channel.forget(OWN_KINDS)  # what changed in the steps not seen is not known
                     last = change.seq
                     channel.snapshot = None
                     channel.changes += 1
                     kinds = tuple(dict.fromkeys(str(event.get("type")) for event in change.events))
-                    for kind in kinds:
-                        channel.lists.pop(kind, None)
-                        channel.versions[kind] = channel.versions.get(kind, 0) + 1
+                    channel.forget(kinds)
                     frame = await asyncio.to_thread(
                         wire.frame, "delta", change.seq, change.tracks, change.removed, self.node.now_us()
                     )

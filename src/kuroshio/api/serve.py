@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from kuroshio.api.app import server_config
 from kuroshio.errors import LinkError
 
 PAGE = Path(__file__).parent / "page"
@@ -41,18 +42,7 @@ async def serving(
     app: FastAPI, sock: socket.socket, *, certificate: Path | None = None, key: Path | None = None
 ) -> AsyncIterator[str]:
     """Serve while the context is open; yields the address."""
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        ws_per_message_deflate=False,
-        ws_max_size=1 << 20,
-        limit_concurrency=2048,
-        timeout_graceful_shutdown=2,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-    )
+    config = server_config(app, certificate=certificate, key=key)
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the caller owns the signals
     task = asyncio.create_task(_serve(server, sock))

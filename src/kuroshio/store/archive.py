@@ -289,6 +289,7 @@ class Archive:
         end_us: UtcMicros | None = None,
         box: Box | None = None,
         mmsi: int | Sequence[int] | None = None,
+        track_id: int | Sequence[int] | None = None,
         columns: Sequence[str] | None = None,
         undated: bool = False,
     ) -> pa.Table:
@@ -300,8 +301,8 @@ class Archive:
             Half-open interval of the table's time, UTC microseconds; None is open.
         box
             (west, south, east, north) degrees, edges within; west greater than east crosses the antimeridian.
-        mmsi
-            One identity or several.
+        mmsi, track_id
+            One identity or track, or several.
         columns
             Columns wanted; None is all.
         undated
@@ -314,7 +315,7 @@ class Archive:
             raise InputError(f"table {name} has no column {unknown[0]!r}", code="store.column")
         at = time_column(table)
         interval = None if undated else between(table, start_us, end_us)
-        chosen = also(interval, within(table, box), named(table, mmsi))
+        chosen = also(interval, within(table, box), named(table, "mmsi", mmsi), named(table, "track_id", track_id))
         unique = UNIQUE.get(name)
         needed = list(dict.fromkeys([*wanted, at, SEQ, *([unique] if unique else [])]))
         with self._lock:

@@ -60,16 +60,16 @@ def within(table: Table, box: Box | None) -> pc.Expression | None:
     return (lat >= south) & (lat <= north) & span
 
 
-def named(table: Table, mmsi: int | Sequence[int] | None) -> pc.Expression | None:
-    """Condition on one identity or several."""
-    if mmsi is None:
+def named(table: Table, column: str, values: int | Sequence[int] | None) -> pc.Expression | None:
+    """Condition on one number or several in a column."""
+    if values is None:
         return None
-    if "mmsi" not in table.names:
-        raise InputError(f"table {table.name} has no mmsi", code="store.column")
-    type_ = table.arrow.field("mmsi").type
-    if isinstance(mmsi, int):
-        return pc.field("mmsi") == pa.scalar(mmsi, type_)
-    return pc.field("mmsi").isin(pa.array(list(mmsi), type_))
+    if column not in table.names:
+        raise InputError(f"table {table.name} has no {column}", code="store.column")
+    type_ = table.arrow.field(column).type
+    if isinstance(values, int):
+        return pc.field(column) == pa.scalar(values, type_)
+    return pc.field(column).isin(pa.array(list(values), type_))
 
 
 def also(*conditions: pc.Expression | None) -> pc.Expression | None:
