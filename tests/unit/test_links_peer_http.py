@@ -67,7 +67,7 @@ class End:
         self.outbox.close()
 
 
-async def until(condition, seconds: float = 20.0) -> None:  # type: ignore[no-untyped-def]
+async def until(condition, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)

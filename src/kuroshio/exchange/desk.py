@@ -162,14 +162,39 @@ class Desk:
         return Terms(self.me, to, now_us, self._signer, **more)
 
     def _enter(self, releases: Sequence[Release]) -> list[Parcel]:
-        """On record and in the ledger first: a crash after this loses a parcel the partner can name as a gap."""
+        """On record and in the ledger first; what a crash keeps from the session comes again from `unoffered`."""
+        for release in releases:  # before the leaf: a leaf without a bundle would be a gap for ever
+            self.ledger.sealed(release, bundle=release.to_bytes())
         seqs = self._record.append([release.leaf() for release in releases])
         self._record.publish()
+        return [self._parcel(release, seq) for release, seq in zip(releases, seqs, strict=True)]
+
+    def _parcel(self, release: Release, seq: int) -> Parcel:
+        data = release.with_receipt(self._record.receipt(seq)).to_bytes()
+        return Parcel(release.to, release.kind, release.release_id, data)
+
+    def offered(self, parcel: Parcel) -> None:
+        """The session has the parcel durably."""
+        self.ledger.offered(parcel.release_id)
+        if parcel.kind == "receipt":
+            self.ledger.mark_answered(_receipt_ids(Release.from_bytes(parcel.data)))
+
+    def unoffered(self, leaves: Mapping[str, int]) -> list[Parcel]:
+        """Parcels that a crash kept from their session, oldest first; call it once after a start.
+
+        Parameters
+        ----------
+        leaves
+            Number of the leaf of each release on record, by release id (``record.numbers``).
+        """
         parcels = []
-        for release, seq in zip(releases, seqs, strict=True):
-            self.ledger.sealed(release)
-            data = release.with_receipt(self._record.receipt(seq)).to_bytes()
-            parcels.append(Parcel(release.to, release.kind, release.release_id, data))
+        for bundle in self.ledger.unoffered():
+            release = Release.from_bytes(bundle)
+            seq = leaves.get(release.release_id)
+            if seq is None:
+                [seq] = self._record.append([release.leaf()])
+            self._record.publish()
+            parcels.append(self._parcel(release, seq))
         return parcels
 
     def recall(self, release_id: str, *, by: str, reason: str, now_us: int) -> Parcel:
@@ -196,11 +221,6 @@ class Desk:
             ]
             parcels.append(self.control("receipt", {"receipts": signed}, to=partner, now_us=now_us))
         return parcels
-
-    def answered(self, parcel: Parcel) -> None:
-        """The session has a parcel of receipts durably: they need not be made again."""
-        body = Release.from_bytes(parcel.data)
-        self.ledger.mark_answered(_receipt_ids(body))
 
     # -- in
 

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS sent (
   release_id TEXT PRIMARY KEY, to_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
   rows INTEGER NOT NULL, cited TEXT NOT NULL, obligations TEXT NOT NULL, refs TEXT NOT NULL,
   state TEXT NOT NULL, received_us INTEGER, withdrawn_us INTEGER, confirmed_us INTEGER, reason TEXT, by_person TEXT,
-  receipt TEXT);
+  receipt TEXT, bundle BLOB);
 CREATE INDEX IF NOT EXISTS sent_to ON sent(to_party, at_us);
 CREATE TABLE IF NOT EXISTS held (
   release_id TEXT PRIMARY KEY, from_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
@@ -64,18 +64,31 @@ class Ledger:
 
     # -- the releaser's side
 
-    def sealed(self, release: Release, *, refs: Iterable[str] = ()) -> None:
-        """A release was made; it counts as sent until a receipt says more."""
+    def sealed(self, release: Release, *, refs: Iterable[str] = (), bundle: bytes | None = None) -> None:
+        """A release was made; it counts as sent until a receipt says more.
+
+        A ``bundle`` given is kept until `offered`, so that a crash before the session has it loses nothing.
+        """
         header = release.fields
         cited = header["clauses"][0] if header["clauses"] else ""
         self._run(
-            "INSERT OR IGNORE INTO sent(release_id,to_party,kind,at_us,rows,cited,obligations,refs,state)"
-            " VALUES (?,?,?,?,?,?,?,?,?)",
+            "INSERT OR IGNORE INTO sent(release_id,to_party,kind,at_us,rows,cited,obligations,refs,state,bundle)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
                 release.release_id, header["to"], header["kind"], header["released_at_us"], header["rows"], cited,
                 json.dumps(header["obligations"], sort_keys=True), json.dumps(sorted(set(refs))), SENT,
+                bundle,
             ),
         )  # fmt: skip
+
+    def offered(self, release_id: str) -> None:
+        """The session has the bundle durably."""
+        self._run("UPDATE sent SET bundle=NULL WHERE release_id=?", (release_id,))
+
+    def unoffered(self) -> list[bytes]:
+        """Bundles sealed whose session never got them: a crash came between. Offer them again, oldest first."""
+        rows = self._run("SELECT bundle FROM sent WHERE bundle IS NOT NULL ORDER BY rowid")
+        return [bytes(row["bundle"]) for row in rows]
 
     def recall(self, release_id: str, *, by: str, reason: str, now_us: int) -> dict[str, Any]:
         """Mark a release as withdrawn; the caller sends the recall. Idempotent.

@@ -149,7 +149,7 @@ def seal_tracks(
         tuple(consents), decided_by,
     )  # fmt: skip
     obligations = _admit(decision, terms, outlet)
-    due = outlet.due(TRACKS.conform(tracks), obligations, now_us)
+    due = outlet.due(as_table(tracks, TRACKS), obligations, now_us)
     if not due.num_rows:
         return None
     if due.num_rows > MAX_ROWS:
@@ -170,7 +170,7 @@ def seal_alerts(alerts: pa.Table, decision: Decision, *, outlet: Outlet, terms: 
         When the decision does not flow, or asks something this node cannot carry out.
     """
     obligations = _admit(decision, terms, outlet)
-    alerts = ALERTS.conform(alerts)
+    alerts = as_table(alerts, ALERTS)
     if obligations.delay_s:
         known = alerts.column("known_at").cast(pa.int64()).to_numpy(zero_copy_only=False)
         alerts = alerts.filter(pa.array(known <= terms.now_us - obligations.delay_s * 1_000_000))
@@ -289,6 +289,14 @@ def _finish(
     }
     encoded = canonical(header)
     return Release(encoded, terms.signer.sign(encoded), payload)
+
+
+_SCHEMAS = {table.name: table.arrow for table in (TRACKS, ALERTS)}
+
+
+def as_table(rows: pa.Table, table: Table) -> pa.Table:
+    """Rows in the schema of a table; checked column by column only where they are not in it already."""
+    return rows if rows.schema.equals(_SCHEMAS[table.name]) else table.conform(rows)
 
 
 def row_salt(seed: bytes, index: int) -> bytes:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from kuroshio.errors import ReleaseRefused
 from kuroshio.exchange.columns import int64_of
 from kuroshio.exchange.outlet import Outlet, bucket_s_of
+from kuroshio.exchange.seal import as_table
 from kuroshio.exchange.select import as_tracks, select_tracks
 from kuroshio.schema import TRACKS, Decision, concat
 from kuroshio.schema.release import RELEASED_TRACKS
@@ -68,7 +69,7 @@ def view(
     shown: list[tuple[int, str, dict[str, Any]]] = []
     withheld: list[tuple[int, str, str]] = []
     for rows, decision in groups:
-        table = TRACKS.conform(rows)
+        table = as_table(rows, TRACKS)
         every = int64_of(table, "track_id")
         if not decision.flows or not decision.basis:
             withheld += [(i, decision.cited, decision.effect.word) for i in np.unique(every).tolist()]

@@ -70,6 +70,8 @@ class Limits:
         Budget of the link; None is no limit. Control has a fifth of it for itself.
     beat_us, quiet_us
         Time between heartbeats, and silence after which a stream counts as dead.
+    stall_us
+        Time without any acknowledgement, while items are in flight, after which a stream is begun again.
     """
 
     window_control: int = 64
@@ -81,6 +83,7 @@ class Limits:
     rate_bytes_per_s: float | None = None
     beat_us: int = 5_000_000
     quiet_us: int = 20_000_000
+    stall_us: int = 120_000_000
 
     def window(self, lane: Lane) -> int:
         """Items in flight allowed on a lane."""

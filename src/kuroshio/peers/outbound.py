@@ -57,6 +57,7 @@ class Outbound:
         control_rate = None if limits.rate_bytes_per_s is None else limits.rate_bytes_per_s / 5.0
         self._control_budget = Budget(control_rate)
         self._beat_at_us = 0
+        self._progress_us = 0
         self.heard_us: int | None = None
         self.accepted_us: int | None = None
         self.offset_us: int | None = None
@@ -105,7 +106,7 @@ class Outbound:
 
     def dialled(self, now_us: int) -> list[Instruction]:
         """Our stream to the partner is up: greet."""
-        self.state, self.heard_us, self._beat_at_us = GREETED, now_us, now_us
+        self.state, self.heard_us, self._beat_at_us, self._progress_us = GREETED, now_us, now_us, now_us
         self._flight.clear()
         self._flight_bytes = 0
         return [self._hello(now_us)]
@@ -157,7 +158,10 @@ class Outbound:
             return self._refused(frame)
         if frame.type is Type.BEAT:
             self._clock(frame, now_us)
-            return self.pump(now_us)
+            theirs, told = frame.lanes("positions"), list[Instruction]()
+            for lane in Lane:
+                told += self._acked(lane, min(theirs[lane], self.cursor[lane]), now_us)
+            return told + self.pump(now_us)
         raise PeerError(f"unexpected {frame.type.name.lower()} on the way back", code="peer.order")
 
     def _welcome(self, frame: Frame, now_us: int) -> list[Instruction]:
@@ -215,7 +219,7 @@ class Outbound:
                 done.append(release_id)
         self._outbox.acked(lane, below)
         self.counters["acknowledged"] += len(done)
-        self.accepted_us = now_us
+        self.accepted_us = self._progress_us = now_us
         return [Told("acknowledged", {"partner": self.partner, "lane": lane.name.lower(), "release_ids": done})]
 
     def _refused(self, frame: Frame) -> list[Instruction]:
@@ -281,6 +285,12 @@ class Outbound:
         if self.heard_us is not None and now_us - self.heard_us > self._limits.quiet_us:
             self.lost()
             return [Close(Direction.OUT, "peer.quiet")]
+        waiting = any(self._in_flight(lane) for lane in Lane)
+        if not waiting or self.state != OPEN:
+            self._progress_us = now_us
+        elif now_us - self._progress_us > self._limits.stall_us:
+            self.lost()  # alive, and yet nothing is acknowledged: something was lost on the way; begin the stream again
+            return [Close(Direction.OUT, "peer.stalled")]
         out = self.pump(now_us)
         if now_us - self._beat_at_us >= self._limits.beat_us:
             self._beat_at_us = now_us

@@ -416,6 +416,11 @@ class Log:
             "checkpoint": checkpoint.note().decode(),
         }
 
+    def numbers(self, last: int = 100_000) -> dict[str, int]:
+        """Number of the leaf of each release among the last leaves, by release id."""
+        leaves = (entry.leaf for entry in self.entries(max(0, self.size - last)))
+        return {str(v["release_id"]): int(v["seq"]) for v in leaves if "to" in v and "release_id" in v}
+
     def partner_count(self, party: str) -> int:
         """Number of leaves that concern a party: its next ``partner_seq``."""
         return self._counts.get(party, 0)
