@@ -56,8 +56,11 @@ class Document:
         return Fault(self.file, place.line, place.column, code, message)
 
 
-class _CoreLoader(yaml.SafeLoader):
-    """SafeLoader whose implicit types are those of the YAML 1.2 core schema, decimal only."""
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
+
+
+class _CoreLoader(_Parser):  # type: ignore[misc]
+    """Safe loader whose implicit types are those of the YAML 1.2 core schema, decimal only."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own name
 
@@ -82,7 +85,6 @@ class _Reader:
         self.file = file
         self.faults: list[Fault] = []
         self.count = 0
-        self.scalar = _CoreLoader("")
 
     def fault(self, node: yaml.Node, code: str, message: str) -> None:
         place = _at(node)
@@ -133,7 +135,7 @@ def _scalar(tag: str, text: str) -> Any:
 def _check_events(text: str, file: str) -> None:
     """Refuse aliases and deep nesting before anything is built; the events come one by one."""
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=_Parser):
         mark: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             message = f"alias *{event.anchor} is not allowed: write the value out"
