@@ -27,7 +27,7 @@ _DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334])
 _DAYS_IN = np.array([31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def civil_us(year: int, month: int, day: int, hour: int, minute: int, second: int, micros: int) -> int:
     """UTC microseconds of calendar fields, -1 where a field is out of range (a leap second is the next minute)."""
     if year < 1970 or year > 9999 or month < 1 or month > 12 or day < 1 or day > _DAYS_IN[month - 1]:
@@ -45,7 +45,7 @@ def civil_us(year: int, month: int, day: int, hour: int, minute: int, second: in
     return ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + micros
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def digits(buf: Bytes, start: int, stop: int, most: int) -> tuple[int, int]:
     """Number of up to so many decimal digits at start, and the index after it; -1 where there is none."""
     at, value = start, 0
@@ -55,7 +55,7 @@ def digits(buf: Bytes, start: int, stop: int, most: int) -> tuple[int, int]:
     return (value if at > start else -1), at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _fraction_us(buf: Bytes, start: int, stop: int) -> tuple[int, int]:
     value, scale, at = 0, 100_000, start
     while at < stop and 48 <= buf[at] <= 57:
@@ -65,7 +65,7 @@ def _fraction_us(buf: Bytes, start: int, stop: int) -> tuple[int, int]:
     return value, at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def epoch_us(buf: Bytes, start: int, stop: int) -> int:
     """UTC microseconds of an epoch in s, ms, us or ns, told apart by its size; all of the range must be it."""
     value, at = digits(buf, start, stop, 19)
@@ -85,7 +85,7 @@ def epoch_us(buf: Bytes, start: int, stop: int) -> int:
     return value // 1000
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def iso_us(buf: Bytes, start: int, stop: int) -> int:
     """UTC microseconds of ``YYYY-MM-DD hh:mm:ss[.f][Z|+hh:mm]`` at start; ``/`` and ``T`` are taken too."""
     if stop - start < 19:
@@ -121,7 +121,7 @@ def iso_us(buf: Bytes, start: int, stop: int) -> int:
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def prefix_us(buf: Bytes, start: int, stop: int) -> tuple[int, int]:
     """Time that stands before a sentence on its line, and which clock it is; -1 where there is none."""
     at = start
@@ -139,7 +139,7 @@ def prefix_us(buf: Bytes, start: int, stop: int) -> tuple[int, int]:
     return (value, LINE_EPOCH) if value >= 0 else (-1, -1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def pghp_us(buf: Bytes, start: int, stop: int) -> tuple[int, int, int]:
     """Time of a ``$PGHP,1,`` wrapper, and start and length of the base station it names.
 

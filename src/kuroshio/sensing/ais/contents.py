@@ -82,7 +82,7 @@ def _room(table: FieldTable, at: int) -> int:
 DGNSS_ROW = len(APPLICATIONS) - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def choose(
     found: npt.NDArray[np.int16], rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints, dac: Raw, fi: Raw,
     dest: Raw, kind: Raw, contents: Contents, dgnss: int,
@@ -114,7 +114,7 @@ def choose(
     return room
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _fields(
     buf: Bytes, payload: int, chars: int, length: int, base: int, table: FieldTable, row: int, out: Bytes, at: int,
     begun: bool,
@@ -133,7 +133,7 @@ def _fields(
     return at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def write(
     buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints, found: npt.NDArray[np.int16],
     contents: Contents, dgnss: int, offsets: Raw, out: Bytes, valid: Bytes,

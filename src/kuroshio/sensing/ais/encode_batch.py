@@ -114,7 +114,7 @@ def _from_si(item: Field, value: npt.NDArray[np.float64]) -> npt.NDArray[np.int6
     return np.where(absent, item.default, raw).astype(np.int64)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _digits(value: int, out: Bytes, at: int) -> int:
     size, rest = 1, value // 10
     while rest > 0:
@@ -125,7 +125,7 @@ def _digits(value: int, out: Bytes, at: int) -> int:
     return at + size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _sum(out: Bytes, start: int, at: int, hexa: Bytes) -> int:
     value = 0
     for k in range(start, at):
@@ -134,7 +134,7 @@ def _sum(out: Bytes, start: int, at: int, hexa: Bytes) -> int:
     return at + 3
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _write(
     raw: npt.NDArray[np.int64],
     widths: npt.NDArray[np.int64],
@@ -153,7 +153,8 @@ def _write(
             start = at
             if station.size > 0:
                 out[at], out[at + 1] = 115, 58
-                out[at + 2 : at + 2 + station.size] = station
+                for k in range(station.size):
+                    out[at + 2 + k] = station[k]
                 at += 2 + station.size
             if stamp.size > 0:
                 if station.size > 0:
@@ -167,7 +168,8 @@ def _write(
             at += 1
         out[at] = 33
         start = at + 1
-        out[start : start + head.size] = head
+        for k in range(head.size):
+            out[start + k] = head[k]
         at = start + head.size
         held, count = 0, 0
         for k in range(widths.size):

@@ -34,7 +34,7 @@ _TEXT = np.frombuffer(TEXT_ALPHABET.encode(), np.uint8)
 MAX_WORDS = 20
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def members(messages: Table, found: int, member: Bytes, family: int, rows: Ints) -> int:
     """Messages that give a row to a family, in order; their number."""
     count = 0
@@ -44,7 +44,7 @@ def members(messages: Table, found: int, member: Bytes, family: int, rows: Ints)
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def extract(buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, bits: Bits, out: Raw) -> None:
     """Raw value of every slot of every row: ``out[slot, row]``, NULL where the payload does not have it."""
     words = np.zeros(MAX_WORDS, np.uint64)
@@ -74,7 +74,7 @@ def extract(buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, bit
             out[slot, row] = number
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def values(
     raw: Raw, layouts: Ints, count: int, plan: Plan, reals: Reals, bytes1: Bytes, bytes2: Shorts, bytes4: Raw,
     flags: Bytes, valid: Bytes, nulls: Ints,
@@ -112,7 +112,7 @@ def values(
         nulls[c] = missing
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def no_dimensions(raw: Raw, first: int, count: int) -> None:
     """Four dimensions that are all zero say nothing: NULL (slots first..first+3)."""
     for row in range(count):
@@ -121,7 +121,7 @@ def no_dimensions(raw: Raw, first: int, count: int) -> None:
                 raw[first + k, row] = NULL
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _text_run(buf: Bytes, payload: int, length: int, start: int, width: int, out: Bytes, at: int) -> tuple[int, bool]:
     """Append text until its first @; index after it and whether it filled its field."""
     end = start + width if width > 0 else length
@@ -139,7 +139,7 @@ def _text_run(buf: Bytes, payload: int, length: int, start: int, width: int, out
     return at, True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def text_room(rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints) -> int:
     """Greatest number of bytes the texts of the rows can take."""
     room = 0
@@ -151,7 +151,7 @@ def text_room(rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints)
     return room
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def texts(
     buf: Bytes,
     rec: Table,
@@ -185,7 +185,7 @@ def texts(
     return nulls
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def payload_room(rec: Table, messages: Table, rows: Ints, count: int) -> int:
     """Greatest number of bytes the application data of the rows can take."""
     room = 0
@@ -194,7 +194,7 @@ def payload_room(rec: Table, messages: Table, rows: Ints, count: int) -> int:
     return room
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def payloads(
     buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints, offsets: Raw, out: Bytes, sizes: Ints
 ) -> None:
@@ -225,7 +225,7 @@ def payloads(
     offsets[count] = at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def utc_times(raw: Raw, first: int, count: int, out: Ints, valid: Bytes) -> int:
     """UTC of slots year, month, day, hour, minute, second; number of nulls."""
     nulls = 0
@@ -242,7 +242,7 @@ def utc_times(raw: Raw, first: int, count: int, out: Ints, valid: Bytes) -> int:
     return nulls
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def envelope(
     rec: Table, messages: Table, rows: Ints, count: int, received_us: int, hint_us: int, layouts: Ints, times: Ints,
     clocks: Raw, lines: Ints, channels: Raw, stations: Ints, bits: Raw, checked: Bytes, timed: Bytes,
@@ -271,7 +271,7 @@ def envelope(
     return untimed, named
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def intern_codes(codes: Raw, count: int, lookup: Raw, seen: Ints, valid: Bytes) -> tuple[int, int]:
     """Replace 16-bit codes by ids in order of appearance; number of ids and of nulls (code 0).
 
@@ -298,7 +298,7 @@ def intern_codes(codes: Raw, count: int, lookup: Raw, seen: Ints, valid: Bytes) 
     return ids, nulls
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def intern_names(buf: Bytes, names: Ints, count: int, table: Ints, unique: Ints, out: Raw, valid: Bytes) -> int:
     """Ids of byte ranges (start << 8 | length) in order of appearance, by content; number of ids."""
     ids, mask = 0, table.size - 1

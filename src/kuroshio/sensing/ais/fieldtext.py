@@ -69,7 +69,7 @@ def field_table(layouts: list[tuple[Field, ...] | None], *, scaled: bool, skip: 
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _number(value: int, decimals: int, out: Bytes, at: int) -> int:
     """Append a decimal number whose last ``decimals`` digits stand after the point."""
     if value < 0:
@@ -91,7 +91,7 @@ def _number(value: int, decimals: int, out: Bytes, at: int) -> int:
     return end
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _word(out: Bytes, at: int, word: int) -> int:
     letters = (
         (110, 117, 108, 108, 0) if word == 0 else (116, 114, 117, 101, 0) if word == 1 else (102, 97, 108, 115, 101)
@@ -101,7 +101,7 @@ def _word(out: Bytes, at: int, word: int) -> int:
     return at + (5 if word == 2 else 4)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _text(buf: Bytes, payload: int, chars: int, start: int, end: int, out: Bytes, at: int) -> int:
     out[at] = 34
     at += 1
@@ -122,7 +122,7 @@ def _text(buf: Bytes, payload: int, chars: int, start: int, end: int, out: Bytes
     return at + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def field_value(buf: Bytes, payload: int, chars: int, length: int, base: int, field: Ints, out: Bytes, at: int) -> int:
     """Append one field's value; ``base`` is the bit its layout begins at."""
     start, width, kind = base + field[F_START], field[F_WIDTH], field[F_KIND]
@@ -142,7 +142,7 @@ def field_value(buf: Bytes, payload: int, chars: int, length: int, base: int, fi
     return _number(raw + field[F_OFFSET], field[F_DECIMALS], out, at)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def field_name(table: FieldTable, row: int, out: Bytes, at: int) -> int:
     """Append ``"name":``."""
     out[at] = 34
@@ -153,7 +153,7 @@ def field_name(table: FieldTable, row: int, out: Bytes, at: int) -> int:
     return at + length + 3
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def objects_room(rec: Table, messages: Table, rows: Ints, count: int, table: FieldTable) -> int:
     """Greatest number of bytes the objects of the rows can take."""
     room = 0
@@ -165,7 +165,7 @@ def objects_room(rec: Table, messages: Table, rows: Ints, count: int, table: Fie
     return room
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def objects(
     buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, table: FieldTable, offsets: Raw, out: Bytes
 ) -> None:

@@ -67,7 +67,7 @@ JOINER = 8
 NO_LAYOUT = -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def bits_at(buf: Bytes, payload: int, chars: int, start: int, width: int) -> int:
     """Unsigned value of a few bits of a payload; characters beyond its end are zero."""
     value, first, last = 0, start // 6, (start + width - 1) // 6
@@ -76,7 +76,7 @@ def bits_at(buf: Bytes, payload: int, chars: int, start: int, width: int) -> int
     return (value >> ((last + 1) * 6 - start - width)) & ((1 << width) - 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def judge(buf: Bytes, payload: int, chars: int, fill: int, choice: Choice) -> tuple[int, int, int, int]:
     """Layout of a payload, or NO_LAYOUT with the reason and two numbers for its detail."""
     if not all_six(buf, payload, payload + chars):
@@ -107,7 +107,7 @@ def judge(buf: Bytes, payload: int, chars: int, fill: int, choice: Choice) -> tu
     return NO_LAYOUT, UNKNOWN_TYPE, kind, bits
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _refuse(rec: Table, at: int, rej: Table, joiner: Table, event: int, reason: int, a: int, b: int) -> None:
     row = joiner[J_REJECTS]
     rej[row, R_LINE], rej[row, R_START], rej[row, R_LENGTH] = rec[at, LINE], rec[at, START], rec[at, LENGTH]
@@ -116,7 +116,7 @@ def _refuse(rec: Table, at: int, rej: Table, joiner: Table, event: int, reason: 
     joiner[J_REJECTS] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _orphan(rec: Table, slots: Table, slot: int, rej: Table, joiner: Table, event: int) -> None:
     """End a slot: its parts are rejects; the last slot takes its place."""
     for k in range(MAX_PARTS):
@@ -126,7 +126,7 @@ def _orphan(rec: Table, slots: Table, slot: int, rej: Table, joiner: Table, even
     _remove(slots, slot, joiner)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _remove(slots: Table, slot: int, joiner: Table) -> None:
     last = joiner[J_SLOTS] - 1
     for other in range(slot, last):  # keeps age order
@@ -135,7 +135,7 @@ def _remove(slots: Table, slot: int, joiner: Table) -> None:
     joiner[J_SLOTS] = last
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def expire(
     rec: Table, slots: Table, rej: Table, joiner: Table, line: int, time: int, age_us: int, age_lines: int
 ) -> None:
@@ -149,7 +149,7 @@ def expire(
             slot += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _name_hash(buf: Bytes, station: int) -> int:
     value = 0
     for k in range(station >> 8, (station >> 8) + (station & 255)):
@@ -157,7 +157,7 @@ def _name_hash(buf: Bytes, station: int) -> int:
     return value
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _belongs(rec: Table, at: int, station: int, slots: Table, slot: int) -> bool:
     if slots[slot, X_TOTAL] != rec[at, TOTAL] or slots[slot, X_CHANNEL] != rec[at, CHANNEL]:
         return False
@@ -172,7 +172,7 @@ def _belongs(rec: Table, at: int, station: int, slots: Table, slot: int) -> bool
     return talker and (slots[slot, X_SEQUENCE] == rec[at, SEQUENCE] or either_blank)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _same_payload(buf: Bytes, rec: Table, a: int, b: int) -> bool:
     if rec[a, CHARS] != rec[b, CHARS]:
         return False
@@ -182,7 +182,7 @@ def _same_payload(buf: Bytes, rec: Table, a: int, b: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _place(buf: Bytes, rec: Table, at: int, slots: Table, rej: Table, joiner: Table, time: int) -> int:
     """Slot that now holds the part: one that lacked it, or a new one."""
     part = rec[at, PART] - 1
@@ -226,7 +226,7 @@ def _place(buf: Bytes, rec: Table, at: int, slots: Table, rej: Table, joiner: Ta
     return slot
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _complete(
     buf: Bytes,
     rec: Table,
@@ -271,7 +271,7 @@ def _complete(
     _remove(slots, slot, joiner)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def resolve(
     buf: Bytes, rec: Table, first: int, last: int, slots: Table, rej: Table, joiner: Table, messages: Table,
     choice: Choice, received_us: int, age_us: int, age_lines: int,
@@ -298,7 +298,7 @@ def resolve(
         joiner[J_MESSAGES] += rec[at, COUNTS]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def keep_waiting(rec: Table, slots: Table, joiner: Table, kept: Table) -> int:
     """Copy the records of waiting parts to ``kept`` and point the slots at them; their number."""
     count = 0
@@ -313,7 +313,7 @@ def keep_waiting(rec: Table, slots: Table, joiner: Table, kept: Table) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def orphan_all(rec: Table, slots: Table, rej: Table, joiner: Table, line: int) -> None:
     """End every slot: the end of the source."""
     while joiner[J_SLOTS] > 0:

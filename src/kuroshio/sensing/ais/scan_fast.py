@@ -54,7 +54,7 @@ _SHAPE_MASK = np.uint64(int.from_bytes(b"\xff\xff\0\xff\0\xff\0\xff", "little"))
 _MAX_TAG = 256
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _tag(buf: Bytes, p: int, rec: Table, row: int) -> int:
     """Read one plain tag block at ``p`` into a record; index after it, negative where its sum is wrong.
 
@@ -89,7 +89,7 @@ def _tag(buf: Bytes, p: int, rec: Table, row: int) -> int:
     return end + 1 if good else -end - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 def _common(buf: Bytes, start: int, rec: Table, row: int, line: int, state: Table) -> int:
     """Read a line of a common shape into a record; index of the next line, or -1."""
     p, bad = start, False
@@ -144,7 +144,7 @@ def _common(buf: Bytes, start: int, rec: Table, row: int, line: int, state: Tabl
     return after + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def scan(buf: Bytes, pos: int, stop: int, rec: Table, rej: Table, state: Table) -> int:
     """Read lines from ``pos`` while there is room for their rows; index of the first line not read.
 

@@ -55,7 +55,7 @@ def zeros64(typing_context: Any, word: Any) -> Any:
     return signature, generate
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def payload_end(buf: Bytes, at: int) -> int:
     """Index of the first byte from ``at`` that is below ``0`` or a backslash (or is not ASCII)."""
     slash = u64(0x5C) * _ONES
@@ -68,7 +68,7 @@ def payload_end(buf: Bytes, at: int) -> int:
         at += 8
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def tag_end(buf: Bytes, at: int) -> int:
     """Index of the first byte from ``at`` that is a control character or a backslash (or is not ASCII)."""
     slash = u64(0x5C) * _ONES
@@ -81,7 +81,7 @@ def tag_end(buf: Bytes, at: int) -> int:
         at += 8
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def xor_bytes(buf: Bytes, start: int, stop: int) -> int:
     """Exclusive or of all bytes of a range."""
     value = u64(0)
@@ -97,7 +97,7 @@ def xor_bytes(buf: Bytes, start: int, stop: int) -> int:
     return i64(value & u64(255))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def all_six(buf: Bytes, start: int, stop: int) -> bool:
     """Whether every byte of a range is a payload character: 0-W or `-w."""
     at = start
@@ -117,7 +117,7 @@ def all_six(buf: Bytes, start: int, stop: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def six_word(buf: Bytes, at: int, chars: int) -> Any:
     """48 bits of up to eight payload characters, the first highest; missing characters are zero."""
     word = load64(buf, at)
