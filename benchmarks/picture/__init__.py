@@ -1,0 +1,1 @@
+"""The picture against named peers: `python -m benchmarks.picture [--quick] [--json]`."""
