@@ -138,7 +138,7 @@ class Node {
   /** Our own desks: the stream of a partner's view does not carry them. */
   private async loadDesks(): Promise<void> {
     await Promise.all([
-      this.quietly(async () => (this.feeds = await list<Feed>("feeds"))),
+      this.quietly(async () => this.setFeeds(await list<Feed>("feeds"))),
       this.quietly(async () => (this.partners = await list<Partner>("partners"))),
       this.refreshReleases(),
     ]);
@@ -149,11 +149,11 @@ class Node {
     const viewpoint = this.viewpoint;
     await Promise.all([
       ...(viewpoint ? [this.loadDesks()] : []),
-      this.quietly(async () => (this.pending = await list<Pending>("pending"))),
+      this.quietly(async () => this.setPending(await list<Pending>("pending"))),
       this.quietly(async () => (this.record = await get<RecordStatus>("record"))),
       this.quietly(async () => {
         const items = viewpoint ? await list<Withheld>("withheld", { viewpoint }) : [];
-        if (this.viewpoint === viewpoint) this.withheld = items;
+        if (this.viewpoint === viewpoint) this.withheld = unique(items, (w) => w.item_id);
       }),
     ]);
   }
@@ -163,7 +163,7 @@ class Node {
   }
 
   async refreshReleases(): Promise<void> {
-    await this.quietly(async () => (this.releases = await list<Release>("releases")));
+    await this.quietly(async () => this.setReleases(await list<Release>("releases")));
   }
 
   /** Fetch the target card; the answer for a target no longer asked for is dropped by the caller's key. */
@@ -183,20 +183,38 @@ class Node {
 
   private take(push: Push): void {
     if (push.type === "alerts") this.setAlerts(push.items as Alert[]);
-    else if (push.type === "feeds") this.feeds = push.items as Feed[];
+    else if (push.type === "feeds") this.setFeeds(push.items as Feed[]);
     else if (push.type === "partners") this.partners = push.items as Partner[];
-    else if (push.type === "releases") this.releases = push.items as Release[];
-    else if (push.type === "pending") this.pending = push.items as Pending[];
+    else if (push.type === "releases") this.setReleases(push.items as Release[]);
+    else if (push.type === "pending") this.setPending(push.items as Pending[]);
     else if (push.type === "zones" && push.items[0]) this.zones = push.items[0] as Zones;
     else if (push.type === "info" && push.items[0]) this.info = push.items[0] as Info;
   }
 
+  private setFeeds(items: Feed[]): void {
+    this.feeds = unique(items, (feed) => feed.name);
+  }
+
+  private setReleases(items: Release[]): void {
+    this.releases = unique(items, (release) => release.release_id);
+  }
+
+  private setPending(items: Pending[]): void {
+    this.pending = unique(items, (item) => `${item.item_id} ${item.to}`);
+  }
+
   private setAlerts(items: Alert[]): void {
-    this.alerts = [...items].sort(
+    this.alerts = unique(items, (a) => a.alert_id).sort(
       (a, b) =>
         (RANK[a.severity] ?? 4) - (RANK[b.severity] ?? 4) || (b.known_at ?? "").localeCompare(a.known_at ?? ""),
     );
   }
+}
+
+/** The first of each key: a list with a key twice would stop the page, and a watch goes on. */
+export function unique<T>(items: T[], key: (item: T) => string): T[] {
+  const seen = new Set<string>();
+  return items.filter((item) => !seen.has(key(item)) && seen.add(key(item)));
 }
 
 /** A list as the node sends it: bare, or under `items`. */
