@@ -14,12 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from kuroshio.accord.attributes import normalise
-from kuroshio.accord.build import SECTIONS, Builder, Gathered
+from kuroshio.accord.build import Builder
 from kuroshio.accord.canonical import digest
 from kuroshio.accord.columns import Factored, factor
 from kuroshio.accord.condition import Truth, all_hold
 from kuroshio.accord.decisions import Decisions, decide
 from kuroshio.accord.faults import AccordFileError, Fault
+from kuroshio.accord.gather import SECTIONS, Gathered
 from kuroshio.accord.hop import Hop, StatusBoard, make_hop
 from kuroshio.accord.interpret import interpret
 from kuroshio.accord.listing import accord_listing

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from kuroshio.accord.book import Book
-from kuroshio.accord.build import SECTIONS
 from kuroshio.accord.canonical import canonical
 from kuroshio.accord.columns import factor
 from kuroshio.accord.dryrun import change, neighbours
+from kuroshio.accord.gather import SECTIONS
 from kuroshio.accord.listing import clause_listing
 
 
