@@ -34,6 +34,7 @@ MATRIX = {
     "GET /api/v1/export/tracks.{format}": ("watch", "release", "policy", "logistics"),
     "GET /api/v1/alerts": ("watch", "release", "policy", "logistics"),
     "POST /api/v1/alerts/{alert_id}/verdict": ("watch",),
+    "GET /api/v1/counters": ("watch", "release", "policy", "logistics", "admin"),
     "GET /api/v1/feeds": ("watch", "release", "policy", "logistics", "admin"),
     "GET /api/v1/partners": ("watch", "release", "policy", "logistics", "admin"),
     "GET /api/v1/record": ("watch", "release", "policy", "logistics", "admin"),

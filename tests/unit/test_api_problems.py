@@ -173,6 +173,7 @@ GETS = {
     "/api/v1/record": models.RecordStatus,
     "/api/v1/users": list[models.UserRow],
     "/api/v1/audit": list[models.AuditRow],
+    "/api/v1/counters": models.Counters,
 }
 
 
@@ -208,6 +209,14 @@ def test_the_description_is_openapi_3_1_and_whole(client: TestClient) -> None:
             for parameter in operation.get("parameters", []):
                 Draft202012Validator.check_schema(parameter["schema"])
     assert len(names) == len(set(names))
+
+
+def test_what_a_limit_refuses_is_counted(client: TestClient) -> None:
+    before = client.get("/api/v1/counters").json()
+    client.post("/api/v1/dry-run", json={"accord": "x" * 5000})
+    after = client.get("/api/v1/counters").json()
+    assert after["api"]["bodies_refused"] == before["api"]["bodies_refused"] + 1
+    assert after["operations"]["writes"] >= before["operations"]["writes"]
 
 
 def test_without_a_page_a_text_says_how_to_build_it(client: TestClient) -> None:

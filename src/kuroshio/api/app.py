@@ -86,13 +86,20 @@ def create_app(
     )
     app.state.node = node
     app.state.live = live
+    app.state.counts = {"bodies_refused": 0}
     app.state.gate = Gate(operations, chosen, passwords or Passwords())
     problems.install(app)
     for router in ROUTERS:
         check_every_route(router.routes)
         app.include_router(router)
     _serve_page(app, page_dir)
-    app.add_middleware(Shield, body_limit=chosen.body_limit, push_limit=chosen.push_limit, secure=chosen.secure)
+    app.add_middleware(
+        Shield,
+        body_limit=chosen.body_limit,
+        push_limit=chosen.push_limit,
+        secure=chosen.secure,
+        counts=app.state.counts,
+    )
     return app
 
 

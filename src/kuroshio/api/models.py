@@ -378,5 +378,14 @@ class AuditRow(Answer):
     detail: dict[str, Any]
 
 
+class Counters(Answer):
+    """Counts by part of the node since it started."""
+
+    api: dict[str, int]
+    sign_in: dict[str, int]
+    live: dict[str, Any]
+    operations: dict[str, int]
+
+
 class Done(Answer):
     """What an action came to."""

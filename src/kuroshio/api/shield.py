@@ -44,14 +44,16 @@ class Shield:
         The same for ``/api/v1/push/``.
     secure
         True when the node speaks TLS: adds Strict-Transport-Security.
+    counts
+        Where refused bodies are counted, as ``bodies_refused``.
     """
 
-    def __init__(self, app: ASGIApp, *, body_limit: int, push_limit: int, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, *, body_limit: int, push_limit: int, secure: bool, counts: dict[str, int]) -> None:
         self.app = app
         self.body_limit = body_limit
         self.push_limit = push_limit
         self.secure = secure
-        self.refused = 0
+        self.counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -93,7 +95,7 @@ class Shield:
             except _TooLarge:
                 if started:
                     raise
-        self.refused += 1
+        self.counts["bodies_refused"] = self.counts.get("bodies_refused", 0) + 1
         advice = "Send less at once."
         refusal = problem(413, "api.body_size", f"body is larger than {limit} bytes", advice, instance=path)
         await refusal(scope, receive, guarded)

@@ -39,8 +39,8 @@ async def export(
 ) -> Response:
     """The filtered picture as CSV, GeoJSON, KML or Parquet, for this node's own people; noted in the audit log."""
     node, view = node_of(request), party(viewpoint)
-    seq, tracks = node.snapshot(view)
-    table = chosen.apply(wire.wire_table(tracks))
+    seq, tracks = await asyncio.to_thread(node.snapshot, view)
+    table = chosen.apply(await asyncio.to_thread(wire.wire_table, tracks))
     info = node.info()
     about = About(str(info.get("party", "")), view, seq, node.now_us(), str(info.get("notice") or ""))
     media_type, write = FORMATS[format]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from kuroshio.api.access import AsAdmin, AsAnyone
+from kuroshio.api.access import AsAdmin, AsAnyone, AsHealth
 from kuroshio.api.auth import (
     TOKEN_PREFIX,
     Caller,
@@ -17,7 +17,7 @@ from kuroshio.api.auth import (
     check_origin,
     check_request_header,
 )
-from kuroshio.api.models import AuditRow, Done, Health, NewUser, SignIn, UserChange, UserRow, Who
+from kuroshio.api.models import AuditRow, Counters, Done, Health, NewUser, SignIn, UserChange, UserRow, Who
 from kuroshio.api.passwords import digest_of, new_secret
 from kuroshio.api.reply import BASE, PROBLEMS, Name, gate_of, reply
 from kuroshio.clock import rfc3339
@@ -37,6 +37,19 @@ def _who(caller: Caller) -> dict[str, Any]:
 async def health() -> Response:
     """Answer to a load balancer or a watchdog; tells nothing else."""
     return reply({"status": "ok"})
+
+
+@router.get("/counters", tags=["node"], response_model=Counters, summary="Counts of every limit of the API")
+async def counters(request: Request, *, caller: AsHealth) -> Response:
+    """What the limits of the API, the live stream and the operations store have refused or dropped since the start."""
+    gate, state = gate_of(request), request.app.state
+    sign_in = {
+        "refused": gate.refused,
+        "held_addresses": gate.by_address.hits,
+        "held_names": gate.by_user.hits,
+    }
+    operations = await asyncio.to_thread(gate.operations.counts)
+    return reply({"api": state.counts, "sign_in": sign_in, "live": state.live.counts(), "operations": operations})
 
 
 @router.post("/session", tags=["session"], response_model=Who, summary="Sign in")
