@@ -47,6 +47,7 @@ class Format:
 _TABLES = "kuroshio.sensing.tables"
 _AS_MARINECADASTRE = {"layout": "marinecadastre"}
 _DETECTIONS = "kuroshio.sensing.detections"
+_FEEDS = "kuroshio.sensing.feeds_ais"
 _ALL = (
     Format("aivdm", "AIS sentences (VDM, VDO), plain, tag-blocked or wrapped", "kuroshio.sensing.ais", "Decoder"),
     Format("ttm", "Radar sentences (NMEA 0183 TTM, TLL, TTD, OSD)", "kuroshio.sensing.radar", "TtmDecoder"),
@@ -57,6 +58,13 @@ _ALL = (
     Format("csv", "Any table with a declared column map", _TABLES, "PositionTableDecoder", {"layout": None}),
     Format("detections_csv", "Satellite detections, CSV", _DETECTIONS, "DetectionTableDecoder"),
     Format("detections_geojson", "Satellite detections, GeoJSON", _DETECTIONS, "DetectionGeoJsonDecoder"),
+    Format("gpsd_json", "AIS of gpsd, JSON", _FEEDS, "GpsdDecoder"),
+    Format("aiscatcher_json", "AIS of AIS-catcher, JSON", _FEEDS, "AisCatcherDecoder"),
+    Format("aisstream_json", "AIS of aisstream.io, JSON", _FEEDS, "AisStreamDecoder"),
+    Format("digitraffic_json", "AIS of Digitraffic, MQTT payloads in JSON", _FEEDS, "DigitrafficDecoder"),
+    Format("signalk", "Signal K deltas", "kuroshio.sensing.feeds_signalk", "SignalKDecoder"),
+    Format("cot", "Cursor on Target events", "kuroshio.sensing.cot", "CotDecoder"),
+    Format("sighting", "Sightings by people, in lines of name: value", "kuroshio.sensing.sighting", "SightingDecoder"),
 )  # fmt: skip
 FORMATS: dict[str, Format] = {f.name: f for f in _ALL}
 

@@ -12,6 +12,17 @@ from collections import Counter
 LINES = 200
 _AIS = re.compile(rb"![A-Z]{2}(VDM|VDO),")
 _RADAR = re.compile(rb"[$!][A-Z]{2}(TTM|TLL|TTD|OSD|RSD),")
+_JSON_MARKS = (  # the first that has all its marks
+    ("aiscatcher_json", (b'"mmsi"', b'"nmea":[')),
+    ("aiscatcher_json", (b'"mmsi"', b'"rxuxtime"')),
+    ("aiscatcher_json", (b'"mmsi"', b'"rxtime"')),
+    ("gpsd_json", (b'"class":"AIS"',)),
+    ("gpsd_json", (b'"class":"VERSION"',)),
+    ("gpsd_json", (b'"class":"TPV"',)),
+    ("aisstream_json", (b'"MessageType"', b'"MetaData"')),
+    ("digitraffic_json", (b'"topic":"vessels-v2/',)),
+    ("signalk", (b'"updates"', b'"values"')),
+)
 _ASTERIX = frozenset({10, 21, 34, 48, 62, 63, 240})
 
 
@@ -58,21 +69,17 @@ def _table(header: bytes) -> str | None:
 
 
 def _line_vote(line: bytes) -> str | None:
-    if _AIS.search(line):
+    if line.lstrip()[:1] != b"{" and _AIS.search(line):
         return "aivdm"
     if _RADAR.search(line):
         return "ttm"
     text = line.strip()
     if text[:1] != b"{":
         return None
-    if b'"class":"' in text and (b'"class":"AIS"' in text or b'"class":"VERSION"' in text or b'"class":"TPV"' in text):
-        return "gpsd_json"
-    if b'"MessageType"' in text and b'"MetaData"' in text:
-        return "aisstream_json"
-    if b'"updates"' in text and b'"values"' in text:
-        return "signalk"
-    if b'"mmsi"' in text and (b'"rxtime"' in text or b'"rxuxtime"' in text or b'"nmea"' in text):
-        return "aiscatcher_json"
+    bare = text.replace(b" ", b"")
+    for name, marks in _JSON_MARKS:
+        if all(mark in bare for mark in marks):
+            return name
     return None
 
 

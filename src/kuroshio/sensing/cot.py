@@ -1,0 +1,241 @@
+"""Cursor on Target: events in as observations, tracks out as events.
+
+What enters: a stream of ``<event>`` elements, or rows of tracks. What leaves: observations with the error that ``ce``
+declares, or events of XML. No document type, entity or processing instruction is accepted. Events that are no
+surface position (chat, routes, drawings) are comments.
+Source: MITRE, Cursor on Target event schema 2.0: ``ce`` is the one-sigma circular error in metres, 9999999 unknown.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import xml.etree.ElementTree as ET
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+import pyarrow as pa
+
+from kuroshio import clock
+from kuroshio.errors import ConfigError, InputError
+from kuroshio.schema import OBSERVATIONS
+from kuroshio.sensing.base import Decoded
+from kuroshio.sensing.formats_lines import Outcome
+from kuroshio.sensing.radar_plots import constant, content_ids
+from kuroshio.units import US_PER_S
+
+MAX_EVENT_BYTES = 65_536
+UNKNOWN_ERROR_M = 9_999_999.0
+_BEGIN, _END = b"<event", b"</event>"
+_FORBIDDEN = re.compile(rb"<!|<\?")
+_MMSI = re.compile(r"(?:^|[^0-9])MMSI[-._ ]?(\d{9})(?:$|[^0-9])", re.IGNORECASE)
+
+
+class CotDecoder:
+    """Decoder of Cursor on Target events (implements `sensing.base.SourceDecoder`).
+
+    Parameters
+    ----------
+    source
+        Name of the source.
+    sigma_m
+        One-sigma error of each axis for events whose ``ce`` is unknown.
+    sensor
+        Kind to file the observations under: ``human``, ``partner``, ``other``.
+    types
+        Prefixes of event types to take; others are comments. ``a-`` and a sea surface dimension by default.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        sigma_m: float = 200.0,
+        sensor: str = "human",
+        types: list[str] | None = None,
+        exercise: bool | None = None,
+    ) -> None:
+        if not 0.0 < sigma_m < 1e6:
+            raise ConfigError(f"source {source}: sigma_m {sigma_m} is not a length", code="cot.sigma")
+        self.source, self.sigma_m, self.sensor, self.exercise = source, float(sigma_m), sensor, exercise
+        self._types = tuple(types) if types else None
+        self._held = b""
+        self._count = 0
+
+    def feed(self, data: bytes, received_at_us: int | None = None) -> Decoded:
+        """Observations of the events that end within these bytes."""
+        outcome, rows = Outcome(self.source, received_at_us), list[dict[str, Any]]()
+        self._held += data
+        while (end := self._event_end(self._held)) >= 0:
+            element, self._held = self._held[:end], self._held[end:]
+            self._take(element, outcome, rows)
+        if len(self._held) > MAX_EVENT_BYTES:
+            self._count_line(outcome)
+            outcome.reject(self._count, "oversize", f"event above {MAX_EVENT_BYTES} bytes", self._held)
+            self._held = b""
+        return outcome.finish(int(bool(self._held.strip())), observations=self._table(rows, received_at_us))
+
+    def flush(self) -> Decoded:
+        """Decide what is held: an event that never ended is a reject."""
+        outcome = Outcome(self.source)
+        if self._held.strip():
+            self._count_line(outcome)
+            outcome.reject(self._count, "cut_event", "no </event>", self._held)
+        self._held = b""
+        return outcome.finish(0)
+
+    @staticmethod
+    def _event_end(held: bytes) -> int:
+        """Position after the first whole event, -1 where there is none; an event may close itself."""
+        end = held.find(_END)
+        alone = re.search(rb"<event\b[^<>]*/>", held)
+        if alone and (end < 0 or alone.end() <= end):
+            return alone.end()
+        return end + len(_END) if end >= 0 else -1
+
+    def _count_line(self, outcome: Outcome) -> None:
+        self._count += 1
+        outcome.decoded.ledger.lines += 1
+
+    def _take(self, element: bytes, outcome: Outcome, rows: list[dict[str, Any]]) -> None:
+        self._count_line(outcome)
+        begin = element.find(_BEGIN)
+        body = element[begin:] if begin >= 0 else element
+        found = "not_an_event" if begin < 0 else self._row(body)
+        if isinstance(found, str):
+            outcome.reject(self._count, found, "event", element)
+        elif found is None:
+            outcome.decoded.ledger.comments += 1
+        else:
+            outcome.decoded.ledger.messages += 1
+            rows.append(found)
+
+    def _row(self, body: bytes) -> dict[str, Any] | str | None:
+        """Values of an event, None for one without a surface position, or the reason why it is none."""
+        if _FORBIDDEN.search(body):
+            return "forbidden_xml"
+        try:
+            event = ET.fromstring(body)  # noqa: S314 - bounded, and no declaration of any kind passes the check above
+        except (ET.ParseError, ValueError):
+            return "not_xml"
+        kind = event.get("type", "")
+        if not self._wanted(kind):
+            return None
+        point = event.find("point")
+        if point is None:
+            return "no_position"
+        lat, lon, error = (_number(point.get(n)) for n in ("lat", "lon", "ce"))
+        if lat is None or lon is None:
+            return "no_position"
+        if abs(lat) > 90.0 or abs(lon) > 180.0:
+            return "out_of_range"
+        try:
+            at = clock.parse_rfc3339(event.get("time") or event.get("start") or "")
+        except InputError:
+            return "bad_time"
+        track = event.find("detail/track")
+        speed, course = (None, None) if track is None else (_number(track.get("speed")), _number(track.get("course")))
+        sigma = error if error is not None and 0.0 < error < UNKNOWN_ERROR_M else self.sigma_m
+        uid = event.get("uid", "")
+        match = _MMSI.search(uid)
+        return {
+            "time": at, "lat": lat, "lon": lon, "sigma": sigma, "sog": speed, "cog": course, "uid": uid[:64],
+            "mmsi": int(match.group(1)) if match else None,
+        }  # fmt: skip
+
+    def _wanted(self, kind: str) -> bool:
+        """Types by prefix; by default atoms (a-affiliation-) in the sea surface dimension, or in none."""
+        if self._types is not None:
+            return kind.startswith(self._types)
+        parts = kind.split("-")
+        return parts[0] == "a" and (len(parts) < 3 or parts[2] == "S")
+
+    def _table(self, rows: list[dict[str, Any]], received_at_us: int | None) -> pa.Table | None:
+        if not rows:
+            return None
+        count = len(rows)
+
+        def column(name: str) -> np.ndarray:
+            return np.array([np.nan if r[name] is None else r[name] for r in rows], np.float64)
+
+        times = np.array([r["time"] for r in rows], np.int64)
+        lat, lon, variance = column("lat"), column("lon"), np.square(column("sigma"))
+        sog, cog = column("sog"), column("cog") % 360.0
+        moving = (sog >= 0.0) & ~np.isnan(cog)
+        arrays: dict[str, Any] = {
+            "obs_id": content_ids(
+                self.source, times, np.rint(lat * 1e7).astype(np.int64), np.rint(lon * 1e7).astype(np.int64)
+            ),
+            "observed_at": times,
+            "time_source": constant("event", count),
+            "source": constant(self.source, count),
+            "station": pa.array([r["uid"] for r in rows], pa.string()).dictionary_encode(),
+            "sensor": constant(self.sensor, count),
+            "lat_deg": lat,
+            "lon_deg": lon,
+            "cov_ee_m2": variance,
+            "cov_en_m2": np.zeros(count),
+            "cov_nn_m2": variance,
+            "sog_mps": np.where(moving, sog, np.nan),
+            "cog_deg": np.where(moving, cog, np.nan),
+            "vel_sigma_mps": np.where(moving, 1.0, np.nan),
+            "mmsi": pa.array([r["mmsi"] for r in rows], pa.int64()),
+        }
+        if received_at_us is not None:
+            arrays["received_at"] = np.full(count, received_at_us)
+        if self.exercise is not None:
+            arrays["exercise"] = np.full(count, self.exercise)
+        return OBSERVATIONS.build(arrays, count)
+
+
+def encode_cot(tracks: pa.Table, *, prefix: str = "KUROSHIO", stale_s: float = 120.0, affiliation: str = "u") -> bytes:
+    """Events of tracks, one a row, each with a line feed.
+
+    Parameters
+    ----------
+    tracks
+        Rows of the tracks table.
+    prefix
+        Begins each uid: ``prefix.track.17``.
+    stale_s
+        How long a receiver may show it.
+    affiliation
+        Letter of the event type: u unknown, n neutral, f friend, s suspect.
+
+    Notes
+    -----
+    ``ce`` is the larger half axis of the one-sigma ellipse; height is unknown.
+    """
+    if len(affiliation) != 1 or affiliation not in "puafnshjk":
+        raise InputError(f"affiliation {affiliation!r} is no Cursor on Target affiliation", code="cot.affiliation")
+    events = []
+    for row in tracks.to_pylist():  # one event a track: XML is written a row at a time
+        at_us = round(row["observed_at"].timestamp() * US_PER_S)
+        ee, en, nn = (row.get(n) or 0.0 for n in ("cov_ee_m2", "cov_en_m2", "cov_nn_m2"))
+        largest = 0.5 * (ee + nn) + math.hypot(0.5 * (ee - nn), en)
+        error = math.sqrt(largest) if largest > 0.0 else UNKNOWN_ERROR_M
+        ve, vn = row.get("ve_mps"), row.get("vn_mps")
+        motion = ""
+        if ve is not None and vn is not None:
+            course = math.degrees(math.atan2(ve, vn)) % 360.0
+            motion = f'<track course="{course:.1f}" speed="{math.hypot(ve, vn):.2f}"/>'
+        name = f"MMSI {row['mmsi']}" if row.get("mmsi") else f"track {row['track_id']}"
+        uid = quoteattr(f"{prefix}.track.{row['track_id']}")
+        time, stale = clock.rfc3339(at_us), clock.rfc3339(at_us + round(stale_s * US_PER_S))
+        events.append(
+            f'<event version="2.0" uid={uid} type="a-{affiliation}-S" how="m-f"'
+            f' time="{time}" start="{time}" stale="{stale}">'
+            f'<point lat="{row["lat_deg"]:.6f}" lon="{row["lon_deg"]:.6f}" hae="{UNKNOWN_ERROR_M}"'
+            f' ce="{error:.1f}" le="{UNKNOWN_ERROR_M}"/>'
+            f"<detail><contact callsign={quoteattr(name)}/>{motion}</detail></event>\n"
+        )
+    return "".join(events).encode()
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value) if value is not None else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,273 @@
+"""JSON feeds a line: what the adapters of AIS receivers and services have in common.
+
+What enters: lines of JSON objects. What leaves: positions and statics with raw fields where the feed has them, and
+rejects. A feed is another program's decoding: what it left out is null here. Adapters are in `feeds_ais` and
+`feeds_signalk`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kuroshio import clock
+from kuroshio.errors import InputError
+from kuroshio.schema import POSITIONS, STATICS, Table
+from kuroshio.sensing.base import Decoded
+from kuroshio.sensing.formats_lines import Line, LineSplitter, Outcome
+from kuroshio.units import MPS_PER_KN, US_PER_S
+
+MAX_JSON_LINE = 262_144
+TIME_FEED, TIME_ARRIVAL = "feed", "arrival"
+
+
+class Refused(Exception):
+    """An object that is no report; the reason goes into the reject row. Never leaves this package."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.detail = reason, detail
+
+
+@dataclass
+class Reports:
+    """What one object says: rows by column name, or that it is a known thing without a report."""
+
+    positions: list[dict[str, Any]] = field(default_factory=list)
+    statics: list[dict[str, Any]] = field(default_factory=list)
+    nmea: list[bytes] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """True when it is a greeting, a status or the like."""
+        return not (self.positions or self.statics or self.nmea)
+
+
+Adapter = Callable[[Any, int | None], Reports]
+
+
+class JsonFeedDecoder:
+    """Decoder of a feed of JSON lines (implements `sensing.base.SourceDecoder`).
+
+    Parameters
+    ----------
+    source
+        Name of the source.
+    adapter
+        Makes reports of one object.
+
+    Notes
+    -----
+    Objects that carry the NMEA sentences they were made of are decoded from those, by our own decoder.
+    """
+
+    def __init__(self, source: str, adapter: Adapter) -> None:
+        from kuroshio.sensing.ais import Decoder
+
+        self.source, self._adapter = source, adapter
+        self._splitter = LineSplitter(MAX_JSON_LINE)
+        self._nmea = Decoder(source)
+
+    def feed(self, data: bytes, received_at_us: int | None = None) -> Decoded:
+        """Reports of the lines that end within these bytes."""
+        return self._decode(self._splitter.feed(data), received_at_us)
+
+    def flush(self) -> Decoded:
+        """Reports of a last line without an end."""
+        return self._decode(self._splitter.flush(), None)
+
+    def _decode(self, lines: Iterable[Line], received_at_us: int | None) -> Decoded:
+        outcome = Outcome(self.source, received_at_us)
+        ledger = outcome.decoded.ledger
+        positions, statics, wrapped = list[dict[str, Any]](), list[dict[str, Any]](), list[Decoded]()
+        for line in lines:  # JSON comes a line at a time; such feeds bring hundreds a second
+            ledger.lines += 1
+            text = line.data.strip(b" \t\x00,")
+            if line.oversize:
+                outcome.reject(line.number, "oversize", f"longer than {MAX_JSON_LINE} bytes", line.data)
+                continue
+            if not text or text in (b"[", b"]"):
+                ledger.comments += 1
+                continue
+            try:
+                found = self._adapter(_parse(text), received_at_us)
+                if found.nmea:
+                    inner = self._sentences(found, received_at_us)
+                    found.positions, found.statics = [], []
+                    wrapped.append(inner)
+            except Refused as refused:
+                outcome.reject(line.number, refused.reason, refused.detail, line.data)
+                continue
+            if found.empty:
+                ledger.comments += 1
+                continue
+            ledger.messages += 1
+            for rows, made in ((positions, found.positions), (statics, found.statics)):
+                rows += [{**row, "line": line.number} for row in made]
+        done = outcome.finish(
+            self._splitter.waiting,
+            positions=self._table(POSITIONS, positions, received_at_us),
+            statics=self._table(STATICS, statics, received_at_us),
+        )
+        for inner in wrapped:
+            inner.ledger = type(inner.ledger)()
+        return Decoded.join([*wrapped, done]) if wrapped else done
+
+    def _sentences(self, found: Reports, received_at_us: int | None) -> Decoded:
+        """The sentences of one object decoded by ourselves; a fault of theirs is the object's."""
+        inner = self._nmea.feed(b"".join(s.strip() + b"\r\n" for s in found.nmea), received_at_us)
+        if inner.ledger.rejected or not inner.ledger.messages:
+            reason = next(iter(inner.ledger.rejected), "no_message")
+            raise Refused(reason, "in the sentences carried")
+        return inner
+
+    def _table(self, schema: Table, rows: list[dict[str, Any]], received_at_us: int | None) -> pa.Table | None:
+        if not rows:
+            return None
+        names = sorted({name for row in rows for name in row})
+        arrays: dict[str, Any] = {name: [row.get(name) for row in rows] for name in names}
+        for name, values in arrays.items():
+            if pa.types.is_floating(schema.arrow.field(name).type):
+                arrays[name] = np.array([np.nan if v is None else v for v in values], np.float64)
+        arrays["source"] = [self.source] * len(rows)
+        if received_at_us is not None:
+            arrays["received_at"] = [received_at_us] * len(rows)
+        return schema.build(arrays, len(rows))
+
+
+def _parse(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as err:
+        raise Refused("not_json", str(err)[:200]) from err
+
+
+def mapping(value: Any, what: str) -> dict[str, Any]:
+    """The value as an object; refused where it is none."""
+    if not isinstance(value, dict):
+        raise Refused("bad_shape", f"{what} is {type(value).__name__}")
+    return value
+
+
+def real(value: Any) -> float | None:
+    """A finite number, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def whole(value: Any, low: int, high: int) -> int | None:
+    """A whole number within [low, high], also when written as text; None for anything else."""
+    if isinstance(value, str) and value.strip().isdigit() and len(value) < 20:
+        value = int(value)
+    number = real(value)
+    if number is None or number != int(number) or not low <= number <= high:
+        return None
+    return int(number)
+
+
+def text(value: Any, limit: int = 120) -> str | None:
+    """Text without padding, None where nothing is left."""
+    if not isinstance(value, str):
+        return None
+    return value.replace("\x00", "").strip(" @\t\r\n")[:limit] or None
+
+
+def flag(value: Any) -> bool | None:
+    """A truth value, also as 0 and 1; None for anything else."""
+    return bool(value) if isinstance(value, bool) or value in (0, 1) else None
+
+
+def required_mmsi(value: Any) -> int:
+    """MMSI as a number; refused where it is none."""
+    number = whole(value, 0, 999_999_999)
+    if number is None:
+        raise Refused("bad_mmsi", f"mmsi {value!r}"[:120])
+    return number
+
+
+def position(
+    *,
+    mmsi: int,
+    msg_type: int,
+    lat: Any,
+    lon: Any,
+    sog_kn: Any = None,
+    cog: Any = None,
+    heading: Any = None,
+    rot_raw: Any = None,
+    status: Any = None,
+    accurate: Any = None,
+    raim: Any = None,
+    second: Any = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """A row of positions from SI-like values, sentinels made null (ITU-R M.1371-5, annex 8).
+
+    Raises
+    ------
+    Refused
+        On a position outside the globe that is no sentinel.
+    """
+    lat_deg, lon_deg = real(lat), real(lon)
+    lat_deg = None if lat_deg is None or lat_deg == 91.0 else lat_deg
+    lon_deg = None if lon_deg is None or lon_deg == 181.0 else lon_deg
+    if (lat_deg is not None and abs(lat_deg) > 90.0) or (lon_deg is not None and abs(lon_deg) > 180.0):
+        raise Refused("out_of_range", f"position {lat_deg}, {lon_deg}")
+    speed, course, head = real(sog_kn), real(cog), real(heading)
+    turn = whole(rot_raw, -128, 127)
+    row: dict[str, Any] = {
+        "mmsi": mmsi,
+        "msg_type": msg_type,
+        "lat_deg": lat_deg,
+        "lon_deg": lon_deg,
+        "lat_raw": 54_600_000 if lat_deg is None else round(lat_deg * 600_000),
+        "lon_raw": 108_600_000 if lon_deg is None else round(lon_deg * 600_000),
+        "sog_mps": speed * MPS_PER_KN if speed is not None and 0.0 <= speed < 102.25 else None,
+        "cog_deg": course if course is not None and 0.0 <= course < 360.0 else None,
+        "heading_deg": head if head is not None and 0.0 <= head < 360.0 else None,
+        "rot_raw": turn,
+        "rot_degpmin": None if turn is None or abs(turn) > 126 else math.copysign((abs(turn) / 4.733) ** 2, turn),
+        "nav_status": whole(status, 0, 15),
+        "position_accurate": flag(accurate),
+        "raim": flag(raim),
+        "utc_second": whole(second, 0, 63),
+    }
+    row["sog_raw"] = 1023 if row["sog_mps"] is None else round(row["sog_mps"] / MPS_PER_KN * 10)
+    row["cog_raw"] = 3600 if row["cog_deg"] is None else round(row["cog_deg"] * 10) % 3600
+    return row | more
+
+
+def stamped(row: dict[str, Any], at_us: int | None, received_at_us: int | None) -> dict[str, Any]:
+    """The row with the feed's time, or else its arrival's."""
+    if at_us is not None:
+        return row | {"observed_at": at_us, "time_source": TIME_FEED}
+    if received_at_us is not None:
+        return row | {"observed_at": received_at_us, "time_source": TIME_ARRIVAL}
+    return row
+
+
+def epoch_us(value: Any) -> int | None:
+    """UTC microseconds of a number of seconds or milliseconds since 1970, told apart by size; None else."""
+    number = real(value)
+    if number is None or not 0 < number < 1e14:
+        return None
+    return round(number * (US_PER_S if number < 1e11 else 1000))
+
+
+def written_us(value: Any) -> int | None:
+    """UTC microseconds of a written time (RFC 3339), None where it is none."""
+    try:
+        return clock.parse_rfc3339(str(value))
+    except InputError:
+        return None

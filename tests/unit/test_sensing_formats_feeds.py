@@ -1,0 +1,368 @@
+"""JSON feeds, Cursor on Target and sightings: what each maker documents becomes rows, and nothing is lost silently."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from kuroshio import clock
+from kuroshio.errors import InputError
+from kuroshio.geo import distance_m
+from kuroshio.schema import TRACKS
+from kuroshio.sensing import ais, observe
+from kuroshio.sensing.base import Decoded
+from kuroshio.sensing.cot import CotDecoder, encode_cot
+from kuroshio.sensing.formats import open_decoder
+from kuroshio.sensing.formats_sniff import sniff_bytes
+from kuroshio.sensing.sighting import parse_position, parse_text, sighting
+from kuroshio.units import M_PER_NM, MPS_PER_KN
+
+NOW = 1_780_000_000_000_000
+
+
+def run(name: str, data: bytes, step: int | None = None, **options: Any) -> Decoded:
+    decoder = open_decoder(name, "s", options)
+    size = step or max(1, len(data))
+    parts = [decoder.feed(data[i : i + size], NOW) for i in range(0, len(data), size)]
+    whole = Decoded.join([*parts, decoder.flush()])
+    assert whole.ledger.lines == whole.ledger.accounted
+    return whole
+
+
+def lines(*objects: Any) -> bytes:
+    return b"".join(json.dumps(o).encode() + b"\n" for o in objects)
+
+
+def one(out: Decoded, table: str = "positions") -> dict[str, Any]:
+    rows = out.table(table).to_pylist()
+    assert len(rows) == 1
+    return rows[0]
+
+
+def us(moment: Any) -> int:
+    return round(moment.timestamp() * 1e6)
+
+
+GPSD = {
+    "class": "AIS", "device": "stdin", "type": 1, "repeat": 0, "mmsi": 371798000, "scaled": True, "status": 0,
+    "turn": "fastleft", "speed": 12.3, "accuracy": True, "lon": -123.3954, "lat": 48.3816, "course": 224.0,
+    "heading": 511, "second": 33, "raim": False,
+}  # fmt: skip
+
+
+def test_gpsd_scaled_and_raw_say_the_same() -> None:
+    raw = GPSD | {"scaled": False, "turn": -127, "speed": 123, "lon": -74037240, "lat": 29028960, "course": 2240}
+    scaled, plain = one(run("gpsd_json", lines(GPSD))), one(run("gpsd_json", lines(raw)))
+    for name in ("lat_raw", "lon_raw", "sog_raw", "cog_raw", "heading_deg", "nav_status", "position_accurate", "mmsi"):
+        assert scaled[name] == plain[name], name
+    assert scaled["sog_mps"] == pytest.approx(12.3 * MPS_PER_KN)
+    assert scaled["heading_deg"] is None
+    assert (plain["rot_raw"], plain["rot_degpmin"]) == (-127, None)
+    assert us(scaled["observed_at"]) == NOW
+    assert scaled["time_source"] == "arrival"
+
+
+def test_gpsd_greetings_are_comments_and_types_it_cannot_carry_are_rejects() -> None:
+    out = run("gpsd_json", lines({"class": "VERSION"}, {"class": "TPV"}, GPSD | {"type": 8}, {"class": "SUBFRAME"}))
+    assert out.ledger.comments == 2
+    assert out.ledger.rejected == {"unsupported": 2}
+
+
+def test_gpsd_positions_equal_our_own_decoding(shared_data: Path) -> None:
+    theirs = run("gpsd_json", (shared_data / "gpsd" / "sample.aivdm.ju.chk").read_bytes()).table("positions")
+    ours = ais.decode((shared_data / "gpsd" / "sample.aivdm").read_bytes()).table("positions")
+    want = {(r["mmsi"], r["msg_type"], r["utc_second"]): r for r in ours.to_pylist()}
+    checked = 0
+    for row in theirs.to_pylist():
+        if row["msg_type"] == 27:
+            continue
+        same = want[row["mmsi"], row["msg_type"], row["utc_second"]]
+        for name in ("lat_raw", "lon_raw", "nav_status", "heading_deg"):
+            assert row[name] == same[name], (name, row, same)
+        assert row["sog_mps"] == (None if same["sog_mps"] is None else pytest.approx(same["sog_mps"]))
+        checked += 1
+    assert checked >= 10
+
+
+def test_aiscatcher_decodes_the_sentences_it_carries_with_their_time() -> None:
+    sentence = ais.encode_position(mmsi=431000001, lat_deg=20.5, lon_deg=122.0, sog_mps=5.0, cog_deg=90.0)
+    message = {"class": "AIS", "rxuxtime": 1_779_999_000.25, "station_id": 7, "mmsi": 431000001,
+               "type": 1, "nmea": [sentence.decode()]}  # fmt: skip
+    out = run("aiscatcher_json", lines(message))
+    row = one(out)
+    assert us(row["observed_at"]) == 1_779_999_000_250_000
+    assert (row["mmsi"], row["station"], row["checksum_ok"]) == (431000001, "7", True)
+    assert row["lat_deg"] == pytest.approx(20.5, abs=1e-6)
+    batch = run("aiscatcher_json", lines({"protocol": "jsonaiscatcher", "msgs": [message, message]}))
+    assert batch.table("positions").num_rows == 2
+    assert (batch.ledger.lines, batch.ledger.messages) == (1, 1)
+
+
+def test_aiscatcher_fields_alone_and_a_broken_sentence() -> None:
+    fields = GPSD | {"rxtime": "20260528200000"}
+    row = one(run("aiscatcher_json", lines(fields)))
+    assert us(row["observed_at"]) == clock.parse_rfc3339("2026-05-28T20:00:00Z")
+    bad = run("aiscatcher_json", lines({"type": 1, "mmsi": 1, "nmea": ["!AIVDM,1,1,,A,13u?,0*00"]}))
+    assert bad.ledger.rejected == {"checksum": 1}
+
+
+def test_aisstream_positions_and_statics() -> None:
+    meta = {"MMSI": 431015478, "time_utc": "2026-01-19 02:41:51.011109855 +0000 UTC"}
+    report = {"MessageID": 3, "UserID": 431015478, "Latitude": 35.396105, "Longitude": 139.6249833, "Sog": 0.7,
+              "Cog": 75.9, "TrueHeading": 80, "NavigationalStatus": 5, "RateOfTurn": -128, "Timestamp": 50}  # fmt: skip
+    static = {"UserID": 431015478, "Name": "MARU  ", "CallSign": "JA1@@", "ImoNumber": 9000001, "Type": 70,
+              "Dimension": {"A": 100, "B": 20, "C": 5, "D": 6}, "MaximumStaticDraught": 7.5}  # fmt: skip
+    part = {"UserID": 5, "ReportA": {"Valid": True, "Name": "B"}, "ReportB": {"Valid": False}}
+    out = run(
+        "aisstream_json",
+        lines(
+            {"MessageType": "PositionReport", "MetaData": meta, "Message": {"PositionReport": report}},
+            {"MessageType": "ShipStaticData", "MetaData": meta, "Message": {"ShipStaticData": static}},
+            {"MessageType": "StaticDataReport", "MetaData": meta, "Message": {"StaticDataReport": part}},
+            {"MessageType": "SafetyBroadcastMessage", "MetaData": meta, "Message": {"SafetyBroadcastMessage": report}},
+            {"error": "Api Key Is Not Valid"},
+        ),
+    )
+    row = one(out)
+    assert us(row["observed_at"]) == clock.parse_rfc3339("2026-01-19T02:41:51.011109Z")
+    assert (row["msg_type"], row["nav_status"], row["rot_degpmin"], row["utc_second"]) == (3, 5, None, 50)
+    ship, b = out.table("statics").to_pylist()
+    assert (ship["name"], ship["call_sign"], ship["to_bow_m"], ship["draught_m"]) == ("MARU", "JA1", 100, 7.5)
+    assert (b["msg_type"], b["part"], b["name"], b["to_bow_m"]) == (24, "A", "B", None)
+    assert out.ledger.rejected == {"unsupported": 1, "service_error": 1}
+
+
+def test_digitraffic_in_both_of_its_shapes() -> None:
+    location = {"time": 1668075025, "sog": 10.7, "cog": 326.6, "navStat": 0, "rot": 0, "posAcc": True, "raim": False,
+                "heading": 325, "lon": 20.345818, "lat": 60.03802}  # fmt: skip
+    metadata = {"timestamp": 1668075026035, "name": "ARUNA", "callSign": "XUAR8", "imo": 9543756, "type": 70,
+                "refA": 160, "refB": 33, "refC": 20, "refD": 12, "draught": 68}  # fmt: skip
+    feature = {"mmsi": 563907000, "type": "Feature", "geometry": {"type": "Point", "coordinates": [24.95, 59.5]},
+               "properties": {"sog": 0.1, "cog": 360.0, "timestampExternal": 1487938959356}}  # fmt: skip
+    out = run(
+        "digitraffic_json",
+        lines(
+            {"topic": "vessels-v2/230000001/location", "payload": location},
+            {"topic": "vessels-v2/230000001/metadata", "payload": metadata},
+            {"topic": "vessels-v2/status", "payload": {}},
+            {"topic": "weather", "payload": {}},
+            feature,
+        ),
+    )
+    first, second = out.table("positions").to_pylist()
+    assert (first["mmsi"], us(first["observed_at"])) == (230000001, 1_668_075_025_000_000)
+    assert (second["mmsi"], second["cog_deg"], us(second["observed_at"])) == (563907000, None, 1_487_938_959_356_000)
+    ship = one(out, "statics")
+    assert (ship["draught_m"], ship["to_stern_m"], ship["imo"]) == (6.8, 33, 9543756)
+    assert out.ledger.rejected == {"unsupported": 1}
+
+
+def test_signalk_deltas_are_in_si_units() -> None:
+    values = [
+        {"path": "navigation.position", "value": {"latitude": 20.5, "longitude": 122.0}},
+        {"path": "navigation.speedOverGround", "value": 5.0},
+        {"path": "navigation.courseOverGroundTrue", "value": math.pi / 2},
+        {"path": "navigation.state", "value": "fishing"},
+        {"path": "", "value": {"name": "TUNA"}},
+    ]
+    update = {"timestamp": "2026-05-28T20:00:00.500Z", "values": values}
+    known = {"context": "vessels.urn:mrn:imo:mmsi:548000001", "updates": [update]}
+    out = run("signalk", lines({"name": "server", "version": "1.7"}, known, {"updates": [update]}))
+    row = one(out)
+    assert (row["mmsi"], row["sog_mps"], row["cog_deg"], row["nav_status"]) == (
+        548000001, pytest.approx(5.0), pytest.approx(90.0), 7
+    )  # fmt: skip
+    assert one(out, "statics")["name"] == "TUNA"
+    assert out.ledger.rejected == {"bad_mmsi": 1}
+    assert one(run("signalk", lines({"updates": [update]}), self_mmsi=5))["mmsi"] == 5
+
+
+FEEDS = ["gpsd_json", "aiscatcher_json", "aisstream_json", "digitraffic_json", "signalk"]
+
+
+@pytest.mark.parametrize("name", FEEDS)
+@pytest.mark.parametrize(
+    "text",
+    [b"{", b"[]", b"7", b"null", b'"x"', b"\xff\xfe", b"[" * 50_000, b'{"class":"AIS","type":1,"mmsi":"x"}',
+     b'{"updates":7}', b'{"updates":[7]}', b'{"MessageType":[],"Message":{}}', b'{"topic":"vessels-v2/1/location"}',
+     b'{"type":1,"mmsi":1,"lat":1e400,"lon":95}', b'{"class":"AIS","type":1,"mmsi":5,"lat":95.0,"lon":0}',
+     b'{"mmsi":5,"lat":-95.5,"lon":3,"type":3,"nmea":[7]}'],
+)  # fmt: skip
+def test_any_object_is_a_row_a_comment_or_a_reject(name: str, text: bytes) -> None:
+    out = run(name, text + b"\n" + b"\n")
+    assert out.ledger.lines == 2
+    for row in out.table("positions").to_pylist():
+        assert row["lat_deg"] is None or abs(row["lat_deg"]) <= 90.0
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_feeds_may_be_cut_anywhere(step: int) -> None:
+    data = lines(GPSD, GPSD | {"mmsi": 5}, {"class": "SKY"}) + b"{bad\n"
+    whole, cut = run("gpsd_json", data), run("gpsd_json", data, step)
+    assert whole.ledger == cut.ledger
+    assert whole.table("positions").to_pylist() == cut.table("positions").to_pylist()
+
+
+def test_an_endless_line_is_given_up() -> None:
+    out = run("gpsd_json", b"{" * 600_000 + b"\n" + lines(GPSD))
+    assert out.ledger.rejected == {"oversize": 1}
+    assert out.ledger.messages == 1
+
+
+EVENT = (
+    '<event version="2.0" uid="X.1" type="a-u-S" time="2026-05-28T20:00:00Z" start="2026-05-28T20:00:00Z" '
+    'stale="2026-05-28T20:02:00Z" how="h-e"><point lat="20.5" lon="122.0" hae="0" ce="{ce}" le="9999999"/>'
+    '<detail><track course="90" speed="5"/></detail></event>'
+)
+
+
+def test_events_are_observations_with_their_circular_error() -> None:
+    out = run("cot", (EVENT.format(ce=75) + EVENT.format(ce=9999999)).encode(), sigma_m=300.0)
+    rows = out.table("observations").to_pylist()
+    assert [r["cov_ee_m2"] for r in rows] == [75.0**2, 300.0**2]
+    assert (rows[0]["sensor"], rows[0]["station"], rows[0]["sog_mps"], rows[0]["cog_deg"]) == (
+        "human",
+        "X.1",
+        5.0,
+        90.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('<!DOCTYPE x [<!ENTITY a "aaaa">]>' + EVENT.format(ce=1), None),
+        (EVENT.format(ce=1).replace("<detail>", '<!ENTITY a "b"><detail>'), "forbidden_xml"),
+        (EVENT.format(ce=1).replace("</detail>", ""), "not_xml"),
+        (EVENT.format(ce=1).replace('lat="20.5"', 'lat="95"'), "out_of_range"),
+        (EVENT.format(ce=1).replace('lat="20.5"', 'lat="nan"'), "no_position"),
+        (EVENT.format(ce=1).replace("2026-05-28T20:00:00Z", "noon"), "bad_time"),
+        ("</event>", "not_an_event"),
+        ("<event", "cut_event"),
+    ],
+)
+def test_a_bad_event_is_a_reject(text: str, reason: str | None) -> None:
+    out = run("cot", text.encode())
+    assert out.ledger.rejected == ({reason: 1} if reason else {})
+    assert out.table("observations").num_rows == (0 if reason else 1)
+
+
+def test_events_that_are_no_ships_are_comments_and_an_endless_one_is_given_up() -> None:
+    chat = EVENT.format(ce=1).replace("a-u-S", "b-t-f")
+    plane = EVENT.format(ce=1).replace("a-u-S", "a-f-A")
+    alone = '<event type="t-x-c-t" uid="ping"/>'
+    out = run("cot", (chat + plane + alone + EVENT.format(ce=5)).encode())
+    assert (out.ledger.comments, out.ledger.messages) == (3, 1)
+    assert run("cot", b"<event " + b"x" * 200_000).ledger.rejected["oversize"] >= 1
+
+
+def test_tracks_written_as_events_are_read_back() -> None:
+    tracks = TRACKS.from_rows(
+        [
+            {"track_id": 17, "observed_at": clock.dt.datetime(2026, 5, 28, 20, tzinfo=clock.dt.UTC), "lat_deg": 20.5,
+             "lon_deg": -122.0, "ve_mps": 3.0, "vn_mps": -4.0, "cov_ee_m2": 400.0, "cov_en_m2": 0.0, "cov_nn_m2": 900.0,
+             "status": "confirmed", "mmsi": 431000001}
+        ]
+    )  # fmt: skip
+    data = encode_cot(tracks, prefix='A"<B>')
+    decoder = CotDecoder("back", sensor="partner")
+    row = decoder.feed(data, NOW).table("observations").to_pylist()[0]
+    assert (row["lat_deg"], row["lon_deg"]) == (20.5, -122.0)
+    assert row["cov_ee_m2"] == pytest.approx(900.0)
+    assert (row["sog_mps"], row["cog_deg"]) == (5.0, pytest.approx(143.1))
+    assert row["station"] == 'A"<B>.track.17'
+    with pytest.raises(InputError):
+        encode_cot(tracks, affiliation="x")
+
+
+REPORT = """Time: 2026-05-28T20:00:00Z
+Pos: 20-30.5N 121-45.2E
+Bearing: 045
+Distance: 3 nm
+Course: 180
+Speed: 8 kn
+By: MV PEARL
+grey trawler, no flag
+"""
+
+
+def test_a_sighting_by_bearing_is_placed_with_an_error_along_the_line_of_sight() -> None:
+    row = one(run("sighting", REPORT.encode()), "observations")
+    lat, lon = parse_position("20-30.5N 121-45.2E")
+    assert float(distance_m(lat, lon, row["lat_deg"], row["lon_deg"])) == pytest.approx(3 * M_PER_NM, abs=0.05)
+    assert row["cov_en_m2"] > 0  # north-east and south-west are doubtful
+    assert (row["sensor"], row["station"]) == ("human", "MV PEARL")
+    assert row["sog_mps"] == pytest.approx(8 * MPS_PER_KN)
+    assert parse_text(REPORT)["remarks"] == "grey trawler, no flag"
+
+
+def test_several_sightings_and_a_bad_one_between() -> None:
+    text = REPORT + "---\nTime: noon\nPos: 1,2\n---\n\n---\n" + REPORT.replace("3 nm", "3 parsec") + "-----\n" + REPORT
+    out = run("sighting", text.encode(), step=9)
+    assert out.table("observations").num_rows == 2
+    assert out.ledger.messages == 2
+    assert set(out.ledger.rejected) == {"bad_sighting"}
+    assert out.table("rejects")["line"].to_pylist() == [10, 15]
+
+
+@pytest.mark.parametrize(
+    ("text", "lat", "lon"),
+    [
+        ("20-30.5N 121-45.2E", 20 + 30.5 / 60, 121 + 45.2 / 60),
+        ("20°30'30\"S, 121°45'00\"W", -20 - 30.5 / 60, -121.75),
+        ("20.508, -121.753", 20.508, -121.753),
+        ("20N 121E", 20.0, 121.0),
+    ],
+)
+def test_positions_as_people_write_them(text: str, lat: float, lon: float) -> None:
+    assert parse_position(text) == (pytest.approx(lat), pytest.approx(lon))
+
+
+@pytest.mark.parametrize("text", ["", "north", "95.0, 3.0", "20-70N 121E", "20N 190E"])
+def test_what_is_no_position_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_position(text)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"lat_deg": 20.0},
+        {"lat_deg": 20.0, "lon_deg": 200.0},
+        {"lat_deg": 20.0, "lon_deg": 2.0, "colour": "red"},
+        {"lat_deg": 20.0, "lon_deg": 2.0, "bearing_deg": 3.0},
+        {"lat_deg": 20.0, "lon_deg": 2.0, "speed_mps": "fast"},
+        {"lat_deg": 20.0, "lon_deg": 2.0, "mmsi": "12345678901"},
+        {"lat_deg": 20.0, "lon_deg": 2.0, "time": "noon"},
+    ],
+)
+def test_a_sighting_names_the_field_that_is_wrong(fields: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        sighting(fields, source="form", received_at_us=NOW)
+
+
+def test_a_sighting_from_a_form_stands_in_the_picture() -> None:
+    table = sighting({"lat_deg": 20.0, "lon_deg": 122.0, "error_m": 500, "mmsi": 5}, source="form", received_at_us=NOW)
+    assert table["cov_nn_m2"].to_pylist() == [250_000.0]
+    assert table["observed_at"].cast(pa.int64()).to_pylist() == [NOW]
+    assert observe(Decoded({"observations": table})).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (lines(GPSD), "gpsd_json"),
+        (b'{"class":"AIS","device":"AIS-catcher","rxuxtime":1.5,"mmsi":1,"nmea":["!AIVDM,1"]}\n', "aiscatcher_json"),
+        (b'{"MessageType":"PositionReport","MetaData":{},"Message":{}}\n', "aisstream_json"),
+        (b'{"context":"vessels.self","updates":[{"values":[]}]}\n', "signalk"),
+        (EVENT.encode(), "cot"),
+    ],
+)
+def test_feeds_are_told_apart(head: bytes, expected: str) -> None:
+    assert sniff_bytes(head) == expected
