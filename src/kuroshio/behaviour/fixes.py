@@ -20,6 +20,7 @@ from kuroshio.errors import InputError
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 NEVER = -(1 << 62)
+SOG_SATURATED_MPS = 52.57  # 1022 = 102.2 kn or more (ITU-R M.1371-5, message 1): says no speed, seen from bad sensors
 LIVE, TENTATIVE, COASTED, ENDED = 0, 1, 2, 3
 _STATUS = {"confirmed": LIVE, "tentative": TENTATIVE, "coasted": COASTED, "ended": ENDED}
 
@@ -178,6 +179,8 @@ def _finish(fixes: Fixes) -> Fixes:
     good &= (np.abs(fixes.lat) <= 90) & (np.abs(fixes.lon) <= 180)
     if not good.all():
         fixes = fixes.take(good)
+    if (fixes.sog >= SOG_SATURATED_MPS).any():
+        fixes.sog = np.where(fixes.sog >= SOG_SATURATED_MPS, np.nan, fixes.sog)
     fixes.lat = np.rint(fixes.lat * 1e7) / 1e7
     fixes.lon = np.rint(fixes.lon * 1e7) / 1e7
     return fixes

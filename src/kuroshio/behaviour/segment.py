@@ -1,7 +1,8 @@
 """Which positions of one MMSI belong to one ship: splits an identity that several use, or that jumps.
 
-Each position goes to the open segment whose predicted place is nearest, if the way there could be sailed; else it opens
-a new segment. An MMSI is a claim, so what leaves is a number of a track: MMSI times 1000 plus the segment.
+Each position goes to the open segment that most likely sent it, if the way there could be sailed; else it opens a new
+one. Likelihood falls with the distance from the predicted place, whose error grows with the silence, and rises with the
+number of positions a segment has: a stray position that waits ahead does not take over the ship that sails by. An MMSI is a claim, so what leaves is a number of a track: MMSI times 1000 plus the segment.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ ROOM = 16  # segments of one MMSI open at once; beyond it the one silent longest
 MAX_SPEED_MPS = 30.87  # 60 kn
 MAX_SILENCE_US = 24 * 3600 * 1_000_000
 SLACK_M = 500.0  # error of the fixes and of a clock a few seconds wrong
+SURE_SHIP = 10  # positions that show a segment to be a ship
+NEW_SHIP_COST = 2.0 * np.log(
+    20_000.0
+)  # where ships share an MMSI, one that was silent for long is no likelier than a new
 PREDICT_US = 600 * 1_000_000  # dead reckoning beyond ten minutes says nothing
 
 
@@ -27,7 +32,7 @@ def _segments(
 ) -> Any:
     out = np.empty(mmsi.size, np.int64)
     at, la, lo = np.zeros(ROOM, np.int64), np.zeros(ROOM), np.zeros(ROOM)
-    ve, vn, number = np.zeros(ROOM), np.zeros(ROOM), np.zeros(ROOM, np.int64)
+    ve, vn, size, number = np.zeros(ROOM), np.zeros(ROOM), np.zeros(ROOM), np.zeros(ROOM, np.int64)
     used, count, who = 0, 0, np.int64(-1)
     for i in range(mmsi.size):
         if mmsi[i] != who:
@@ -44,10 +49,17 @@ def _segments(
             ahead_s = min(dt, PREDICT_US) * 1e-6
             p_lat, p_lon = offset_position(la[k], lo[k], ve[k] * ahead_s, vn[k] * ahead_s)
             off = min(far, distance_m(p_lat, p_lon, lat[i], lon[i]))
-            cost = off / (dt_s + 30.0) + dt_s * 1e-5
+            spread = 200.0 + 3.0 * dt_s
+            if off > 5.0 * spread:
+                continue
+            cost = 0.5 * (off / spread) ** 2 + 2.0 * np.log(spread) - np.log(size[k])
             if cost < best_cost:
                 best, best_cost = k, cost
-        if best < 0:
+        shared = 0
+        for k in range(used):
+            shared += size[k] >= SURE_SHIP
+        if best < 0 or (shared >= 2 and best_cost > NEW_SHIP_COST and t[i] - at[best] > PREDICT_US):
+            best = -1
             if used < ROOM:
                 best = used
                 used += 1
@@ -56,8 +68,9 @@ def _segments(
                 for k in range(1, ROOM):
                     if at[k] < at[best]:
                         best = k
-            number[best] = count
+            number[best], size[best] = count, 0.0
             count += 1
+        size[best] += 1.0
         at[best], la[best], lo[best] = t[i], lat[i], lon[i]
         fast = sog[i] == sog[i] and cog[i] == cog[i] and sog[i] < max_speed
         ve[best] = sog[i] * np.sin(np.radians(cog[i])) if fast else 0.0
