@@ -25,6 +25,7 @@ from kuroshio.exchange.desk import Accepted, Desk, Parcel
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.outlet import Outlet
 from kuroshio.exchange.receive import Received, partner_track_id, receive
+from kuroshio.exchange.rules import still_allowed
 from kuroshio.exchange.seal import Terms, row_commitments, row_salt, seal_alerts, seal_control, seal_record, seal_tracks
 from kuroshio.exchange.select import as_tracks
 from kuroshio.exchange.views import View, view
@@ -47,5 +48,6 @@ __all__ = [
     "seal_control",
     "seal_record",
     "seal_tracks",
+    "still_allowed",
     "view",
 ]

@@ -25,6 +25,7 @@ from kuroshio.schema.release import Receipt, Release
 from kuroshio.schema.signing import KeyRing, Signer
 
 MAX_RECEIPTS = 500
+REMIND_US = 60_000_000
 
 
 class RecordLog(Protocol):
@@ -105,6 +106,7 @@ class Desk:
         self.me, self._signer, self._secret = signer.party, signer, secret
         self._record, self.ledger, self._keys, self._verify = record, ledger, keys, verify_receipt
         self._outlets: dict[str, Outlet] = {}
+        self._reminded: dict[str, int] = {}
 
     def outlet(self, partner: str) -> Outlet:
         """Memory of what a partner has been given; after a restart no time bucket is used twice."""
@@ -208,6 +210,24 @@ class Desk:
         row = self.ledger.recall(release_id, by=by, reason=reason, now_us=now_us)
         body = {"release_ids": [release_id], "reason": _word(reason), "at_us": now_us}
         return self.control("recall", body, to=row["to_party"], now_us=now_us)
+
+    def remind(self, now_us: int, *, after_us: int = REMIND_US) -> list[Parcel]:
+        """Parcels that say again each recall a partner has not confirmed in time; a recall twice changes nothing."""
+        waiting: dict[str, list[str]] = {}
+        for release_id in self.ledger.withdrawn(before_us=now_us - after_us):
+            if self._reminded.get(release_id, 0) <= now_us - after_us:
+                self._reminded[release_id] = now_us
+                waiting.setdefault(self.ledger.release(release_id)["to_party"], []).append(release_id)
+        return [
+            self.control("recall", {"release_ids": ids, "reason": "reminder", "at_us": now_us}, to=to, now_us=now_us)
+            for to, ids in waiting.items()
+        ]
+
+    def rekeyed(self, signer: Signer, *, since_us: int) -> None:
+        """Sign with a new key from now on, and owe again the receipts that the old key signed since a time."""
+        self._signer = signer
+        self._reminded.clear()
+        self.ledger.answer_again(since_us)
 
     def receipts(self, now_us: int, *, to: str | None = None) -> list[Parcel]:
         """Parcels with signed receipts for everything taken or withdrawn and not yet answered."""

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS held (
   release_id TEXT PRIMARY KEY, from_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
   rows INTEGER NOT NULL, held_under TEXT NOT NULL, obligations TEXT NOT NULL, retain_until_us INTEGER,
   refs TEXT NOT NULL, bundle BLOB, state TEXT NOT NULL, gone_us INTEGER, answered TEXT NOT NULL DEFAULT '');
-CREATE INDEX IF NOT EXISTS held_answer ON held(from_party) WHERE answered<>state AND state<>'expired';
+CREATE INDEX IF NOT EXISTS held_answer ON held(from_party, answered, state);
 CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_until_us IS NOT NULL;
 """
 SENT, EXPIRED, HELD = "sent", "expired", "held"
@@ -160,6 +160,15 @@ class Ledger:
         rows = self._run("SELECT count(*) AS n FROM sent WHERE to_party=? AND state='withdrawn'", (to,))
         return int(rows[0]["n"])
 
+    def withdrawn(self, *, before_us: int) -> list[str]:
+        """Releases withdrawn before a time and not confirmed, oldest first: their recall must be said again."""
+        rows = self._run(
+            "SELECT release_id FROM sent WHERE state='withdrawn' AND withdrawn_us<? ORDER BY withdrawn_us, release_id"
+            " LIMIT 1000",
+            (before_us,),
+        )
+        return [row["release_id"] for row in rows]
+
     def last_release_us(self, to: str) -> int | None:
         """Time of the newest release to a party, for an `Outlet` after a restart."""
         rows = self._run("SELECT max(at_us) AS t FROM sent WHERE to_party=?", (to,))
@@ -237,8 +246,8 @@ class Ledger:
     def unanswered(self, limit: int) -> dict[str, list[tuple[str, str]]]:
         """Per partner, (release_id, status) of what a signed receipt is still owed for."""
         rows = self._run(
-            "SELECT release_id, from_party, state FROM held WHERE answered<>state AND state<>'expired'"
-            " ORDER BY at_us, release_id LIMIT ?",
+            "SELECT release_id, from_party, state FROM held"
+            " WHERE answered='' OR (state='withdrawn' AND answered='held') ORDER BY at_us, release_id LIMIT ?",
             (limit,),
         )
         found: dict[str, list[tuple[str, str]]] = {}
@@ -252,6 +261,10 @@ class Ledger:
         for release_id, status in answers:
             state = WITHDRAWN if status == WITHDRAWN else HELD
             self._run("UPDATE held SET answered=? WHERE release_id=?", (state, release_id))
+
+    def answer_again(self, since_us: int) -> None:
+        """Owe receipts once more for releases made since a time: the key they were signed with counts no more."""
+        self._run("UPDATE held SET answered='' WHERE at_us>=?", (since_us,))
 
     def holding(self, release_id: str) -> dict[str, Any] | None:
         """What is held of a partner's release; None when it never came."""

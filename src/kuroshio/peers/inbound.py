@@ -135,6 +135,8 @@ class Inbound:
             self.counters["gaps"] += 1
             raise PeerError(f"{lane.name.lower()} {seq} after {self._expected[lane] - 1}", code="peer.gap")
         kind, item_id = str(frame.header.get("kind"))[:80], item_id_of(frame.body)
+        if frame.header.get("id") != item_id:
+            raise PeerError(f"{lane.name.lower()} {seq} was damaged on the way", code="peer.damaged")
         if len(self._pending) >= 4 * (self._limits.window_record + self._limits.window_control):
             self.counters["overruns"] += 1
             raise PeerError(f"{len(self._pending)} items wait here", code="peer.overrun")

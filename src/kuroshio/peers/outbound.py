@@ -265,7 +265,7 @@ class Outbound:
             self.counters["withheld"] += 1
             detail: dict[str, Any] = {"partner": self.partner, "release_id": item.release_id, "kind": item.kind}
             return [self._skip(lane, seq, seq + 1, "withheld"), Told("withheld", detail)]
-        header = {"lane": int(lane), "seq": seq, "kind": item.kind, "queued_us": item.queued_us}
+        header = {"lane": int(lane), "seq": seq, "kind": item.kind, "queued_us": item.queued_us, "id": item.item_id}
         self._flight[lane, seq] = (item.release_id, len(item.body))
         self._flight_bytes += len(item.body)
         self.counters["sent"] += 1

@@ -192,6 +192,17 @@ class Memory:
         self.commits += 1
         self._safe = (copy.deepcopy(self._positions), dict(self._items), set(self._seen))
 
+    @property
+    def clean(self) -> bool:
+        """True when everything so far is committed."""
+        return (
+            self._safe is not None and self._safe[0] == self._positions and self._safe[1].keys() == self._items.keys()
+        )
+
+    def copy(self) -> Memory:
+        """A backup: the state committed now."""
+        return self.crash()
+
     def crash(self) -> Memory:
         """The outbox as a process finds it after a crash: only what was committed."""
         assert self._safe is not None

@@ -1,0 +1,193 @@
+"""What must hold after every simulated step, judged without the product's own code where that is possible.
+
+What enters: every frame that left a node, every state of the nodes. What leaves: violations, each with its time and
+story. The rules a release must fulfil are those in force in the world at the moment its frame leaves.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from kuroshio.schema.release import Release
+
+if TYPE_CHECKING:
+    from kuroshio.testing.network.world import World
+
+REST_S = 30
+CONTROL = frozenset({"recall", "tighten", "receipt", "checkpoint", "cosignature"})
+GROUPS = {"identity": ("mmsi", "imo", "name", "call_sign"), "sensor": ("sensors", "p_exists")}
+
+
+@dataclass
+class Checker:
+    """Violations of one world, and the memory the checks need."""
+
+    world: World
+    violations: list[dict[str, Any]] = field(default_factory=list)
+    roots: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    rows: dict[tuple[str, str, str], tuple[int, float, float]] = field(default_factory=dict)
+    leaves: dict[str, tuple[int, set[str]]] = field(default_factory=dict)
+    known: dict[str, set[str]] = field(default_factory=dict)
+
+    def fail(self, what: str, **detail: Any) -> None:
+        """Note a violation."""
+        if len(self.violations) < 100:
+            self.violations.append({"at_s": self.world.now_us / 1e6 - self.world.start_s, "what": what, **detail})
+
+    # -- when a frame leaves
+
+    def left(self, sender: str, to: str, bundle: bytes) -> None:
+        """A bundle is on its way over the link."""
+        release = Release.from_bytes(bundle)
+        header = release.fields
+        if header["kind"] in CONTROL:
+            return
+        decision = self.world.decision(sender, to)
+        if not decision.flows:
+            self.fail("released without a permitting accord", sender=sender, to=to, kind=header["kind"])
+            return
+        now, then = decision.obligations, header["obligations"]
+        if then.get("grid_deg", 0) < now.grid_deg or then.get("delay_s", 0) < now.delay_s:
+            self.fail("released finer than decided", sender=sender, to=to)
+        if not set(now.redact) <= set(then.get("redact", [])):
+            self.fail("released a field that is withheld", sender=sender, to=to)
+        if now.retention_s is not None and header["retain_until_us"] is None:
+            self.fail("released without the retention decided", sender=sender, to=to)
+        if release.release_id not in self._leaves(sender):
+            self.fail("released without a leaf", sender=sender, to=to)
+        if header["kind"] == "tracks":
+            self._rows(release, then, sender, to)
+
+    def _leaves(self, party: str) -> set[str]:
+        """Ids of the releases that have a leaf."""
+        log, (size, found) = self.world.nodes[party].log, self.leaves.get(party, (0, set()))
+        for entry in log.entries(min(size, log.size)):
+            found.add(str(json.loads(entry.data).get("release_id")))
+        self.leaves[party] = (log.size, found)
+        return found
+
+    def _rows(self, release: Release, terms: dict[str, Any], sender: str, to: str) -> None:
+        """Values of the rows against the terms in their own header and the truth."""
+        plain = pa.decompress(
+            release.payload, decompressed_size=release.fields["payload_bytes"], codec="zstd", asbytes=True
+        )
+        grid, bucket = float(terms.get("grid_deg", 0)), int(terms.get("time_bucket_s", 0))
+        for row in pa.ipc.open_stream(plain).read_all().to_pylist():
+            at_us = int(row["observed_at"].timestamp() * 1e6 + 0.5)
+            for group in terms.get("redact", ()):
+                if any(row[name] is not None for name in GROUPS[group]):
+                    self.fail("a withheld field has a value", sender=sender, to=to, group=group)
+            age_s = (release.fields["released_at_us"] - at_us) / 1e6
+            if 0 < terms.get("delay_s", 0) > age_s + 1e-3:
+                self.fail("younger than the delay", sender=sender, to=to, age_s=age_s)
+            if bucket and at_us % (bucket * 1_000_000):
+                self.fail("time finer than its bucket", sender=sender, to=to)
+            if grid:
+                cells = [row[n] / grid - 0.5 for n in ("lat_deg", "lon_deg")]
+                if any(abs(c - round(c)) > 1e-4 for c in cells):
+                    self.fail("position finer than its cell", sender=sender, to=to)
+                if row["name"] is not None or row["heading_deg"] is not None:
+                    self.fail("a coarse row with an exact field", sender=sender, to=to)
+                key, place = (sender, to, row["ref"]), (at_us, row["lat_deg"], row["lon_deg"])
+                last = self.rows.get(key)
+                if last is not None and last[0] == at_us and last != place:
+                    self.fail("two cells in one time bucket", sender=sender, to=to)
+                self.rows[key] = place
+
+    # -- after each step
+
+    def step(self, party: str) -> None:
+        """State of one node after it did something."""
+        node = self.world.nodes[party]
+        if not node.alive:
+            return
+        for partner in node.partners:
+            if node.boxes[partner].positions().taken and not node.boxes[partner].clean:
+                self.fail("instructions were performed before the commit", party=party, partner=partner)
+        known = self.known.setdefault(party, set())
+        for release_id in [r for r in node.held if r not in known]:
+            if not self.world.was_made(release_id, node.held[release_id][0]):
+                self.fail("holds what its sender never made", party=party)
+            known.add(release_id)
+        if any(count > 1 for count in node.taken_count.values()):
+            self.fail("took one release twice", party=party)
+            node.taken_count.clear()
+
+    def checkpoint(self, party: str) -> None:
+        """A node's log against every checkpoint of it ever seen."""
+        node = self.world.nodes[party]
+        if not node.alive:
+            return
+        seen = self.roots.setdefault(party, [])
+        for size, root in seen[-20:]:
+            if node.log.size < size:
+                self.fail("the log shrank", party=party, size=size)
+                seen.clear()
+                return
+            if node.log.root(size) != root:
+                self.fail("the log changed its past", party=party, size=size)
+                seen.clear()
+                return
+        if not seen or seen[-1][0] != node.log.size:
+            seen.append((node.log.size, node.log.root()))
+
+    # -- at the end
+
+    def end(self) -> None:
+        """After healing: each holds exactly what is agreed, and recalls have reached all."""
+        for (sender, to), made in sorted(self.world.told.items()):
+            node, other = self.world.nodes[sender], self.world.nodes[to]
+            if {(sender, to), (to, sender)} & self.world.liars:
+                continue
+            refused = self.world.refused.get((sender, to), set())
+            for release_id in made:
+                state = node.ledger.release(release_id)["state"]
+                held = (other.ledger.holding(release_id) or {}).get("state")
+                if state == "withdrawn":
+                    self.fail("a recall was not confirmed", sender=sender, to=to)
+                if state == "withdrawal_confirmed" and (held == "held" or release_id in other.held):
+                    self.fail("a recalled release is still held", sender=sender, to=to)
+                gone = release_id in self.world.withheld or release_id in refused or state == "refused"
+                if state == "sent" and not gone:
+                    self.fail("a release was lost", sender=sender, to=to, kind=self.world.made[release_id], held=held)
+                if state == "received" and held not in ("held", "expired"):
+                    self.fail("acknowledged and not held", sender=sender, to=to, held=held)
+        for party, node in sorted(self.world.nodes.items()):
+            for release_id, (partner, _) in sorted(node.held.items()):
+                held = node.ledger.holding(release_id) or {}
+                until = held.get("retain_until_us")
+                if until is not None and until < node.now_us() - 10_000_000:
+                    self.fail("held beyond its retention", party=party, partner=partner)
+                if "SIM" not in " ".join(held.get("held_under", ["SIM"])):
+                    self.fail("a tie was forgotten", party=party, partner=partner)
+            self._numbers(party)
+        self._pictures()
+
+    def _numbers(self, party: str) -> None:
+        """Dense numbers over the whole log and for each partner."""
+        counts: dict[str, int] = {}
+        for number, entry in enumerate(self.world.nodes[party].log.entries()):
+            leaf = json.loads(entry.data)
+            to = leaf.get("to")
+            if leaf["seq"] != number or (to is not None and leaf["partner_seq"] != counts.get(to, 0)):
+                self.fail("numbers of the log are not dense", party=party, seq=number)
+                return
+            if to is not None:
+                counts[to] = counts.get(to, 0) + 1
+
+    def _pictures(self) -> None:
+        """Fresh tracks reach each partner that may have them, and nobody else."""
+        for sender, node in sorted(self.world.nodes.items()):
+            for to in node.partners:
+                if {(sender, to), (to, sender)} & self.world.liars:
+                    continue
+                decision, other = self.world.decision(sender, to), self.world.nodes[to]
+                newest = self.world.newest_held(to, sender)
+                delay_us = (decision.obligations.delay_s + REST_S + 70) * 1_000_000
+                fresh = newest is not None and newest >= self.world.now_us - delay_us
+                if decision.flows and not fresh and node.alive and other.alive:
+                    self.fail("state did not converge", sender=sender, to=to)

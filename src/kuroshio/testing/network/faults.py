@@ -1,0 +1,220 @@
+"""Faults of the simulated network: each takes effect at a random moment and ends after a while or at the healing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kuroshio.errors import KuroshioError
+from kuroshio.exchange import Parcel
+from kuroshio.peers import Direction, Frame
+from kuroshio.schema import Decision, Effect
+from kuroshio.schema.release import RECEIVED, Receipt, Release
+
+if TYPE_CHECKING:
+    from kuroshio.testing.network.world import World
+
+
+def _pair(world: World) -> tuple[str, str]:
+    pairs = sorted(world.links)
+    return pairs[int(world.rng.integers(0, len(pairs)))]
+
+
+def _one(world: World) -> str:
+    return world.parties[int(world.rng.integers(0, len(world.parties)))]
+
+
+def _cut(world: World) -> None:
+    world.cut(*_pair(world))
+
+
+def _frames(kind: str) -> Callable[[World], None]:
+    def start(world: World) -> None:
+        link = world.links[_pair(world)]
+        link["faults"][kind] = True
+        world.after(float(world.rng.uniform(3, 15)), lambda: link["faults"].pop(kind, None))
+
+    return start
+
+
+def _one_way(world: World) -> None:
+    link = world.links[_pair(world)]
+    direction = Direction.OUT if world.rng.random() < 0.5 else Direction.IN
+    link["blocked"][direction] = True
+    world.after(float(world.rng.uniform(5, 25)), lambda: link["blocked"].__setitem__(direction, False))
+
+
+def _slow(world: World) -> None:
+    link = world.links[_pair(world)]
+    link["rate"] = 50_000 / 8  # 50 kbit/s
+    world.after(float(world.rng.uniform(10, 30)), lambda: link.__setitem__("rate", None))
+
+
+def _crash(world: World) -> None:
+    world.crash(_one(world), float(world.rng.uniform(0.5, 8)))
+
+
+def _power_cut(world: World) -> None:
+    world.nodes[_one(world)].files.cut_after = int(world.rng.integers(1, 12))
+
+
+def _disk_full(world: World) -> None:
+    node = world.nodes[_one(world)]
+    node.files.full = True
+    world.after(float(world.rng.uniform(2, 10)), lambda: setattr(node.files, "full", False))
+
+
+def _skew(world: World) -> None:
+    node = world.nodes[_one(world)]
+    node.skew_us = int(world.rng.integers(-30, 30)) * 1_000_000
+    world.after(float(world.rng.uniform(5, 20)), lambda: setattr(node, "skew_us", 0))
+
+
+def _accord_ends(world: World) -> None:
+    world.rule(*_pair(world), Decision(Effect.DENY, ()))
+
+
+def _accord_tightens(world: World) -> None:
+    pair = _pair(world)
+    old = world.decision(*pair)
+    if old.flows:
+        terms = replace(old.obligations, grid_deg=max(old.obligations.grid_deg, 0.5), time_bucket_s=60)
+        world.rule(*pair, replace(old, effect=Effect.OBLIGE, obligations=terms))
+
+
+def _accord_begins(world: World) -> None:
+    world.rule(*_pair(world), world._agreement())
+
+
+def _key_revoked(world: World) -> None:
+    """A party's key is revoked everywhere at once; it takes a new one, and its queue goes on."""
+    party = _one(world)
+    node = world.nodes[party]
+    old = node.signer.key_id
+    for other in world.nodes.values():
+        other.ring.revoke(old, world.now_us)
+
+    def again() -> None:
+        new = node.rotate(world.fault_kinds.get("key_revoked", 1))
+        for other in world.nodes.values():
+            other.ring.add(new)
+
+    world.after(float(world.rng.uniform(1, 5)), again)
+
+
+def _old_version(world: World) -> None:
+    node = world.nodes[_one(world)]
+    node.versions = (1,)
+    world.crash(node.party, 1.0)
+
+
+def _lying(kind: str) -> Callable[[World], None]:
+    def start(world: World) -> None:
+        party = _one(world)
+        node = world.nodes[party]
+        for other in node.partners:
+            world.liars.add((party, other))
+
+        def tamper(partner: str, data: bytes) -> list[bytes]:
+            frame = Frame.from_bytes(data)
+            release = Release.from_bytes(frame.body)
+            if kind == "edit":
+                payload = bytearray(release.payload)
+                payload[len(payload) // 2] ^= 1
+                body = Release(release.header, release.signature, bytes(payload), release.receipt).to_bytes()
+            elif kind == "no_receipt":
+                body = Release(release.header, release.signature, release.payload).to_bytes()
+            else:
+                held = [b for b in (node.ledger.bundle(r) for r in sorted(node.held)) if b is not None]
+                if not held:
+                    return [data]
+                body = held[-1]  # another party's bundle, passed on as if it were for this partner
+            return [Frame(frame.type, frame.header, body).to_bytes()]
+
+        world.tamper[party] = tamper
+        world.after(float(world.rng.uniform(3, 12)), lambda: _honest(world, party))
+
+    return start
+
+
+def _honest(world: World, party: str) -> None:
+    world.tamper.pop(party, None)
+
+
+def _forged_receipt(world: World) -> None:
+    """A partner claims receipt of a release that was made for another."""
+    party = _one(world)
+    node = world.nodes[party]
+    victim = node.partners[0]
+    others = [r for p in node.partners[1:] for r in world.told.get((victim, p), [])]
+    if not others or not node.alive:
+        return
+    receipt = Receipt(others[-1], party, victim, RECEIVED, node.now_us()).signed(node.signer)
+
+    def claim(n: object) -> None:
+        del n
+        body = {"receipts": [receipt.as_dict()]}
+        parcel: Parcel = node.desk.control("receipt", body, to=victim, now_us=node.now_us())
+        node.perform(victim, node.sessions[victim].offer(parcel.kind, parcel.release_id, parcel.data, node.now_us()))
+        node.ledger.offered(parcel.release_id)
+
+    world.doing(party, claim)
+
+
+def _backup_restored(world: World) -> None:
+    """A node's session state comes back from an older copy: numbers it used once must not be used again."""
+    party = _one(world)
+    node = world.nodes[party]
+    if not node.alive:
+        return
+    copies = {partner: box.copy() for partner, box in node.boxes.items()}
+
+    def restore() -> None:
+        if not node.alive:
+            return
+        world.crash(party, 1.0)
+        node.boxes = copies
+        # releases sealed since the copy were in the session alone: these are lost, and the partner sees the gap
+        for partner in node.partners:
+            world.liars.add((party, partner))
+
+    world.after(float(world.rng.uniform(4, 10)), restore)
+
+
+_ACTS: dict[str, Callable[[World], None]] = {
+    "cut": _cut,
+    "drop": _frames("drop"),
+    "duplicate": _frames("duplicate"),
+    "reorder": _frames("reorder"),
+    "corrupt": _frames("corrupt"),
+    "one_way_partition": _one_way,
+    "slow_50_kbit": _slow,
+    "crash": _crash,
+    "power_cut": _power_cut,
+    "disk_full": _disk_full,
+    "skewed_clock": _skew,
+    "accord_ends": _accord_ends,
+    "accord_tightens": _accord_tightens,
+    "accord_changes": _accord_begins,
+    "key_revoked": _key_revoked,
+    "old_version_peer": _old_version,
+    "lying_edit": _lying("edit"),
+    "lying_replay": _lying("replay"),
+    "lying_no_receipt": _lying("no_receipt"),
+    "forged_receipt": _forged_receipt,
+    "restored_backup": _backup_restored,
+}
+FAULTS = tuple(_ACTS)
+
+
+def inject(world: World, kind: str) -> None:
+    """Start a fault."""
+    if world.calm:
+        return
+    world.fault(kind)
+    world.seen(f"fault {kind}")
+    try:
+        _ACTS[kind](world)
+    except KuroshioError as err:
+        world.seen(f"fault {kind}: {err.error_code}")

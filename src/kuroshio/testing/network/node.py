@@ -1,0 +1,263 @@
+"""A node of the simulated network: the shipped desk, record, ledger and sessions, on a disk that can fail.
+
+What enters: ticks, frames, orders of the world. What leaves: frames to the world's links. What would be process memory
+is lost in a crash; what would be on disk survives as far as it was made durable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from kuroshio.errors import KuroshioError, StoreError, VerificationError
+from kuroshio.exchange import Desk, Ledger, Parcel
+from kuroshio.exchange.rules import still_allowed
+from kuroshio.peers import Close, Deliver, Direction, Instruction, Limits, Memory, Send, Session, Told
+from kuroshio.peers.outbox import Item
+from kuroshio.record import Log, ReceiptVerifier, Witness, WitnessDesk
+from kuroshio.schema import Decision
+from kuroshio.schema.release import Release
+from kuroshio.schema.signing import Ed25519Signer, KeyRing, PublicKey, public_key
+from kuroshio.testing.network.disk import MemoryFiles, PowerCut
+
+LIMITS = Limits(beat_us=3_000_000, quiet_us=10_000_000, stall_us=20_000_000, window_state=2)
+Rules = Callable[[str, str], Decision]
+
+
+def key_of(party: str, generation: int = 0) -> Ed25519Signer:
+    """Signing key of a party in the simulation, from its name alone."""
+    return Ed25519Signer(party, hashlib.sha256(f"sim|{party}|{generation}".encode()).digest())
+
+
+class SimNode:
+    """One node.
+
+    Parameters
+    ----------
+    party
+        Party code.
+    partners
+        Its partners.
+    rules
+        Decision in force now: (from, to) -> Decision.
+    world_now
+        The world's time.
+    transmit
+        Puts a frame of (me, partner, direction) on the world's link.
+    hang_up
+        Ends the stream of (me, partner, direction).
+    note
+        Told to the world: (party, what, detail).
+    """
+
+    def __init__(
+        self,
+        party: str,
+        partners: list[str],
+        rules: Rules,
+        world_now: Callable[[], int],
+        transmit: Callable[[str, str, Direction, bytes], None],
+        hang_up: Callable[[str, str, Direction], None],
+        note: Callable[[str, str, dict[str, Any]], None],
+    ) -> None:
+        self.party, self.partners, self.rules = party, partners, rules
+        self._world_now, self._transmit, self._hang_up, self._note = world_now, transmit, hang_up, note
+        self.versions: tuple[int, ...] = (1, 2)
+        self.skew_us = 0
+        self.secret = hashlib.sha256(f"secret|{party}".encode()).digest()
+        # durable
+        self.files = MemoryFiles()
+        self.ledger = Ledger()
+        self.boxes = {partner: Memory(1) for partner in partners}
+        self.signer = key_of(party)
+        self.ring = KeyRing([public_key(key_of(p)) for p in sorted({party, *partners})])
+        self.witness_state: dict[str, Any] = {}
+        self.shown: dict[str, int] = {}
+        self.held: dict[str, tuple[str, pa.Table | dict[str, Any]]] = {}
+        self.taken_count: dict[str, int] = {}
+        self.alive = False
+        self.commits_skipped = False
+        self.start()
+
+    def now_us(self) -> int:
+        """Time by the node's own clock."""
+        return self._world_now() + self.skew_us
+
+    def start(self) -> None:
+        """Come up from what is durable.
+
+        Raises
+        ------
+        KuroshioError
+            When the record refuses to open: the checkers count that as a violation.
+        """
+        self.log = Log(self.files, self.signer, secret=self.secret)
+        witnesses = {p: Witness.from_dict(v) for p, v in self.witness_state.items()}
+        self.check = ReceiptVerifier(self.ring, witnesses)
+        self.witness = WitnessDesk(self.log, self.signer, lambda: self.ring, witnesses=witnesses, shown=self.shown)
+        self.desk = Desk(
+            self.signer,
+            secret=self.secret,
+            record=self.log,
+            ledger=self.ledger,
+            keys=lambda: self.ring,
+            verify_receipt=self._verify_receipt,
+        )
+        self.sessions = {
+            partner: Session(self.party, partner, self.boxes[partner], self._may_send, LIMITS, self.versions)
+            for partner in self.partners
+        }
+        self.alive = True
+        for parcel in self.desk.unoffered(self.log.numbers()):
+            self.offer(parcel)
+
+    def _verify_receipt(self, release: Release, now_us: int) -> None:
+        self.check.now_us = now_us
+        self.check.verify(release)
+
+    def rotate(self, generation: int) -> PublicKey:
+        """Take a new signing key; returns its public half for the partners."""
+        self.signer = key_of(self.party, generation)
+        self.ring.add(public_key(self.signer))
+        self.log._signer = self.witness._signer = self.signer
+        self.desk.rekeyed(self.signer, since_us=0)
+        return public_key(self.signer)
+
+    def down(self, rng: Any) -> int:
+        """Power goes: memory is gone, and what was not durable with it. Returns bytes torn off."""
+        self.alive = False
+        self.boxes = {partner: box.crash() for partner, box in self.boxes.items()}
+        return self.files.crash(rng)
+
+    # -- out
+
+    def _may_send(self, item: Item, now_us: int) -> bool:
+        del now_us
+        row = self.ledger.release(item.release_id)
+        decision = self.rules(self.party, row["to_party"])
+        return row["state"] == "sent" and still_allowed(row["obligations"], decision)
+
+    def offer(self, parcel: Parcel | None) -> None:
+        """Hand a parcel to its session, durably."""
+        if parcel is None:
+            return
+        session = self.sessions[parcel.to]
+        queued = {release_id for _, _, release_id in self.boxes[parcel.to].queued()}
+        if parcel.release_id not in queued:
+            self.perform(parcel.to, session.offer(parcel.kind, parcel.release_id, parcel.data, self.now_us()))
+        self.desk.offered(parcel)
+
+    def share(self, tracks: pa.Table, partner: str) -> Parcel | None:
+        """Seal and queue what is due of own tracks, when the session has room for state."""
+        decision = self.rules(self.party, partner)
+        if not decision.flows or not self.sessions[partner].wants_state(self.now_us()):
+            return None
+        parcel = self.desk.tracks(tracks, decision, to=partner, now_us=self.now_us())
+        self.offer(parcel)
+        return parcel
+
+    def tell(self, partner: str, body: dict[str, Any]) -> Parcel | None:
+        """Seal and queue a safety text, whether the partner is there or not."""
+        decision = self.rules(self.party, partner)
+        if not decision.flows or decision.obligations.redact:
+            return None
+        parcel = self.desk.record("safety", body, decision, to=partner, now_us=self.now_us())
+        self.offer(parcel)
+        return parcel
+
+    def recall(self, release_id: str) -> None:
+        """Recall a release of ours."""
+        parcel = self.desk.recall(release_id, by="officer", reason="error", now_us=self.now_us())
+        self.sessions[parcel.to].withdraw(release_id)
+        self.offer(parcel)
+
+    def answer(self) -> None:
+        """Receipts owed, and checkpoints for witnesses."""
+        for parcel in [*self.desk.remind(self.now_us(), after_us=12_000_000), *self.desk.receipts(self.now_us())]:
+            self.offer(parcel)
+        for partner in self.partners:
+            body = self.witness.statement(partner)
+            if body is not None and self.sessions[partner].wants_state(self.now_us()):
+                self.offer(self.desk.control("checkpoint", body, to=partner, now_us=self.now_us()))
+
+    def expire(self) -> None:
+        """Carry out retention."""
+        for partner, refs in sorted(self.desk.expire(self.now_us()).items()):
+            self._note(self.party, "expired", {"partner": partner, "refs": sorted(refs)})
+        self._forget()
+
+    def _forget(self) -> None:
+        for release_id in [r for r in self.held if (self.ledger.holding(r) or {}).get("state") != "held"]:
+            del self.held[release_id]
+
+    # -- in
+
+    def frame(self, partner: str, direction: Direction, data: bytes) -> None:
+        """A frame came from the world."""
+        self.perform(partner, self.sessions[partner].frame(direction, data, self.now_us()))
+
+    def tick(self) -> None:
+        """Time has passed."""
+        for partner in self.partners:
+            self.perform(partner, self.sessions[partner].tick(self.now_us()))
+
+    def perform(self, partner: str, instructions: list[Instruction]) -> None:
+        """Commit, then perform: the order of the shipped driver."""
+        if self.files.cut_after is not None and self.files.cut_after == 1:
+            self.files.cut_after = None
+            raise PowerCut  # before the commit: nothing of this step has happened
+        if not self.commits_skipped:
+            self.boxes[partner].commit()
+        for instruction in instructions:
+            if isinstance(instruction, Send):
+                self._transmit(self.party, partner, instruction.direction, instruction.data)
+            elif isinstance(instruction, Deliver):
+                self._deliver(partner, instruction)
+            elif isinstance(instruction, Close):
+                self._hang_up(self.party, partner, instruction.direction)
+            elif isinstance(instruction, Told):
+                self._note(self.party, instruction.what, instruction.detail)
+
+    def _deliver(self, partner: str, item: Deliver) -> None:
+        refused: str | None = None
+        session = self.sessions[partner]
+        if item.kind != "skip" or item.body:
+            try:
+                self._accept(partner, item.body)
+            except StoreError as err:
+                self.perform(partner, session.failed(err.error_code))
+                return
+            except KuroshioError as err:
+                refused = err.error_code
+                self._note(self.party, "refused_here", {"partner": partner, "code": refused})
+        self.perform(partner, session.taken(item.lane, item.seq, item.item_id, self.now_us(), refused=refused))
+
+    def _accept(self, partner: str, data: bytes) -> None:
+        now_us = self.now_us()
+        if self.files.full:
+            raise StoreError("no space left on device", code="store.full")
+        done = self.desk.accept(partner, data, now_us)
+        self.witness_state = {p: w.as_dict() for p, w in self.check.witnesses.items()}
+        if done.received is None:
+            return
+        release_id = done.received.release.release_id
+        if done.kind == "checkpoint":
+            try:
+                body = self.witness.on_checkpoint(partner, dict(done.body or {}), now_us)
+            except VerificationError as err:
+                if err.error_code == "record.consistency_start":
+                    return
+                raise
+            self.witness_state = {p: w.as_dict() for p, w in self.check.witnesses.items()}
+            self.offer(self.desk.control("cosignature", body, to=partner, now_us=now_us))
+        elif done.kind == "cosignature":
+            self.witness.on_cosignature(partner, dict(done.body or {}), now_us)
+        elif done.kind in ("recall", "tighten"):
+            self._forget()
+        elif done.kind != "receipt":
+            self.taken_count[release_id] = self.taken_count.get(release_id, 0) + 1
+            content = done.received.released if done.received.released is not None else dict(done.body or {})
+            self.held[release_id] = (partner, content)
