@@ -1,7 +1,7 @@
 """Entries of many documents by section and id, each with the place it came from.
 
-What enters: documents that passed the schema. What leaves: `Gathered`, and a fault for each id that stands twice. What the
-entries mean is `build`'s matter.
+What enters: documents that passed the schema. What leaves: `Gathered`, and a fault for each id that stands twice. What
+the entries mean is `build`'s matter.
 """
 
 from __future__ import annotations
