@@ -48,3 +48,14 @@ def test_words_of_characters_are_their_bits(rng: np.random.Generator) -> None:
         buf = np.frombuffer(payload + bytes(8), np.uint8)
         value, _ = unarmour(payload[:chars].ljust(8, b"0"), 0)
         assert int(words.six_word(buf, 0, chars)) == value
+
+
+def test_ten_digits_are_their_number_or_none(rng: np.random.Generator) -> None:
+    for value in [0, 1, 9_999_999_999, *rng.integers(0, 10**10, 200).tolist()]:
+        buf = np.frombuffer(b"x" + b"%010d" % value + bytes(8), np.uint8)
+        assert words.ten_digits(buf, 1) == value
+    for at in range(10):
+        for wrong in b"/:a \x00\xff":
+            text = bytearray(b"1234567890" + bytes(8))
+            text[at] = wrong
+            assert words.ten_digits(np.frombuffer(bytes(text), np.uint8), 0) == -1

@@ -55,7 +55,8 @@ INLAND_APPLICATIONS = (
                 (text("eni", 8), tenths("length_m", 13, absent=0), tenths("beam_m", 10, absent=0),
                  value("inland_type", 14, absent=0), value("hazard", 3, absent=5),
                  value("draught_m", 11, den=100, decimals=2, absent=0), value("loaded", 2, absent=0),
-                 Field("speed_quality", 1, "b"), Field("course_quality", 1, "b"), Field("heading_quality", 1, "b")), 104),
+                 Field("speed_quality", 1, "b"), Field("course_quality", 1, "b"),
+                 Field("heading_quality", 1, "b")), 104),
     Application(ADDRESSED, 200, 21, "ETA at lock, bridge or terminal", INLAND,
                 (*_LOCK, *date_time("eta_"), value("tugs", 3, absent=7),
                  value("air_draught_m", 12, den=100, decimals=2, absent=0)), 155),
@@ -76,7 +77,8 @@ INLAND_APPLICATIONS = (
                 (*fine_place(), value("form", 4, absent=0), degrees("facing_deg"), value("direction", 3, absent=0),
                  value("lights", 30)), 101),
     Application(BOTH, 200, 55, "Number of persons on board", INLAND,
-                (value("crew", 8, absent=255), value("passengers", 13, absent=8191), value("personnel", 8, absent=255)), 29),
+                (value("crew", 8, absent=255), value("passengers", 13, absent=8191),
+                 value("personnel", 8, absent=255)), 29),
 )  # fmt: skip
 
 _MONITORING = (

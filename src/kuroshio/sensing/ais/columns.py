@@ -57,6 +57,21 @@ def _bitmap(rows: int) -> npt.NDArray[np.uint8]:
     return np.zeros((rows + 7) // 8 + 8, np.uint8)
 
 
+_NOTHING = np.zeros(1 << 16, np.int64)
+_NOTHING.flags.writeable = False
+
+
+def _zeros(rows: int) -> npt.NDArray[np.int64]:
+    """At least so many zeros that nobody writes: the data of columns that say nothing."""
+    return _NOTHING if rows <= _NOTHING.size else np.zeros(rows, np.int64)
+
+
+def _absent(type_: pa.DataType, rows: int) -> pa.Array:
+    """Nulls that share one buffer."""
+    nothing = pa.py_buffer(_zeros(rows))
+    return pa.Array.from_buffers(type_, rows, [nothing, nothing], rows)
+
+
 def _array(type_: pa.DataType, rows: int, valid: npt.NDArray[np.uint8] | None, nulls: int, *data: Any) -> pa.Array:
     held = pa.py_buffer(valid) if valid is not None and nulls else None
     return pa.Array.from_buffers(type_, rows, [held, *(pa.py_buffer(d) for d in data)], nulls)
@@ -118,7 +133,7 @@ def _numbers(
     bytes4 = np.empty((groups[4], stride), np.int32)
     flags, valid = np.empty((groups[5], size), np.uint8), np.empty((len(plan.how), size), np.uint8)
     nulls = np.empty(len(plan.how), np.int64)
-    extract.values(raw, layouts, count, plan, reals, bytes1, bytes2, bytes4, flags, valid, nulls)
+    extract.values(raw, layouts, count, plan, family.bits.start, reals, bytes1, bytes2, bytes4, flags, valid, nulls)
     held = (reals, reals, bytes1, bytes2, bytes4, flags)
     missing = nulls.tolist()
     for c, (how, dest) in enumerate(zip(plan.how.tolist(), plan.dest.tolist(), strict=True)):
@@ -148,12 +163,12 @@ def _envelope(
     if batch.received_us >= 0:
         received = _array(_STAMP, count, None, 0, np.full(count, batch.received_us, np.int64))
     else:
-        received = pa.nulls(count, _STAMP)
+        received = _absent(_STAMP, count)
     return {
         "observed_at": _array(_STAMP, count, timed, untimed, times),
         "time_source": _labels(clocks, count, timed, untimed, _CLOCK_NAMES),
         "received_at": received,
-        "source": _labels(np.zeros(count, np.int32), count, None, 0, batch.source),
+        "source": _labels(_zeros(count), count, None, 0, batch.source),
         "station": _stations(batch, names, count, named),
         "channel": _labels(channels, count, tuned, unheard, words),
         "line": _array(pa.int64(), count, None, 0, lines),
@@ -167,9 +182,9 @@ def _channel(code: int) -> str:
 
 
 def _stations(batch: Batch, names: npt.NDArray[np.int64], count: int, named: int) -> pa.Array:
-    ids = np.zeros(count, np.int32)
     if not named:
-        return _labels(ids, count, _bitmap(count), count, pa.array([], pa.string()))
+        return pa.DictionaryArray.from_arrays(_absent(pa.int32(), count), pa.array([], pa.string()))
+    ids = np.zeros(count, np.int32)
     valid = _bitmap(count)
     size = 1 << max(6, (2 * named).bit_length())
     unique = np.empty(named, np.int64)

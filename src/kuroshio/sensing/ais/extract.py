@@ -6,13 +6,15 @@ Arrow bitmaps. A text ends at its first ``@``; trailing spaces go.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from kuroshio.sensing.ais.clocks import ARRIVAL, FILE, Bytes, civil_us, i64
+from kuroshio.sensing.ais.clocks import ARRIVAL, FILE, Bytes, civil_us, i64, u64
 from kuroshio.sensing.ais.fields import ROT_FACTOR, TEXT_ALPHABET
-from kuroshio.sensing.ais.program import NULL, SIX, WORD, Bits, Ints, Plan
+from kuroshio.sensing.ais.program import NULL, SIX, Bits, Ints, Plan
 from kuroshio.sensing.ais.records import (
     CHANNEL,
     CHARS,
@@ -25,7 +27,7 @@ from kuroshio.sensing.ais.records import (
     TIME,
     Table,
 )
-from kuroshio.sensing.ais.words import six_word
+from kuroshio.sensing.ais.words import load64, six_word
 
 Raw = npt.NDArray[np.int32]
 Shorts = npt.NDArray[np.uint16]
@@ -54,62 +56,102 @@ def extract(buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, bit
         at, layout = messages[m, 0], messages[m, 1]
         payload, chars = rec[at, PAYLOAD], rec[at, CHARS]
         length = chars * 6 - rec[at, FILL]
-        needed = bits.words[layout]
-        for w in range(needed):
+        for w in range(bits.words[layout]):
             words[w] = six_word(buf, payload + 8 * w, chars - 8 * w)
         for slot in range(slots):
-            start, width = bits.start[layout, slot], bits.width[layout, slot]
-            if start < 0 or start + width > length:
-                out[slot, row] = NULL
-                continue
-            w = start // WORD
-            over = start - w * WORD + width - WORD
-            if over <= 0:
-                value = words[w] >> np.uint64(-over)
-            else:
-                value = (words[w] << np.uint64(over)) | (words[w + 1] >> np.uint64(WORD - over))
-            number = i64(value & ((np.uint64(1) << np.uint64(width)) - np.uint64(1)))
-            if bits.signed[layout, slot] != 0 and number >> (width - 1):
-                number -= 1 << width
-            out[slot, row] = number
+            cut = bits.cut[layout, slot]
+            high, low = words[cut[0]], words[cut[0] + 1]
+            number = i64(((high >> u64(cut[1])) << u64(cut[2])) | (low >> u64(cut[3]))) & cut[4]
+            out[slot, row] = (number ^ cut[5]) - cut[5] if cut[6] <= length else NULL
+
+
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+def _shared(plan: Plan, c: int, present: Bytes, raw_has: Ints) -> int:
+    """A layout whose scale all present layouts that have the column share, -1 where they differ."""
+    chosen = -1
+    for layout in range(present.size):
+        if present[layout] == 0 or raw_has[layout, plan.slot[c]] < 0:
+            continue
+        if chosen < 0:
+            chosen = layout
+        elif (
+            plan.num[c, layout] != plan.num[c, chosen] or plan.den[c, layout] != plan.den[c, chosen]
+            or plan.low[c, layout] != plan.low[c, chosen] or plan.high[c, layout] != plan.high[c, chosen]
+            or plan.absent[c, layout] != plan.absent[c, chosen]
+        ):  # fmt: skip
+            return -1
+    return max(chosen, 0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+def _judge_rows(raw: Raw, count: int, layouts: Ints, plan: Plan, c: int, shared: int, good: Bytes) -> None:
+    """Mark rows whose raw value is a value of the column."""
+    if shared >= 0:
+        low, high, absent = plan.low[c, shared], plan.high[c, shared], plan.absent[c, shared]
+        for row in range(count):
+            value = i64(raw[row])
+            good[row] = (value != NULL) & (value != absent) & (value >= low) & (value <= high)
+        return
+    for row in range(count):
+        value, layout = i64(raw[row]), layouts[row]
+        good[row] = (
+            (value != NULL) & (value != plan.absent[c, layout]) & (value >= plan.low[c, layout])
+            & (value <= plan.high[c, layout])
+        )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+def _pack_bits(good: Bytes, count: int, out: Bytes) -> int:
+    """Bytes of 0 and 1 to a bitmap; their number. ``good`` has 8 bytes beyond count, which are zero."""
+    ones = 0
+    for k in range((count + 7) // 8):
+        word = load64(good, k * 8)
+        packed = (word * u64(0x0102040810204080)) >> u64(56)
+        ones += i64((word * u64(0x0101010101010101)) >> u64(56))
+        out[k] = packed
+    return ones
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def values(
-    raw: Raw, layouts: Ints, count: int, plan: Plan, reals: Reals, bytes1: Bytes, bytes2: Shorts, bytes4: Raw,
-    flags: Bytes, valid: Bytes, nulls: Ints,
+    raw: Raw, layouts: Ints, count: int, plan: Plan, raw_has: Ints, reals: Reals, bytes1: Bytes, bytes2: Shorts,
+    bytes4: Raw, flags: Bytes, valid: Bytes, nulls: Ints,
 ) -> None:  # fmt: skip
     """Columns of a family from its slots: values, validity bitmaps and numbers of nulls, one row a column."""
+    present = np.zeros(raw_has.shape[0], np.uint8)
+    for row in range(count):
+        present[layouts[row]] = 1
+    good, flag = np.zeros(count + 8, np.uint8), np.zeros(count + 8, np.uint8)
     for c in range(plan.how.size):
-        how, slot, dest, missing, held, told = plan.how[c], plan.slot[c], plan.dest[c], 0, 0, 0
-        for row in range(count):
-            layout, value = layouts[row], i64(raw[slot, row])
-            good = value != NULL and value != plan.absent[c, layout]
-            if how == 0:
-                good = good and plan.low[c, layout] <= value <= plan.high[c, layout]
-                reals[dest, row] = value * plan.num[c, layout] / plan.den[c, layout] if good else 0.0
-            elif how == 2:
-                bytes1[dest, row] = value & 255
-            elif how == 3:
-                bytes2[dest, row] = value & 65535
-            elif how == 4:
-                bytes4[dest, row] = value
-            elif how == 5:
-                told |= (value & 1) << (row & 7)
-            else:
-                good = good and -127 < value < 127
-                turn = value / ROT_FACTOR
-                reals[dest, row] = (turn * turn if value >= 0 else -turn * turn) if good else 0.0
-            if good:
-                held |= 1 << (row & 7)
-            else:
-                missing += 1
-            if row & 7 == 7 or row == count - 1:
-                valid[c, row >> 3] = held
-                if how == 5:
-                    flags[dest, row >> 3] = told
-                held, told = 0, 0
-        nulls[c] = missing
+        how, dest, slot = plan.how[c], plan.dest[c], raw[plan.slot[c]]
+        shared = _shared(plan, c, present, raw_has)
+        _judge_rows(slot, count, layouts, plan, c, shared, good)
+        if how == 0 and shared >= 0:
+            num, den = plan.num[c, shared], plan.den[c, shared]
+            for row in range(count):
+                reals[dest, row] = slot[row] * num / den if good[row] else 0.0
+        elif how == 0:
+            for row in range(count):
+                scaled = slot[row] * plan.num[c, layouts[row]] / plan.den[c, layouts[row]]
+                reals[dest, row] = scaled if good[row] else 0.0
+        elif how == 1:
+            for row in range(count):
+                turn = slot[row] / ROT_FACTOR
+                reals[dest, row] = (turn * turn if turn >= 0 else -turn * turn) if good[row] else 0.0
+        elif how == 2:
+            for row in range(count):
+                bytes1[dest, row] = slot[row]
+        elif how == 3:
+            for row in range(count):
+                bytes2[dest, row] = slot[row]
+        elif how == 4:
+            for row in range(count):
+                bytes4[dest, row] = slot[row]
+        else:
+            for row in range(count):
+                flag[row] = slot[row] & 1
+            _pack_bits(flag, count, flags[dest])
+        nulls[c] = count - _pack_bits(good, count, valid[c])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -298,6 +340,16 @@ def intern_codes(codes: Raw, count: int, lookup: Raw, seen: Ints, valid: Bytes) 
     return ids, nulls
 
 
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+def _name_word(buf: Bytes, start: int, length: int, part: int) -> Any:
+    """Eight bytes of a name from byte 8 * part, zero beyond its end."""
+    left = length - 8 * part
+    if left <= 0:
+        return u64(0)
+    word = load64(buf, start + 8 * part)
+    return word if left >= 8 else word & ((u64(1) << u64(8 * left)) - u64(1))
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def intern_names(buf: Bytes, names: Ints, count: int, table: Ints, unique: Ints, out: Raw, valid: Bytes) -> int:
     """Ids of byte ranges (start << 8 | length) in order of appearance, by content; number of ids."""
@@ -306,10 +358,12 @@ def intern_names(buf: Bytes, names: Ints, count: int, table: Ints, unique: Ints,
         start, length = names[row] >> 8, names[row] & 255
         if length == 0:
             continue
-        hashed = np.uint64(1469598103934665603)
-        for k in range(start, start + length):
-            hashed = (hashed ^ np.uint64(buf[k])) * np.uint64(1099511628211)
-        at = i64(hashed >> np.uint64(20)) & mask
+        words = (length + 7) >> 3
+        hashed = u64(length)
+        for part in range(words):
+            hashed = (hashed ^ _name_word(buf, start, length, part)) * u64(0x9E3779B97F4A7C15)
+            hashed ^= hashed >> u64(29)
+        at = i64(hashed >> u64(7)) & mask
         while True:
             held = table[at]
             if held < 0:
@@ -317,10 +371,10 @@ def intern_names(buf: Bytes, names: Ints, count: int, table: Ints, unique: Ints,
                 ids += 1
             other = unique[held]
             same = (other & 255) == length
-            k = 0
-            while same and k < length:
-                same = buf[(other >> 8) + k] == buf[start + k]
-                k += 1
+            part = 0
+            while same and part < words:
+                same = _name_word(buf, other >> 8, length, part) == _name_word(buf, start, length, part)
+                part += 1
             if same:
                 out[row] = held
                 valid[row >> 3] |= np.uint8(1 << (row & 7))

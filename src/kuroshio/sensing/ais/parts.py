@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from kuroshio.sensing.ais.clocks import Bytes, i64
+from kuroshio.sensing.ais.clocks import Bytes, i64, u64
 from kuroshio.sensing.ais.fields_static import AUXILIARY_FIRST, AUXILIARY_LAST
 from kuroshio.sensing.ais.program import SIX, Choice
 from kuroshio.sensing.ais.records import (
@@ -50,7 +50,7 @@ from kuroshio.sensing.ais.records import (
     UNKNOWN_TYPE,
     Table,
 )
-from kuroshio.sensing.ais.words import all_six
+from kuroshio.sensing.ais.words import all_six, six_word
 
 REORDER_LINES = 16
 MAX_PARTS = 9
@@ -69,11 +69,10 @@ NO_LAYOUT = -1
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def bits_at(buf: Bytes, payload: int, chars: int, start: int, width: int) -> int:
-    """Unsigned value of a few bits of a payload; characters beyond its end are zero."""
-    value, first, last = 0, start // 6, (start + width - 1) // 6
-    for k in range(first, last + 1):
-        value = (value << 6) | (i64(SIX[buf[payload + k]]) if k < chars else 0)
-    return (value >> ((last + 1) * 6 - start - width)) & ((1 << width) - 1)
+    """Unsigned value of up to 42 bits of a payload of good characters; what is beyond its end is zero."""
+    first = start // 6
+    word = six_word(buf, payload + first, chars - first)
+    return i64(word >> u64(48 + 6 * first - start - width)) & ((1 << width) - 1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

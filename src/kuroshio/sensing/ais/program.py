@@ -45,12 +45,15 @@ class Choice(NamedTuple):
 
 
 class Bits(NamedTuple):
-    """Where the slots of a family are: by layout and slot, first bit (-1 none), width, signed; payload words needed."""
+    """Where the slots of a family are: by layout and slot, first bit (-1 none); by layout, payload words needed.
+
+    ``cut`` is how a slot is cut from two words hi, lo: word number, shifts ``((hi >> a) << b) | (lo >> c)``, mask,
+    sign bit, and the bit after it (so great that no payload has it where the layout lacks the slot).
+    """
 
     start: Ints
-    width: Ints
-    signed: Ints
     words: Ints
+    cut: Ints
 
 
 class Plan(NamedTuple):
@@ -226,22 +229,25 @@ def _plan(outputs: list[Output]) -> Plan:
 
 
 def _bits(members: list[int], slots: list[str]) -> Bits:
-    shape = (len(LAYOUTS), len(slots))
-    bits = Bits(
-        np.full(shape, -1, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64),
-        np.zeros(len(LAYOUTS), np.int64),
-    )  # fmt: skip
+    start = np.full((len(LAYOUTS), len(slots)), -1, np.int64)
+    words = np.zeros(len(LAYOUTS), np.int64)
+    cut = np.zeros((len(LAYOUTS), len(slots), 8), np.int64)
+    cut[:, :, 6] = 1 << 40
     for at in members:
-        layout, end = LAYOUTS[at], 0
+        layout = LAYOUTS[at]
         for k, name in enumerate(slots):
             named = name if layout.has(name) else "dest_mmsi1" if name == "dest_mmsi" else name
-            if named in layout.starts and layout.find(named).kind in "uib":
-                item = layout.find(named)
-                bits.start[at, k], bits.width[at, k] = layout.starts[named], item.bits
-                bits.signed[at, k] = item.kind == "i"
-                end = max(end, layout.starts[named] + item.bits)
-        bits.words[at] = -(-end // WORD)
-    return bits
+            if named not in layout.starts or layout.find(named).kind not in "uib":
+                continue
+            item, first = layout.find(named), layout.starts[named]
+            word, end = first // WORD, first % WORD + item.bits
+            over = end > WORD
+            shifts = (0, end - WORD, 2 * WORD - end) if over else (WORD - end, 0, 63)
+            sign = 1 << (item.bits - 1) if item.kind == "i" else 0
+            start[at, k] = first
+            cut[at, k] = (word, *shifts, (1 << item.bits) - 1, sign, first + item.bits, 0)
+            words[at] = max(words[at], word + 1 + over)
+    return Bits(start, words, cut)
 
 
 FAMILIES: dict[str, Family] = {

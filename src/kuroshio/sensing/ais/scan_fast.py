@@ -40,7 +40,7 @@ from kuroshio.sensing.ais.records import (
     Table,
 )
 from kuroshio.sensing.ais.scan import read_line, station_code, tag_group
-from kuroshio.sensing.ais.words import load64, payload_end, tag_end, xor_bytes
+from kuroshio.sensing.ais.words import load64, payload_end, tag_end, ten_digits, xor_bytes
 
 _HEX = np.full(256, 64, np.uint8)
 for _k, _c in enumerate(b"0123456789ABCDEF"):
@@ -72,6 +72,12 @@ def _tag(buf: Bytes, p: int, rec: Table, row: int) -> int:
             return -1
         key = buf[at]
         q = at + 2
+        if key == 99 and at + 12 <= stop and (buf[at + 12] == 44 or buf[at + 12] == 42):
+            value = ten_digits(buf, q)
+            if value >= 100_000_000:
+                rec[row, TIME], rec[row, CLOCK] = value * 1_000_000, clock
+                at += 13
+                continue
         while q < stop and buf[q] != 44:
             if buf[q] == 42 or buf[q] == 33:
                 return -1

@@ -132,3 +132,18 @@ def six_word(buf: Bytes, at: int, chars: int) -> Any:
     word = ((word >> u64(2)) & u64(0x0FC00FC00FC00FC0)) | (word & u64(0x003F003F003F003F))
     word = ((word >> u64(4)) & u64(0x00FFF00000FFF000)) | (word & u64(0x00000FFF00000FFF))
     return ((word >> u64(8)) & u64(0x0000FFFFFF000000)) | (word & u64(0x0000000000FFFFFF))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ten_digits(buf: Bytes, at: int) -> int:
+    """Number of ten decimal digits at an index, -1 where one is not a digit."""
+    word = load64(buf, at)
+    high, low = i64(buf[at + 8]) - 48, i64(buf[at + 9]) - 48
+    six = word + u64(0x06) * _ONES
+    digits = ((word & (u64(0xF0) * _ONES)) == u64(0x30) * _ONES) and ((six & (u64(0xF0) * _ONES)) == u64(0x30) * _ONES)
+    if not digits or high < 0 or high > 9 or low < 0 or low > 9:
+        return -1
+    word = (word & (u64(0x0F) * _ONES)) * u64(2561) >> u64(8)
+    word = (word & u64(0x00FF00FF00FF00FF)) * u64(6553601) >> u64(16)
+    word = (word & u64(0x0000FFFF0000FFFF)) * u64(42949672960001) >> u64(32)
+    return i64(word) * 100 + high * 10 + low

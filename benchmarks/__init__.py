@@ -1,0 +1,1 @@
+"""Measurements against named peers; each room has its own package."""

@@ -1,0 +1,151 @@
+"""`python -m benchmarks.sensing [--quick] [--json]`: sentences a second and core, to Arrow, ours and the peers'.
+
+CPU time, one thread, rounds interleaved, medians. The log is made by our own encoder (`logs`): every decoder reads
+the same bytes. Peers live in their own environment (aiscat is GPL: a program beside us, never a dependency).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sensing import logs
+
+PEERS = ("pyais", "aiscat", "libais")
+SIZES = {"pyais": 30_000, "aiscat": 100_000, "libais": 60_000}
+CACHE = Path(os.environ.get("KUROSHIO_BENCH_CACHE", Path.home() / ".cache" / "kuroshio-bench"))
+BLOCK = 2 << 20
+
+
+def environment(patience_s: float) -> Path | None:
+    """Python of the peers' environment, made on first use; None when it cannot be made in time."""
+    python = CACHE / "venv" / "bin" / "python"
+    if python.exists():
+        return python
+    try:
+        venv.create(CACHE / "venv", with_pip=True)
+        command = [str(python), "-m", "pip", "install", "-q", "pyarrow", *PEERS]
+        subprocess.run(command, check=True, timeout=patience_s, capture_output=True)
+    except (OSError, subprocess.SubprocessError) as err:
+        print(f"peers not installed: {err}", file=sys.stderr)
+        return None
+    return python
+
+
+def ours(data: bytes) -> tuple[float, int]:
+    """CPU seconds to Arrow tables of every family, and sentences decoded."""
+    from kuroshio.sensing import ais
+
+    begun = time.process_time()
+    decoder, lines = ais.Decoder("log"), 0
+    for at in range(0, len(data), BLOCK):
+        lines += decoder.feed(data[at : at + BLOCK]).ledger.lines
+    lines += decoder.flush().ledger.lines
+    return time.process_time() - begun, lines
+
+
+def peer(python: Path, name: str, path: Path, sentences: int) -> float | None:
+    """Sentences a CPU second of a peer, None where it does not run."""
+    command = [str(python), str(Path(__file__).with_name("peer.py")), name, str(path)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if told.returncode:
+        print(f"{name}: {told.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        return None
+    return sentences / json.loads(told.stdout)["seconds"]
+
+
+def first_use(cache: Path) -> float:
+    """Seconds from a fresh process to the first decoded sentence, with this kernel cache."""
+    script = "from kuroshio.sensing import ais; ais.warm_up()"
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(cache)})
+    return time.perf_counter() - begun
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """All figures of one run."""
+    from kuroshio.sensing import ais
+
+    ais.warm_up()
+    sentences, rounds = (600_000, 3) if quick else (3_000_000, 7)
+    plain, tagged = logs.log(sentences, tagged=False), logs.log(sentences, tagged=True)
+    python = environment(20 if quick else 300)
+    rates: dict[str, list[float]] = {"plain": [], "tagged": [], **{name: [] for name in PEERS}}
+    ours(plain[: len(plain) // 4])
+    with tempfile.TemporaryDirectory() as folder:
+        files = {}
+        for name in PEERS:
+            head = logs.log(SIZES[name], tagged=False)
+            files[name] = (Path(folder) / f"{name}.nmea", head.count(b"\n"))
+            files[name][0].write_bytes(head)
+        for k in range(rounds):
+            for name, data in (("plain", plain), ("tagged", tagged)):
+                seconds, lines = ours(data)
+                rates[name].append(lines / seconds)
+            for name in PEERS if python is not None and (k == 0 or not quick) else ():
+                assert python is not None
+                rate = peer(python, name, *files[name])
+                rates[name] += [] if rate is None else [rate]
+    median = {name: statistics.median(found) if found else None for name, found in rates.items()}
+    told: dict[str, Any] = {
+        "sentences_per_s_core": round(median["plain"] or 0),
+        "sentences_per_s_core_tagged": round(median["tagged"] or 0),
+    }
+    for name in PEERS:
+        rate = median[name]
+        told[f"ratio_{name}_arrow"] = None if rate is None else round((median["plain"] or 0) / rate, 1)
+        told[f"{name}_per_s_core"] = None if rate is None else round(rate)
+    told["load_average"] = os.getloadavg()[0]
+    return told
+
+
+def growth() -> dict[str, Any]:
+    """Memory and time of a file and of one ten times its size, each decoded to nothing but counts in a new process."""
+    script = (
+        "import sys,time,resource\nfrom kuroshio.sensing import ais\nais.warm_up()\nt=time.process_time()\n"
+        "n=sum(d.ledger.lines for d in ais.decode_file(sys.argv[1]))\n"
+        "print(n,time.process_time()-t,resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for times in (1, 10):
+            path = Path(folder) / "log.nmea"
+            path.write_bytes(logs.log(500_000 * times, tagged=False))
+            told = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
+            lines, seconds, kib = told.stdout.split()
+            found[f"x{times}"] = {"lines": int(lines), "cpu_s": round(float(seconds), 3), "peak_mib": int(kib) // 1024}
+    return found
+
+
+def main() -> None:
+    """Run, and print a table or one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="Within 50 seconds.")
+    parser.add_argument("--json", action="store_true", help="One JSON object on stdout.")
+    arguments = parser.parse_args()
+    told = measure(arguments.quick)
+    if not arguments.quick:
+        with tempfile.TemporaryDirectory() as cache:
+            told["first_use_cold_s"] = round(first_use(Path(cache)), 2)
+            told["first_use_cached_s"] = round(first_use(Path(cache)), 2)
+        told["growth"] = growth()
+    told["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    if arguments.json:
+        print(json.dumps(told))
+        return
+    for name, value in told.items():
+        print(f"{name:32} {value}")
+
+
+if __name__ == "__main__":
+    main()
