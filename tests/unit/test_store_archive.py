@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -299,70 +298,3 @@ def test_the_hilbert_curve_visits_every_cell_once_and_steps_to_neighbours() -> N
     steps = np.abs(np.diff(x[walk])) + np.abs(np.diff(y[walk]))
     assert (steps == 1).all()
     assert hilbert_cell(np.array([np.nan, 180.0]), np.array([0.0, 90.0])).tolist()[0] == -1
-
-
-def test_reading_beside_flushes_and_compactions_shows_each_row_once(tmp_path: Path) -> None:
-    total, batch = 4000, 50
-    rows = schema.TRACKS.from_rows(  # a table whose rows have no identity that would hide a second showing
-        {"track_id": n, "observed_at": START + n, "lat_deg": 1.0, "lon_deg": 2.0, "status": "confirmed"}
-        for n in range(total)
-    )
-    failures: list[BaseException] = []
-    with Archive(tmp_path) as archive:
-        done = threading.Event()
-
-        def write() -> None:
-            try:
-                for at in range(0, total, batch):
-                    archive.append("tracks", rows.slice(at, batch))
-                    if at % (3 * batch) == 0:
-                        archive.flush(at)
-            except BaseException as err:
-                failures.append(err)
-            done.set()
-
-        def compact() -> None:
-            try:
-                while not done.is_set():
-                    archive.compact_all(min_parts=1)
-            except BaseException as err:
-                failures.append(err)
-
-        threads = [threading.Thread(target=write), threading.Thread(target=compact)]
-        for thread in threads:
-            thread.start()
-        counts = []
-        while not done.is_set():
-            found = archive.read("tracks", columns=["track_id"]).column("track_id").to_pylist()
-            assert len(found) == len(set(found))
-            counts.append(len(found))
-        for thread in threads:
-            thread.join()
-        assert failures == []
-        assert counts == sorted(counts)
-        assert len(set(counts)) > 2
-        assert archive.read("tracks").equals(rows.combine_chunks())
-
-
-def test_rows_flushed_and_compacted_during_a_reading_are_shown_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = schema.TRACKS.from_rows(
-        {"track_id": n, "observed_at": START + n, "lat_deg": 1.0, "lon_deg": 2.0, "status": "confirmed"}
-        for n in range(10)
-    )
-    with Archive(tmp_path) as archive:
-        archive.append("tracks", rows.slice(0, 5))
-        archive.flush()
-        archive.append("tracks", rows.slice(5))
-        real = archive._read_files
-
-        def late(*arguments: object) -> pa.Table:
-            archive.flush()  # after the reader took what was waiting, before it looked at the files
-            archive.compact_all(min_parts=1)
-            return real(*arguments)
-
-        assert archive.read("tracks", track_id=[3, 7, 99]).equals(rows.take([3, 7]))
-        assert archive.read("tracks", track_id=4).equals(rows.slice(4, 1).combine_chunks())
-        monkeypatch.setattr(archive, "_read_files", late)
-        assert archive.read("tracks").equals(rows.combine_chunks())

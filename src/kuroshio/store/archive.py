@@ -9,6 +9,7 @@ what is kept for how long: `expire` is told.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -18,34 +19,33 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from kuroshio.clock import rfc3339
 from kuroshio.errors import InputError, StoreError
 from kuroshio.schema import TABLES, Table
-from kuroshio.store import disk
+from kuroshio.store import disk, expiry
 from kuroshio.store.layout import (
     DAY_US,
     PART_ROWS_BITS,
     SEQ,
     UNDATED,
     by_day,
-    day_name,
     day_number,
     files_of_day,
-    ordered,
     part_name,
     part_number,
     stored_schema,
     write_parquet,
 )
-from kuroshio.store.query import UNIQUE, Box, also, between, distinct, named, time_column, within
+from kuroshio.store.query import UNIQUE, Box, also, between, distinct, named, numbers, time_column, within
+from kuroshio.store.scan import merge_day, read_days
 from kuroshio.units import UtcMicros
 
 COMMIT = "commit.json"
-EXPIRED = "expired.jsonl"
-READ_ATTEMPTS = 5
+TIDY_PARTS = 16
+
+LOG = logging.getLogger("kuroshio.store")
 
 
 class Archive:
@@ -88,6 +88,8 @@ class Archive:
         self.forced_flushes = 0
         self.compactions = 0
         self.duplicates = 0
+        self.failed_merges = 0
+        self._tidying: threading.Thread | None = None
         self._lock_handle = -1 if read_only else disk.lock_folder(self.folder, "archive")
         self._read_only = read_only
         self._broken = False
@@ -166,6 +168,8 @@ class Archive:
             self._buffers.clear()
             self.buffered = 0
             self.flushes += 1
+            if self.flushes % TIDY_PARTS == 0:
+                self._tidy_behind()
             return rows
 
     def _remove(self, written: list[Path]) -> None:
@@ -206,35 +210,50 @@ class Archive:
         Rows that are the same by the table's identity become one, the first to arrive. The whole day is in memory
         for a while; appends, flushes and reads go on meanwhile.
         """
+        return self._merge(name, day, whole=True)
+
+    def _merge(self, name: str, day: str, *, whole: bool) -> int:
         self._check_writable()
-        schema = stored_schema(self.table(name))
-        folder = self.folder / name / day
+        table = self.table(name)
         with self._compacting:
-            files = files_of_day(folder, self._last_part)
-            disk.remove(files.stale)
-            if not files.parts:
-                return 0
-            rows = ds.dataset(files.live, schema=schema, format="parquet").to_table()
-            kept = distinct(rows, UNIQUE.get(name))
-            sorted_rows = ordered(kept, time_column(self.tables[name]))
-            through = part_number(files.parts[-1])
-            assert through is not None
-            target = folder / day_name(files.generation + 1, through)
-            disk.write_durably(target, lambda path: write_parquet(sorted_rows, path))
-            disk.remove([*([files.ordered] if files.ordered else []), *files.parts])
-            self.duplicates += rows.num_rows - kept.num_rows
-            self.compactions += 1
-            return sorted_rows.num_rows
+            rows, duplicates = merge_day(self.folder / name / day, table, self._last_part, whole=whole)
+            self.duplicates += duplicates
+            self.compactions += rows > 0
+            return rows
+
+    def tidy(self, *, fan: int = TIDY_PARTS) -> int:
+        """Merge the parts of every day that has at least so many; how many days. Runs by itself after flushes.
+
+        Parts are merged with one another first, and with the ordered file only when they are a quarter of it, so
+        that a day costs a few times its size to write and not its square.
+        """
+        return sum(1 for name, day in self._days_with(fan) if self._merge(name, day, whole=False))
+
+    def _days_with(self, parts: int) -> list[tuple[str, str]]:
+        days = [(name, day) for name in self._names() for day in self.days(name)]
+        return [
+            (name, day)
+            for name, day in days
+            if len(files_of_day(self.folder / name / day, self._last_part).parts) >= parts
+        ]
+
+    def _tidy_behind(self) -> None:
+        """Start a merge in a thread of its own when a folder has grown too many parts."""
+        if self._tidying is None or not self._tidying.is_alive():
+            self._tidying = threading.Thread(target=self._tidy_once, name="kuroshio-archive", daemon=True)
+            self._tidying.start()
+
+    def _tidy_once(self) -> None:
+        try:
+            self.tidy()
+        except (StoreError, OSError, pa.ArrowException) as err:
+            # the parts are still there and still read; the next flush tries again
+            self.failed_merges += 1
+            LOG.warning("archive %s: a merge failed: %s", self.folder, err)
 
     def compact_all(self, *, min_parts: int = 2) -> int:
         """Compact every day that has at least so many parts; how many days."""
-        days = [(name, day) for name in self._names() for day in self.days(name)]
-        return sum(
-            1
-            for name, day in days
-            if len(files_of_day(self.folder / name / day, self._last_part).parts) >= min_parts
-            and self.compact(name, day)
-        )
+        return sum(1 for name, day in self._days_with(min_parts) if self.compact(name, day))
 
     def expire(self, name: str, *, before_us: UtcMicros, rule: str, now_us: UtcMicros) -> list[dict[str, Any]]:
         """Remove whole days that ended before a time, and keep a record of what went by which rule."""
@@ -248,28 +267,15 @@ class Archive:
                 files = files_of_day(folder, self._last_part)
                 count = sum(pq.read_metadata(path).num_rows for path in files.live)
                 row = {"table": name, "day": day, "rows": count, "rule": rule, "at": rfc3339(now_us)}
-                self._note_expired(row)
+                expiry.note(self.folder, row)
                 disk.remove(list(folder.iterdir()))
                 disk.remove_folder(folder)
                 gone.append(row)
         return gone
 
-    def _note_expired(self, row: dict[str, Any]) -> None:
-        try:
-            handle = os.open(self.folder / EXPIRED, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(handle, (json.dumps(row, sort_keys=True) + "\n").encode())
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        except OSError as err:
-            raise disk.failed(f"{self.folder / EXPIRED} could not be written", err) from err
-
     def expired(self) -> list[dict[str, Any]]:
         """What was removed, by which rule and when, oldest first."""
-        path = self.folder / EXPIRED
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        return expiry.read(self.folder)
 
     # -- reading
 
@@ -323,7 +329,10 @@ class Archive:
             last_part = self._load_commit()[0] if self._read_only else self._last_part
         # rows flushed from now on are among those waiting: a compaction must not show them twice
         known = also(chosen, pc.field(SEQ) < (last_part + 1) << PART_ROWS_BITS)
-        found = [self._read_files(name, self._days_between(name, start_us, end_us, undated), needed, known, last_part)]
+        folders = [self.folder / name / day for day in self._days_between(name, start_us, end_us, undated)]
+        values = {"mmsi": mmsi, "track_id": track_id}
+        wanted_values = {key: numbers(value) for key, value in values.items() if value is not None}
+        found = [read_days(folders, table, needed, known, wanted_values, last_part)]
         if waiting:
             whole = pa.concat_tables(waiting).unify_dictionaries()
             times = whole.column(at)
@@ -346,22 +355,6 @@ class Archive:
         last = 10**9 if end_us is None else (end_us - 1) // DAY_US
         return [day for day in days if day != UNDATED and first <= day_number(day) <= last]
 
-    def _read_files(
-        self, name: str, days: list[str], columns: list[str], chosen: pc.Expression | None, last_part: int
-    ) -> pa.Table:
-        schema = stored_schema(self.tables[name])
-        for attempt in range(READ_ATTEMPTS):
-            try:
-                files = [path for day in days for path in files_of_day(self.folder / name / day, last_part).live]
-                if not files:
-                    return pa.schema([schema.field(column) for column in columns]).empty_table()
-                return ds.dataset(files, schema=schema, format="parquet").to_table(columns=columns, filter=chosen)
-            except FileNotFoundError as err:
-                # a compaction removed a file between the listing and the reading
-                if attempt == READ_ATTEMPTS - 1:
-                    raise disk.failed(f"archive {self.folder} changed under a reader", err) from err
-        raise AssertionError
-
     def counts(self) -> dict[str, int]:
         """Rows taken, rows waiting, flushes, flushes forced by a full buffer, compactions, duplicates removed."""
         return {
@@ -371,6 +364,7 @@ class Archive:
             "forced_flushes": self.forced_flushes,
             "compactions": self.compactions,
             "duplicates": self.duplicates,
+            "failed_merges": self.failed_merges,
         }
 
     def _check_writable(self) -> None:
@@ -384,7 +378,10 @@ class Archive:
             )
 
     def close(self) -> None:
-        """Let go of the folder; rows not flushed are lost, as after a crash."""
+        """Let go of the folder; rows not flushed are lost, as after a crash. A merge under way is waited for."""
+        tidying = self._tidying
+        if tidying is not None and tidying is not threading.current_thread():
+            tidying.join()
         if self._lock_handle >= 0:
             os.close(self._lock_handle)
             self._lock_handle = -1

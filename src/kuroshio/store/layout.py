@@ -7,6 +7,7 @@ engine: rows of one place and one vessel lie together, and row groups are skippe
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,47 +30,67 @@ ZSTD_LEVEL = 3
 BLOOM_VESSELS = 4096  # vessels expected in one row group
 PART_ROWS_BITS = 24  # rows of one part; archive_seq is part number and row
 
+INDEX = b"kuroshio.index"
+INDEXED = ("mmsi", "track_id")
+INDEX_VALUES = 4096  # different values of one row group beyond which it is not listed
+
 _DAY_FILE = re.compile(r"d-(\d{8})-(\d{12})\.parquet")
+_RUN_FILE = re.compile(r"m-(\d{12})-(\d{12})\.parquet")
 _PART_FILE = re.compile(r"p-(\d{12})\.parquet")
 
 
 @dataclass(frozen=True)
 class DayFiles:
-    """Files of one day: the newest ordered file with what it covers, and the parts after it."""
+    """Files of one day: the newest ordered file, and after it parts and runs of merged parts in their order."""
 
     ordered: Path | None
     generation: int
-    through: int
     parts: tuple[Path, ...]
+    first: int
+    last: int
     stale: tuple[Path, ...]
 
     @property
-    def live(self) -> list[str]:
+    def live(self) -> list[Path]:
         """Paths a reader takes."""
-        return [str(path) for path in ([self.ordered] if self.ordered else []) + list(self.parts)]
+        return ([self.ordered] if self.ordered else []) + list(self.parts)
 
 
 def files_of_day(folder: Path, last_part: int) -> DayFiles:
-    """Files of a day's folder; parts beyond ``last_part`` were never committed and are not seen."""
-    best: tuple[int, int, Path] | None = None
+    """Files of a day's folder; parts beyond ``last_part`` were never committed and are not seen.
+
+    A file covers an interval of part numbers. One whose interval lies within another's was merged into it, and is
+    only still there because a merge was interrupted, or is not done removing.
+    """
     ordered: list[tuple[int, int, Path]] = []
-    parts: list[tuple[int, Path]] = []
+    spans: list[tuple[int, int, Path]] = []
     for path in folder.iterdir() if folder.is_dir() else ():
         if match := _DAY_FILE.fullmatch(path.name):
             ordered.append((int(match[1]), int(match[2]), path))
-        elif (match := _PART_FILE.fullmatch(path.name)) and int(match[1]) <= last_part:
-            parts.append((int(match[1]), path))
-    best = max(ordered, default=None)
-    generation, through, newest = best or (0, -1, None)
+        elif match := _RUN_FILE.fullmatch(path.name):
+            spans.append((int(match[1]), int(match[2]), path))
+        elif (number := part_number(path)) is not None and number <= last_part:
+            spans.append((number, number, path))
+    generation, through, newest = max(ordered, default=(0, -1, None))
     stale = [path for _, _, path in ordered if path != newest]
-    stale += [path for number, path in parts if number <= through]
-    live = tuple(path for number, path in sorted(parts) if number > through)
-    return DayFiles(newest, generation, through, live, tuple(stale))
+    live: list[tuple[int, int, Path]] = []
+    for first, last, path in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if last <= max(through, live[-1][1] if live else -1):
+            stale.append(path)
+        else:
+            live.append((first, last, path))
+    first, last = (live[0][0], live[-1][1]) if live else (0, through)
+    return DayFiles(newest, generation, tuple(path for _, _, path in live), first, last, tuple(stale))
 
 
 def day_name(generation: int, through: int) -> str:
     """Name of an ordered file that covers all parts up to a number."""
     return f"d-{generation:08d}-{through:012d}.parquet"
+
+
+def run_name(first: int, last: int) -> str:
+    """Name of a run of parts merged into one file."""
+    return f"m-{first:012d}-{last:012d}.parquet"
 
 
 def part_name(number: int) -> str:
@@ -132,8 +153,8 @@ def ordered(rows: pa.Table, time_column: str) -> pa.Table:
     return rows.take(pc.sort_indices(sorting, sort_keys=keys))
 
 
-def write_parquet(rows: pa.Table, path: Path) -> None:
-    """Write a file with the encodings of the archive."""
+def write_parquet(rows: pa.Table, path: Path, *, index: bool = False) -> None:
+    """Write a file with the encodings of the archive; ``index`` lists the vessels and tracks of each row group."""
     words: list[str] = []
     encoding: dict[str, str] = {}
     for field in rows.schema:
@@ -159,6 +180,34 @@ def write_parquet(rows: pa.Table, path: Path) -> None:
         options["bloom_filter_options"] = {"mmsi": {"ndv": BLOOM_VESSELS, "fpp": 0.05}}
     with pq.ParquetWriter(path, rows.schema, **options) as writer:
         writer.write_table(rows, row_group_size=ROW_GROUP)
+        if index:
+            writer.add_key_value_metadata({INDEX: json.dumps(_index_of(rows)).encode()})
+
+
+def _index_of(rows: pa.Table) -> dict[str, list[list[int] | None]]:
+    index: dict[str, list[list[int] | None]] = {}
+    for name in INDEXED:
+        if name in rows.column_names:
+            chunks = (rows.column(name).slice(at, ROW_GROUP) for at in range(0, rows.num_rows, ROW_GROUP))
+            values = (pc.unique(chunk).drop_null() for chunk in chunks)
+            index[name] = [found.to_pylist() if len(found) <= INDEX_VALUES else None for found in values]
+    return index
+
+
+def row_groups_with(path: Path, wanted: dict[str, set[int]]) -> list[int] | None:
+    """Row groups of a file that may hold any of the values wanted in each column; None when that is not known.
+
+    The statistics of a row group say only least and greatest, which a vessel's number is nearly always between.
+    """
+    metadata = pq.read_metadata(path)
+    index = json.loads((metadata.metadata or {}).get(INDEX, b"{}"))
+    groups: set[int] | None = None
+    for name, values in wanted.items():
+        if name not in index:
+            continue
+        held = {n for n, found in enumerate(index[name]) if found is None or not values.isdisjoint(found)}
+        groups = held if groups is None else groups & held
+    return None if groups is None else sorted(groups)
 
 
 def _numbers(rows: pa.Table, name: str) -> FloatArray:

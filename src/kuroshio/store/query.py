@@ -72,6 +72,11 @@ def named(table: Table, column: str, values: int | Sequence[int] | None) -> pc.E
     return pc.field(column).isin(pa.array(list(values), type_))
 
 
+def numbers(values: int | Sequence[int]) -> set[int]:
+    """One number or several as a set."""
+    return {values} if isinstance(values, int) else set(values)
+
+
 def also(*conditions: pc.Expression | None) -> pc.Expression | None:
     """All conditions together."""
     whole = None
