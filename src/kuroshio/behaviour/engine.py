@@ -178,7 +178,8 @@ class Engine:
         if now_us <= self.watermark_us:
             self.ahead = None
             return {}
-        stale = self.ahead is None or now_us - self.ahead_since_us >= self.lateness_us or (fresh.t > now_us).any()
+        stale = self.ahead is None or now_us - self.ahead_since_us >= self.lateness_us
+        stale = stale or bool((fresh.t > now_us).any())
         if not stale and len(fresh) and self.ahead is not None:
             fresh = fresh.ordered()
             heads = np.append(True, fresh.track[1:] != fresh.track[:-1])

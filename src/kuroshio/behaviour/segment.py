@@ -2,7 +2,8 @@
 
 Each position goes to the open segment that most likely sent it, if the way there could be sailed; else it opens a new
 one. Likelihood falls with the distance from the predicted place, whose error grows with the silence, and rises with the
-number of positions a segment has: a stray position that waits ahead does not take over the ship that sails by. An MMSI is a claim, so what leaves is a number of a track: MMSI times 1000 plus the segment.
+number of positions a segment has: a stray position that waits ahead does not take over the ship that sails by. An MMSI
+is a claim, so what leaves is a number of a track: MMSI times 1000 plus the segment.
 """
 
 from __future__ import annotations

@@ -1,0 +1,228 @@
+"""The evidence pack: one file that shows an alert, verifies by digest and gives the alert again offline.
+
+What enters: an alert, the rows it rests on, the definitions and zones. What leaves: a ZIP file (stored, fixed times, so
+that the same content gives the same bytes) with the alert and definition as JSON, the rows as Arrow IPC, the zone as
+GeoJSON, a map as SVG, and a manifest with the SHA-256 of each. `reproduce` runs the definition over the rows in the
+pack, with nothing else, and compares the alert byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kuroshio import clock, schema
+from kuroshio.behaviour.archive import detect
+from kuroshio.behaviour.definition import Definition, Definitions, Threshold
+from kuroshio.behaviour.evidence import as_json
+from kuroshio.behaviour.sketch import draw
+from kuroshio.errors import InputError, NotFound, VerificationError
+from kuroshio.geo.zones import Zone, Zones, load_zones
+
+FORMAT = "kuroshio.evidence/1"
+MAX_PACK_BYTES = 256 << 20
+MAX_PARTS = 16
+_FIXED = (1980, 1, 1, 0, 0, 0)
+_PARTS = ("alert.json", "definition.json", "rows.arrow", "zones.geojson", "map.svg", "manifest.json")
+_LEAD_US = 24 * 3600 * 1_000_000
+_UNFIXED = ("known_at", "change", "grade")
+
+
+def _definition_plain(d: Definition) -> dict[str, Any]:
+    plain = {k: getattr(d, k) for k in d.__dataclass_fields__ if k != "thresholds"}
+    plain["thresholds"] = [{k: getattr(t, k) for k in t.__dataclass_fields__} for t in d.thresholds.values()]
+    return plain
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _definition(plain: Mapping[str, Any]) -> Definition:
+    rest: dict[str, Any] = {k: _tuples(v) for k, v in plain.items() if k != "thresholds"}
+    thresholds: dict[str, Threshold] = {}
+    for t in plain["thresholds"]:
+        fields: dict[str, Any] = {k: _tuples(v) for k, v in t.items()}
+        thresholds[t["name"]] = Threshold(**fields)
+    return Definition(**rest, thresholds=thresholds)
+
+
+def _geojson(zones: list[Zone]) -> dict[str, Any]:
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "id": zone.zone_id,
+                "properties": {"name": zone.name, "kind": zone.kind, **dict(zone.properties or {})},
+                "geometry": {
+                    "type": "MultiPolygon",
+                    "coordinates": [[r.tolist() for r in part] for part in zone.parts],
+                },
+            }
+            for zone in zones
+        ],
+    }
+
+
+def _alert_plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {k: v for k, v in row.items() if k not in _UNFIXED}
+    for name in ("start_at", "end_at"):
+        plain[name] = None if plain[name] is None else clock.rfc3339(round(plain[name].timestamp() * 1e6))
+    return plain
+
+
+def _kind(rows: pa.Table) -> str:
+    return "tracks" if "status" in rows.column_names and "track_id" in rows.column_names else "positions"
+
+
+def select_rows(rows: pa.Table, alert: Mapping[str, Any], *, lead_us: int = _LEAD_US) -> pa.Table:
+    """Rows of the tracks (or MMSIs) of an alert from a lead before its start to a lead after its end."""
+    start = round(alert["start_at"].timestamp() * 1e6) - lead_us
+    end = round((alert["end_at"] or alert["known_at"]).timestamp() * 1e6) + lead_us
+    times = rows["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    keep = pc.and_(pc.greater_equal(times, start), pc.less_equal(times, end))
+    if "track_id" in rows.column_names:
+        mine = pc.is_in(rows["track_id"].cast(pa.int64()), pa.array(alert["track_ids"], pa.int64()))
+        if alert["mmsis"]:
+            mine = pc.or_(mine, pc.fill_null(pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"])), False))
+    else:
+        mine = pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"], pa.int64()))
+    return rows.filter(pc.and_(keep, mine))
+
+
+def make_pack(
+    path: str | Path, alert: Mapping[str, Any], rows: pa.Table, definitions: Definitions, *, zones: Zones | None = None
+) -> str:
+    """Write the evidence pack of one alert; returns the SHA-256 of its manifest.
+
+    Parameters
+    ----------
+    alert
+        One ALERTS row as a dict, as `detect` or the ledger gives it.
+    rows
+        POSITIONS or TRACKS that hold the rows of the alert; those of other ships are left out.
+
+    Raises
+    ------
+    NotFound
+        When the definition of the alert is not among the definitions.
+    VerificationError
+        When the rows given do not make this alert.
+    """
+    if alert["definition"] not in definitions:
+        raise NotFound(f"no definition {alert['definition']!r} for alert {alert['alert_id']}", code="behaviour.unknown")
+    definition = definitions[str(alert["definition"])]
+    part = select_rows(rows, alert)
+    now_us = round(alert["known_at"].timestamp() * 1e6)
+    body = {
+        "alert.json": as_json(_alert_plain(alert)).encode(),
+        "definition.json": as_json(_definition_plain(definition)).encode(),
+        "rows.arrow": _ipc(part.combine_chunks()),
+        "zones.geojson": as_json(_geojson(list(zones.zones) if zones is not None and alert["zone"] else [])).encode(),
+        "map.svg": draw(alert, part).encode(),
+    }
+    _same(alert, _detect(body, now_us), "rows given")
+    manifest = {
+        "format": FORMAT,
+        "alert_id": alert["alert_id"],
+        "looked_at_us": now_us,
+        "rows": part.num_rows,
+        "kind": _kind(part),
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in body.items()},
+    }
+    body["manifest.json"] = as_json(manifest).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name in _PARTS:
+            archive.writestr(zipfile.ZipInfo(name, _FIXED), body[name])
+    return hashlib.sha256(body["manifest.json"]).hexdigest()
+
+
+def _ipc(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def verify_pack(path: str | Path) -> dict[str, bytes]:
+    """Parts of a pack whose digests all hold.
+
+    Raises
+    ------
+    InputError
+        When it is no pack, or larger than the limit.
+    VerificationError
+        When a part is missing, added or changed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            if len(infos) > MAX_PARTS or sum(i.file_size for i in infos) > MAX_PACK_BYTES:
+                raise InputError(f"{path}: larger than {MAX_PACK_BYTES} bytes", code="behaviour.pack_limit")
+            body = {i.filename: archive.read(i) for i in infos}
+        manifest = json.loads(body["manifest.json"])
+        digests: dict[str, str] = manifest["sha256"]
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as err:
+        raise InputError(f"{path}: not an evidence pack: {err}", code="behaviour.pack") from err
+    if manifest.get("format") != FORMAT:
+        raise InputError(f"{path}: format {manifest.get('format')!r}, not {FORMAT}", code="behaviour.pack")
+    if set(body) != {*digests, "manifest.json"}:
+        raise VerificationError(f"{path}: parts are not those of the manifest", code="behaviour.pack_parts")
+    for name, digest in digests.items():
+        if hashlib.sha256(body[name]).hexdigest() != digest:
+            raise VerificationError(f"{path}: {name} was changed", code="behaviour.pack_changed")
+    return body
+
+
+def _detect(body: Mapping[str, bytes], now_us: int) -> list[dict[str, Any]]:
+    rows = pa.ipc.open_file(io.BytesIO(body["rows.arrow"])).read_all()
+    definition = _definition(json.loads(body["definition.json"]))
+    layer = json.loads(body["zones.geojson"])
+    zones = load_zones(layer) if layer["features"] else None
+    result: list[dict[str, Any]] = detect(rows, Definitions([definition]), zones=zones, now_us=now_us).to_pylist()
+    return result
+
+
+def _same(alert: Mapping[str, Any], found: list[dict[str, Any]], what: str) -> None:
+    match = next((a for a in found if a["alert_id"] == alert["alert_id"]), None)
+    if match is None:
+        raise VerificationError(
+            f"alert {alert['alert_id']} does not come out of the {what}", code="behaviour.pack_other"
+        )
+    if _alert_plain(match) != _alert_plain(alert):
+        raise VerificationError(
+            f"alert {alert['alert_id']} comes out different of the {what}", code="behaviour.pack_other"
+        )
+
+
+def reproduce(path: str | Path) -> dict[str, Any]:
+    """The alert made again from a pack, byte for byte the one in it.
+
+    Raises
+    ------
+    InputError, VerificationError
+        When the pack is damaged, or its rows make another alert.
+    """
+    body = verify_pack(path)
+    manifest = json.loads(body["manifest.json"])
+    for again in _detect(body, int(manifest["looked_at_us"])):
+        if again["alert_id"] == manifest["alert_id"]:
+            if as_json(_alert_plain(again)).encode() != body["alert.json"]:
+                raise VerificationError(f"{path}: the alert comes out different", code="behaviour.pack_other")
+            return _alert_plain(again)
+    raise VerificationError(f"{path}: the alert does not come out of the rows", code="behaviour.pack_other")
+
+
+def alert_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """ALERTS rows as dicts, refused when the table is of another form."""
+    rows: list[dict[str, Any]] = schema.ALERTS.conform(table).to_pylist()
+    return rows

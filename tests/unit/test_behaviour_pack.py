@@ -1,0 +1,122 @@
+"""Evidence packs: made, verified, reproduced byte for byte; any change is found."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from kuroshio import behaviour
+from kuroshio.behaviour.pack import make_pack, reproduce, verify_pack
+from kuroshio.cli.alert import app as alert_app
+from kuroshio.cli.detect import app as detect_app
+from kuroshio.errors import InputError, NotFound, VerificationError
+
+H = 3_600_000_000
+T0 = 472_222 * H
+ALL = behaviour.load_definitions()
+SQUARE = [[121, 20], [122, 20], [122, 21], [121, 21], [121, 20]]
+ZONE = {
+    "type": "Feature",
+    "properties": {"name": "Reserve", "kind": "reserve"},
+    "geometry": {"type": "Polygon", "coordinates": [SQUARE]},
+}
+
+
+def rows():
+    t = T0 + np.arange(0, 8 * H, H // 20)
+    n = len(t)
+    lon = np.concatenate([np.full(n, 121.5), np.full(n, 121.5015), 120 + np.arange(n) * 0.02])
+    return pa.table(
+        {
+            "mmsi": np.repeat([11, 12, 13], n),
+            "observed_at": pa.array(np.tile(t, 3)).cast(pa.timestamp("us", tz="UTC")),
+            "lat_deg": np.full(3 * n, 20.5),
+            "lon_deg": lon,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def found():
+    zones = behaviour.load_zones(ZONE)
+    alerts = behaviour.detect(rows(), ALL, zones=zones).to_pylist()
+    assert {"encounter", "loitering", "zone_entry", "zone_exit"} <= {a["definition"] for a in alerts}
+    return zones, alerts
+
+
+def test_every_alert_packs_and_reproduces_and_the_same_twice_is_the_same_bytes(found, tmp_path):
+    zones, alerts = found
+    for alert in alerts:
+        make_pack(tmp_path / "a", alert, rows(), ALL, zones=zones)
+        make_pack(tmp_path / "b", alert, rows(), ALL, zones=zones)
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        again = reproduce(tmp_path / "a")
+        assert again["evidence"] == alert["evidence"]
+        assert again["summary"] == alert["summary"]
+    parts = verify_pack(tmp_path / "a")
+    assert parts["map.svg"].startswith(b"<svg")
+    assert b"polyline" in parts["map.svg"]
+
+
+@pytest.mark.parametrize("part", ["alert.json", "rows.arrow", "definition.json", "map.svg"])
+def test_a_changed_part_is_found(found, tmp_path, part):
+    zones, alerts = found
+    make_pack(tmp_path / "a", alerts[0], rows(), ALL, zones=zones)
+    with zipfile.ZipFile(tmp_path / "a") as old, zipfile.ZipFile(tmp_path / "b", "w") as new:
+        for info in old.infolist():
+            data = old.read(info)
+            new.writestr(info, data[:-2] + b"xx" if info.filename == part else data)
+    with pytest.raises(VerificationError, match=part):
+        verify_pack(tmp_path / "b")
+
+
+def test_an_alert_that_the_rows_do_not_make_is_refused(found, tmp_path):
+    zones, alerts = found
+    with pytest.raises(VerificationError, match="does not come out"):
+        make_pack(tmp_path / "a", alerts[0] | {"alert_id": "0" * 20}, rows(), ALL, zones=zones)
+    with pytest.raises(VerificationError, match="different"):
+        make_pack(tmp_path / "a", alerts[0] | {"summary": "nothing"}, rows(), ALL, zones=zones)
+    with pytest.raises(NotFound):
+        make_pack(tmp_path / "a", alerts[0] | {"definition": "x"}, rows(), ALL, zones=zones)
+    (tmp_path / "c").write_bytes(b"PK nothing")
+    with pytest.raises(InputError, match="not an evidence pack"):
+        verify_pack(tmp_path / "c")
+
+
+def test_commands_detect_pack_reproduce(tmp_path):
+    pq.write_table(rows(), tmp_path / "p.parquet")
+    (tmp_path / "z.geojson").write_text(json.dumps(ZONE))
+    run = CliRunner().invoke
+    options = ["--zones", str(tmp_path / "z.geojson")]
+    done = run(
+        detect_app,
+        [str(tmp_path / "p.parquet"), "-o", str(tmp_path / "out"), "--json", *options],
+        catch_exceptions=False,
+    )
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["alerts_by_definition"]["encounter"] == 1
+    alerts = pq.read_table(tmp_path / "out" / "alerts.parquet").to_pylist()
+    one = next(a["alert_id"] for a in alerts if a["definition"] == "encounter")
+    pack = str(tmp_path / "e.pack")
+    arguments = [
+        "pack",
+        str(tmp_path / "out" / "alerts.parquet"),
+        one,
+        "--rows",
+        str(tmp_path / "p.parquet"),
+        "-o",
+        pack,
+    ]
+    run(alert_app, [*arguments, *options], catch_exceptions=False)
+    done = run(alert_app, ["reproduce", pack, "--json"], catch_exceptions=False)
+    assert json.loads(done.stdout)["alert"]["alert_id"] == one
+    assert run(alert_app, ["show", pack, "-o", str(tmp_path / "m.svg")], catch_exceptions=False).exit_code == 0
+    assert (tmp_path / "m.svg").read_text().startswith("<svg")
+    with pytest.raises(InputError, match="no such file"):
+        run(detect_app, [str(tmp_path / "none.parquet")], catch_exceptions=False)
