@@ -17,6 +17,7 @@ from kuroshio.accord.decisions import Decisions
 from kuroshio.accord.derive import derive
 from kuroshio.accord.dryrun import dry_run
 from kuroshio.accord.faults import AccordFileError, Fault
+from kuroshio.accord.incremental import Incremental
 from kuroshio.accord.lint import lint
 from kuroshio.accord.model import ReleaseOrder
 from kuroshio.accord.network import graph, reach, what_breaks
@@ -33,6 +34,7 @@ __all__ = [
     "Decisions",
     "Factored",
     "Fault",
+    "Incremental",
     "ReleaseOrder",
     "Route",
     "Standing",

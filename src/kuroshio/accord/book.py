@@ -6,11 +6,14 @@ new one. It sends nothing and coarsens nothing: `exchange` does, on the decision
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from kuroshio.accord.attributes import normalise
@@ -21,18 +24,20 @@ from kuroshio.accord.condition import Truth, all_hold
 from kuroshio.accord.decisions import Decisions, decide
 from kuroshio.accord.faults import AccordFileError, Fault
 from kuroshio.accord.gather import SECTIONS, Gathered
-from kuroshio.accord.hop import Hop, StatusBoard, make_hop
+from kuroshio.accord.hop import Hop, StatusBoard, boundaries_us, live_orders, make_hop, speaks
 from kuroshio.accord.interpret import interpret
 from kuroshio.accord.listing import accord_listing
 from kuroshio.accord.model import Accord, Content, ReleaseOrder
 from kuroshio.accord.source import Document, read_documents
 from kuroshio.accord.status import Standing, standing
+from kuroshio.accord.truth import TruthTable
 from kuroshio.accord.validate import validate
 from kuroshio.errors import AccordError, NotFound
 from kuroshio.schema import Decision
 
 MAX_FILES = 4096
 HOPS_KEPT = 512
+EARLIEST_US = -(2**62)
 
 
 class Book:
@@ -79,6 +84,7 @@ class Book:
                 "assumed": self.assumed,
             }
         )
+        self._boundaries = boundaries_us(self.content)
         self._hop = functools.lru_cache(maxsize=HOPS_KEPT)(self._make_hop)
         self._board = functools.lru_cache(maxsize=16)(self._make_board)
 
@@ -162,8 +168,19 @@ class Book:
         return decide(rows, [self.hop(releaser, party, valid_at_us, known_at_us) for party in to])
 
     def hop(self, from_: str, to: str, valid_at_us: int, known_at_us: int | None = None) -> Hop:
-        """What can speak between two parties at a moment; kept for the next call."""
-        return self._hop(from_, to, valid_at_us, valid_at_us if known_at_us is None else known_at_us)
+        """What can speak between two parties at a moment; kept until something begins or ends."""
+        known = valid_at_us if known_at_us is None else known_at_us
+        return self._hop(from_, to, self.floor_us(valid_at_us), self.floor_us(known))
+
+    def floor_us(self, at_us: int) -> int:
+        """Latest instant not after this one at which anything began, ended or became known; all between is alike."""
+        at = bisect.bisect_right(self._boundaries, at_us)
+        return self._boundaries[at - 1] if at else EARLIEST_US
+
+    def next_change_us(self, at_us: int) -> int | None:
+        """Next instant at which something begins, ends or becomes known; None when nothing does."""
+        at = bisect.bisect_right(self._boundaries, at_us)
+        return self._boundaries[at] if at < len(self._boundaries) else None
 
     def _make_board(self, valid_at_us: int, known_at_us: int) -> StatusBoard:
         return StatusBoard(self.content, valid_at_us, known_at_us, self.assumed)
@@ -189,13 +206,30 @@ class Book:
         known_at = valid_at_us if known_at_us is None else known_at_us
         attributes = {**normalise(self.content, item, valid_at_us=valid_at_us), "from": releaser, "to": to}
         rank = {level: i for i, level in enumerate(self.content.levels)}
-        for order in self.content.orders.values():
-            known = order.recorded_us is None or order.recorded_us <= known_at
-            if order.party != releaser or to not in order.to or not known or not order.valid.holds(valid_at_us):
-                continue
-            if all_hold(order.when, attributes, rank)[0] is Truth.TRUE:
-                return order
-        return None
+        live = live_orders(self.content, releaser, to, valid_at_us, known_at)
+        return next((o for o in live if all_hold(o.when, attributes, rank)[0] is Truth.TRUE), None)
+
+    def ordered_table(
+        self,
+        items: pa.Table,
+        *,
+        releaser: str,
+        to: Sequence[str],
+        valid_at_us: int,
+        known_at_us: int | None = None,
+        factored: Factored | None = None,
+    ) -> npt.NDArray[np.bool_]:
+        """Whether a standing order covers each row for each recipient, bool[n, m]; parameters as `evaluate_table`."""
+        rows = factored or factor(items, [self.content], valid_at_us=valid_at_us)
+        known_at = valid_at_us if known_at_us is None else known_at_us
+        truth = TruthTable(rows, {level: i for i, level in enumerate(self.content.levels)})
+        out = np.zeros((rows.size, len(to)), np.bool_)
+        for j, party in enumerate(to):
+            for order in live_orders(self.content, releaser, party, valid_at_us, known_at):
+                left = speaks(order.when, releaser, party)
+                if left is not None:
+                    out[:, j] |= truth.when(left)[1]
+        return out[rows.code]
 
     # other books made from it
 

@@ -6,6 +6,7 @@ compiled evaluator; the words of an explanation from the interpreter, asked for 
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -125,7 +126,7 @@ def decide(factored: Factored, hops: Sequence[Hop]) -> Decisions:
     hops
         One a recipient, of one releaser and one moment.
     """
-    kinds, rows, parties = factored.size, len(factored.code), len(hops)
+    kinds, parties = factored.size, len(hops)
     table = np.zeros((kinds, parties), np.int32)
     effects = np.zeros((kinds, parties), np.uint8)
     places: list[tuple[int, int]] = []
@@ -143,8 +144,7 @@ def decide(factored: Factored, hops: Sequence[Hop]) -> Decisions:
         rows_by_code += np.bincount(table[:, j], factored.count, len(places)).astype(np.int64)
     first_hop = np.array([hop for hop, _ in places], np.int32)
     effect_by_code = np.array([effects[kind, hop] for hop, kind in places], np.uint8)
-    out_code, out_effect = np.empty((rows, parties), np.int32), np.empty((rows, parties), np.uint8)
-    _gather_all(factored.code, table, effects, out_code, out_effect)
+    out_code, out_effect = gather_all(factored.code, table, effects)
     palette = Palette(factored, hops, places)
     names = tuple(h.to for h in hops)
     return Decisions(
@@ -152,34 +152,24 @@ def decide(factored: Factored, hops: Sequence[Hop]) -> Decisions:
     )
 
 
-def _gather_all(
-    code: npt.NDArray[np.int32],
-    table: npt.NDArray[np.int32],
-    effects: npt.NDArray[np.uint8],
-    out_code: npt.NDArray[np.int32],
-    out_effect: npt.NDArray[np.uint8],
-) -> None:
-    rows = len(code)
+def gather_all(
+    code: npt.NDArray[np.int32], table: npt.NDArray[np.int32], effects: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """(code, effect) of every row for every recipient, from those of the kinds."""
+    rows, parties = len(code), table.shape[1]
+    out_code, out_effect = np.empty((rows, parties), np.int32), np.empty((rows, parties), np.uint8)
     if rows < PARALLEL_FROM_ROWS:
         gather(code, table, effects, out_code, out_effect, 0, rows)
-        return
-    half = rows // THREADS
+        return out_code, out_effect
+    bounds = np.linspace(0, rows, THREADS + 1).astype(np.int64).tolist()
     with ThreadPoolExecutor(THREADS) as pool:
         done = [
-            pool.submit(
-                gather,
-                code,
-                table,
-                effects,
-                out_code,
-                out_effect,
-                i * half,
-                rows if i == THREADS - 1 else (i + 1) * half,
-            )
-            for i in range(THREADS)
+            pool.submit(gather, code, table, effects, out_code, out_effect, start, stop)
+            for start, stop in itertools.pairwise(bounds)
         ]
         for one in done:
             one.result()
+    return out_code, out_effect
 
 
 def _verdicts(truth: TruthTable, hop: Hop) -> HopVerdicts:

@@ -19,9 +19,11 @@ from kuroshio.accord.model import (
     Clause,
     Consent,
     Content,
+    ReleaseOrder,
     Test,
     When,
 )
+from kuroshio.accord.status import boundaries_us as accord_boundaries_us
 from kuroshio.accord.status import for_hop, standing
 from kuroshio.schema import Effect
 
@@ -254,3 +256,24 @@ def make_hop(
 def _alive(board: StatusBoard, accord_id: str) -> bool:
     state = board.assumed.get(accord_id) or board.whole[accord_id].state
     return state in IN_FORCE
+
+
+def live_orders(content: Content, releaser: str, to: str, valid_at_us: int, known_at_us: int) -> Iterator[ReleaseOrder]:
+    """Standing orders of a releaser for a recipient, in force and known."""
+    for order in content.orders.values():
+        known = order.recorded_us is None or order.recorded_us <= known_at_us
+        if order.party == releaser and to in order.to and known and order.valid.holds(valid_at_us):
+            yield order
+
+
+def boundaries_us(content: Content) -> list[int]:
+    """Instants at which anything begins, ends or becomes known, sorted."""
+    times: set[int] = set()
+    for accord in content.accords.values():
+        times.update(accord_boundaries_us(accord))
+    for consent in content.consents.values():
+        times.update((consent.valid.from_us, consent.valid.until_us, consent.recorded_us or consent.valid.from_us))
+    for activity in content.activities.values():
+        times.update((activity.period.from_us, activity.period.until_us))
+        times.update(() if activity.recorded_us is None else (activity.recorded_us,))
+    return sorted(times)
