@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from kuroshio.schema import OBSERVATIONS, POSITIONS, concat
-from kuroshio.sensing.ais.clocks import u64
+from kuroshio.sensing.ais.kernels import inner, kernel, u64
 from kuroshio.sensing.base import Decoded
 from kuroshio.units import M_PER_NM
 
@@ -125,7 +124,7 @@ def _sigma(
     return np.sqrt(fix**2 + step**2 + drift**2)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _mix(held: Any, value: Any) -> Any:
     """One round of a 64-bit mixer (constants of MurmurHash3's finaliser)."""
     word = u64(held) ^ u64(value)
@@ -134,7 +133,7 @@ def _mix(held: Any, value: Any) -> Any:
     return word ^ (word >> u64(33))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _identify(mmsi: Ints, time: Ints, kind: Ints, lat: Ints, lon: Ints, sog: Ints, cog: Ints, out: Ints) -> None:
     """63-bit identity of each report from what it says, not from who heard it."""
     for k in range(out.size):

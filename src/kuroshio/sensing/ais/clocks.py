@@ -6,15 +6,9 @@ without an offset is taken as UTC.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-Bytes = npt.NDArray[np.uint8]
-i64: Any = np.int64  # in a kernel a NumPy scalar is an int; Any says so to the type checker
-u64: Any = np.uint64
+from kuroshio.sensing.ais.kernels import Bytes, i64, inner, kernel
 
 NO_TIME = -1
 # which clock gave a time; names of schema column time_source
@@ -27,7 +21,7 @@ _DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334])
 _DAYS_IN = np.array([31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def civil_us(year: int, month: int, day: int, hour: int, minute: int, second: int, micros: int) -> int:
     """UTC microseconds of calendar fields, -1 where a field is out of range (a leap second is the next minute)."""
     if year < 1970 or year > 9999 or month < 1 or month > 12 or day < 1 or day > _DAYS_IN[month - 1]:
@@ -45,7 +39,7 @@ def civil_us(year: int, month: int, day: int, hour: int, minute: int, second: in
     return ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + micros
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def digits(buf: Bytes, start: int, stop: int, most: int) -> tuple[int, int]:
     """Number of up to so many decimal digits at start, and the index after it; -1 where there is none."""
     at, value = start, 0
@@ -55,7 +49,7 @@ def digits(buf: Bytes, start: int, stop: int, most: int) -> tuple[int, int]:
     return (value if at > start else -1), at
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _fraction_us(buf: Bytes, start: int, stop: int) -> tuple[int, int]:
     value, scale, at = 0, 100_000, start
     while at < stop and 48 <= buf[at] <= 57:
@@ -65,7 +59,7 @@ def _fraction_us(buf: Bytes, start: int, stop: int) -> tuple[int, int]:
     return value, at
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def epoch_us(buf: Bytes, start: int, stop: int) -> int:
     """UTC microseconds of an epoch in s, ms, us or ns, told apart by its size; all of the range must be it."""
     value, at = digits(buf, start, stop, 19)
@@ -85,7 +79,7 @@ def epoch_us(buf: Bytes, start: int, stop: int) -> int:
     return value // 1000
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def iso_us(buf: Bytes, start: int, stop: int) -> int:
     """UTC microseconds of ``YYYY-MM-DD hh:mm:ss[.f][Z|+hh:mm]`` at start; ``/`` and ``T`` are taken too."""
     if stop - start < 19:
@@ -121,7 +115,7 @@ def iso_us(buf: Bytes, start: int, stop: int) -> int:
     return result
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def prefix_us(buf: Bytes, start: int, stop: int) -> tuple[int, int]:
     """Time that stands before a sentence on its line, and which clock it is; -1 where there is none."""
     at = start
@@ -139,7 +133,7 @@ def prefix_us(buf: Bytes, start: int, stop: int) -> tuple[int, int]:
     return (value, LINE_EPOCH) if value >= 0 else (-1, -1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def pghp_us(buf: Bytes, start: int, stop: int) -> tuple[int, int, int]:
     """Time of a ``$PGHP,1,`` wrapper, and start and length of the base station it names.
 

@@ -61,7 +61,7 @@ _NOTHING = np.zeros(1 << 16, np.int64)
 _NOTHING.flags.writeable = False
 
 
-def _zeros(rows: int) -> npt.NDArray[np.int64]:
+def _zeros(rows: int) -> Any:
     """At least so many zeros that nobody writes: the data of columns that say nothing."""
     return _NOTHING if rows <= _NOTHING.size else np.zeros(rows, np.int64)
 

@@ -11,14 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from kuroshio.sensing.ais.applications import Application, value
 from kuroshio.sensing.ais.asm_imo import APPLICATIONS as IMO
 from kuroshio.sensing.ais.asm_regional import APPLICATIONS as REGIONAL
-from kuroshio.sensing.ais.clocks import Bytes
 from kuroshio.sensing.ais.fields import coarse_position, spare
 from kuroshio.sensing.ais.fieldtext import F_LENGTH, F_START, F_WIDTH, FieldTable, field_name, field_table, field_value
+from kuroshio.sensing.ais.kernels import Bytes, inner, kernel
 from kuroshio.sensing.ais.parts import bits_at
 from kuroshio.sensing.ais.program import Ints
 from kuroshio.sensing.ais.records import CHARS, FILL, PAYLOAD, Table
@@ -82,7 +81,7 @@ def _room(table: FieldTable, at: int) -> int:
 DGNSS_ROW = len(APPLICATIONS) - 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def choose(
     found: npt.NDArray[np.int16], rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints, dac: Raw, fi: Raw,
     dest: Raw, kind: Raw, contents: Contents, dgnss: int,
@@ -114,7 +113,7 @@ def choose(
     return room
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _fields(
     buf: Bytes, payload: int, chars: int, length: int, base: int, table: FieldTable, row: int, out: Bytes, at: int,
     begun: bool,
@@ -133,7 +132,7 @@ def _fields(
     return at
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def write(
     buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints, found: npt.NDArray[np.int16],
     contents: Contents, dgnss: int, offsets: Raw, out: Bytes, valid: Bytes,

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from kuroshio.errors import InputError
 from kuroshio.sensing.ais.fields import ROT_FACTOR, Field, Layout
+from kuroshio.sensing.ais.kernels import Bytes, inner, kernel
 from kuroshio.sensing.ais.layouts import BY_TYPE
 from kuroshio.sensing.ais.pack import ARMOUR
 
-Bytes = npt.NDArray[np.uint8]
 _ARMOUR = np.frombuffer(ARMOUR, np.uint8)
 _HEX = np.frombuffer(b"0123456789ABCDEF", np.uint8)
 _ROOM = 160  # bytes a row may need: tag block of 80 and a sentence of 80
@@ -114,7 +113,7 @@ def _from_si(item: Field, value: npt.NDArray[np.float64]) -> npt.NDArray[np.int6
     return np.where(absent, item.default, raw).astype(np.int64)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _digits(value: int, out: Bytes, at: int) -> int:
     size, rest = 1, value // 10
     while rest > 0:
@@ -125,7 +124,7 @@ def _digits(value: int, out: Bytes, at: int) -> int:
     return at + size
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _sum(out: Bytes, start: int, at: int, hexa: Bytes) -> int:
     value = 0
     for k in range(start, at):
@@ -134,7 +133,7 @@ def _sum(out: Bytes, start: int, at: int, hexa: Bytes) -> int:
     return at + 3
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _write(
     raw: npt.NDArray[np.int64],
     widths: npt.NDArray[np.int64],

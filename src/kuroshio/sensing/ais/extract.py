@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from kuroshio.sensing.ais.clocks import ARRIVAL, FILE, Bytes, civil_us, i64, u64
+from kuroshio.sensing.ais.clocks import ARRIVAL, FILE, civil_us
 from kuroshio.sensing.ais.fields import ROT_FACTOR, TEXT_ALPHABET
+from kuroshio.sensing.ais.kernels import Bytes, i64, inner, kernel, u64
 from kuroshio.sensing.ais.program import NULL, SIX, Bits, Ints, Plan
 from kuroshio.sensing.ais.records import (
     CHANNEL,
@@ -36,7 +36,7 @@ _TEXT = np.frombuffer(TEXT_ALPHABET.encode(), np.uint8)
 MAX_WORDS = 20
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def members(messages: Table, found: int, member: Bytes, family: int, rows: Ints) -> int:
     """Messages that give a row to a family, in order; their number."""
     count = 0
@@ -46,7 +46,7 @@ def members(messages: Table, found: int, member: Bytes, family: int, rows: Ints)
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def extract(buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, bits: Bits, out: Raw) -> None:
     """Raw value of every slot of every row: ``out[slot, row]``, NULL where the payload does not have it."""
     words = np.zeros(MAX_WORDS, np.uint64)
@@ -65,7 +65,7 @@ def extract(buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, bit
             out[slot, row] = (number ^ cut[5]) - cut[5] if cut[6] <= length else NULL
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _shared(plan: Plan, c: int, present: Bytes, raw_has: Ints) -> int:
     """A layout whose scale all present layouts that have the column share, -1 where they differ."""
     chosen = -1
@@ -83,7 +83,7 @@ def _shared(plan: Plan, c: int, present: Bytes, raw_has: Ints) -> int:
     return max(chosen, 0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _judge_rows(raw: Raw, count: int, layouts: Ints, plan: Plan, c: int, shared: int, good: Bytes) -> None:
     """Mark rows whose raw value is a value of the column."""
     if shared >= 0:
@@ -100,7 +100,7 @@ def _judge_rows(raw: Raw, count: int, layouts: Ints, plan: Plan, c: int, shared:
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _pack_bits(good: Bytes, count: int, out: Bytes) -> int:
     """Bytes of 0 and 1 to a bitmap; their number. ``good`` has 8 bytes beyond count, which are zero."""
     ones = 0
@@ -112,7 +112,7 @@ def _pack_bits(good: Bytes, count: int, out: Bytes) -> int:
     return ones
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def values(
     raw: Raw, layouts: Ints, count: int, plan: Plan, raw_has: Ints, reals: Reals, bytes1: Bytes, bytes2: Shorts,
     bytes4: Raw, flags: Bytes, valid: Bytes, nulls: Ints,
@@ -154,7 +154,7 @@ def values(
         nulls[c] = count - _pack_bits(good, count, valid[c])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def no_dimensions(raw: Raw, first: int, count: int) -> None:
     """Four dimensions that are all zero say nothing: NULL (slots first..first+3)."""
     for row in range(count):
@@ -163,7 +163,7 @@ def no_dimensions(raw: Raw, first: int, count: int) -> None:
                 raw[first + k, row] = NULL
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _text_run(buf: Bytes, payload: int, length: int, start: int, width: int, out: Bytes, at: int) -> tuple[int, bool]:
     """Append text until its first @; index after it and whether it filled its field."""
     end = start + width if width > 0 else length
@@ -181,7 +181,7 @@ def _text_run(buf: Bytes, payload: int, length: int, start: int, width: int, out
     return at, True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def text_room(rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints) -> int:
     """Greatest number of bytes the texts of the rows can take."""
     room = 0
@@ -193,7 +193,7 @@ def text_room(rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints)
     return room
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def texts(
     buf: Bytes,
     rec: Table,
@@ -227,7 +227,7 @@ def texts(
     return nulls
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def payload_room(rec: Table, messages: Table, rows: Ints, count: int) -> int:
     """Greatest number of bytes the application data of the rows can take."""
     room = 0
@@ -236,7 +236,7 @@ def payload_room(rec: Table, messages: Table, rows: Ints, count: int) -> int:
     return room
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def payloads(
     buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, ranges: Ints, offsets: Raw, out: Bytes, sizes: Ints
 ) -> None:
@@ -267,7 +267,7 @@ def payloads(
     offsets[count] = at
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def utc_times(raw: Raw, first: int, count: int, out: Ints, valid: Bytes) -> int:
     """UTC of slots year, month, day, hour, minute, second; number of nulls."""
     nulls = 0
@@ -284,10 +284,10 @@ def utc_times(raw: Raw, first: int, count: int, out: Ints, valid: Bytes) -> int:
     return nulls
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def envelope(
     rec: Table, messages: Table, rows: Ints, count: int, received_us: int, hint_us: int, layouts: Ints, times: Ints,
-    clocks: Raw, lines: Ints, channels: Raw, stations: Ints, bits: Raw, checked: Bytes, timed: Bytes,
+    clocks: Raw, lines: Ints, channels: Raw, stations: Ints, bits: Shorts, checked: Bytes, timed: Bytes,
 ) -> tuple[int, int]:  # fmt: skip
     """What every row has; number of rows without a time and of rows with a station."""
     untimed, named = 0, 0
@@ -313,7 +313,7 @@ def envelope(
     return untimed, named
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def intern_codes(codes: Raw, count: int, lookup: Raw, seen: Ints, valid: Bytes) -> tuple[int, int]:
     """Replace 16-bit codes by ids in order of appearance; number of ids and of nulls (code 0).
 
@@ -340,7 +340,7 @@ def intern_codes(codes: Raw, count: int, lookup: Raw, seen: Ints, valid: Bytes) 
     return ids, nulls
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _name_word(buf: Bytes, start: int, length: int, part: int) -> Any:
     """Eight bytes of a name from byte 8 * part, zero beyond its end."""
     left = length - 8 * part
@@ -350,7 +350,7 @@ def _name_word(buf: Bytes, start: int, length: int, part: int) -> Any:
     return word if left >= 8 else word & ((u64(1) << u64(8 * left)) - u64(1))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def intern_names(buf: Bytes, names: Ints, count: int, table: Ints, unique: Ints, out: Raw, valid: Bytes) -> int:
     """Ids of byte ranges (start << 8 | length) in order of appearance, by content; number of ids."""
     ids, mask = 0, table.size - 1

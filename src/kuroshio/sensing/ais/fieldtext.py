@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from kuroshio.sensing.ais.clocks import Bytes
 from kuroshio.sensing.ais.fields import TEXT_ALPHABET, Field
+from kuroshio.sensing.ais.kernels import Bytes, inner, kernel
 from kuroshio.sensing.ais.parts import bits_at
 from kuroshio.sensing.ais.program import NULL, Ints
 from kuroshio.sensing.ais.records import CHARS, FILL, PAYLOAD, Table
@@ -53,10 +52,10 @@ def field_table(layouts: list[tuple[Field, ...] | None], *, scaled: bool, skip: 
             use = scaled and bool(item.si)
             name = (item.si if use else item.name).encode()
             factor = 10**item.decimals
-            none = item.absent is None or not scaled
+            absent = NULL if item.absent is None or not scaled else item.absent
             rows.append(
                 (start, item.bits, _KINDS[item.kind], round(item.num * factor) if use else 1,
-                 round(item.den) if use else 1, item.decimals if use else 0, NULL if none else item.absent,
+                 round(item.den) if use else 1, item.decimals if use else 0, absent,
                  item.low if use and item.low is not None else NULL + 1,
                  item.high if use and item.high is not None else 1 << 31, len(names), len(name),
                  round(item.offset * factor) if use else 0)
@@ -69,7 +68,7 @@ def field_table(layouts: list[tuple[Field, ...] | None], *, scaled: bool, skip: 
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _number(value: int, decimals: int, out: Bytes, at: int) -> int:
     """Append a decimal number whose last ``decimals`` digits stand after the point."""
     if value < 0:
@@ -91,7 +90,7 @@ def _number(value: int, decimals: int, out: Bytes, at: int) -> int:
     return end
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _word(out: Bytes, at: int, word: int) -> int:
     letters = (
         (110, 117, 108, 108, 0) if word == 0 else (116, 114, 117, 101, 0) if word == 1 else (102, 97, 108, 115, 101)
@@ -101,7 +100,7 @@ def _word(out: Bytes, at: int, word: int) -> int:
     return at + (5 if word == 2 else 4)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _text(buf: Bytes, payload: int, chars: int, start: int, end: int, out: Bytes, at: int) -> int:
     out[at] = 34
     at += 1
@@ -122,7 +121,7 @@ def _text(buf: Bytes, payload: int, chars: int, start: int, end: int, out: Bytes
     return at + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def field_value(buf: Bytes, payload: int, chars: int, length: int, base: int, field: Ints, out: Bytes, at: int) -> int:
     """Append one field's value; ``base`` is the bit its layout begins at."""
     start, width, kind = base + field[F_START], field[F_WIDTH], field[F_KIND]
@@ -142,7 +141,7 @@ def field_value(buf: Bytes, payload: int, chars: int, length: int, base: int, fi
     return _number(raw + field[F_OFFSET], field[F_DECIMALS], out, at)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def field_name(table: FieldTable, row: int, out: Bytes, at: int) -> int:
     """Append ``"name":``."""
     out[at] = 34
@@ -153,7 +152,7 @@ def field_name(table: FieldTable, row: int, out: Bytes, at: int) -> int:
     return at + length + 3
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def objects_room(rec: Table, messages: Table, rows: Ints, count: int, table: FieldTable) -> int:
     """Greatest number of bytes the objects of the rows can take."""
     room = 0
@@ -165,7 +164,7 @@ def objects_room(rec: Table, messages: Table, rows: Ints, count: int, table: Fie
     return room
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def objects(
     buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, table: FieldTable, offsets: Raw, out: Bytes
 ) -> None:

@@ -12,10 +12,8 @@ by lines, or by number.
 
 from __future__ import annotations
 
-from numba import njit
-
-from kuroshio.sensing.ais.clocks import Bytes, i64, u64
 from kuroshio.sensing.ais.fields_static import AUXILIARY_FIRST, AUXILIARY_LAST
+from kuroshio.sensing.ais.kernels import Bytes, i64, inner, kernel, u64
 from kuroshio.sensing.ais.program import SIX, Choice
 from kuroshio.sensing.ais.records import (
     BAD_PAYLOAD,
@@ -67,7 +65,7 @@ JOINER = 8
 NO_LAYOUT = -1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def bits_at(buf: Bytes, payload: int, chars: int, start: int, width: int) -> int:
     """Unsigned value of up to 42 bits of a payload of good characters; what is beyond its end is zero."""
     first = start // 6
@@ -75,7 +73,7 @@ def bits_at(buf: Bytes, payload: int, chars: int, start: int, width: int) -> int
     return i64(word >> u64(48 + 6 * first - start - width)) & ((1 << width) - 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def judge(buf: Bytes, payload: int, chars: int, fill: int, choice: Choice) -> tuple[int, int, int, int]:
     """Layout of a payload, or NO_LAYOUT with the reason and two numbers for its detail."""
     if not all_six(buf, payload, payload + chars):
@@ -106,7 +104,7 @@ def judge(buf: Bytes, payload: int, chars: int, fill: int, choice: Choice) -> tu
     return NO_LAYOUT, UNKNOWN_TYPE, kind, bits
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _refuse(rec: Table, at: int, rej: Table, joiner: Table, event: int, reason: int, a: int, b: int) -> None:
     row = joiner[J_REJECTS]
     rej[row, R_LINE], rej[row, R_START], rej[row, R_LENGTH] = rec[at, LINE], rec[at, START], rec[at, LENGTH]
@@ -115,7 +113,7 @@ def _refuse(rec: Table, at: int, rej: Table, joiner: Table, event: int, reason: 
     joiner[J_REJECTS] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _orphan(rec: Table, slots: Table, slot: int, rej: Table, joiner: Table, event: int) -> None:
     """End a slot: its parts are rejects; the last slot takes its place."""
     for k in range(MAX_PARTS):
@@ -125,7 +123,7 @@ def _orphan(rec: Table, slots: Table, slot: int, rej: Table, joiner: Table, even
     _remove(slots, slot, joiner)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _remove(slots: Table, slot: int, joiner: Table) -> None:
     last = joiner[J_SLOTS] - 1
     for other in range(slot, last):  # keeps age order
@@ -134,7 +132,7 @@ def _remove(slots: Table, slot: int, joiner: Table) -> None:
     joiner[J_SLOTS] = last
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def expire(
     rec: Table, slots: Table, rej: Table, joiner: Table, line: int, time: int, age_us: int, age_lines: int
 ) -> None:
@@ -148,7 +146,7 @@ def expire(
             slot += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _name_hash(buf: Bytes, station: int) -> int:
     value = 0
     for k in range(station >> 8, (station >> 8) + (station & 255)):
@@ -156,7 +154,7 @@ def _name_hash(buf: Bytes, station: int) -> int:
     return value
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _belongs(rec: Table, at: int, station: int, slots: Table, slot: int) -> bool:
     if slots[slot, X_TOTAL] != rec[at, TOTAL] or slots[slot, X_CHANNEL] != rec[at, CHANNEL]:
         return False
@@ -171,7 +169,7 @@ def _belongs(rec: Table, at: int, station: int, slots: Table, slot: int) -> bool
     return talker and (slots[slot, X_SEQUENCE] == rec[at, SEQUENCE] or either_blank)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _same_payload(buf: Bytes, rec: Table, a: int, b: int) -> bool:
     if rec[a, CHARS] != rec[b, CHARS]:
         return False
@@ -181,7 +179,7 @@ def _same_payload(buf: Bytes, rec: Table, a: int, b: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _place(buf: Bytes, rec: Table, at: int, slots: Table, rej: Table, joiner: Table, time: int) -> int:
     """Slot that now holds the part: one that lacked it, or a new one."""
     part = rec[at, PART] - 1
@@ -225,7 +223,7 @@ def _place(buf: Bytes, rec: Table, at: int, slots: Table, rej: Table, joiner: Ta
     return slot
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _complete(
     buf: Bytes,
     rec: Table,
@@ -270,7 +268,7 @@ def _complete(
     _remove(slots, slot, joiner)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def resolve(
     buf: Bytes, rec: Table, first: int, last: int, slots: Table, rej: Table, joiner: Table, messages: Table,
     choice: Choice, received_us: int, age_us: int, age_lines: int,
@@ -297,7 +295,7 @@ def resolve(
         joiner[J_MESSAGES] += rec[at, COUNTS]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def keep_waiting(rec: Table, slots: Table, joiner: Table, kept: Table) -> int:
     """Copy the records of waiting parts to ``kept`` and point the slots at them; their number."""
     count = 0
@@ -312,7 +310,7 @@ def keep_waiting(rec: Table, slots: Table, joiner: Table, kept: Table) -> int:
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def orphan_all(rec: Table, slots: Table, rej: Table, joiner: Table, line: int) -> None:
     """End every slot: the end of the source."""
     while joiner[J_SLOTS] > 0:

@@ -10,7 +10,6 @@ Each line counts once: by its last good sentence, else by its first reject, else
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from kuroshio.sensing.ais.clocks import (
     ISO_PREFIX,
@@ -18,13 +17,12 @@ from kuroshio.sensing.ais.clocks import (
     RECEIVER_SUFFIX,
     TAG_BLOCK,
     TAG_UNVERIFIED,
-    Bytes,
     digits,
     epoch_us,
-    i64,
     pghp_us,
     prefix_us,
 )
+from kuroshio.sensing.ais.kernels import Bytes, i64, inner, kernel
 from kuroshio.sensing.ais.records import (
     BAD_FIELD,
     CHANNEL,
@@ -101,13 +99,13 @@ for _c in b"*!\\$\n\r":
 _CLASS[44] = 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def station_code(start: int, length: int) -> int:
     """Range of a station's name as one integer, start << 8 | length."""
     return (start << 8) | min(length, STATION_ROOM - 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def tag_group(buf: Bytes, start: int, stop: int) -> int:
     """Group number of ``part-parts-number``; a number that is not decimal is hashed."""
     at, dashes = start, 0
@@ -123,7 +121,7 @@ def tag_group(buf: Bytes, start: int, stop: int) -> int:
     return value
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _tag_field(buf: Bytes, start: int, stop: int, state: Table) -> None:
     colon = start
     while colon < stop and buf[colon] != 58:
@@ -144,7 +142,7 @@ def _tag_field(buf: Bytes, start: int, stop: int, state: Table) -> None:
         state[T_STATION], state[T_RANK] = station_code(colon + 1, stop - colon - 1), RANK_SI
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _tag_block(buf: Bytes, at: int, state: Table) -> int:
     """Read the tag block whose backslash is at ``at``; index after it, and whether its sum holds is counted."""
     start, value = at + 1, 0
@@ -170,7 +168,7 @@ def _tag_block(buf: Bytes, at: int, state: Table) -> int:
     return q + 1 if buf[q] == 92 else q
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _suffix(buf: Bytes, start: int, stop: int, row: Table, rank: int) -> None:
     """Receiver's own fields after the checksum: ``,r003669946,1342569600`` and their relatives."""
     field = start
@@ -187,7 +185,7 @@ def _suffix(buf: Bytes, start: int, stop: int, row: Table, rank: int) -> None:
         field = k + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _refuse(rej: Table, state: Table, start: int, stop: int, reason: int, a: int, b: int) -> None:
     row = rej[state[S_REJECTS]]
     row[R_LINE], row[R_EVENT], row[R_START], row[R_LENGTH] = state[S_LINE], state[S_LINE], start, stop - start
@@ -195,7 +193,7 @@ def _refuse(rej: Table, state: Table, start: int, stop: int, reason: int, a: int
     state[S_REJECTS] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _sentence(buf: Bytes, p: int, row: Table, keep_bad: bool, comma: Table) -> tuple[int, int, int, int]:
     """Read the sentence whose ``!`` is at ``p`` into a record.
 
@@ -256,7 +254,7 @@ def _sentence(buf: Bytes, p: int, row: Table, keep_bad: bool, comma: Table) -> t
     return after, -1, 0, 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _pend(state: Table, time: int, clock: int, station: int, rank: int) -> None:
     if time >= 0:
         state[S_TIME], state[S_CLOCK] = time, clock
@@ -264,7 +262,7 @@ def _pend(state: Table, time: int, clock: int, station: int, rank: int) -> None:
         state[S_STATION], state[S_RANK] = station, rank
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _accept(buf: Bytes, after: int, stop: int, prefix: int, clock: int, row: Table, state: Table) -> None:
     """Complete a record with the clocks and the station that go with it, best first."""
     rank = state[T_RANK]
@@ -281,17 +279,17 @@ def _accept(buf: Bytes, after: int, stop: int, prefix: int, clock: int, row: Tab
         row[TIME], row[CLOCK] = prefix, clock
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _forget(state: Table) -> None:
     state[S_TIME], state[S_CLOCK], state[S_STATION], state[S_RANK] = -1, -1, 0, RANK_NONE
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _fresh_tag(state: Table) -> None:
     state[T_TIME], state[T_STATION], state[T_GROUP], state[T_BAD], state[T_RANK] = -1, 0, -1, 0, RANK_NONE
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def read_line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: Table) -> int:
     """Read one line from its first byte; index of its LF."""
     keep_bad = state[S_KEEP_BAD] != 0
@@ -376,7 +374,7 @@ def read_line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: 
     return p
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _count_line(
     buf: Bytes,
     ls: int,

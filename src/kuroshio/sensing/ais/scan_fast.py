@@ -8,9 +8,9 @@ not exactly of a common shape goes there. Both readers agree on every line
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from kuroshio.sensing.ais.clocks import TAG_BLOCK, TAG_UNVERIFIED, Bytes, epoch_us, i64
+from kuroshio.sensing.ais.clocks import TAG_BLOCK, TAG_UNVERIFIED, epoch_us
+from kuroshio.sensing.ais.kernels import Bytes, i64, inner, kernel
 from kuroshio.sensing.ais.records import (
     CHANNEL,
     CHARS,
@@ -54,7 +54,7 @@ _SHAPE_MASK = np.uint64(int.from_bytes(b"\xff\xff\0\xff\0\xff\0\xff", "little"))
 _MAX_TAG = 256
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _tag(buf: Bytes, p: int, rec: Table, row: int) -> int:
     """Read one plain tag block at ``p`` into a record; index after it, negative where its sum is wrong.
 
@@ -95,7 +95,7 @@ def _tag(buf: Bytes, p: int, rec: Table, row: int) -> int:
     return end + 1 if good else -end - 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@inner
 def _common(buf: Bytes, start: int, rec: Table, row: int, line: int, state: Table) -> int:
     """Read a line of a common shape into a record; index of the next line, or -1."""
     p, bad = start, False
@@ -150,7 +150,7 @@ def _common(buf: Bytes, start: int, rec: Table, row: int, line: int, state: Tabl
     return after + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def scan(buf: Bytes, pos: int, stop: int, rec: Table, rej: Table, state: Table) -> int:
     """Read lines from ``pos`` while there is room for their rows; index of the first line not read.
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
 
-from kuroshio.sensing.ais.clocks import Bytes, i64, u64
+from kuroshio.sensing.ais.kernels import Bytes, i64, intrinsic, kernel, u64
 
 _ONES = np.uint64(0x0101010101010101)
 _HIGH = np.uint64(0x8080808080808080)
@@ -55,7 +54,7 @@ def zeros64(typing_context: Any, word: Any) -> Any:
     return signature, generate
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def payload_end(buf: Bytes, at: int) -> int:
     """Index of the first byte from ``at`` that is below ``0`` or a backslash (or is not ASCII)."""
     slash = u64(0x5C) * _ONES
@@ -68,7 +67,7 @@ def payload_end(buf: Bytes, at: int) -> int:
         at += 8
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def tag_end(buf: Bytes, at: int) -> int:
     """Index of the first byte from ``at`` that is a control character or a backslash (or is not ASCII)."""
     slash = u64(0x5C) * _ONES
@@ -81,7 +80,7 @@ def tag_end(buf: Bytes, at: int) -> int:
         at += 8
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def xor_bytes(buf: Bytes, start: int, stop: int) -> int:
     """Exclusive or of all bytes of a range."""
     value = u64(0)
@@ -97,7 +96,7 @@ def xor_bytes(buf: Bytes, start: int, stop: int) -> int:
     return i64(value & u64(255))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def all_six(buf: Bytes, start: int, stop: int) -> bool:
     """Whether every byte of a range is a payload character: 0-W or `-w."""
     at = start
@@ -117,7 +116,7 @@ def all_six(buf: Bytes, start: int, stop: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def six_word(buf: Bytes, at: int, chars: int) -> Any:
     """48 bits of up to eight payload characters, the first highest; missing characters are zero."""
     word = load64(buf, at)
@@ -134,7 +133,7 @@ def six_word(buf: Bytes, at: int, chars: int) -> Any:
     return ((word >> u64(8)) & u64(0x0000FFFFFF000000)) | (word & u64(0x0000000000FFFFFF))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ten_digits(buf: Bytes, at: int) -> int:
     """Number of ten decimal digits at an index, -1 where one is not a digit."""
     word = load64(buf, at)
