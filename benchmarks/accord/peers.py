@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from benchmarks.accord import world
 
+from benchmarks.accord import world
 from kuroshio.accord import Book, factor
 
 SUBJECTS = ("vessel", "dark_vessel", "alert", "pattern", "iuu")

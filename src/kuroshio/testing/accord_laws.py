@@ -210,7 +210,8 @@ def history(case: Case, steps: int = 8) -> Outcome:
     for party in world.PARTIES:
         for _ in range(2):
             item = {**world.random_item(case.rng, list(content.accords)), "originator": party, "held_under": []}
-            held[party].append(({**item, "exercise": False}, frozenset()))
+            free = {"exercise": False, "releasable_to": None, "caveats": []}
+            held[party].append(({**item, **free}, frozenset()))
     cases = broken = 0
     example = ""
     for _ in range(steps):
@@ -234,7 +235,24 @@ def history(case: Case, steps: int = 8) -> Outcome:
             broken += 1
             example = example or f"history: {from_}->{to} {item} lost {sorted(came_under - set(decision.held_under))}"
         held[to].append(({**item, "held_under": list(decision.held_under)}, came_under))
+        if len(held[to]) > 64:
+            held[to].pop(int(case.rng.integers(len(held[to]))))
     return Outcome(cases, broken, example)
+
+
+def lively_case(rng: np.random.Generator) -> Case:
+    """A book in which much flows: every accord in force with one wide permit, its ties kept, no caveats.
+
+    For histories: in a random book most hops are denied, and what does not move loses no tie.
+    """
+    plain = world.random_plain(rng)
+    for one in plain["accords"]:
+        ties = [{**c, "survives": True} for c in one["clauses"] if c.get("sticky") and c["effect"] != "deny"]
+        one["clauses"] = [{"id": "p", "effect": "permit"}, *ties]
+        one["status"] = [{"state": "in_force", "from": "2020-01-01", "recorded": "2020-01-01"}]
+        one.pop("equivalence", None)
+    book = world.book_of({**plain, "caveats": [], "consents": [], "activities": []})
+    return Case(rng, plain, book, [], world.table_of([]), world.PARTIES[0])
 
 
 LAWS: dict[str, Callable[[Case], Outcome]] = {
