@@ -58,7 +58,8 @@ def run_parity(scene: scenes.Scene, at: list[float]) -> dict:
     waiting = sorted(at)
     for frame in scene.frames:
         while waiting and frame.t_s >= waiting[0]:
-            snapshots[waiting[0]] = tracker.positions(waiting.pop(0))
+            moment = waiting.pop(0)
+            snapshots[moment] = tracker.positions(moment)
         begun = time.process_time()
         tracker.frame(frame.t_s, frame.xy, frame.cov)
         used += time.process_time() - begun

@@ -3,13 +3,40 @@
 What enters: functions. What leaves: compiled functions, cached on disk, without the interpreter lock and without
 fast math (results must reproduce); a division by zero is infinite, never an exception. `kernel` can be called from
 Python; `inner` only from other kernels, which saves its Python wrapper.
+
+The compiler's cache knows when a function's own file changed, not when a file it calls into did; so when any source
+a kernel is made of differs from the last time, the cache beside them is emptied here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from numba import njit
+
+_STAMP = "kernels.sha256"
+
+
+def _drop_stale_cache() -> None:
+    room = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in (*sorted(room.glob("*.py")), room.parent / "geo" / "earth.py"):
+        digest.update(source.read_bytes())
+    stamp = room / "__pycache__" / _STAMP
+    now = digest.hexdigest()
+    with contextlib.suppress(OSError):  # a read-only installation keeps no cache here, or was compiled as it is
+        if stamp.is_file() and stamp.read_text() == now:
+            return
+        for old in stamp.parent.glob("*.nb[ci]"):
+            old.unlink(missing_ok=True)
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(now)
+
+
+_drop_stale_cache()
 
 kernel = njit(cache=True, nogil=True, error_model="numpy")
 _INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # target options without types

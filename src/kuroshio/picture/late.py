@@ -12,7 +12,7 @@ import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.filter import imm_update, start_state
-from kuroshio.picture.motion import local_offset
+from kuroshio.picture.motion import POLAR_LAT_DEG, into_axes, local_offset
 
 LATE_OK, LATE_DUPLICATE, LATE_TOO_OLD = 1, 2, 3
 
@@ -70,7 +70,12 @@ def apply_report(kin, ring, i, t_us, obs_id, z, birth_rv, motion, w):  # type: i
         start_state(kin, i, t_us, z[0], z[1], z[2], z[3], z[4], z[5], z[6], z[7] if has_v else birth_rv)
         return 0.0
     e, n = local_offset(kin.lat[i], kin.lon[i], z[0], z[1])
-    return imm_update(kin, i, t_us, e, n, z[2], z[3], z[4], has_v, z[5], z[6], z[7], motion, w)
+    ve, vn, r0, r1, r2 = z[5], z[6], z[2], z[3], z[4]
+    if abs(kin.lat[i]) > POLAR_LAT_DEG:
+        ve, vn = into_axes(kin.lat[i], kin.lon[i], z[1], ve, vn)
+        r0 = r2 = max(r0, r2)  # a circle about the ellipse: near the pole its axes are not ours
+        r1 = 0.0
+    return imm_update(kin, i, t_us, e, n, r0, r1, r2, has_v, ve, vn, z[7], motion, w)
 
 
 @kernel

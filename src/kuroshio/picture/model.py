@@ -165,7 +165,7 @@ class TrackerConfig:
     """
 
     q_cruise_m2s3: float = 1e-3
-    q_manoeuvre_m2s3: float = 1.0
+    q_manoeuvre_m2s3: float = 0.3
     sojourn_cruise_s: float = 400.0
     sojourn_manoeuvre_s: float = 60.0
     birth_speed_sigma_mps: float = 8.0

@@ -121,3 +121,13 @@ def turn_axes(x, p, angle):  # type: ignore[no-untyped-def]
     p[3] = c * c * b + c * s * (h - a) - s * s * g
     p[5] = c * c * g + c * s * (h - a) - s * s * b
     p[6] = c * c * h - c * s * (b + g) + s * s * a
+
+
+@inner
+def into_axes(lat0, lon0, lon, a, b):  # type: ignore[no-untyped-def]
+    """(east, north) in the axes at a reference of a vector measured in the axes at another longitude, near a pole."""
+    turn = math.radians((lon - lon0 + 180.0) % 360.0 - 180.0)
+    if lat0 < 0:
+        turn = -turn
+    c, s = math.cos(turn), math.sin(turn)
+    return c * a - s * b, s * a + c * b

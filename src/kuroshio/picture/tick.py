@@ -167,7 +167,7 @@ class Housekeeping:
             return sure
         inside = tr.coverage.inside_ais(kin.lat[sure], kin.lon[sure], t_us, tr.config.ais_alive_s)
         doubt = np.sqrt((kin.pc[sure, 7] + kin.pc[sure, 9]) / 2.0)
-        speed = np.hypot(kin.ve[sure], kin.vn[sure]) - 2.0 * doubt
+        speed = np.hypot(kin.ve[sure], kin.vn[sure]) - 2.5 * doubt
         doubtful = self.registration.doubtful(t_us)
         trusted = ~np.isin(life.last_source[sure], doubtful)
         flags = flags_now(life, sure, t_us, speed, inside, trusted, not doubtful, tr.config)
