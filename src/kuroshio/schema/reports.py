@@ -37,7 +37,8 @@ ENVELOPE = (
     Column(
         "time_source",
         LABEL,
-        "Which clock gave observed_at: tag_block, receiver_suffix, pghp, iso_prefix, line_epoch, file, arrival.",
+        "Which clock gave observed_at: tag_block, tag_block_unverified (its checksum is wrong), receiver_suffix, "
+        "pghp, iso_prefix, line_epoch, file, arrival.",
     ),
     Column("received_at", UTC_US, "Time the bytes arrived here; null for files.", "us"),
     Column("source", LABEL, "Name of the configured source or file."),

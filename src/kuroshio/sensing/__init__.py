@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from kuroshio.sensing import ais
 from kuroshio.sensing.base import Decoded, Ledger, SourceDecoder
+from kuroshio.sensing.dedupe import Deduplicated, deduplicate
 from kuroshio.sensing.observe import observe
 
-__all__ = ["Decoded", "Ledger", "SourceDecoder", "ais", "observe", "warm_up"]
+__all__ = ["Decoded", "Deduplicated", "Ledger", "SourceDecoder", "ais", "deduplicate", "observe", "warm_up"]
 
 
 def warm_up() -> None:

@@ -1,6 +1,6 @@
 """Encoder: messages to sentences, as a transponder and a shore receiver would send them.
 
-What enters: mappings with the field names of the layouts (docs/reference/ais-fields.md), raw or SI. What leaves:
+What enters: mappings with the field names of the layouts (docs/reference/ais-messages.md), raw or SI. What leaves:
 NMEA 0183 sentences with checksum, several parts where needed, and tag blocks where asked. It does not schedule
 transmissions; `kuroshio.testing` does. `encode_positions` is the array form for many ships at once.
 """
