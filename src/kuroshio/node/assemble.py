@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kuroshio import accord, behaviour, clock, picture
+from kuroshio import accord, behaviour, clock, picture, sensing
 from kuroshio.errors import ConfigError
 from kuroshio.geo.zones import Zones, load_zones
 from kuroshio.node.config import NodeConfig, SourceSection
@@ -95,6 +95,12 @@ def build(config: NodeConfig) -> Parts:
     )
     decider = Decider(config.node.party, book_of(config), holdings)
     return Parts(config, time, sources, core, decider, operations, archive, journal, own, document)
+
+
+def warm_up() -> None:
+    """Load the compiled kernels of every stage, or compile them at the first start after an installation."""
+    for room in (sensing, picture, behaviour):
+        room.warm_up()
 
 
 def node_clock(config: NodeConfig) -> NodeClock:

@@ -62,6 +62,7 @@ class Node:
             When a part cannot be opened; nothing is left running.
         """
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._worker, assemble.warm_up)  # ready means ready: the first bytes do not wait
         self.parts = assemble.build(self.config)
         self.keys = open_keys(self.config)
         data = self.config.node.data
