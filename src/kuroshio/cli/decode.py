@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import queue
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -172,6 +174,41 @@ def blocks(path: str, form: str, options: Mapping[str, Any]) -> Iterator[Decoded
     yield decoder.flush()
 
 
+def ahead(items: Iterator[Decoded], depth: int = 4) -> Iterator[Decoded]:
+    """The same items, made by a thread that runs a few ahead: decoding and writing share the cores."""
+    ready: queue.Queue[Decoded | BaseException | None] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def put(item: Decoded | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def run() -> None:
+        try:
+            for item in items:
+                if not put(item):
+                    return
+            put(None)
+        except BaseException as err:
+            put(err)
+
+    thread = threading.Thread(target=run, name="decode", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+
+
 def sniffed(path: str) -> str:
     """Format of a file by its first bytes; AIVDM where nothing else is recognised (its rejects then say why)."""
     if path == "-":
@@ -209,7 +246,7 @@ def decode(
             bar.update(task, description=path if len(path) < 40 else "..." + path[-37:])
             chosen = input_format or sniffed(path)
             ledger = Ledger()
-            for decoded in blocks(path, chosen, {"keep_bad_checksum": keep_bad_checksum}):
+            for decoded in ahead(blocks(path, chosen, {"keep_bad_checksum": keep_bad_checksum})):
                 ledger.add(decoded.ledger)
                 sink.write(decoded)
             total.add(ledger)
