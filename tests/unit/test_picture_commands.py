@@ -1,0 +1,87 @@
+"""`kuroshio track`, `score` and `why-track` over files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from kuroshio.cli import score as score_command
+from kuroshio.cli import track as track_command
+from kuroshio.cli import why_track as why_command
+from kuroshio.errors import InputError, NotFound
+from kuroshio.picture import track_archive
+from kuroshio.schema import TRACKS
+from kuroshio.testing.sea import observations as make_sea
+
+RUN = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("track")
+    scene = make_sea(9, 12, 240.0)
+    pq.write_table(scene.observations, out / "observations.parquet")
+    pq.write_table(scene.truth, out / "truth.parquet")
+    sensors = [
+        {"source": r.name, "kind": "radar", "lat_deg": r.lat_deg, "lon_deg": r.lon_deg, "max_range_m": r.range_m,
+         "scan_s": r.scan_s}
+        for r in scene.radars
+    ]  # fmt: skip
+    (out / "sensors.json").write_text(json.dumps(sensors))
+    return out
+
+
+@pytest.fixture(scope="module")
+def tracked(folder: Path) -> dict:  # type: ignore[type-arg]
+    arguments = [str(folder / "observations.parquet"), "-o", str(folder / "out"), "--json"]
+    done = RUN.invoke(track_command.app, [*arguments, "--sensors", str(folder / "sensors.json")])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def test_track_writes_what_the_library_gives(folder: Path, tracked: dict) -> None:  # type: ignore[type-arg]
+    table = pq.read_table(folder / "out" / "tracks.parquet")
+    assert table.schema.names == list(TRACKS.names)
+    links = pq.read_table(folder / "out" / "links.parquet")
+    assert links.num_rows == tracked["observations"]
+    assert tracked["rows"]["tracks"] == table.num_rows
+    loaded = track_command._load_sensors(folder / "sensors.json")
+    again = track_archive(pq.read_table(folder / "observations.parquet"), sensors=loaded)
+    assert again.tracks.to_pylist() == table.to_pylist()
+
+
+def test_score_of_the_command_is_a_json_object(folder: Path, tracked: dict) -> None:  # type: ignore[type-arg]
+    del tracked
+    files = [str(folder / "out" / "tracks.parquet"), str(folder / "truth.parquet")]
+    done = RUN.invoke(score_command.app, [*files, "--json"])
+    assert done.exit_code == 0, done.output
+    figures = json.loads(done.stdout)
+    assert figures["completeness"] > 0.9
+    assert figures["gospa_mean_m"] > 0
+
+
+def test_why_track_tells_birth_and_confirmation(folder: Path, tracked: dict) -> None:  # type: ignore[type-arg]
+    del tracked
+    tracks = pq.read_table(folder / "out" / "tracks.parquet")
+    number = int(np.asarray(tracks["track_id"])[-1])
+    done = RUN.invoke(why_command.app, [str(number), "-i", str(folder / "out"), "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert "confirmed" in [e["event"] for e in told["events"]]
+    assert sum(v["count"] for v in told["observations"].values()) >= 3
+    missing = RUN.invoke(why_command.app, ["999999", "-i", str(folder / "out")])
+    assert isinstance(missing.exception, NotFound)
+
+
+def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_text("not parquet")
+    for name in ("a", "b", "c"):
+        done = RUN.invoke(track_command.app, [str(tmp_path / f"{name}.parquet"), "-o", str(tmp_path / "out")])
+        assert isinstance(done.exception, InputError)
