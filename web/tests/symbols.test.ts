@@ -21,7 +21,8 @@ describe("kindOf", () => {
     ["doubtful", SENSOR.ais, FLAG.drag, 0, true],
     ["doubtful", SENSOR.ais, FLAG.uncorroborated, 0, true],
     ["dark", SENSOR.radar, FLAG.dark | FLAG.conflict, 0, true],
-    ["blurred", SENSOR.radar, FLAG.dark, 11_119, true], // a cell is never drawn as a position
+    ["darkcell", SENSOR.radar, FLAG.dark, 11_119, true], // a cell is never drawn as a position
+    ["blurred", SENSOR.ais, FLAG.conflict, 11_119, true],
   ] as const)("%s", (kind, sensors, flags, grid, turns) => {
     expect(kindOf(sensors, flags, grid, turns)).toBe(kind);
   });

@@ -5,7 +5,7 @@ import { PathStyleExtension } from "@deck.gl/extensions";
 import { MapLibreOverlay } from "@deck.gl/maplibre";
 import type { Layer } from "@deck.gl/core";
 import type { IControl } from "maplibre-gl";
-import type { Alert } from "../api/wire";
+import { FLAG, type Alert } from "../api/wire";
 import { rgba, type Palette } from "../palettes";
 import type { Picture } from "../state/picture";
 import { ellipse, hull, metresPerPixel, nearLon } from "../units/earth";
@@ -158,29 +158,30 @@ export class Scene {
   }
 
   private cells({ picture, palette }: Drawing): Layer {
-    const data: [number, number][][] = [];
+    const data: { ring: [number, number][]; dark: boolean }[] = [];
     for (let i = 0; i < this.visible.count; i++) {
       const slot = this.visible.slots[i];
       if (!(picture.grid[slot] > 0)) continue;
       const half = picture.grid[slot] / METRES_PER_DEG / 2;
       const [lon, lat] = [this.visible.lon[i], picture.lat[slot]];
-      data.push([
+      const ring: [number, number][] = [
         [lon - half, lat - half],
         [lon + half, lat - half],
         [lon + half, lat + half],
         [lon - half, lat + half],
         [lon - half, lat - half],
-      ]);
+      ];
+      data.push({ ring, dark: (picture.flags[slot] & FLAG.dark) !== 0 });
     }
+    const colour = (cell: { dark: boolean }, alpha: number) => rgba(cell.dark ? palette.dark : palette.partner, alpha);
     return new PolygonLayer({
       id: "cells",
       data,
-      getPolygon: (ring: [number, number][]) => ring,
-      getFillColor: rgba(palette.partner, 34),
-      getLineColor: rgba(palette.partner, 200),
+      getPolygon: (cell: { ring: [number, number][] }) => cell.ring,
+      getFillColor: (cell: { dark: boolean }) => colour(cell, 34),
+      getLineColor: (cell: { dark: boolean }) => colour(cell, 200),
       getLineWidth: 1.2,
       lineWidthUnits: "pixels",
-      updateTriggers: { getFillColor: palette.partner, getLineColor: palette.partner },
     });
   }
 

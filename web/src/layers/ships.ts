@@ -72,8 +72,8 @@ export class Ships {
     const far = zoom < DOTS_BELOW_ZOOM;
     const full = zoom >= 9 ? 30 : 24;
     const seconds = far ? 0 : vectorMin * 60;
-    const dot = KINDS.indexOf("dot");
-    const special = [KINDS.indexOf("dark"), KINDS.indexOf("doubtful")];
+    const dot = INDEX.dot;
+    const special = [INDEX.dark, INDEX.darkcell, INDEX.doubtful];
     this.vectors = 0;
     for (let i = 0; i < visible.count; i++) {
       const slot = visible.slots[i];

@@ -18,6 +18,7 @@ export const KINDS = [
   "human", // cross: somebody reported it
   "partner", // pentagon: only a partner holds it
   "blurred", // dashed square: a partner's item in a cell, not a position
+  "darkcell", // the same, and what is in the cell is silent on AIS
   "doubtful", // dashed triangle with a question mark
   "dot", // far out
 ] as const;
@@ -34,7 +35,7 @@ export const LOST_US = 30 * 60e6;
 
 /** The kind of symbol for what holds a target. */
 export function kindOf(sensors: number, flags: number, gridM: number, hasDirection: boolean): Kind {
-  if (gridM > 0) return "blurred";
+  if (gridM > 0) return flags & FLAG.dark ? "darkcell" : "blurred";
   if (flags & FLAG.dark) return "dark";
   if (flags & (FLAG.uncorroborated | FLAG.conflict | FLAG.drag)) return "doubtful";
   const own = sensors & ~SENSOR.partner;
@@ -66,6 +67,7 @@ export const TURNS: Record<Kind, boolean> = {
   human: false,
   partner: false,
   blurred: false,
+  darkcell: false,
   doubtful: true,
   dot: false,
 };
@@ -81,6 +83,7 @@ export const COLOUR: Record<Kind, keyof Palette> = {
   human: "image",
   partner: "partner",
   blurred: "partner",
+  darkcell: "dark",
   doubtful: "doubtful",
   dot: "ship",
 };
@@ -243,6 +246,14 @@ const SHAPES: Record<Kind, (ink: Ink) => void> = {
     ink.stroke();
     ink.setLineDash([]);
     path(ink, [12, 16], [20, 16]);
+  },
+  darkcell: (ink) => {
+    ink.setLineDash([3, 2.4]);
+    outline(ink, [7, 7], [25, 7], [25, 25], [7, 25]);
+    ink.stroke();
+    ink.setLineDash([]);
+    circle(ink, 5.2);
+    ink.fill();
   },
   doubtful: (ink) => {
     ink.setLineDash([3, 2]);

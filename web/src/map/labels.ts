@@ -52,9 +52,12 @@ export function drawLabels(canvas: HTMLCanvasElement, map: MapLibreMap, input: L
   const x0 = worldX(centre.lng, zoom) - middle.x;
   const y0 = worldY(centre.lat, zoom) - middle.y;
   drawGridLabels(ink, input, zoom, x0, y0, width, height);
-  for (const { lon, lat, text } of input.notes) {
-    write(ink, text, worldX(nearLon(lon, centre.lng), zoom) - x0 + 9, worldY(lat, zoom) - y0 - 9, input.noteColour);
-  }
+  const notes = input.notes.map(({ lon, lat, text }, i) => {
+    const x = worldX(nearLon(lon, centre.lng), zoom) - x0 + 9;
+    return { x, y: worldY(lat, zoom) - y0 - 19, width: text.length * 7, height: 13, rank: i, text };
+  });
+  const fits = declutter(notes, MOST_NAMES);
+  notes.forEach((note, i) => fits[i] && write(ink, note.text, note.x, note.y + 10, input.noteColour));
   if (input.names && zoom >= NAMES_FROM_ZOOM) drawNames(ink, input, zoom, x0, y0, width, height);
 }
 

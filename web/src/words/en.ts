@@ -126,6 +126,7 @@ export const en = {
   "kind.human": "Human report",
   "kind.partner": "A partner's word only",
   "kind.blurred": "Somewhere in a cell: blurred by an agreement",
+  "kind.darkcell": "Dark, somewhere in a cell",
   "kind.doubtful": "Doubtful position or identity",
   "kind.dot": "Far out: one dot a target",
   "legend.stale": "Dashed: no report for {min} min",

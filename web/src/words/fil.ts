@@ -126,6 +126,7 @@ export const fil: Dictionary = {
   "kind.human": "Ulat ng tao",
   "kind.partner": "Salita ng katuwang lamang",
   "kind.blurred": "Nasa loob ng kahon: pinalabo ayon sa kasunduan",
+  "kind.darkcell": "Tahimik, nasa loob ng kahon",
   "kind.doubtful": "Alanganing posisyon o pagkakakilanlan",
   "kind.dot": "Malayo: isang tuldok bawat target",
   "legend.stale": "Putol-putol: walang ulat sa loob ng {min} min",

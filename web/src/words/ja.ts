@@ -126,6 +126,7 @@ export const ja: Dictionary = {
   "kind.human": "人の通報",
   "kind.partner": "相手国の情報のみ",
   "kind.blurred": "升目の中のどこか：協定により粗化",
+  "kind.darkcell": "無応答、升目の中のどこか",
   "kind.doubtful": "位置または識別に疑義",
   "kind.dot": "遠景：一点が一目標",
   "legend.stale": "破線：{min} 分間通報なし",
