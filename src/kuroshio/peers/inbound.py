@@ -111,6 +111,7 @@ class Inbound:
             "version": self.version,
             "epoch": epoch,
             "positions": [taken[lane] for lane in Lane],
+            "last": [list(self._outbox.positions().last.get(lane, (-1, ""))) for lane in Lane],
             "time_us": now_us,
             **self._echo(frame),
         }

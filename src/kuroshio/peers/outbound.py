@@ -174,8 +174,8 @@ class Outbound:
             raise PeerError("welcome of another epoch", code="peer.epoch")
         theirs = frame.lanes("positions")
         self._clock(frame, now_us)
-        if any(theirs[lane] > positions.next_seq[lane] for lane in Lane):
-            # the partner holds more than we know of: we were restored from an older copy, so numbers must not be reused
+        if any(theirs[lane] > positions.next_seq[lane] for lane in Lane) or self._reused(frame):
+            # the partner holds what we know nothing of: we were restored from an older copy and used numbers again
             self.counters["epochs"] += 1
             self._outbox.new_epoch(max(now_us, positions.epoch + 1))
             self.cursor = dict.fromkeys(Lane, 0)
@@ -192,6 +192,21 @@ class Outbound:
                 out += self._acked(lane, theirs[lane], now_us, resumed=True)
             self.cursor[lane] = max(theirs[lane], positions.acked[lane])
         return out + self.pump(now_us)
+
+    def _reused(self, frame: Frame) -> bool:
+        """True when the last item the partner took under one of our numbers is not the one we have under it now."""
+        last = frame.header.get("last")
+        if not isinstance(last, list) or len(last) != len(Lane):
+            return False
+        acked = self._outbox.positions().acked
+        for lane, pair in zip(Lane, last, strict=True):
+            if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], int):
+                raise PeerError(f"welcome: field last is {pair!r}", code="peer.field")
+            if pair[0] >= acked[lane]:
+                item = self._outbox.get(lane, pair[0])
+                if item is None or item.item_id != pair[1]:
+                    return True
+        return False
 
     def _clock(self, frame: Frame, now_us: int) -> None:
         theirs = frame.whole("time_us")

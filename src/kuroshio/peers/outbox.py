@@ -7,7 +7,6 @@ and can forget what was not committed.
 
 from __future__ import annotations
 
-import copy
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -55,6 +54,13 @@ class Positions:
     acked: dict[Lane, int]  # numbers below are durable at the partner
     their_epoch: int
     taken: dict[Lane, int]  # numbers below are durable here
+    last: dict[Lane, tuple[int, str]]  # number and content id of the last item taken
+
+    def copy(self) -> Positions:
+        """The same positions, apart."""
+        return Positions(
+            self.epoch, dict(self.next_seq), dict(self.acked), self.their_epoch, dict(self.taken), dict(self.last)
+        )
 
 
 class Outbox(Protocol):
@@ -110,18 +116,12 @@ class Outbox(Protocol):
 
 
 def fresh(epoch: int) -> Positions:
-    """Positions of a partner never spoken to."""
-    return Positions(epoch, dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), 0, dict.fromkeys(Lane, 0))
+    """Positions of a partner never met."""
+    return Positions(epoch, dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), 0, dict.fromkeys(Lane, 0), {})
 
 
 class Memory:
-    """Outbox in memory.
-
-    Parameters
-    ----------
-    epoch
-        First epoch.
-    """
+    """Outbox in memory, beginning with an epoch."""
 
     def __init__(self, epoch: int) -> None:
         self._positions = fresh(epoch)
@@ -159,6 +159,7 @@ class Memory:
         self._positions.taken[lane] = below
         if item_id is not None:
             self._seen.add(item_id)
+            self._positions.last[lane] = (below - 1, item_id)
 
     def has(self, item_id: str) -> bool:
         """True when that content was taken."""
@@ -169,7 +170,9 @@ class Memory:
         left = [self._items[key] for key in sorted(self._items)]
         self._items.clear()
         kept = self._positions
-        self._positions = Positions(epoch, dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), kept.their_epoch, kept.taken)
+        self._positions = Positions(
+            epoch, dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), kept.their_epoch, kept.taken, kept.last
+        )
         for item in left:
             seq = self._positions.next_seq[item.lane]
             self.put(Item(item.lane, seq, item.kind, item.release_id, item.item_id, item.queued_us, item.body))
@@ -178,6 +181,7 @@ class Memory:
         """The partner began again."""
         self._positions.their_epoch = epoch
         self._positions.taken = dict.fromkeys(Lane, 0)
+        self._positions.last = {}
 
     def waiting(self) -> tuple[int, int]:
         """(items, bytes) waiting."""
@@ -190,7 +194,7 @@ class Memory:
     def commit(self) -> None:
         """Everything so far survives `crash`."""
         self.commits += 1
-        self._safe = (copy.deepcopy(self._positions), dict(self._items), set(self._seen))
+        self._safe = (self._positions.copy(), dict(self._items), set(self._seen))
 
     @property
     def clean(self) -> bool:
@@ -208,7 +212,7 @@ class Memory:
         assert self._safe is not None
         again = Memory(0)
         again._positions, again._items, again._seen = (
-            copy.deepcopy(self._safe[0]),
+            self._safe[0].copy(),
             dict(self._safe[1]),
             set(self._safe[2]),
         )
@@ -225,6 +229,9 @@ CREATE TABLE IF NOT EXISTS item (
   PRIMARY KEY (partner, lane, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS position (
   partner TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (partner, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS last (
+  partner TEXT NOT NULL, lane INTEGER NOT NULL, seq INTEGER NOT NULL, item_id TEXT NOT NULL,
+  PRIMARY KEY (partner, lane)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (partner TEXT NOT NULL, item_id BLOB NOT NULL, PRIMARY KEY (partner, item_id))
   WITHOUT ROWID;
 """
@@ -263,6 +270,10 @@ class Sqlite:
             {lane: values.get(f"acked{lane:d}", 0) for lane in Lane},
             values.get("their_epoch", 0),
             {lane: values.get(f"taken{lane:d}", 0) for lane in Lane},
+            {
+                Lane(n): (seq, i)
+                for n, seq, i in self._run("SELECT lane,seq,item_id FROM last WHERE partner=?", partner)
+            },
         )
         counted = self._run("SELECT count(*), coalesce(sum(size),0) FROM item WHERE partner=?", partner)[0]
         self._items, self._bytes = int(counted[0]), int(counted[1])
@@ -326,6 +337,8 @@ class Sqlite:
         self._set(f"taken{lane:d}", below)
         if item_id is not None:
             self._run("INSERT OR IGNORE INTO seen VALUES (?,?)", self._partner, bytes.fromhex(item_id))
+            self._positions.last[lane] = (below - 1, item_id)
+            self._run("INSERT OR REPLACE INTO last VALUES (?,?,?,?)", self._partner, int(lane), below - 1, item_id)
 
     def has(self, item_id: str) -> bool:
         """True when that content was taken."""
@@ -353,6 +366,8 @@ class Sqlite:
         """The partner began again."""
         self._positions.their_epoch = epoch
         self._set("their_epoch", epoch)
+        self._positions.last = {}
+        self._run("DELETE FROM last WHERE partner=?", self._partner)
         for lane in Lane:
             self._positions.taken[lane] = 0
             self._set(f"taken{lane:d}", 0)

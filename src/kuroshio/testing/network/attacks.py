@@ -58,7 +58,7 @@ class Voyage:
         return self.lat0_deg + self.vlat_dps * seconds, self.lon0_deg + self.vlon_dps * seconds
 
 
-def voyage(ships: int, *, hours: float, speed_mps: float, seed: int, step_s: int = 60) -> Voyage:
+def voyage(ships: int, *, hours: float, speed_mps: float, seed: int, step_s: int = 200) -> Voyage:
     """Ships in open water on straight courses of any direction."""
     rng = clock.generator(seed)
     course = rng.uniform(0.0, 2.0 * np.pi, ships)
@@ -165,7 +165,7 @@ def cell_crossing(given: Given, ships: Voyage, grid_deg: float) -> float:
     return _score(guesses[0], guesses[1], lat, lon, grid_deg)
 
 
-def polytope(given: Given, ships: Voyage, grid_deg: float, *, most: int = 40) -> float:
+def polytope(given: Given, ships: Voyage, grid_deg: float, *, most: int = 20) -> float:
     """Strongest for plain rounding: the centre of all straight lines that pass through every cell at its time."""
     middle = float(np.nanmean(given.at_s))
     guesses = [np.full(given.at_s.shape[1], np.nan) for _ in range(2)]

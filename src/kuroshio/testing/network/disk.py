@@ -25,10 +25,13 @@ class MemoryFiles:
         self.cut_after: int | None = None
         self.honest_sync = True
 
-    def _step(self) -> None:
-        """Each write is a place where power can go."""
+    def _room(self) -> None:
         if self.full:
             raise StoreError("no space left on device", code="record.write")
+
+    def _step(self) -> None:
+        """Each append and sync is a place where power can go."""
+        self._room()
         if self.cut_after is not None:
             self.cut_after -= 1
             if self.cut_after <= 0:
@@ -54,7 +57,7 @@ class MemoryFiles:
 
     def put(self, name: str, data: bytes) -> None:
         """Whole file, at once."""
-        self._step()
+        self._room()
         self._written[name] = bytearray(data)
         self._safe[name] = len(data)
 

@@ -45,7 +45,7 @@ class World:
     """
 
     def __init__(
-        self, seed: int, *, chaos_s: int = 60, calm_s: int = 100, mutate: Callable[[SimNode], None] | None = None
+        self, seed: int, *, chaos_s: int = 60, calm_s: int = 90, mutate: Callable[[SimNode], None] | None = None
     ) -> None:
         self.seed, self.chaos_s, self.calm_s = seed, chaos_s, calm_s
         self.rng = clock.generator(seed)
@@ -64,9 +64,9 @@ class World:
         self.liars: set[tuple[str, str]] = set()
         self.links: dict[tuple[str, str], dict[str, Any]] = {}
         self.tamper: dict[str, Callable[[str, bytes], list[bytes]]] = {}
-        many = int(self.rng.choice([3, 3, 3, 3, 3, 3, 3, 4, 4, 5]))
-        if self.rng.random() < 0.01:
-            many = int(self.rng.integers(6, 10))
+        many = int(self.rng.choice([3, 3, 3, 3, 3, 3, 3, 3, 3, 4]))
+        if self.rng.random() < 0.02:
+            many = int(self.rng.integers(5, 10))
         self.parties = PARTIES[:many]
         self._rules = {(a, b): self._agreement() for a in self.parties for b in self.parties if a != b}
         self.mutation_hook = mutate
@@ -109,7 +109,7 @@ class World:
         if kind == 8:
             terms["delay_s"] = 20
         if kind == 9:
-            terms["retention_s"] = 45
+            terms["retention_s"] = 80
         return Decision(Effect.OBLIGE, cites, Obligations(**terms), basis=name, rules_digest="00" * 32)
 
     def decision(self, sender: str, to: str) -> Decision:
@@ -350,7 +350,7 @@ class World:
         if node.alive:
             self._catch_up(party)
             self.checker.checkpoint(party)
-        self.after(float(self.rng.uniform(4.0, 9.0)), lambda: self._live(party))
+        self.after(float(self.rng.uniform(5.0, 10.0)), lambda: self._live(party))
 
     def newest_held(self, party: str, partner: str) -> int | None:
         """Newest time of a partner's tracks held, plus its bucket."""
