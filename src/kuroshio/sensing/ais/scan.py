@@ -57,8 +57,6 @@ from kuroshio.sensing.ais.records import (
     R_START,
     RANK_NONE,
     RANK_PGHP,
-    RANK_S,
-    RANK_SI,
     RANK_SUFFIX,
     S_CLOCK,
     S_COMMENTS,
@@ -69,12 +67,10 @@ from kuroshio.sensing.ais.records import (
     S_RECORDS,
     S_REJECTS,
     S_STATION,
-    S_TAG_BAD,
     S_TIME,
     SEQUENCE,
     START,
     STATION,
-    STATION_ROOM,
     T_BAD,
     T_GROUP,
     T_RANK,
@@ -86,86 +82,13 @@ from kuroshio.sensing.ais.records import (
     TOTAL,
     Table,
 )
+from kuroshio.sensing.ais.tags import HEX, station_code, tag_block
 
-_HEX = np.full(256, 255, np.uint8)
-for _k, _c in enumerate(b"0123456789ABCDEF"):
-    _HEX[_c] = _k
-for _k, _c in enumerate(b"abcdef"):
-    _HEX[_c] = 10 + _k
 # 1 ends a sentence's body: * ! \ $ LF CR;  2 is the comma
 _CLASS = np.zeros(256, np.uint8)
 for _c in b"*!\\$\n\r":
     _CLASS[_c] = 1
 _CLASS[44] = 2
-
-
-@kernel
-def station_code(start: int, length: int) -> int:
-    """Range of a station's name as one integer, start << 8 | length."""
-    return (start << 8) | min(length, STATION_ROOM - 1)
-
-
-@kernel
-def tag_group(buf: Bytes, start: int, stop: int) -> int:
-    """Group number of ``part-parts-number``; a number that is not decimal is hashed."""
-    at, dashes = start, 0
-    while at < stop and dashes < 2:
-        if buf[at] == 45:
-            dashes += 1
-        at += 1
-    if dashes < 2 or at == stop:
-        return -1
-    value = 0
-    for k in range(at, stop):
-        value = (value * 131 + i64(buf[k])) & 0x3FFFFFFFFFFFFFF
-    return value
-
-
-@inner
-def _tag_field(buf: Bytes, start: int, stop: int, state: Table) -> None:
-    colon = start
-    while colon < stop and buf[colon] != 58:
-        colon += 1
-    if colon in (stop, start):
-        return
-    key = buf[start]
-    if colon == start + 1:
-        if key == 99:  # c
-            value = epoch_us(buf, colon + 1, stop)
-            if value >= 0:
-                state[T_TIME] = value
-        elif key == 115 and stop > colon + 1:  # s
-            state[T_STATION], state[T_RANK] = station_code(colon + 1, stop - colon - 1), RANK_S
-        elif key == 103:  # g
-            state[T_GROUP] = tag_group(buf, colon + 1, stop)
-    elif colon == start + 2 and key == 115 and buf[start + 1] == 105 and state[T_RANK] < RANK_SI:  # si
-        state[T_STATION], state[T_RANK] = station_code(colon + 1, stop - colon - 1), RANK_SI
-
-
-@inner
-def _tag_block(buf: Bytes, at: int, state: Table) -> int:
-    """Read the tag block whose backslash is at ``at``; index after it, and whether its sum holds is counted."""
-    start, value = at + 1, 0
-    q = start
-    while buf[q] != 42 and buf[q] != 92 and buf[q] != 10 and buf[q] != 33:
-        value ^= i64(buf[q])
-        q += 1
-    good = False
-    stop = q
-    if buf[q] == 42:
-        high, low = _HEX[buf[q + 1]], _HEX[buf[q + 2]]
-        good = high < 16 and low < 16 and high * 16 + low == value
-        while buf[q] != 92 and buf[q] != 10 and buf[q] != 33:
-            q += 1
-    field = start
-    for k in range(start, stop + 1):
-        if k == stop or buf[k] == 44:
-            _tag_field(buf, field, k, state)
-            field = k + 1
-    if not good:
-        state[T_BAD] += 1
-        state[S_TAG_BAD] += 1
-    return q + 1 if buf[q] == 92 else q
 
 
 @inner
@@ -214,7 +137,7 @@ def _sentence(buf: Bytes, p: int, row: Table, keep_bad: bool, comma: Table) -> t
         q += 1
     checked, given, after = False, -1, q
     if buf[q] == 42:
-        high, low = i64(_HEX[buf[q + 1]]), i64(_HEX[buf[q + 2]])
+        high, low = i64(HEX[buf[q + 1]]), i64(HEX[buf[q + 2]])
         after = q + 1
         if high < 16 and low < 16:
             given, after = high * 16 + low, q + 3
@@ -289,6 +212,31 @@ def _fresh_tag(state: Table) -> None:
     state[T_TIME], state[T_STATION], state[T_GROUP], state[T_BAD], state[T_RANK] = -1, 0, -1, 0, RANK_NONE
 
 
+@inner
+def _finish(
+    buf: Bytes, ls: int, p: int, piece: int, rej: Table, rec: Table, state: Table, first_record: int, first_reject: int,
+    carried: bool, tagged: bool, sentences: int,
+) -> None:  # fmt: skip
+    """End a line: a tag block without a sentence waits for the next, an overlong line is one reject, and it counts."""
+    if p - ls > MAX_LINE:
+        state[S_RECORDS], state[S_REJECTS] = first_record, first_reject
+        _refuse(rej, state, ls, p, LONG_LINE, p - ls, MAX_LINE)
+    elif tagged:
+        if state[T_BAD] > 0 and state[T_TIME] < 0 and state[T_RANK] == RANK_NONE:
+            if sentences == 0:
+                _refuse(rej, state, piece, p, TAG_CHECKSUM, 0, 0)
+        else:
+            _pend(
+                state,
+                state[T_TIME],
+                TAG_BLOCK if state[T_BAD] == 0 else TAG_UNVERIFIED,
+                state[T_STATION],
+                state[T_RANK],
+            )
+            carried = True
+    _count_line(buf, ls, p, rej, rec, state, first_record, first_reject, carried)
+
+
 @kernel
 def read_line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: Table) -> int:
     """Read one line from its first byte; index of its LF."""
@@ -313,7 +261,7 @@ def read_line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: 
         if p > ls and sentences == 0 and prefix < 0 and not tagged:
             prefix, clock = prefix_us(buf, ls, p)
         if byte == 92:
-            p = _tag_block(buf, p, state)
+            p = tag_block(buf, p, state)
             tagged = True
             continue
         if byte == 36 and buf[p + 1] == 80 and buf[p + 2] == 71 and buf[p + 3] == 72 and buf[p + 4] == 80:
@@ -354,23 +302,7 @@ def read_line(buf: Bytes, ls: int, rec: Table, rej: Table, state: Table, comma: 
         _fresh_tag(state)
         tagged = False
         piece = p
-    if p - ls > MAX_LINE:
-        state[S_RECORDS], state[S_REJECTS] = first_record, first_reject
-        _refuse(rej, state, ls, p, LONG_LINE, p - ls, MAX_LINE)
-    elif tagged:
-        if state[T_BAD] > 0 and state[T_TIME] < 0 and state[T_RANK] == RANK_NONE:
-            if sentences == 0:
-                _refuse(rej, state, piece, p, TAG_CHECKSUM, 0, 0)
-        else:
-            _pend(
-                state,
-                state[T_TIME],
-                TAG_BLOCK if state[T_BAD] == 0 else TAG_UNVERIFIED,
-                state[T_STATION],
-                state[T_RANK],
-            )
-            carried = True
-    _count_line(buf, ls, p, rej, rec, state, first_record, first_reject, carried)
+    _finish(buf, ls, p, piece, rej, rec, state, first_record, first_reject, carried, tagged, sentences)
     return p
 
 

@@ -39,7 +39,8 @@ from kuroshio.sensing.ais.records import (
     TOTAL,
     Table,
 )
-from kuroshio.sensing.ais.scan import read_line, station_code, tag_group
+from kuroshio.sensing.ais.scan import read_line
+from kuroshio.sensing.ais.tags import station_code, tag_group
 from kuroshio.sensing.ais.words import load64, payload_end, tag_end, ten_digits, xor_bytes
 
 _HEX = np.full(256, 64, np.uint8)
