@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from kuroshio.behaviour.buffers import room
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
@@ -65,10 +66,7 @@ def cpa_sweep(
                     miss2 = d2 - closing * closing / s2
                     if miss2 > limit2:
                         continue
-                    if k == out.shape[0]:
-                        more, more_val = np.empty((2 * k, 2), np.int64), np.empty((2 * k, 3))
-                        more[:k], more_val[:k] = out, val
-                        out, val = more, more_val
+                    out, val = room(out, val, k)
                     out[k, 0], out[k, 1] = i, j
                     val[k, 0], val[k, 1], val[k, 2] = np.sqrt(max(0.0, miss2)), closing / s2, np.sqrt(d2)
                     k += 1

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from kuroshio.behaviour.buffers import copy_row, room
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
@@ -55,10 +56,7 @@ def gap_rows(
     k = 0
     for i in range(slot.size):
         s, a = slot[i], ais[i]
-        if k + 2 > out.shape[0]:
-            grown, grown_num = np.empty((2 * k + 2, 6), np.int64), np.empty((2 * k + 2, 6), np.float64)
-            grown[:k], grown_num[:k] = out[:k], num[:k]
-            out, num = grown, grown_num
+        out, num = room(out, num, k + 2)
         if ended[i]:
             ints[s, ENDED] = t[i]
         if a == NEVER or (a <= ints[s, LAST] and ints[s, LAST] != NEVER):
@@ -68,7 +66,8 @@ def gap_rows(
                 if kind == CLOSE or ints[s, PHASE] == 0:
                     out[k, 0], out[k, 1], out[k, 2], out[k, 3] = kind, s, ints[s, LAST], a
                     out[k, 4], out[k, 5] = ints[s, MMSI], min(ints[s, COUNT], need)
-                    num[k, :4], num[k, 4], num[k, 5] = floats[s], lat[i], lon[i]
+                    copy_row(num, k, 0, floats, s, 0, 4)
+                    num[k, 4], num[k, 5] = lat[i], lon[i]
                     k += 1
         ints[s, PHASE] = 0
         if mmsi[i] >= 0:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from kuroshio.behaviour.buffers import copy_row, room
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, SlotDetector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
@@ -51,10 +52,7 @@ def steps(
         if ints[w, T] == NEVER or t[i] < ints[w, T]:
             ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t[i], track[i], lat[i], lon[i]
             continue
-        if k + 2 >= ev.shape[0]:
-            more, more_num = np.empty((2 * k + 4, 9), np.int64), np.empty((2 * k + 4, 6))
-            more[:k], more_num[:k] = ev[:k], num[:k]
-            ev, num = more, more_num
+        ev, num = room(ev, num, k + 2)
         if ints[w, FIRST] != NEVER and t[i] - ints[w, LATEST] > forget_us:
             if ints[w, OPENED]:
                 ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = (
@@ -70,7 +68,7 @@ def steps(
                     ints[w, STEPS],
                     ints[w, BAD],
                 )
-                num[k] = floats[w]
+                copy_row(num, k, 0, floats, w, 0, 6)
                 k += 1
             ints[w, FIRST], ints[w, OPENED] = NEVER, 0
         dt = t[i] - ints[w, T]
@@ -100,7 +98,7 @@ def steps(
                     ints[w, STEPS],
                     ints[w, BAD],
                 )
-                num[k] = floats[w]
+                copy_row(num, k, 0, floats, w, 0, 6)
                 num[k, 0], num[k, 1] = lat[i], lon[i]
                 k += 1
         ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t[i], track[i], lat[i], lon[i]
@@ -217,7 +215,7 @@ _CLAIMS = ("mmsi", "name", "imo", "call_sign")
 @njit(cache=True, nogil=True)
 def changes(slot: Any, t: Any, mmsi: Any, name: Any, imo: Any, call: Any, ints: Any, quiet_us: int) -> Any:
     """Events (row, which claim, before, after) where a track claims something else than before."""
-    out = np.empty((16, 4), np.int64)
+    out, none = np.empty((16, 4), np.int64), np.empty((16, 0))
     k = 0
     for i in range(slot.size):
         s = slot[i]
@@ -226,10 +224,7 @@ def changes(slot: Any, t: Any, mmsi: Any, name: Any, imo: Any, call: Any, ints: 
             if now < 0 or (c == 2 and now == 0) or now == ints[s, c]:
                 continue
             if ints[s, c] >= 0 and (ints[s, TOLD] == NEVER or t[i] - ints[s, TOLD] > quiet_us):
-                if k == out.shape[0]:
-                    more = np.empty((2 * k, 4), np.int64)
-                    more[:k] = out
-                    out = more
+                out, none = room(out, none, k)
                 out[k, 0], out[k, 1], out[k, 2], out[k, 3] = i, c, ints[s, c], now
                 k += 1
                 ints[s, TOLD] = t[i]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from kuroshio.behaviour.buffers import clear_row, room
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
@@ -27,10 +28,7 @@ TIMES, LATS, LONS = WAYS + BINS, WAYS + 2 * BINS, WAYS + 3 * BINS
 
 @njit(cache=True, nogil=True)
 def _say(ev: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, cause: int) -> tuple[Any, Any]:
-    if k == ev.shape[0]:
-        more, more_num = np.empty((2 * k, 8), np.int64), np.empty((2 * k, 6), np.float64)
-        more[:k], more_num[:k] = ev, num
-        ev, num = more, more_num
+    ev, num = room(ev, num, k)
     ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = kind, s, ints[s, START], ints[s, MET], ints[s, END]
     ev[k, 5], ev[k, 6], ev[k, 7] = ints[s, ROWS], ints[s, MMSI], cause
     num[k, 0], num[k, 1], num[k, 2], num[k, 3] = floats[s, LAT0], floats[s, LON0], floats[s, LAT], floats[s, LON]
@@ -72,7 +70,7 @@ def loiter_rows(
                 k += 1
             ints[s, PHASE] = 0
             ints[s, MMSI] = mmsi[i] if mmsi[i] >= 0 else ints[s, MMSI]
-            floats[s, WAYS:] = 0.0
+            clear_row(floats, s, WAYS)
             ints[s, KNOWN], ints[s, FIRST] = 0 if skip[i] else 1, t[i]
             ints[s, LAST], floats[s, LAT], floats[s, LON] = t[i], lat[i], lon[i]
             continue
@@ -147,7 +145,7 @@ def loiter_silence(ints: Any, floats: Any, to_us: int, max_gap_us: int) -> tuple
             k += 1
             ints[s, PHASE] = 0
             ints[s, KNOWN] = 0
-            floats[s, WAYS:] = 0.0
+            clear_row(floats, s, WAYS)
     return ev[:k], num[:k]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from kuroshio.behaviour.buffers import copy_row, room
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 from kuroshio.geo.earth import distance_m, enu_offset_m
 from kuroshio.units import FloatArray, IntArray
@@ -81,7 +82,7 @@ def sweep(
     order: Any, strip: Any, bins: Any, lat: Any, lon: Any, shift: Any, track: Any, fresh: Any, limit_m: float
 ) -> Any:
     """Pairs (i, j) of points of one step within the limit, at least one of them new; lower track first."""
-    out = np.empty((1024, 2), np.int64)
+    out, none = np.empty((1024, 2), np.int64), np.empty((1024, 0))
     k = 0
     n = order.size
     ahead = 0
@@ -112,10 +113,7 @@ def sweep(
                     continue
                 a, b = (i, j) if track[i] < track[j] else (j, i)
                 if _gap_m(lat, lon, a, b) <= limit_m:
-                    if k == out.shape[0]:
-                        grown = np.empty((2 * k, 2), np.int64)
-                        grown[:k] = out
-                        out = grown
+                    out, none = room(out, none, k)
                     out[k, 0], out[k, 1] = a, b
                     k += 1
     return out[:k]
@@ -186,15 +184,6 @@ def _find(ptr: Any, bins: Any, s: int, b: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _grow(ints: Any, floats: Any, k: int) -> tuple[Any, Any]:
-    if k < ints.shape[0]:
-        return ints, floats
-    more_i, more_f = np.empty((2 * k + 16, ints.shape[1]), np.int64), np.empty((2 * k + 16, floats.shape[1]))
-    more_i[:k], more_f[:k] = ints[:k], floats[:k]
-    return more_i, more_f
-
-
-@njit(cache=True, nogil=True)
 def walk(
     cand: Any,
     open_i: Any,
@@ -220,7 +209,8 @@ def walk(
     ev, evf = np.empty((64, 10), np.int64), np.empty((64, 6))
     keep, keepf = np.empty((open_i.shape[0] + 16, 7), np.int64), np.empty((open_i.shape[0] + 16, 6))
     k = n_keep = p = o = 0
-    one, onef = np.zeros(7, np.int64), np.zeros(6)
+    work, workf = np.zeros((1, 7), np.int64), np.zeros((1, 6))
+    one, onef = work[0], workf[0]
     while p < cand.shape[0] or o < open_i.shape[0]:
         take_open = o < open_i.shape[0] and (
             p >= cand.shape[0]
@@ -229,7 +219,8 @@ def walk(
         )
         running = take_open
         if take_open:
-            one[:], onef[:] = open_i[o], open_f[o]
+            copy_row(work, 0, 0, open_i, o, 0, 7)
+            copy_row(workf, 0, 0, open_f, o, 0, 6)
             o += 1
         else:
             one[A], one[B], one[BIN] = cand[p, 0], cand[p, 1], np.int64(-(1 << 60))
@@ -299,14 +290,15 @@ def walk(
                     one[NEXT] = end + extend_us
                     kind = EXTEND
                 if kind >= 0:
-                    ev, evf = _grow(ev, evf, k)
-                    ev[k, 0], ev[k, 1:3], ev[k, 3], ev[k, 4], ev[k, 5] = kind, one[:2], one[START], one[MET], end
+                    ev, evf = room(ev, evf, k)
+                    ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4], ev[k, 5] = kind, a, b, one[START], one[MET], end
                     ev[k, 6], ev[k, 7], ev[k, 8], ev[k, 9] = one[STEPS], mmsi[i], mmsi[j], 0
-                    evf[k] = onef
+                    copy_row(evf, k, 0, workf, 0, 0, 6)
                     k += 1
             if cause == 0:
-                keep, keepf = _grow(keep, keepf, n_keep)
-                keep[n_keep], keepf[n_keep] = one, onef
+                keep, keepf = room(keep, keepf, n_keep)
+                copy_row(keep, n_keep, 0, work, 0, 0, 7)
+                copy_row(keepf, n_keep, 0, workf, 0, 0, 6)
                 n_keep += 1
                 break
             run_s = max(1e-6, (one[STEPS] - 1) * step_us * 1e-6)
@@ -317,10 +309,17 @@ def walk(
             if one[MET] >= 0:
                 for kind in (OPEN, CLOSE):
                     if kind == CLOSE or late:
-                        ev, evf = _grow(ev, evf, k)
-                        ev[k, 0], ev[k, 1:3], ev[k, 3], ev[k, 4], ev[k, 5] = kind, one[:2], one[START], one[MET], end
+                        ev, evf = room(ev, evf, k)
+                        ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4], ev[k, 5] = (
+                            kind,
+                            a,
+                            b,
+                            one[START],
+                            one[MET],
+                            end,
+                        )
                         ev[k, 6], ev[k, 7], ev[k, 8], ev[k, 9] = one[STEPS], mmsi[i], mmsi[j], cause
-                        evf[k] = onef
+                        copy_row(evf, k, 0, workf, 0, 0, 6)
                         k += 1
             running = False
         # the rest of this pair's candidates were already walked over

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from kuroshio.behaviour.buffers import copy_row, room
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 
 # state columns: integers, then numbers
@@ -31,16 +32,11 @@ CAUSES[RELABELLED] = "it moved to another area"
 def _emit(
     out: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, end: int, cause: int
 ) -> tuple[Any, Any]:
-    if k == out.shape[0]:
-        grown = np.empty((2 * k, out.shape[1]), np.int64)
-        grown[:k] = out
-        grown_num = np.empty((2 * k, num.shape[1]), np.float64)
-        grown_num[:k] = num
-        out, num = grown, grown_num
+    out, num = room(out, num, k)
     out[k, E_KIND], out[k, E_SLOT], out[k, E_START], out[k, E_MET] = kind, s, ints[s, START], ints[s, MET]
     out[k, E_END], out[k, E_ROWS], out[k, E_LABEL], out[k, E_MMSI] = end, ints[s, ROWS], ints[s, LABEL], ints[s, MMSI]
     out[k, E_CAUSE] = cause
-    num[k] = floats[s]
+    copy_row(num, k, 0, floats, s, 0, 8)
     return out, num
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from kuroshio.behaviour.buffers import copy_row, room
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
@@ -29,15 +30,13 @@ _CAUSES = {LEFT: "it left", SILENT: "it fell silent inside", ENDED: "the track e
 def _say(
     ev: Any, num: Any, k: int, kind: int, s: int, r: int, ints: Any, floats: Any, end: int, why: int
 ) -> tuple[Any, Any]:
-    if k == ev.shape[0]:
-        more, more_num = np.empty((2 * k, 10), np.int64), np.empty((2 * k, 6), np.float64)
-        more[:k], more_num[:k] = ev, num
-        ev, num = more, more_num
+    ev, num = room(ev, num, k)
     c, g = FIRST_RECORD + r * R_INTS, 2 + r * R_FLOATS
     ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = kind, s, ints[s, c + R_START], ints[s, c + R_MET], end
     ev[k, 5], ev[k, 6], ev[k, 7] = ints[s, c + R_ROWS], ints[s, c + R_ZONE], ints[s, MMSI]
     ev[k, 8], ev[k, 9] = why, ints[s, c + R_UNSEEN]
-    num[k, :4], num[k, 4], num[k, 5] = floats[s, g : g + 4], floats[s, 0], floats[s, 1]
+    copy_row(num, k, 0, floats, s, g, 4)
+    copy_row(num, k, 4, floats, s, 0, 2)
     return ev, num
 
 
@@ -120,7 +119,7 @@ def zone_rows(
             ints[s, MMSI] = mmsi[i]
         if not ended[i]:
             for j in range(ptr[i], ptr[i + 1]):
-                z = zone[j]
+                z: Any = np.int64(zone[j])
                 if not wanted[z]:
                     continue
                 free = -1

@@ -164,8 +164,8 @@ def _raster_pass(
     east: float,
     north: float,
     size: float,
-    cols: int,
-    rows: int,
+    cols: Any,
+    rows: Any,
     cell: Any,
     out: Any,
     unsure: Any,
@@ -221,9 +221,14 @@ def _candidates(ix: PolygonIndex, x: Any, y: Any) -> tuple[Any, Any, Any]:
         lo, hi = bin_ptr[row * 360 + col], bin_ptr[row * 360 + col + 1]
         if k + hi - lo > point.size:
             more = 2 * point.size + hi - lo
-            point = np.append(point, np.empty(more, np.int64))
-            part = np.append(part, np.empty(more, np.int32))
-            at = np.append(at, np.empty(more, np.int64))
+            more_point, more_part, more_at = (
+                np.empty(more, np.int64),
+                np.empty(more, np.int32),
+                np.empty(more, np.int64),
+            )
+            for j in range(k):
+                more_point[j], more_part[j], more_at[j] = point[j], part[j], at[j]
+            point, part, at = more_point, more_part, more_at
         for j in range(lo, hi):
             p = bin_part[j]
             c = _cell_of(x[i], y[i], p, box, size, shape, cell_ptr)
@@ -284,7 +289,12 @@ def crossings(ix: PolygonIndex, zone: int, x0: float, y0: float, x1: float, y1: 
                 if 0.0 <= f <= 1.0 and 0.0 <= g <= 1.0 and k < out.size:
                     out[k] = f
                     k += 1
-    out[:k].sort()
+    for i in range(1, k):  # insertion sort: a segment meets few edges, and a call of sort costs a second to compile
+        value, j = out[i], i - 1
+        while j >= 0 and out[j] > value:
+            out[j + 1] = out[j]
+            j -= 1
+        out[j + 1] = value
     return k
 
 
