@@ -14,17 +14,18 @@ import pytest
 
 from kuroshio import clock
 from kuroshio.errors import ConfigError, InputError
-from kuroshio.geo import distance_m
+from kuroshio.geo import bearing_deg, distance_m
 from kuroshio.sensing import observe
 from kuroshio.sensing.base import Decoded
 from kuroshio.sensing.formats import open_decoder
-from kuroshio.testing.sea import PHILIPPINE_SEA, SCENARIOS, Emission, Scenario, Sea
+from kuroshio.testing.sea import HARBOUR, PHILIPPINE_SEA, SCENARIOS, Emission, Scenario, Sea
 from kuroshio.testing.sea.geography import LAND, ZONE
 from kuroshio.testing.sea.land import inside, on_land, shadow_ranges_m
 from kuroshio.units import US_PER_S
 
 START = 1_780_000_000_000_000
 HOUR = 3_600 * US_PER_S
+PLAYED = 3_300 * US_PER_S
 
 
 def digest(emissions: list[Emission]) -> str:
@@ -37,7 +38,7 @@ def digest(emissions: list[Emission]) -> str:
 @pytest.fixture(scope="module")
 def played() -> tuple[Sea, list[Emission]]:
     sea = Sea(7, start_us=START)
-    return sea, list(sea.emissions(START + HOUR))
+    return sea, list(sea.emissions(START + PLAYED))
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +60,10 @@ def decoded(played: tuple[Sea, list[Emission]]) -> dict[str, Decoded]:
 
 
 def test_one_seed_same_bytes_however_the_time_is_cut() -> None:
-    until = START + 400 * US_PER_S
+    until = START + 200 * US_PER_S
     one = list(Sea(3, start_us=START).emissions(until))
     cut = Sea(3, start_us=START)
-    two = [e for second in (1, 7, 8, 100, 333, 400) for e in cut.emissions(START + second * US_PER_S)]
+    two = [e for second in (1, 7, 8, 50, 133, 200) for e in cut.emissions(START + second * US_PER_S)]
     assert digest(one) == digest(two)
     assert digest(one) != digest(list(Sea(4, start_us=START).emissions(until)))
     assert all(a.at_us <= b.at_us for a, b in itertools.pairwise(one))
@@ -93,7 +94,7 @@ def test_positions_decoded_are_where_the_truth_is(
 ) -> None:
     sea, _ = played
     honest = {s.mmsi for s in sea.ships if s.role in ("lane", "fishing", "moored", "rendezvous", "loiterer", "gap")}
-    rows = observe(decoded["phl-ais-basco"]).to_pylist()[::97]
+    rows = observe(decoded["phl-ais-basco"]).to_pylist()[::61]
     assert len(rows) > 30
     checked = 0
     for row in rows:
@@ -136,7 +137,7 @@ def test_the_dark_ship_is_on_radar_and_never_on_ais(
     plots = decoded["phl-radar-batanes"].table("observations")
     times = plots["observed_at"].cast(pa.int64()).to_numpy()
     scans_seen = 0
-    for minute in range(1, 60):
+    for minute in range(1, 55):
         at = START + minute * 60 * US_PER_S
         truth = sea.truth(at).to_pylist()[dark["ship_id"]]
         assert truth["dark"]
@@ -153,7 +154,7 @@ def test_the_pair_meets_close_and_slow_for_as_long_as_told(played: tuple[Sea, li
     sea, _ = played
     story = sea.story()["rendezvous"]
     begin, end = clock.parse_rfc3339(story["from"]), clock.parse_rfc3339(story["to"])
-    for at in range(begin + 30 * US_PER_S, min(end, START + HOUR), 120 * US_PER_S):
+    for at in range(begin + 30 * US_PER_S, min(end, START + PLAYED), 120 * US_PER_S):
         one, two = (sea.truth(at).to_pylist()[i] for i in story["ship_ids"])
         assert float(distance_m(one["lat_deg"], one["lon_deg"], two["lat_deg"], two["lon_deg"])) < 400.0
         assert np.hypot(one["ve_mps"], one["vn_mps"]) < 1.0
@@ -219,7 +220,7 @@ def test_reports_come_at_the_itu_intervals() -> None:
     scenario = Scenario("all-heard", stations=(quiet,), radars=())
     fresh = Sea(7, start_us=START, scenario=scenario)
     decoder = open_decoder("aivdm", quiet.name, {})
-    rows = Decoded.join([decoder.feed(e.data, e.at_us) for e in fresh.emissions(START + 900 * US_PER_S)])
+    rows = Decoded.join([decoder.feed(e.data, e.at_us) for e in fresh.emissions(START + 500 * US_PER_S)])
     found = rows.table("positions")
     for ship in fresh.ships:
         if ship.role != "lane":
@@ -270,7 +271,7 @@ def test_truth_is_refused_outside_what_is_known(played: tuple[Sea, list[Emission
 def test_scenarios_name_their_sources_for_a_node_file() -> None:
     from kuroshio.node.config import SensorSection, SourceSection
 
-    assert set(SCENARIOS) == {"philippine-sea", "philippine-sea-day"}
+    assert set(SCENARIOS) == {"philippine-sea", "philippine-sea-day", "harbour"}
     parties = {s.party for s in PHILIPPINE_SEA.sources}
     assert parties == {"PHL", "JPN", "USA"}
     for spec in PHILIPPINE_SEA.sources:
@@ -283,3 +284,30 @@ def test_scenarios_name_their_sources_for_a_node_file() -> None:
 def test_a_scenario_with_two_sources_of_one_name_is_refused() -> None:
     with pytest.raises(ConfigError, match="one name"):
         Scenario("twice", stations=PHILIPPINE_SEA.stations[:1] * 2)
+
+
+def test_the_harbour_is_crowded_badly_registered_and_merges_what_is_close() -> None:
+    sea = Sea(2, start_us=START, scenario=HARBOUR)
+    until = START + 45 * US_PER_S
+    site = HARBOUR.radars[0]
+    decoder = open_decoder("asterix", site.name, next(s.options for s in HARBOUR.sources if s.name == site.name))
+    data = b"".join(e.data for e in sea.emissions(until) if e.source == site.name)
+    rows = decoder.feed(data, until).table("observations")
+    sharp = dataclasses.replace(HARBOUR, radars=(dataclasses.replace(site, resolution_m=0.0),))
+    unmerged = b"".join(
+        e.data for e in Sea(2, start_us=START, scenario=sharp).emissions(until) if e.source == site.name
+    )
+    apart = open_decoder("asterix", "sharp", dict(HARBOUR.sources[1].options)).feed(unmerged, until)
+    assert 0.5 < rows.num_rows / apart.table("observations").num_rows < 0.97
+    errors = []
+    for row in rows.to_pylist()[::40]:
+        if row["range_m"] < 3_000.0:
+            continue
+        there = sea.truth(round(row["observed_at"].timestamp() * 1e6))
+        d = distance_m(row["lat_deg"], row["lon_deg"], there["lat_deg"].to_numpy(), there["lon_deg"].to_numpy())
+        nearest = int(d.argmin())
+        bearing = bearing_deg(*site.at, there["lat_deg"][nearest].as_py(), there["lon_deg"][nearest].as_py())
+        if d.min() < 250.0:
+            errors.append((row["bearing_deg"] - bearing + 180.0) % 360.0 - 180.0)
+    assert len(errors) > 20
+    assert np.median(errors) > 0.2  # the bias of 0.6 degree, blurred by taking a neighbour for the ship

@@ -45,7 +45,9 @@ class Format:
 
 
 _TABLES = "kuroshio.sensing.tables"
-_AS_MARINECADASTRE = {"layout": "marinecadastre"}
+_KNOWN_LAYOUT = {"columns": None, "time_format": "iso", "speed_unit": "kn", "sensor": "ais", "sigma_m": 100.0}
+_AS_MARINECADASTRE = {"layout": "marinecadastre", **_KNOWN_LAYOUT}
+_AS_DMA = {"layout": "dma_csv", **_KNOWN_LAYOUT}
 _DETECTIONS = "kuroshio.sensing.detections"
 _FEEDS = "kuroshio.sensing.feeds_ais"
 _ALL = (
@@ -54,7 +56,7 @@ _ALL = (
     Format("asterix", "ASTERIX data blocks", "kuroshio.sensing.asterix", "AsterixDecoder"),
     Format("pcap", "Captured UDP traffic holding another format", "kuroshio.sensing.formats_pcap", "PcapDecoder"),
     Format("marinecadastre", "MarineCadastre, CSV", _TABLES, "PositionTableDecoder", _AS_MARINECADASTRE),
-    Format("dma_csv", "Danish Maritime Authority AIS, CSV", _TABLES, "PositionTableDecoder", {"layout": "dma_csv"}),
+    Format("dma_csv", "Danish Maritime Authority AIS, CSV", _TABLES, "PositionTableDecoder", _AS_DMA),
     Format("csv", "Any table with a declared column map", _TABLES, "PositionTableDecoder", {"layout": None}),
     Format("detections_csv", "Satellite detections, CSV", _DETECTIONS, "DetectionTableDecoder"),
     Format("detections_geojson", "Satellite detections, GeoJSON", _DETECTIONS, "DetectionGeoJsonDecoder"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kuroshio.testing.sea.radio import Emission
 from kuroshio.testing.sea.scenario import (
+    HARBOUR,
     PHILIPPINE_SEA,
     PHILIPPINE_SEA_DAY,
     SCENARIOS,
@@ -21,6 +22,7 @@ from kuroshio.testing.sea.serve import Outlet, Served, open_outlets, record, ser
 
 __all__ = [
     "CLUTTER",
+    "HARBOUR",
     "PHILIPPINE_SEA",
     "PHILIPPINE_SEA_DAY",
     "SCENARIOS",

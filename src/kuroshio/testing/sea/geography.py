@@ -91,6 +91,8 @@ GROUNDS: tuple[Ground, ...] = (
     Ground("Ishigaki south", (23.95, 124.20), 20_000.0),
 )
 
+HARBOUR_ROADS = Ground("Ishigaki roads", (24.285, 124.080), 2_500.0)
+
 LAND: dict[str, tuple[Point, ...]] = {
     "Luzon": (
         (18.66, 120.85), (18.50, 120.57), (18.05, 120.50), (17.50, 120.36), (16.90, 120.40), (16.60, 120.30),

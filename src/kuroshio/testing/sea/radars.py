@@ -72,6 +72,8 @@ class CoastalRadar:
         slant = slant_range_m(ground, site.height_m) + rng.normal(site.range_bias_m, site.range_sigma_m, len(hits))
         angle = bearing_deg(*site.at, lat, lon) + rng.normal(site.bearing_bias_deg, site.bearing_sigma_deg, len(hits))
         self.seen_us[hits] = at[hits]
+        apart = self._resolved(slant, angle)
+        hits, slant, angle, ve, vn = hits[apart], slant[apart], angle[apart], ve[apart], vn[apart]
         if site.format == "ttm":
             return self._ttm(hits, at[hits], slant, angle, np.stack([ve, vn])) + self._lost(fleet.at_us)
         false_at, false_range, false_angle = self._clutter(antenna, fleet.at_us, dt_s)
@@ -80,6 +82,17 @@ class CoastalRadar:
             np.concatenate([slant, false_range]),
             np.concatenate([angle, false_angle]),
         )
+
+    def _resolved(self, slant: FloatArray, angle: FloatArray) -> IntArray:
+        """Plots that the radar can tell apart: of those in one cell of its resolution, the nearest."""
+        site = self.site
+        if not (site.resolution_m and site.resolution_deg):
+            return np.arange(len(slant))
+        order = np.argsort(slant, kind="stable")
+        cell = np.stack([np.rint(slant / site.resolution_m), np.rint(angle / site.resolution_deg)])[:, order]
+        _, first = np.unique(cell, axis=1, return_index=True)
+        apart: IntArray = np.sort(order[first])
+        return apart
 
     def _clutter(self, antenna: float, at_us: int, dt_s: float) -> tuple[IntArray, FloatArray, FloatArray]:
         """False plots of the swept sector: sea clutter near the radar, and false alarms over the whole area."""

@@ -34,6 +34,8 @@ class Radar:
     sac: int = 0
     sic: int = 0
     format: str = "asterix"
+    resolution_m: float = 0.0  # plots closer than both resolutions are one; 0 never merges
+    resolution_deg: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Scenario:
     lane_ships: int = 44
     fishing_boats: int = 34
     moored: int = 14
+    harbour: int = 0
     radars: tuple[Radar, ...] = ()
     stations: tuple[Station, ...] = ()
     satellite_ais: tuple[SatelliteAis, ...] = ()
@@ -228,5 +231,37 @@ PHILIPPINE_SEA_DAY = Scenario(
     ),
 )
 
-SCENARIOS: dict[str, Scenario] = {s.name: s for s in (PHILIPPINE_SEA, PHILIPPINE_SEA_DAY)}
+# many craft close together, a radar that is badly registered and merges what is close, and bursts of loss
+HARBOUR = Scenario(
+    "harbour",
+    lane_ships=20,
+    fishing_boats=10,
+    moored=40,
+    harbour=200,
+    cast=False,
+    radars=(
+        Radar(
+            "JPN",
+            "jpn-radar-ishigaki",
+            (24.345, 124.150),
+            90.0,
+            range_m=45_000.0,
+            scan_s=3.0,
+            range_sigma_m=15.0,
+            bearing_sigma_deg=0.2,
+            clutter_per_scan=25.0,
+            range_bias_m=60.0,
+            bearing_bias_deg=0.6,
+            sac=0x7D,
+            sic=2,
+            resolution_m=60.0,
+            resolution_deg=0.9,
+        ),
+    ),
+    stations=(
+        Station("JPN", "jpn-ais-ishigaki", (24.427, 124.183), 500.0, loss=0.15, burst_per_hour=6.0, burst_s=90.0),
+    ),
+)
+
+SCENARIOS: dict[str, Scenario] = {s.name: s for s in (PHILIPPINE_SEA, PHILIPPINE_SEA_DAY, HARBOUR)}
 assert all(abs(lat) <= 90 and abs(lon) <= 180 for lat, lon in PORTS.values())

@@ -66,7 +66,7 @@ class Sea:
         self._story: dict[str, Any] = {"scenario": scenario.name, "start": clock.rfc3339(start_us)}
         if scenario.cast:
             self._story = add_cast(register, scenario, start_us)
-        add_traffic(register, scenario.lane_ships, scenario.fishing_boats, scenario.moored)
+        add_traffic(register, scenario.lane_ships, scenario.fishing_boats, scenario.moored, scenario.harbour)
         self.ships: tuple[Ship, ...] = tuple(register.ships)
         self._story |= {"seed": seed, "ships": len(self.ships)}
         self._fleet = Fleet(self._stream(1), [s.plan for s in self.ships], [s.kind for s in self.ships], start_us)

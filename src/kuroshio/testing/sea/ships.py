@@ -12,7 +12,7 @@ import numpy as np
 
 from kuroshio.geo import bearing_deg, distance_m, offset_position
 from kuroshio.testing.sea.fleet import END_REVERSE, END_STAY, END_WANDER, KINDS, Plan, Waypoint
-from kuroshio.testing.sea.geography import GROUNDS, LANES, PORTS, Lane, Point
+from kuroshio.testing.sea.geography import GROUNDS, HARBOUR_ROADS, LANES, PORTS, Ground, Lane, Point
 
 MIDS = (  # ITU, table of maritime identification digits: flags common in these waters
     548, 431, 432, 416, 440, 352, 354, 371, 373, 636, 477, 563, 565, 538, 574, 413, 366, 533,
@@ -106,8 +106,8 @@ def imo_number(first_six: int) -> int:
     return first_six * 10 + sum(d * w for d, w in zip(digits, range(7, 1, -1), strict=True)) % 10
 
 
-def add_traffic(register: Register, lane_ships: int, fishing_boats: int, moored: int) -> None:
-    """Ordinary ships: along the lanes both ways, at work on the grounds, and in port."""
+def add_traffic(register: Register, lane_ships: int, fishing_boats: int, moored: int, harbour: int = 0) -> None:
+    """Ordinary ships: along the lanes both ways, at work on the grounds, in port, and crowded in the roads."""
     rng = register.rng
     weights = np.array([lane.weight for lane in LANES])
     for lane_index in rng.choice(len(LANES), lane_ships, p=weights / weights.sum()):
@@ -116,11 +116,7 @@ def add_traffic(register: Register, lane_ships: int, fishing_boats: int, moored:
         register.add("lane", kind, lane_plan(rng, lane, kind))
     for _ in range(fishing_boats):
         ground = GROUNDS[int(rng.integers(len(GROUNDS)))]
-        radius, angle = ground.radius_m * np.sqrt(rng.random()), rng.uniform(0.0, 2.0 * np.pi)
-        lat, lon = offset_position(*ground.centre, radius * np.sin(angle), radius * np.cos(angle))
-        start = (float(lat), float(lon))
-        plan = Plan(start, [Waypoint(ground.centre, 3.0)], END_WANDER, ground.radius_m, (0.15, 0.2), 3.0)
-        register.add("fishing", "fishing", plan)
+        register.add("fishing", "fishing", _at_work(rng, ground))
     names = list(PORTS)
     for n in range(moored):
         at = PORTS[names[n % len(names)]]
@@ -128,6 +124,17 @@ def add_traffic(register: Register, lane_ships: int, fishing_boats: int, moored:
         start = (float(lat), float(lon))
         kind = str(rng.choice(["fishing", "coaster", "tug", "ferry"]))
         register.add("moored", kind, Plan(start, [Waypoint(start, hold_s=1e9)], END_STAY))
+    for _ in range(harbour):
+        kind = str(rng.choice(["fishing", "tug", "coaster", "ferry"], p=[0.5, 0.25, 0.15, 0.1]))
+        register.add("harbour", kind, _at_work(rng, HARBOUR_ROADS))
+
+
+def _at_work(rng: np.random.Generator, ground: Ground) -> Plan:
+    """A plan without an end: here and there on a ground."""
+    radius, angle = ground.radius_m * np.sqrt(rng.random()), rng.uniform(0.0, 2.0 * np.pi)
+    lat, lon = offset_position(*ground.centre, radius * np.sin(angle), radius * np.cos(angle))
+    start = (float(lat), float(lon))
+    return Plan(start, [Waypoint(ground.centre, 3.0)], END_WANDER, ground.radius_m, (0.15, 0.2), 3.0)
 
 
 def lane_plan(rng: np.random.Generator, lane: Lane, kind: str) -> Plan:
