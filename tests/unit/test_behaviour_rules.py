@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from kuroshio import behaviour
 from kuroshio.behaviour.definition import FOLDER, fill
 from kuroshio.behaviour.detector import REGISTRY
 from kuroshio.behaviour.identity import imo_valid
+from kuroshio.behaviour.pages import page
 from kuroshio.behaviour.rules import Rules, load_rules, precision
 from kuroshio.cli.rule import app
 from kuroshio.errors import ConfigError
@@ -39,6 +41,13 @@ def test_every_shipped_definition_is_whole_and_its_prose_is_filled():
             assert t.meaning, (d.id, t.name)
             assert t.source, (d.id, t.name)
             assert (t.measured is None) == (t.sense == "parameter"), (d.id, t.name)
+
+
+def test_the_page_of_every_alert_is_that_of_its_definition():
+    folder = Path(__file__).resolve().parents[2] / "docs" / "reference" / "alerts"
+    for d in ALL.values():
+        assert (folder / f"{d.id}.md").read_text("utf-8") == page(d), f"python -m kuroshio.behaviour.pages {folder}"
+        assert f"({d.id}.md)" in (folder / "index.md").read_text("utf-8")
 
 
 def test_override_changes_the_version_and_nothing_else(tmp_path):
