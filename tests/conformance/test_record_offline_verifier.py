@@ -176,3 +176,13 @@ def test_it_rejects_a_tampered_whole(tmp_path: Path, honest: tuple[str, list[str
     assert run(tmp_path, json.dumps(revoked), proofs)[0] == 1
     assert run(tmp_path, json.dumps(bundles[1:]), proofs)[0] == 1
     assert run(tmp_path, json.dumps([{**bundles[0], "party": "USA"}]), proofs)[0] == 1
+
+
+def test_the_published_vectors_hold(tmp_path: Path) -> None:
+    folder = VERIFIER.parent / "vectors"
+    keys = (folder / "keys.json").read_text()
+    assert run(tmp_path, keys, (folder / "honest.jsonl").read_text().splitlines(), "--witness", "JPN")[0] == 0
+    tampered = [json.loads(line) for line in (folder / "tampered.jsonl").read_text().splitlines()]
+    assert len(tampered) >= 29
+    for case in tampered[::6]:
+        assert run(tmp_path, keys, [case["proof"]], "--partial")[0] == 1, case["why"]

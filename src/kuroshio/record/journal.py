@@ -15,7 +15,7 @@ from typing import Any
 
 from kuroshio.errors import InputError, StoreError
 from kuroshio.record.tiles import WIDTH
-from kuroshio.schema.signing import parse_canonical
+from kuroshio.schema.signing import b64, parse_canonical
 
 SEGMENT_LEAVES = WIDTH * WIDTH
 SALT_BYTES = 16
@@ -45,6 +45,17 @@ class Entry:
     def leaf(self) -> dict[str, Any]:
         """Leaf as a mapping."""
         return parse_canonical(self.data)
+
+    def receipt(self, proof: Sequence[bytes], note: bytes) -> dict[str, Any]:
+        """Proof of this leaf under a checkpoint's note, for the party it concerns."""
+        return {
+            "type": "kuroshio/record-receipt/1",
+            "seq": self.seq,
+            "salt": b64(self.salt),
+            "leaf": self.data.decode(),
+            "proof": [b64(h) for h in proof],
+            "checkpoint": note.decode(),
+        }
 
 
 class Ticket:

@@ -36,7 +36,7 @@ from kuroshio.record.journal import (
 )
 from kuroshio.record.tiles import WIDTH, Tree, tile_path
 from kuroshio.schema.merkle import HASH_BYTES, leaf_hash
-from kuroshio.schema.signing import Signer, b64, canonical
+from kuroshio.schema.signing import Signer, canonical
 
 _HEAD = "journal/"
 
@@ -406,15 +406,7 @@ class Log:
         checkpoint = self._checkpoint
         if seq >= checkpoint.size:
             raise VerificationError(f"leaf {seq} is not under a checkpoint yet", code="record.unpublished")
-        entry = self.entry(seq)
-        return {
-            "type": "kuroshio/record-receipt/1",
-            "seq": seq,
-            "salt": b64(entry.salt),
-            "leaf": entry.data.decode(),
-            "proof": [b64(h) for h in self.inclusion(seq, checkpoint.size)],
-            "checkpoint": checkpoint.note().decode(),
-        }
+        return self.entry(seq).receipt(self.inclusion(seq, checkpoint.size), checkpoint.note())
 
     def numbers(self, last: int = 100_000) -> dict[str, int]:
         """Number of the leaf of each release among the last leaves, by release id."""

@@ -14,10 +14,10 @@ from typing import Any
 from kuroshio.errors import StoreError, VerificationError
 from kuroshio.record import notes
 from kuroshio.record.files import Files
-from kuroshio.record.journal import SALT_BYTES, SEGMENT_LEAVES, scan
+from kuroshio.record.journal import SALT_BYTES, SEGMENT_LEAVES, Entry, scan
 from kuroshio.record.tiles import WIDTH, Tree, tile_path
 from kuroshio.schema.merkle import HASH_BYTES, leaf_hash
-from kuroshio.schema.signing import b64, parse_canonical
+from kuroshio.schema.signing import parse_canonical
 
 
 class Reader:
@@ -81,14 +81,7 @@ class Reader:
         proof = self.tree.inclusion(seq)
         if self._hash(seq) != leaf_hash(hashlib.sha256(payload).digest()):
             raise VerificationError(f"leaf {seq} is not the one in the tree", code="record.inclusion")
-        return {
-            "type": "kuroshio/record-receipt/1",
-            "seq": seq,
-            "salt": b64(payload[:SALT_BYTES]),
-            "leaf": payload[SALT_BYTES:].decode(),
-            "proof": [b64(h) for h in proof],
-            "checkpoint": self.checkpoint.note().decode(),
-        }
+        return Entry(seq, payload[:SALT_BYTES], payload[SALT_BYTES:]).receipt(proof, self.checkpoint.note())
 
     def _hash(self, seq: int) -> bytes:
         return self.tree._subtree(seq, 0)
