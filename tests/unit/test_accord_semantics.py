@@ -216,7 +216,7 @@ def test_termination_loosens_no_tie_whether_it_says_that_it_survives_or_not():
     before = ask(held, "BBB", "CCC", originator="AAA", held_under=["AB"])
     assert before.effect is Effect.OBLIGE
     after = ask(held.assuming({"AB": "terminated"}), "BBB", "CCC", originator="AAA", held_under=["AB"])
-    assert (after.effect, after.role) == (Effect.DECIDE, "BBB.treaty_officer")
+    assert (after.effect, after.role) == (Effect.DECIDE, "AAA.treaty_officer")
     surviving = book(make("AB", ["AAA", "BBB"], PERMIT, {**tie, "survives": True}), make("BC", ["BBB", "CCC"], PERMIT))
     kept = ask(surviving.assuming({"AB": "terminated"}), "BBB", "CCC", originator="AAA", held_under=["AB"])
     assert kept.effect is Effect.OBLIGE
@@ -256,6 +256,25 @@ def test_consent_lifts_what_it_names_and_a_refusal_denies():
     assert with_(do={"delay_s": 60}).obligations.delay_s == 60
     expired = {"from": "2025-01-01", "until": "2026-01-01"}
     assert with_(valid=expired).effect is Effect.DECIDE, "silence is not consent"
+
+
+def test_answers_are_made_of_the_decision_for_one_thing_and_no_more():
+    held = book(make("AB", ["AAA", "BBB"], PERMIT, third_party("AAA", "BBB")), make("BC", ["BBB", "CCC"], PERMIT))
+    asked = {"originator": "AAA", "held_under": ["AB"], "item_id": "track:1"}
+    decision = ask(held, "BBB", "CCC", **asked)
+    kwargs = {"item_id": "track:1", "to": "CCC", "from_us": NOW, "until_us": NOW + 86_400_000_000, "by": "AAA:officer"}
+    assert accord.answers(decision, party="BBB", **kwargs) == []
+    given = accord.answers(decision, party="AAA", **kwargs)
+    assert len(given) == 1
+    after = held.with_consent(given[0])
+    assert ask(after, "BBB", "CCC", **asked).effect is Effect.PERMIT
+    assert ask(after, "BBB", "CCC", **{**asked, "item_id": "track:2"}).effect is Effect.DECIDE
+    refused = accord.answers(decision, party="AAA", grant=False, note="not now", **kwargs)
+    assert ask(held.with_consent(refused[0]), "BBB", "CCC", **asked).effect is Effect.DENY
+    unknown = book(make("AB", ["AAA", "BBB"], {**PERMIT, "when": {"level": {"lte": "R"}}}))
+    missing = ask(unknown, "AAA", "BBB", level=None)
+    assert missing.effect is Effect.DECIDE
+    assert accord.answers(missing, party="AAA", **kwargs) == [], "an attribute is wanted, not a consent"
 
 
 # 9 derived products

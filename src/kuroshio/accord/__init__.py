@@ -18,6 +18,7 @@ from kuroshio.accord.derive import derive
 from kuroshio.accord.dryrun import dry_run
 from kuroshio.accord.faults import AccordFileError, Fault
 from kuroshio.accord.incremental import Incremental
+from kuroshio.accord.lifting import answers
 from kuroshio.accord.lint import lint
 from kuroshio.accord.model import ReleaseOrder
 from kuroshio.accord.network import graph, reach, what_breaks
@@ -38,6 +39,7 @@ __all__ = [
     "ReleaseOrder",
     "Route",
     "Standing",
+    "answers",
     "decision_dict",
     "derive",
     "draft_path",

@@ -163,7 +163,7 @@ def _restrict(
     effect, role, text = clause.effect, owners.role(clause.by), clause.text or clause.effect.word
     if missing:
         effect, text = Effect.DECIDE, f"cannot be judged: {', '.join(missing)} is missing"
-        role = role or f"{hop.from_}.release_authority"
+        role = role or owners.offices("release_authority")
     citation = Citation(out.basis.accord.id, clause.id)
     reply = None if clause.absolute else answer(hop, attributes, citation, owners.who(clause.by))
     if reply is None:

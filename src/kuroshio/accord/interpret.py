@@ -109,9 +109,9 @@ def _ties(hop: Hop, attributes: Mapping[str, Any], tally: Tally) -> None:
             effect, role, text = clause.effect, owners.role(clause.by), clause.text or "tie of the accord it came under"
             if truth is Truth.UNKNOWN:
                 effect, text = Effect.DECIDE, f"cannot be judged: {', '.join(missing)} is missing"
-                role = role or f"{hop.from_}.{RELEASE_ROLE}"
+                role = role or owners.offices(RELEASE_ROLE)
             elif accord_id in hop.lapsed and not clause.survives and effect < Effect.DENY:
-                effect, role = Effect.DECIDE, f"{hop.from_}.{OFFICER_ROLE}"
+                effect, role = Effect.DECIDE, role or owners.offices(OFFICER_ROLE)
                 text = "the accord is no longer in force and the clause does not say that it survives"
             _said(
                 hop,
@@ -138,7 +138,7 @@ def _caveats(hop: Hop, attributes: Mapping[str, Any], tally: Tally) -> None:
         effect, role, text = caveat.effect, owners.role(caveat.by), caveat.text or f"national rule of {caveat.party}"
         if truth is Truth.UNKNOWN:
             effect, text = Effect.DECIDE, f"cannot be judged: {', '.join(missing)} is missing"
-            role = role or f"{hop.from_}.{RELEASE_ROLE}"
+            role = role or owners.offices(RELEASE_ROLE)
         citation = Citation(caveat.party, caveat.id, "caveat")
         _said(
             hop,

@@ -6,6 +6,7 @@ office, and the live answer: granted by all of them, refused by one, or silence.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from kuroshio.accord.condition import Truth, all_hold
 from kuroshio.accord.hop import Hop
 from kuroshio.accord.model import Accord, Consent
-from kuroshio.schema import Citation, Obligations
+from kuroshio.clock import rfc3339
+from kuroshio.schema import Citation, Decision, Effect, Obligations, Reason
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Owners:
             return None
         end, office = by.split(".", 1)
         return ", ".join(f"{party}.{office}" for party in sorted(self._named(end)))
+
+    def offices(self, office: str) -> str:
+        """That office of every owner: who is asked where the clause names no role."""
+        return ", ".join(f"{party}.{office}" for party in sorted(self.parties))
 
     def who(self, by: str | None) -> frozenset[str]:
         """Parties that must all consent: those of the clause's role, or the owners where it names none."""
@@ -96,3 +102,70 @@ def settle(consents: Sequence[Consent], owners: frozenset[str]) -> Reply | None:
 
 def _later(consent: Consent) -> tuple[int, bool, str]:
     return (consent.recorded_us if consent.recorded_us is not None else -(2**62), not consent.grant, consent.id)
+
+
+def answers(
+    decision: Decision,
+    *,
+    party: str,
+    item_id: str,
+    to: str,
+    from_us: int,
+    until_us: int,
+    by: str,
+    grant: bool = True,
+    note: str | None = None,
+) -> list[dict[str, Any]]:
+    """Consents, in the form of a file's ``consents``, by which one party answers a decision on one thing.
+
+    Parameters
+    ----------
+    decision
+        A decision of effect ``decide``.
+    party, by
+        Party that answers, and the person who does.
+    item_id, to
+        The thing and the recipient the answer is for; nothing wider.
+    from_us, until_us
+        Period it holds, UTC microseconds; it is recorded at its start.
+    grant
+        False refuses.
+    note
+        Reason given.
+
+    Returns
+    -------
+    list
+        One a clause that asks this party. Empty where it is not asked, or where only facts are missing (an attribute, a
+        status, a level mark): those are supplied or settled, not consented to.
+    """
+    out: list[dict[str, Any]] = []
+    for reason in decision.reasons:
+        asked = {r.split(".", 1)[0] for r in (reason.role or "").split(", ")}
+        cited = reason.citation
+        if reason.effect is not Effect.DECIDE or party not in asked or cited.kind not in ("tie", "caveat", "basis"):
+            continue
+        if not cited.clause or cited.clause in ("status", "equivalence", "terms") or _is_permit(decision, reason):
+            continue
+        plain: dict[str, Any] = {
+            "id": f"{'C' if grant else 'R'}-{party}-{from_us}-{len(out) + 1}-{_short(item_id, to, str(cited))}",
+            "lifts": [cited.accord, cited.clause],
+            "from": party,
+            "to": [to],
+            "by": by,
+            "answer": "grant" if grant else "refuse",
+            "when": {"item_id": {"eq": item_id}},
+            "valid": {"from": rfc3339(from_us), "until": rfc3339(until_us)},
+            "recorded": rfc3339(from_us),
+        }
+        out.append({**plain, "note": note} if note else plain)
+    return out
+
+
+def _is_permit(decision: Decision, reason: Reason) -> bool:
+    """True for the voice of a permit that could not be judged: the attribute is wanted, not a consent."""
+    return any(r.effect is Effect.PERMIT and r.citation == reason.citation for r in decision.reasons)
+
+
+def _short(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
