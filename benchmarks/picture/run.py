@@ -43,7 +43,7 @@ def run_stonesoup(scene: scenes.Scene, budget_s: float, folder: Path) -> dict | 
         scenes.save(scene, path)
         peer = Path(__file__).with_name("peer_stonesoup.py")
         done = subprocess.run(
-            [sys.executable, str(peer), path, str(budget_s)],
+            [sys.executable, str(peer), path, str(budget_s), str(1.3 * budget_s)],
             env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
