@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - tables of events read better a line each
+
 """Two nodes with lost, repeated and reordered messages end with the same books, to the last unit."""
 
 from __future__ import annotations
