@@ -1,6 +1,6 @@
 """A capture of every message family and every quirk, and the digest of each table it decodes to.
 
-After an intended change: ``KUROSHIO_GOLDEN=write pytest tests/golden/test_sensing_ais_capture.py``, and review the diff.
+After an intended change run it with ``KUROSHIO_GOLDEN=write`` and review the diff.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def test_the_capture_decodes_to_the_reviewed_tables() -> None:
         "tables": {
             name: {
                 "rows": table.num_rows,
-                "sha256": hashlib.sha256(json.dumps(table.to_pylist(), default=repr).encode()).hexdigest(),
+                "sha256": hashlib.sha256(json.dumps(table.to_pylist(), default=str).encode()).hexdigest(),
             }
             for name, table in sorted(tables.items())
         },
