@@ -67,6 +67,9 @@ class Engine:
         self.core = Core(definitions, Surroundings(zones, coverage))
         self.ledger = Ledger(definitions, zones)
         self.lateness_us, self.repair_us = round(lateness_s * 1e6), round(repair_s * 1e6)
+        # a row this long after the end of a fact may still go on with it
+        lasting = [d.us(n) for d in definitions.enabled for n in ("max_gap_s", "forget_s") if n in d.thresholds]
+        self.slack_us = max(lasting, default=0)
         self.watermark_us = _START
         self.facts: dict[str, Fact] = {}
         self.buffer: Fixes = empty()
@@ -125,7 +128,7 @@ class Engine:
         return rows.take(~passed) if passed.any() else rows
 
     def _is_final(self, fact: Fact) -> bool:
-        return fact.end_us is not None and fact.end_us + self.repair_us < self.watermark_us
+        return fact.end_us is not None and fact.end_us + self.repair_us + self.slack_us < self.watermark_us
 
     def _settle(self, watermark_us: int) -> None:
         ready = self.buffer.t <= watermark_us
