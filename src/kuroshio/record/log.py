@@ -34,8 +34,8 @@ from kuroshio.record.journal import (
     scan,
     torn,
 )
-from kuroshio.record.tiles import WIDTH, Tree, tile_path
-from kuroshio.schema.merkle import HASH_BYTES, leaf_hash
+from kuroshio.record.tiles import WIDTH, Tree, entry_tile, tile_path
+from kuroshio.schema.merkle import leaf_hash
 from kuroshio.schema.signing import Signer, canonical
 
 _HEAD = "journal/"
@@ -65,7 +65,7 @@ class Log:
     def __init__(self, files: Files, signer: Signer, *, secret: bytes) -> None:
         self.party, self._signer, self._files, self._secret = signer.party, signer, files, secret
         self.origin = notes.origin_of(signer.party)
-        self._tree = Tree(self._read_tile, self._write_tile)
+        self._tree = Tree(lambda level, index, width: files.read(tile_path(level, index, width)), self._write_tile)
         self._counts: dict[str, int] = {}
         self._unsynced: list[bytes] = []
         self._recent: list[bytes] = []
@@ -189,7 +189,7 @@ class Log:
         ticket.seqs = list(range(base, base + len(payloads)))
 
     def publish(self, *, now_us: int = 0) -> notes.Checkpoint:
-        """Sign a checkpoint over all durable leaves and put tiles and checkpoint in place."""
+        """Sign a checkpoint over all durable leaves and put tiles and checkpoint in place (``now_us`` is not used)."""
         del now_us
         with self._lock:
             if self._checkpoint.size == self._tree.size and self._checkpoint.signatures:
@@ -248,13 +248,9 @@ class Log:
         """Entry tile: the commitments, each under a 16-bit length (C2SP tlog-tiles)."""
         part, count = self._recent[:WIDTH], min(WIDTH, len(self._recent))
         if count:
-            data = b"".join(struct.pack(">H", HASH_BYTES) + c for c in part)
-            self._files.put(tile_path("entries", index, count), data)
+            self._files.put(tile_path("entries", index, count), entry_tile(part))
         if count == WIDTH:
             del self._recent[:WIDTH]
-
-    def _read_tile(self, level: int, index: int, width: int) -> bytes:
-        return self._files.read(tile_path(level, index, width))
 
     # -- opening
 
@@ -305,7 +301,7 @@ class Log:
             hashes.append(leaf_hash(commitment))
             self._offsets.append(start - FRAME.size)
         self._end = end
-        self._restore_upper()
+        self._tree.restore_above(self._segment, level=2)
         self._tree.append(hashes)
         if len(hashes) == SEGMENT_LEAVES:
             self._roll()
@@ -316,21 +312,7 @@ class Log:
             old = self._files.read(f"{_HEAD}{self._segment - 1:08d}.log")
             self._counts = counts_after(old, scan(old)[0])
         self._begin(canonical({"first_seq": self._segment * SEGMENT_LEAVES, "counts": self._counts}))
-        self._restore_upper()
-
-    def _restore_upper(self) -> None:
-        """Edges above the segment's own tiles, from the tiles of full segments."""
-        self._tree.size = self._segment * SEGMENT_LEAVES
-        count, level = self._segment, 2
-        while count:
-            full, rest = divmod(count, WIDTH)
-            first = full * WIDTH
-            self._tree.restore(level, [self._segment_root(level, first + i) for i in range(rest)])
-            count, level = full, level + 1
-
-    def _segment_root(self, level: int, index: int) -> bytes:
-        """Root of the full tile below an entry."""
-        return self._tree._tile(level - 1, index)[8][0]
+        self._tree.restore_above(self._segment, level=2)
 
     # -- reading
 

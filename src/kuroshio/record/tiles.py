@@ -29,6 +29,11 @@ def tile_path(level: int | str, index: int, width: int = WIDTH) -> str:
     return path if width == WIDTH else f"{path}.p/{width}"
 
 
+def entry_tile(commitments: Sequence[bytes]) -> bytes:
+    """Entry tile: each entry under its length in 16 bits (C2SP tlog-tiles)."""
+    return b"".join(len(c).to_bytes(2, "big") + c for c in commitments)
+
+
 class Tree:
     """Right edge of the tree and a reader for the tiles behind it.
 
@@ -74,6 +79,15 @@ class Tree:
         while len(self._edge) <= level:
             self._edge.append([])
         self._edge[level] = list(hashes)
+
+    def restore_above(self, count: int, *, level: int) -> None:
+        """Put the right edges from a level up in place, from the tiles of ``count`` full subtrees of that level."""
+        self.size = count << (HEIGHT * level)
+        while count:
+            full, rest = divmod(count, WIDTH)
+            first = full * WIDTH
+            self.restore(level, [self._tile(level - 1, first + i)[HEIGHT][0] for i in range(rest)])
+            count, level = full, level + 1
 
     def partial(self, level: int) -> list[bytes]:
         """Hashes of the tile at the right edge of a level."""
