@@ -102,6 +102,7 @@ class Outcome:
             if table is not None and table.num_rows:
                 self.decoded.tables[name] = table
         if self.rows:
+            self.rows.sort(key=lambda row: row[0] or 0)  # in the order of lines, whichever check found them
             self.decoded.tables["rejects"] = reject_table(self.source, self.received_at_us, self.rows)
         return self.decoded
 
