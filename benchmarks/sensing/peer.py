@@ -10,6 +10,7 @@ import time
 
 import pyarrow as pa
 
+
 def to_tables(messages, kind):
     """Every message with every field, one Arrow table a type."""
     by_type = {}

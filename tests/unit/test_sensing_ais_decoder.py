@@ -6,7 +6,8 @@ import datetime as dt
 
 import pytest
 
-from kuroshio.sensing import ais
+from kuroshio.errors import InputError
+from kuroshio.sensing import Decoded, ais
 from kuroshio.sensing.ais.encode import checksum
 
 GOOD = b"!AIVDM,1,1,,A,133sVfPP00PD>hRMDH@jNOvN20S8,0*7F"
@@ -127,3 +128,23 @@ def test_comments_blank_lines_and_carriers_are_counted() -> None:
     }  # fmt: skip
     assert decoded.table("positions")["station"].to_pylist() == ["x", None]
     assert decoded.table("positions")["time_source"].to_pylist() == [None, "iso_prefix"]
+
+
+def test_a_decoder_goes_on_from_its_state() -> None:
+    log = b"\n".join([b"\\s:LUZON*" + checksum(b"s:LUZON") + b"\\", TYPE_5[0], GOOD, TYPE_5[1], GOOD])
+    for cut in range(0, len(log), 7):
+        first = ais.Decoder("x")
+        before = first.feed(log[:cut])
+        second = ais.Decoder("x")
+        second.restore(first.state())
+        told = Decoded.join([before, second.feed(log[cut:]), second.flush()])
+        assert told.ledger.as_dict() == ais.decode(log).ledger.as_dict()
+        assert told.table("statics")["station"].to_pylist() == ["LUZON"]
+        assert told.table("positions")["line"].to_pylist() == [3, 5]
+
+
+def test_a_state_of_other_limits_is_refused() -> None:
+    with pytest.raises(InputError):
+        ais.Decoder("x", multipart_limit=3).restore(ais.Decoder("x").state())
+    with pytest.raises(InputError):
+        ais.Decoder("x").restore({})

@@ -8,11 +8,13 @@ parts; it opens nothing.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kuroshio.errors import InputError
 from kuroshio.schema import REJECTS
 from kuroshio.sensing.ais import columns, parts, scan_fast
 from kuroshio.sensing.ais import records as scan
@@ -107,6 +109,32 @@ class Decoder:
         decoded = self._lines(b"\n" if unfinished else b"", 1 if unfinished else 0, last=True)
         self._tail, self._lead, self._skipped = b"", 0, 0
         return decoded
+
+    def state(self) -> dict[str, bytes]:
+        """What is carried to the next bytes: line number, pending clock, waiting parts, unfinished line."""
+        carried = np.array([self._lead, self._skipped, self._received_us], np.int64)
+        return {
+            "scan": self._state.tobytes(), "slots": self._slots.tobytes(), "joiner": self._joiner.tobytes(),
+            "kept": self._kept.tobytes(), "carried": carried.tobytes(), "tail": self._tail,
+        }  # fmt: skip
+
+    def restore(self, state: Mapping[str, bytes]) -> None:
+        """Go on where a decoder with the same options gave its `state`.
+
+        Raises
+        ------
+        InputError
+            When the state is of another version or of other limits.
+        """
+        arrays = {"scan": self._state, "slots": self._slots, "joiner": self._joiner}
+        wrong = [name for name, held in arrays.items() if len(state.get(name, b"")) != held.nbytes]
+        if wrong or not {"kept", "carried", "tail"} <= set(state) or len(state["kept"]) % (8 * scan.RECORD):
+            raise InputError(f"decoder state does not fit: {', '.join(wrong) or 'incomplete'}", code="ais.state")
+        for name, held in arrays.items():
+            held[:] = np.frombuffer(state[name], np.int64).reshape(held.shape)
+        self._kept = np.frombuffer(state["kept"], np.int64).reshape(-1, scan.RECORD).copy()
+        self._lead, self._skipped, self._received_us = np.frombuffer(state["carried"], np.int64).tolist()
+        self._tail = state["tail"]
 
     def _hold(self, rest: bytes) -> None:
         """Keep an unfinished line, but never more than a line may have."""
