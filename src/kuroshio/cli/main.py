@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "track": ("kuroshio.cli.track", "Fuse observations into tracks."),
     "detect": ("kuroshio.cli.detect", "Find behaviour in positions or tracks."),
     "score": ("kuroshio.cli.score", "Score tracks against the truth."),
+    "why-track": ("kuroshio.cli.why_track", "Tell the story of one track."),
     "accord": ("kuroshio.cli.accord", "Check, print, ask and dry-run agreements."),
     "record": ("kuroshio.cli.record", "Prove and verify the release record."),
     "exchange": ("kuroshio.cli.exchange", "Carry releases as files."),

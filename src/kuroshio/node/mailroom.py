@@ -242,7 +242,7 @@ class Mailroom:
 
     def _send_checkpoint(self, party: str, now_us: int) -> None:
         log_ = self._sharing.record
-        checkpoint = log_.publish(now_us=now_us)
+        checkpoint = log_.publish()
         old = self._checkpoint_sent.get(party, 0)
         if checkpoint.size == old or not checkpoint.size:
             return

@@ -176,7 +176,7 @@ class Sharing:
         if not made:
             return []
         numbers = self.record.append([release.leaf() for release, _ in made])
-        self.record.publish(now_us=now_us)
+        self.record.publish()
         proven = []
         for (release, kind), number in zip(made, numbers, strict=True):
             whole = release.with_receipt(self.record.receipt(number))

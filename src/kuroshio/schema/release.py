@@ -170,7 +170,8 @@ class Release:
         for length in lengths:
             parts.append(bytes(data[at : at + length]))
             at += length
-        return cls(*parts)
+        header, signature, payload, receipt = parts
+        return cls(header, signature, payload, receipt)
 
 
 RECEIVED, WITHDRAWN, REFUSED = "received", "withdrawn", "refused"

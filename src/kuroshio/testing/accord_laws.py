@@ -210,7 +210,7 @@ def history(case: Case, steps: int = 8) -> Outcome:
     for party in world.PARTIES:
         for _ in range(2):
             item = {**world.random_item(case.rng, list(content.accords)), "originator": party, "held_under": []}
-            free = {"exercise": False, "releasable_to": None, "caveats": []}
+            free: dict[str, Any] = {"exercise": False, "releasable_to": None, "caveats": []}
             held[party].append(({**item, **free}, frozenset()))
     cases = broken = 0
     example = ""
