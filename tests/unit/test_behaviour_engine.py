@@ -214,3 +214,89 @@ def test_columns_missing_are_named():
 def test_unknown_definition_is_named():
     with pytest.raises(ConfigError, match="nonsense"):
         ALL.only("nonsense")
+
+
+def moving(track, times, sog, **more):
+    rows = ship(track, times, 20.0 + np.arange(len(times)) * 1e-4, 121.0, mmsi=track)
+    for name, values in ({"sog_mps": sog} | more).items():
+        i = rows.schema.get_field_index(name)
+        rows = rows.set_column(i, rows.schema.field(i), pa.array(values, rows.schema.field(i).type))
+    return rows
+
+
+def test_sudden_stop_and_not_a_slow_one():
+    t = every(10 * S, 0, 20 * MIN)
+    fast = np.where(t < T0 + 10 * MIN, 6.0, 0.1)
+    (alert,) = found([moving(1, t, fast)], ALL.only("sudden_stop"))
+    assert json.loads(alert["evidence"])["values"]["speed_after_mps"] == pytest.approx(0.1)
+    slowly = np.clip(6.0 - np.maximum(0, t - T0 - 5 * MIN) / S * 0.02, 0.1, None)
+    assert found([moving(1, t, slowly)], ALL.only("sudden_stop")) == []
+
+
+def test_distress_beacon_is_an_alarm_and_its_test_is_not():
+    t = every(30 * S, 0, 5 * MIN)
+    beacon = ship(4, t, 20.0, 121.0, mmsi=970_123_456)
+    (alert,) = found([beacon], ALL.only("distress"))
+    assert alert["severity"] == "alarm"
+    i = beacon.schema.get_field_index("nav_status")
+    testing = beacon.set_column(i, beacon.schema.field(i), pa.array([15] * len(t), pa.int16()))
+    assert found([testing], ALL.only("distress")) == []
+
+
+def test_one_mmsi_at_two_places_and_one_bad_step():
+    t = every(MIN, 0, 3 * H)
+    here, there = ship(1, t, 20.0, 121.0, mmsi=7), ship(2, t + 30 * S, 25.0, 130.0, mmsi=7)
+    only = ALL.only("identity_duplicated", "impossible_kinematics")
+    kinds = sorted(a["definition"] for a in found([here, there], only))
+    assert kinds == ["identity_duplicated", "impossible_kinematics"]
+    once = ship(2, [T0 + 90 * MIN + 30 * S], 25.0, 130.0, mmsi=7)
+    assert [a["definition"] for a in found([here, once], only)] == ["impossible_kinematics"]
+
+
+def test_identity_changed_on_one_track():
+    t = every(MIN, 0, H)
+    rows = ship(1, t, 20.0, 121.0, mmsi=7)
+    i = rows.schema.get_field_index("name")
+    names = ["KAIYO" if k < 30 else "MARU" for k in range(len(t))]
+    renamed = rows.set_column(i, rows.schema.field(i), pa.array(names))
+    (alert,) = found([renamed], ALL.only("identity_changed"))
+    assert alert["start_at"].timestamp() * S == t[30]
+    assert "name" in alert["summary"]
+
+
+def test_circle_of_positions_is_spoofing_and_a_swinging_anchor_is_not():
+    t = every(30 * S, 0, 60 * MIN)
+    angle = np.arange(len(t)) * 2 * np.pi / 15
+    circle = ship(1, t, 20 + 0.009 * np.sin(angle), 121 + 0.0096 * np.cos(angle), mmsi=1)
+    i = circle.schema.get_field_index("sog_mps")
+    slow = circle.set_column(i, circle.schema.field(i), pa.array(np.full(len(t), 0.2)))
+    true = circle.set_column(i, circle.schema.field(i), pa.array(np.full(len(t), 14.0)))
+    (alert,) = found([slow], ALL.only("circle_spoofing"))
+    assert json.loads(alert["evidence"])["values"]["radius_m"] == pytest.approx(1000, rel=0.05)
+    assert found([true], ALL.only("circle_spoofing")) == []
+
+
+def test_collision_risk_is_off_until_set_on_and_told_once():
+    t = every(MIN, 0, 30 * MIN)
+    east = moving(
+        1,
+        t,
+        np.full(len(t), 5.0),
+        cog_deg=np.full(len(t), 90.0),
+        lat_deg=np.full(len(t), 20.0),
+        lon_deg=121 + (t - T0) / S * 5 / 104_600,
+    )
+    west = moving(
+        2,
+        t,
+        np.full(len(t), 5.0),
+        cog_deg=np.full(len(t), 270.0),
+        lat_deg=np.full(len(t), 20.001),
+        lon_deg=121.1 - (t - T0) / S * 5 / 104_600,
+    )
+    assert not ALL["collision_risk"].enabled
+    (alert,) = found([east, west], ALL.only("collision_risk"))
+    values = json.loads(alert["evidence"])["values"]
+    assert values["cpa_m"] == pytest.approx(110.6, rel=0.02)
+    assert values["tcpa_s"] <= 1200
+    assert alert["end_at"] is not None

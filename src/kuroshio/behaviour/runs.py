@@ -96,10 +96,10 @@ def run_rows(
         else:
             floats[s, PATH] += step_m[i]
         ints[s, LAST] = t[i]
-        ints[s, ROWS] += 1
-        floats[s, SUM] += value[i]
-        floats[s, LOW], floats[s, HIGH] = min(floats[s, LOW], value[i]), max(floats[s, HIGH], value[i])
         if code[i] == 1:
+            ints[s, ROWS] += 1
+            floats[s, SUM] += value[i]
+            floats[s, LOW], floats[s, HIGH] = min(floats[s, LOW], value[i]), max(floats[s, HIGH], value[i])
             ints[s, UPS] += 1
             ints[s, DOWNS] = 0
             ints[s, LAST_UP] = t[i]
