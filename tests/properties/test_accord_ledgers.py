@@ -1,4 +1,3 @@
-
 """Two nodes with lost, repeated and reordered messages end with the same books, to the last unit."""
 
 from __future__ import annotations
