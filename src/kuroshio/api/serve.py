@@ -18,7 +18,7 @@ PAGE = Path(__file__).parent / "page"
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Listening socket, so that a taken port is one clear error before anything else starts.
+    """Bound socket, not yet listening: a taken port is one clear error at once, and nobody waits on a node not up.
 
     Raises
     ------
@@ -26,8 +26,12 @@ def bind(host: str, port: int) -> socket.socket:
         When the address cannot be had.
     """
     try:
-        sock = socket.create_server((host, port), backlog=256)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
     except OSError as err:
+        sock.close()
         raise LinkError(
             f"cannot serve on {host}:{port}: {err.strerror or err}",
             code="api.listen",

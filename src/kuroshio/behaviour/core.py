@@ -102,6 +102,8 @@ class Core:
         """Time of the last row of each track; long ago for a track that is new."""
         slots = [self.slot_of.get(t, -1) for t in tracks.tolist()]  # one turn a track of the batch
         index = np.asarray(slots, np.int64)
+        if not len(self.last.ints):
+            return np.full(len(index), -(1 << 61), np.int64)
         last: IntArray = np.where(index >= 0, self.last.ints[np.maximum(index, 0), 0], -(1 << 61))
         return last
 

@@ -135,6 +135,7 @@ class Service:
             TRACKS.name,
             start_us=now_us - HISTORY_S * US_PER_S,
             end_us=now_us + US_PER_S,
+            track_id=track_id,
             columns=["track_id", "observed_at", "lat_deg", "lon_deg"],
         )
         parties = self.parts.decider.parties()
