@@ -36,20 +36,33 @@ def stonesoup_path(timeout_s: float) -> Path | None:
     return CACHE
 
 
-def run_stonesoup(scene: scenes.Scene, budget_s: float, folder: Path) -> dict | None:
-    """What Stone Soup reports of the scene within a budget of CPU seconds."""
-    with tempfile.TemporaryDirectory() as tmp:
-        path = str(Path(tmp) / "frames.npz")
+class StoneSoup:
+    """Stone Soup at work on a scene in a process of its own, on another core."""
+
+    def __init__(self, scene: scenes.Scene, budget_s: float, folder: Path) -> None:
+        self._tmp = tempfile.TemporaryDirectory()
+        path = str(Path(self._tmp.name) / "frames.npz")
         scenes.save(scene, path)
         peer = Path(__file__).with_name("peer_stonesoup.py")
-        done = subprocess.run(
-            [sys.executable, str(peer), path, str(budget_s), str(1.3 * budget_s)],
+        self._limit_s = 2.0 * budget_s + 60.0
+        self._process = subprocess.Popen(
+            [sys.executable, str(peer), path, str(budget_s), str(1.6 * budget_s)],
             env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
-            timeout=10 * budget_s + 60,
         )
-    return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def result(self) -> dict | None:
+        """What it reports; None when it failed."""
+        try:
+            out, _ = self._process.communicate(timeout=self._limit_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return None
+        finally:
+            self._tmp.cleanup()
+        return json.loads(out) if self._process.returncode == 0 else None
 
 
 def run_parity(scene: scenes.Scene, at: list[float]) -> dict:
@@ -100,7 +113,7 @@ def run_full(scene: scenes.Scene, at: list[float], config: TrackerConfig | None 
     return {"cpu_s": sum(steps), "reports": scene.reports, "snapshots": snapshots, "steps": steps, "tracker": tracker}
 
 
-def mean_gospa(scene: scenes.Scene, snapshots: dict, at: list[float]) -> float:
+def mean_gospa(scene: scenes.Scene, snapshots: dict, at: list[float]) -> float | None:
     """Mean GOSPA over the times, metres."""
     values = []
     for t in at:
@@ -109,10 +122,10 @@ def mean_gospa(scene: scenes.Scene, snapshots: dict, at: list[float]) -> float:
         a, b = offset_position(*scenes.CENTRE, truth[:, 0], truth[:, 1])
         c, d = offset_position(*scenes.CENTRE, got[:, 0], got[:, 1])
         values.append(gospa(a, b, c, d, cutoff_m=CUTOFF_M).distance)
-    return float(np.mean(values)) if values else float("nan")
+    return float(np.mean(values)) if values else None
 
 
-def mean_anees(scene: scenes.Scene, snapshots: dict, at: list[float]) -> float:
+def mean_anees(scene: scenes.Scene, snapshots: dict, at: list[float]) -> float | None:
     """ANEES of the matched tracks over the times."""
     values = []
     for t in at:
@@ -125,4 +138,4 @@ def mean_anees(scene: scenes.Scene, snapshots: dict, at: list[float]) -> float:
         p = cov[pairs[:, 1]]
         matrix = np.stack([p[:, [0, 1]], p[:, [1, 2]]], axis=1)
         values.append(nees(error, matrix))
-    return float(np.mean(np.concatenate(values)) / 2.0) if values else float("nan")
+    return float(np.mean(np.concatenate(values)) / 2.0) if values else None
