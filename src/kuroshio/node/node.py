@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 SHARE_EVERY_S = 1.0
 HEALTH_EVERY_S = 2.0
+SELF_CHECK_LEAVES = 200_000
 
 
 class Node:
@@ -81,6 +82,7 @@ class Node:
             post=self.partners.post,
         )
         self.partners.attach(self.sharing, self.parts)
+        self.sharing.self_check = await loop.run_in_executor(self._worker, self._check_record)
         self.service = Service(self.parts, self.sharing, self.partners, self._worker)
         await loop.run_in_executor(self._worker, self.parts.core.recover)
         await loop.run_in_executor(self._worker, lambda: self.partners.room.reload(now_us=self.parts.time.now_us()))
@@ -88,6 +90,17 @@ class Node:
         self.parts.sources.start()
         self._tasks.append(asyncio.create_task(self._run(), name="cycle"))
         return self.service
+
+    def _check_record(self) -> dict[str, Any]:
+        """Every leaf, tile and signature of the record, looked at once at each start."""
+        at = clock.rfc3339(self.parts.time.now_us())
+        if self._record.size > SELF_CHECK_LEAVES:
+            return {"at": at, "ok": None, "text": "too large for the start; run `kuroshio record fsck`"}
+        files = record.Disk(self.config.node.data / "record")
+        report = record.fsck(files, self.config.node.party, self.keys.ring(), now_us=clock.now_us())
+        for fault in report.faults:
+            log.error("record: %s", fault)
+        return {"at": at, "ok": not report.faults, "text": "; ".join(str(f) for f in report.faults[:3])}
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

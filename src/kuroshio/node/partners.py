@@ -216,14 +216,21 @@ class Partners:
         rows = []
         for party, driver in self._drivers.items():
             client = self._clients.get(party)
-            rows += health_rows(party, driver.health(), client, self._ledger.unconfirmed(party))
+            rows += health_rows(party, driver.health(), client, self._ledger.unconfirmed(party), self._time.at_wall)
         return rows
 
 
 def health_rows(
-    party: str, health: dict[str, Any], client: PeerClient | None, unconfirmed: int
+    party: str,
+    health: dict[str, Any],
+    client: PeerClient | None,
+    unconfirmed: int,
+    at_wall: Callable[[int], int],
 ) -> list[dict[str, Any]]:
-    """Rows of the partners panel from a session's health."""
+    """Rows of the partners panel from a session's health; sessions keep wall time, the page shows the node's."""
+
+    def when(wall_us: int | None) -> str | None:
+        return None if wall_us is None else clock.rfc3339(at_wall(wall_us))
 
     def state(direction: dict[str, Any]) -> str:
         if direction["quiet"]:
@@ -238,7 +245,7 @@ def health_rows(
             **common,
             "direction": "out",
             "state": state(out),
-            "last_at": None if out["last_accepted_us"] is None else clock.rfc3339(out["last_accepted_us"]),
+            "last_at": when(out["last_accepted_us"]),
             "undelivered": out["undelivered_items"],
             "undelivered_bytes": out["undelivered_bytes"],
             "unconfirmed": unconfirmed,
@@ -249,7 +256,7 @@ def health_rows(
             **common,
             "direction": "in",
             "state": state(inn),
-            "last_at": None if inn["last_accepted_us"] is None else clock.rfc3339(inn["last_accepted_us"]),
+            "last_at": when(inn["last_accepted_us"]),
             "undelivered": inn["behind_items"],
             "unconfirmed": 0,
             "detail": "",

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from kuroshio import exchange
 from kuroshio.errors import NotFound, ReleaseRefused
 from kuroshio.node import cards
-from kuroshio.node.deciding import Decider, Group, withheld_rows
+from kuroshio.node.deciding import Decider, Group, time_or_none, withheld_rows
 from kuroshio.record import Log
 from kuroshio.schema import TRACKS, Citation, Decision, Effect
 from kuroshio.schema.release import Receipt, Release
@@ -71,6 +71,8 @@ class Sharing:
         self._post = post
         self._outlets = {p: exchange.Outlet(p, secret, resume_after_us=ledger.last_release_us(p)) for p in partners}
         self._delayed: dict[tuple[str, str], Group] = {}
+        self._published_us: int | None = None
+        self.self_check: dict[str, Any] | None = None
         self._alerts_sent: dict[str, deque[dict[str, Any]]] = {}
 
     # -- out
@@ -177,6 +179,7 @@ class Sharing:
             return []
         numbers = self.record.append([release.leaf() for release, _ in made])
         self.record.publish()
+        self._published_us = now_us
         proven = []
         for (release, kind), number in zip(made, numbers, strict=True):
             whole = release.with_receipt(self.record.receipt(number))
@@ -282,6 +285,8 @@ class Sharing:
             "size": self.record.size,
             "root": self.record.root().hex(),
             "checkpoint_size": checkpoint.size,
+            "checkpoint_at": time_or_none(self._published_us),
+            "self_check": self.self_check,
             "checkpoint": checkpoint.note().decode() if checkpoint.signatures else "",
             "cosignatures": [{"party": s.name} for s in checkpoint.signatures[1:]],
             "counters": dict(self.record.counters),
@@ -327,7 +332,10 @@ class Sharing:
 
     def alerts_shown_to(self, party: str) -> list[dict[str, Any]]:
         """Alerts a party was sent, as it sees them: from the releases made, not from this node's queue."""
-        return list(self._alerts_sent.get(party, ()))
+        newest: dict[str, dict[str, Any]] = {}
+        for alert in self._alerts_sent.get(party, ()):
+            newest.setdefault(alert["alert_id"], alert)
+        return list(newest.values())
 
     def receipted(self, receipt: Receipt) -> None:
         """A verified receipt of a partner: booked, and logged back as its own leaf."""

@@ -36,7 +36,10 @@ class NodeClock:
 
     def now_us(self) -> UtcMicros:
         """Current time in UTC microseconds."""
-        wall_us = clock.now_us()
+        return self.at_wall(clock.now_us())
+
+    def at_wall(self, wall_us: UtcMicros) -> UtcMicros:
+        """Node time that belongs to a wall time."""
         if self._start_us is None:
             return wall_us
         return self._start_us + int((wall_us - self._zero_us) * self._speed)

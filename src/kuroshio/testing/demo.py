@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -205,9 +206,16 @@ async def start(demo: Demo, node: DemoNode, file: Path, *, quiet: bool) -> None:
         stderr=log if quiet else None,
         env=environment,
         start_new_session=True,
+        preexec_fn=_end_with_parent,
     )
     log.close()
     del demo
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end the node when the demonstration is killed (prctl PR_SET_PDEATHSIG, value 1)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 async def end(node: DemoNode, *, how: signal.Signals = signal.SIGTERM) -> None:
