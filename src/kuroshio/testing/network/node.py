@@ -78,6 +78,7 @@ class SimNode:
         self.shown: dict[str, int] = {}
         self.held: dict[str, tuple[str, pa.Table | dict[str, Any]]] = {}
         self.taken_count: dict[str, int] = {}
+        self.stated_us: dict[str, int] = {}
         self.alive = False
         self.commits_skipped = False
         self.start()
@@ -179,8 +180,11 @@ class SimNode:
         for parcel in [*self.desk.remind(self.now_us(), after_us=12_000_000), *self.desk.receipts(self.now_us())]:
             self.offer(parcel)
         for partner in self.partners:
-            body = self.witness.statement(partner)
-            if body is not None and self.sessions[partner].wants_state(self.now_us()):
+            if self._world_now() - self.stated_us.get(partner, 0) < 15_000_000:
+                continue
+            body = self.witness.statement(partner) if self.sessions[partner].wants_state(self.now_us()) else None
+            if body is not None:
+                self.stated_us[partner] = self._world_now()
                 self.offer(self.desk.control("checkpoint", body, to=partner, now_us=self.now_us()))
 
     def expire(self) -> None:

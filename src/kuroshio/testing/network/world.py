@@ -339,7 +339,10 @@ class World:
                     self._made(party, partner, n.tell(partner, text))
             if self.rng.random() < 0.5:
                 n.answer()
-            if self.rng.random() < (0.05 if self.calm else 0.15):
+            early = (
+                self.now_us < T0_US + (self.chaos_s + self.calm_s // 4) * S
+            )  # later ones would empty a picture at rest
+            if early and self.rng.random() < (0.05 if self.calm else 0.15):
                 sent = [r for r in n.ledger.releases(limit=50) if r["kind"] in ("tracks", "safety")]
                 if sent:
                     pick = sent[int(self.rng.integers(0, len(sent)))]
