@@ -99,7 +99,7 @@ class Sharing:
         return [release for release, _ in made]
 
     def _track_groups(self, changed: pa.Table, *, now_us: UtcMicros) -> list[Group]:
-        groups = [g for g in self.decider.groups(changed, self.partners, now_us=now_us) if g.ordered]
+        groups = [g for g in self.decider.groups(changed, self.partners, now_us=now_us) if goes(g)]
         seen = set()
         for group in groups:
             if group.decision.obligations.delay_s:
@@ -125,7 +125,7 @@ class Sharing:
                 originator=group.originator,
                 level=group.level,
                 purpose=self.decider.holdings.purpose,
-                held_under=group.held_under,
+                held_under=ties_of(group),
                 accord_version=group.decision.rules_digest[:16],
             )
         except ReleaseRefused as err:
@@ -136,7 +136,7 @@ class Sharing:
     def _share_alerts(self, alerts: pa.Table, picture: pa.Table, now_us: UtcMicros) -> list[Release]:
         made = []
         for group in self.decider.alert_groups(alerts, picture, self.partners, now_us=now_us):
-            if not group.ordered:
+            if not goes(group):
                 continue
             try:
                 release = exchange.seal_alerts(
@@ -169,7 +169,7 @@ class Sharing:
             originator=group.originator if group else None,
             level=group.level if group else "U",
             purpose=self.decider.holdings.purpose,
-            held_under=group.held_under if group else (),
+            held_under=ties_of(group) if group else (),
             accord_version=group.decision.rules_digest[:16] if group else "",
         )
 
@@ -267,7 +267,7 @@ class Sharing:
             originator=group.originator,
             level=group.level,
             purpose=self.decider.holdings.purpose,
-            held_under=group.held_under,
+            held_under=ties_of(group),
             accord_version=decision.rules_digest[:16],
             consents=[consent],
             decided_by=by,
@@ -298,7 +298,7 @@ class Sharing:
     def view(self, party: str, picture: pa.Table, *, now_us: UtcMicros) -> exchange.View:
         """The picture as a party would be sent it, by the code that sends it."""
         groups = list(self.decider.groups(picture, [party], now_us=now_us))
-        pairs = [(g.rows, g.decision) for g in groups if g.ordered]
+        pairs = [(g.rows, g.decision) for g in groups if goes(g)]
         return exchange.view(
             pairs,
             releaser=self.party,
@@ -340,6 +340,16 @@ class Sharing:
     def receipted(self, receipt: Receipt) -> None:
         """A verified receipt of a partner: booked, and logged back as its own leaf."""
         self.ledger.receipted(receipt)
+
+
+def goes(group: Group) -> bool:
+    """True when a group flows, an order covers it, and it need not pass through somebody else first."""
+    return group.ordered and group.decision.obligations.via in (None, group.to)
+
+
+def ties_of(group: Group) -> tuple[str, ...]:
+    """Accords whose ties go with a group's rows: those they were received under and those the decision inherits."""
+    return tuple(sorted({*group.held_under, *group.decision.held_under}))
 
 
 def rows_of(release: Release) -> pa.Table:
