@@ -167,6 +167,17 @@ def test_a_header_without_the_columns_is_a_reject_that_names_them() -> None:
     assert "time" in out.table("rejects")["detail"][0].as_py()
 
 
+def test_a_quote_never_closed_costs_its_own_line_only_wherever_a_read_ends() -> None:
+    # found by fuzzing: an open quote swallowed the lines after it, but only when they came in the same read
+    data = b'time,mmsi,lat,lon\n"a,mqtime,mmsi,lat\xcdl\xb8n\n2020-01-01T00:00:00,5,"1",2\n' + b'a","b,c,d\n'
+    columns = {"time": "time", "mmsi": "mmsi", "lat_deg": "lat", "lon_deg": "lon"}
+    whole = run(PositionTableDecoder("s", columns=columns), data)
+    assert whole.table("positions")["lat_deg"].to_pylist() == [1.0]
+    assert whole.ledger.rejected == {"columns": 2}
+    for step in (1, 23, 56):
+        assert run(PositionTableDecoder("s", columns=columns), data, step).ledger == whole.ledger
+
+
 def test_tables_may_be_cut_anywhere() -> None:
     lines = [f"2020-01-01T00:00:{n:02d},{n},{n / 10},3,SHIP {n % 5}" for n in range(40)]
     lines[7], lines[20] = "bad", ""

@@ -7,6 +7,7 @@ may be absent become null and are counted. Quoted line breaks are not supported:
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -174,8 +175,10 @@ class PositionTableDecoder:
         assert self._header is not None
         names = [f"{n}#{i}" if n in self._header[:i] else n for i, n in enumerate(self._header)]
 
+        originals: dict[int, str] = {}
+
         def handle(row: Any) -> str:
-            skipped.append((row.number, row.text))
+            skipped.append((row.number, originals.get(row.number, row.text)))
             return "skip"
 
         lines = block.count(b"\n")
@@ -186,6 +189,8 @@ class PositionTableDecoder:
             block.decode("utf-8")
         except UnicodeDecodeError:
             block = block.decode("utf-8", "replace").encode()
+        if b'"' in block:
+            block = self._quoted(block, originals)
         try:
             table = pacsv.read_csv(
                 pa.BufferReader(block),
@@ -203,6 +208,27 @@ class PositionTableDecoder:
             skipped.clear()
             return self._line_by_line(block, names, skipped), lines
         return table, lines
+
+    def _quoted(self, block: bytes, originals: dict[int, str]) -> bytes:
+        """The block with each line that has quotes checked by itself: written anew, or marked where they are damaged.
+
+        Arrow lets a quote that is never closed swallow the lines after it, which would make a row's fate depend on
+        where a read ended.
+        """
+        lines = block.split(b"\n")[:-1]
+        for number, line in enumerate(lines, 1):
+            if b'"' not in line:
+                continue
+            text = line.rstrip(b"\r").decode()
+            try:
+                (cells,) = csv.reader([text], delimiter=self.delimiter, strict=True)
+            except (csv.Error, ValueError):
+                originals[number] = text
+                lines[number - 1] = b"\x01"  # one cell: no table has one column
+                continue
+            written = ['"' + cell.replace('"', '""') + '"' for cell in cells]
+            lines[number - 1] = self.delimiter.join(written).encode()
+        return b"\n".join(lines) + b"\n"
 
     def _line_by_line(self, block: bytes, names: list[str], skipped: list[tuple[int, str]]) -> pa.Table:
         """The slow way for a damaged block: quotes stand for themselves, every line for one row."""
