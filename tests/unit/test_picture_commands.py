@@ -16,7 +16,7 @@ from kuroshio.cli import track as track_command
 from kuroshio.cli import why_track as why_command
 from kuroshio.errors import InputError, NotFound
 from kuroshio.picture import track_archive
-from kuroshio.schema import TRACKS
+from kuroshio.schema import POSITIONS, TRACKS
 from kuroshio.testing.sea import observations as make_sea
 
 RUN = CliRunner()
@@ -85,3 +85,22 @@ def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         done = RUN.invoke(track_command.app, [str(tmp_path / f"{name}.parquet"), "-o", str(tmp_path / "out")])
         assert isinstance(done.exception, InputError)
+
+
+def test_decoded_positions_are_tracked_too(tmp_path: Path) -> None:
+    n = 12
+    at = 1_700_000_000_000_000 + np.arange(n) * 10_000_000
+    positions = POSITIONS.build(
+        {
+            "mmsi": np.full(n, 431000001, np.uint32), "msg_type": np.full(n, 1, np.uint8),
+            "observed_at": at.astype("datetime64[us]"), "source": ["log"] * n,
+            "lat_deg": 20.0 + 5.0 * 10.0 * np.arange(n) / 111_000, "lon_deg": np.full(n, 122.0),
+            "sog_mps": np.full(n, 5.0), "cog_deg": np.zeros(n),
+        }
+    )  # fmt: skip
+    pq.write_table(positions, tmp_path / "positions.parquet")
+    done = RUN.invoke(track_command.app, [str(tmp_path / "positions.parquet"), "-o", str(tmp_path / "out"), "--json"])
+    assert done.exit_code == 0, done.output
+    table = pq.read_table(tmp_path / "out" / "tracks.parquet")
+    assert table.num_rows == n
+    assert set(table["mmsi"].to_pylist()) == {431000001}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json as jsonlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,8 +46,10 @@ def _read(path: Path) -> tuple[pa.Table | None, pa.Table | None]:
     if "cov_ee_m2" in names and "obs_id" in names:
         return table, None
     if "lat_raw" in names or {"msg_type", "lat_deg"} <= names:
-        observe = importlib.import_module("kuroshio.sensing").observe
-        return observe(table), None
+        from kuroshio.schema import POSITIONS
+        from kuroshio.sensing import Decoded, observe
+
+        return observe(Decoded({POSITIONS.name: POSITIONS.conform(table)})), None
     if "call_sign" in names and "msg_type" in names:
         return None, table
     raise InputError(f"{path} holds neither observations, positions nor statics: {', '.join(sorted(names))}")
