@@ -169,8 +169,10 @@ class InterferenceDetector(TallyDetector):
         for i in np.flatnonzero(np.append(head[1:], True)).tolist():
             self.last[int(mmsi[i])] = (int(t[i]), float(lat[i]), float(lon[i]))
         hour = t // HOUR_US
-        news = head | jump | np.append(True, (hour[1:] != hour[:-1]) | (cell[1:] != cell[:-1]) | (jump[:-1]))
-        parts = (hour, cell, mmsi, f.track[rows], jump.astype(np.int64))
+        track = f.track[rows]
+        moved = (hour[1:] != hour[:-1]) | (cell[1:] != cell[:-1]) | (track[1:] != track[:-1])
+        news = head | jump | np.append(True, moved | jump[:-1])
+        parts = (hour, cell, mmsi, track, jump.astype(np.int64))
         return np.stack([p[news] for p in parts], axis=1)
 
     def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
