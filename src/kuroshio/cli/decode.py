@@ -25,7 +25,7 @@ from kuroshio.schema import TABLES
 from kuroshio.sensing.base import Decoded, Ledger
 
 app = typer.Typer(add_completion=False)
-BLOCK = 4 << 20
+BLOCK = 2 << 20
 AIVDM = "aivdm"
 
 

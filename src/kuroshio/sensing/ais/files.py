@@ -18,7 +18,7 @@ from kuroshio.errors import InputError
 from kuroshio.sensing.ais.decoder import Decoder
 from kuroshio.sensing.base import Decoded
 
-BLOCK = 4 << 20  # bytes read at a time
+BLOCK = 2 << 20  # bytes read at a time
 
 
 @contextmanager
