@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMPS := .stamps
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test install page lint unit clean lock servers
+.PHONY: demo test install page lint unit clean lock servers stale
 .DEFAULT_GOAL := demo
 
 demo: install page
@@ -59,6 +59,10 @@ test: $(STAMPS)/dev servers page lint
 
 lock:
 	$(PYTHON) tools/lock
+
+# compiled kernels whose callees changed are not noticed by Numba
+stale:
+	find src -name '*.nb[ic]' -delete
 
 clean:
 	rm -rf $(STAMPS) $(VENV) web/node_modules src/kuroshio/api/page demo-data
