@@ -12,7 +12,7 @@ from kuroshio.testing.network.faults import FAULTS
 from kuroshio.testing.network.mutants import MUTANTS, hunt
 from kuroshio.testing.network.world import World
 
-SEEDS = int(os.environ.get("KUROSHIO_SEEDS", "8"))
+SEEDS = int(os.environ.get("KUROSHIO_SEEDS", "6"))
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -45,7 +45,14 @@ def test_there_are_twenty_kinds_of_fault_and_planted_bug() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["policy is not asked again at replay", "tie forgotten", "recall ignored", "partner numbers with holes"],
+    [
+        "delay forgotten",
+        "partner numbers with holes",
+        "recall ignored",
+        "release without a leaf",
+        "taken twice",
+        "tie forgotten",
+    ],
 )
 def test_planted_bugs_are_found(name: str) -> None:
-    assert hunt(name, range(12)) is not None
+    assert hunt(name, range(3)) is not None
