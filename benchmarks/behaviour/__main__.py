@@ -17,8 +17,8 @@ from typing import Any
 import duckdb
 import numpy as np
 import polars as pl
-from benchmarks.behaviour.sea import as_tracks, fleet, polygon
 
+from benchmarks.behaviour.sea import as_tracks, fleet, polygon
 from kuroshio import behaviour, clock
 from kuroshio.behaviour.archive import archive_fixes, run
 from kuroshio.behaviour.collision import closest_approaches
@@ -54,7 +54,7 @@ def archive_rates(rows: int, rounds: int) -> dict[str, Any]:
 
 def live_rate(rows: int) -> dict[str, Any]:
     """TRACKS rows a CPU second through the engine in steps of a minute, with reordering and provisional alerts."""
-    tracks = as_tracks(fleet(rows, seed=3)).sort_by("observed_at")
+    tracks = as_tracks(fleet(rows, seed=3, ships=rows // 60)).sort_by("observed_at")  # an hour of that many ships
     times = tracks["observed_at"].cast("int64").to_numpy()
     engine = behaviour.Engine(behaviour.load_definitions())
     edges = np.arange(times[0], times[-1] + 60_000_000, 60_000_000)[: 24 * 60]
