@@ -55,6 +55,7 @@ unit: $(STAMPS)/dev
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 test: $(STAMPS)/dev servers page lint
+	tools/test-page
 	$(BIN)/pytest -n auto --dist loadgroup --cov=kuroshio --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
 
 lock:

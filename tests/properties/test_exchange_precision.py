@@ -17,7 +17,7 @@ SECRET = bytes(range(32))
 
 def test_no_attack_beats_the_promised_error() -> None:
     scores = attacks.suite(ships=150)
-    # 300 samples an attack, 40 of the polytope: three standard errors of a root mean square are below 0.1 for the whole suite
+    # 300 samples an attack, 40 of the polytope: three standard errors of a root mean square are below 0.1
     assert all(score >= 0.93 for score in scores.values()), scores
     assert scores["single"] > 1.2
 

@@ -16,6 +16,9 @@ __all__ = ["Decoded", "Deduplicated", "Ledger", "SourceDecoder", "ais", "dedupli
 
 def warm_up() -> None:
     """Compile or load the kernels of the room on tiny inputs."""
+    from kuroshio.sensing import asterix_scan
+
     line = ais.encode_position(mmsi=1, lat_deg=0.0, lon_deg=0.0, tag_block={"c": 1_600_000_000})
     observe(ais.decode(line))
     ais.warm_up()
+    asterix_scan.warm_up()

@@ -2,8 +2,8 @@
 
 What enters: TTD sentences. What leaves: targets in polar form, or parts that wait. It knows no clock and no position.
 Source: IEC 61162-1 ed. 5, TTD and its tracked target data structure; six-bit characters as in ITU-R M.1371 armouring.
-The widths below were checked against a published radar capture, where course and reported heading of neighbouring
-targets agree to a degree under this layout and no other.
+The widths below are from memory of that structure; in one published capture course and reported heading agree to a
+degree under them, distances and speeds look too large. Check them against the standard before you rely on TTD.
 """
 
 from __future__ import annotations

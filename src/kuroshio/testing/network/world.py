@@ -12,18 +12,18 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from kuroshio import clock
 from kuroshio.errors import KuroshioError
 from kuroshio.peers import Direction, Frame, Type
-from kuroshio.schema import TRACKS, Citation, Decision, Effect, Obligations
+from kuroshio.schema import Citation, Decision, Effect, Obligations
 from kuroshio.schema.release import Release
 from kuroshio.testing.network.checks import Checker
 from kuroshio.testing.network.disk import PowerCut
 from kuroshio.testing.network.faults import FAULTS, inject
 from kuroshio.testing.network.node import SimNode
+from kuroshio.testing.network.traffic import two_ships
 
 S = 1_000_000
 T0_US = 1_790_000_000 * S
@@ -283,25 +283,7 @@ class World:
 
     def ships(self, party: str) -> pa.Table:
         """TRACKS of the two ships a node sees now."""
-        number = self.parties.index(party)
-        age_s = (self.now_us - T0_US) / S
-        lat = np.array([14.0 + number, 14.5 + number]) + 8.0 * age_s / 111_000.0
-        return TRACKS.build(
-            {
-                "track_id": [number * 10 + 1, number * 10 + 2],
-                "observed_at": np.full(2, self.now_us).astype("datetime64[us]"),
-                "lat_deg": lat,
-                "lon_deg": [120.0, 121.0],
-                "sog_mps": [8.0, 8.0],
-                "cog_deg": [0.0, 0.0],
-                "heading_deg": [1.0, 1.0],
-                "status": ["confirmed", "confirmed"],
-                "mmsi": [548_000_001 + number, 548_000_002 + number],
-                "name": ["EXAMPLE ONE", "EXAMPLE TWO"],
-                "p_exists": [0.9, 0.9],
-            },
-            rows=2,
-        )
+        return two_ships(self.parties.index(party), at_us=self.now_us, age_s=(self.now_us - T0_US) / S)
 
     def _made(self, sender: str, to: str, parcel: Any) -> None:
         if parcel is not None:
