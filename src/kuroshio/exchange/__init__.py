@@ -21,6 +21,7 @@ takes a bundle.
 
 from __future__ import annotations
 
+from kuroshio.exchange.contents import refs_of, rows_of
 from kuroshio.exchange.desk import Accepted, Desk, Parcel
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.outlet import Outlet
@@ -42,8 +43,10 @@ __all__ = [
     "as_tracks",
     "partner_track_id",
     "receive",
+    "refs_of",
     "row_commitments",
     "row_salt",
+    "rows_of",
     "seal_alerts",
     "seal_control",
     "seal_record",

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from kuroshio.errors import VerificationError
+from kuroshio.exchange.contents import refs_of
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.outlet import Outlet
 from kuroshio.exchange.receive import Received, receive
@@ -166,7 +167,7 @@ class Desk:
     def _enter(self, releases: Sequence[Release]) -> list[Parcel]:
         """On record and in the ledger first; what a crash keeps from the session comes again from `unoffered`."""
         for release in releases:  # before the leaf: a leaf without a bundle would be a gap for ever
-            self.ledger.sealed(release, bundle=release.to_bytes())
+            self.ledger.sealed(release, refs=refs_of(release), bundle=release.to_bytes())
         seqs = self._record.append([release.leaf() for release in releases])
         self._record.publish()
         return [self._parcel(release, seq) for release, seq in zip(releases, seqs, strict=True)]
@@ -208,6 +209,7 @@ class Desk:
             When this node made no such release.
         """
         row = self.ledger.recall(release_id, by=by, reason=reason, now_us=now_us)
+        self.outlet(row["to_party"]).withdraw(set(row["refs"]))
         body = {"release_ids": [release_id], "reason": _word(reason), "at_us": now_us}
         return self.control("recall", body, to=row["to_party"], now_us=now_us)
 

@@ -72,12 +72,19 @@ class Node:
         self.partners = Partners(
             self.config, keys=self.keys, ledger=self._ledger, time=self.parts.time, worker=self._worker
         )
-        self.sharing = Sharing(
-            self.parts.decider,
-            signer=self.keys.signer,
+        desk = exchange.Desk(
+            self.keys.signer,
             secret=self.keys.secret,
             record=self._record,
             ledger=self._ledger,
+            keys=self.keys.ring,
+            verify_receipt=lambda release, now_us: self.partners.room.verify(release, now_us),
+        )
+        self.sharing = Sharing(
+            self.parts.decider,
+            desk=desk,
+            secret=self.keys.secret,
+            record=self._record,
             partners=[p.party for p in self.config.partners],
             post=self.partners.post,
         )
@@ -87,6 +94,7 @@ class Node:
         await loop.run_in_executor(self._worker, self.parts.core.recover)
         await loop.run_in_executor(self._worker, lambda: self.partners.room.reload(now_us=self.parts.time.now_us()))
         await self.partners.start()
+        await loop.run_in_executor(self._worker, lambda: self.sharing.resume(now_us=self.parts.time.now_us()))
         self.parts.sources.start()
         self._tasks.append(asyncio.create_task(self._run(), name="cycle"))
         return self.service

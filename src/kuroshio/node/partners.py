@@ -27,7 +27,6 @@ from kuroshio.node.time import NodeClock
 from kuroshio.peers import Direction, Limits, PeerDriver, Session, outbox
 from kuroshio.peers.instructions import Deliver
 from kuroshio.peers.outbox import Item
-from kuroshio.schema.release import Release
 
 if TYPE_CHECKING:
     from kuroshio.node.assemble import Parts
@@ -91,9 +90,7 @@ class Partners:
     def attach(self, sharing: Sharing, parts: Parts) -> None:
         """Join sharing and picture, known only after both exist."""
         self._sharing = sharing
-        self.room = mailroom.Mailroom(
-            self._config.node.party, keys=self._keys, ledger=self._ledger, sharing=sharing, parts=parts
-        )
+        self.room = mailroom.Mailroom(self._config.node.party, keys=self._keys, sharing=sharing, parts=parts)
 
     async def start(self) -> None:
         """Open outbound logs, listen and dial.
@@ -156,19 +153,18 @@ class Partners:
 
     # -- out
 
-    def post(self, party: str, release: Release, kind: str) -> None:
-        """Queue a sealed release; durable when this returns. Called in the worker thread.
+    def post(self, parcel: exchange.Parcel) -> None:
+        """Queue a parcel; durable when this returns. Called in the worker thread.
 
         Raises
         ------
         PeerError
-            When the partner's outbound log is full, or the node is stopping.
+            When the partner's outbound log is full, or no link to it is configured.
         """
-        del kind  # the session chooses the lane by the kind of release
-        driver = self._drivers.get(party)
+        driver = self._drivers.get(parcel.to)
         if driver is None or self._loop is None:
-            raise PeerError(f"no link to {party} is configured", code="partner.unknown")
-        work = driver.offer(release.kind, release.release_id, release.to_bytes())
+            raise PeerError(f"no link to {parcel.to} is configured", code="partner.unknown")
+        work = driver.offer(parcel.kind, parcel.release_id, parcel.data)
         future: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
         future.result(timeout=30.0)
 

@@ -21,55 +21,50 @@ from kuroshio.node import cards
 from kuroshio.node.deciding import Decider, Group, time_or_none, withheld_rows
 from kuroshio.record import Log
 from kuroshio.schema import TRACKS, Citation, Decision, Effect
-from kuroshio.schema.release import Receipt, Release
-from kuroshio.schema.signing import Signer
+from kuroshio.schema.release import Release
 from kuroshio.units import UtcMicros
 
 log = logging.getLogger(__name__)
 
-Post = Callable[[str, Release, str], None]
-STATE, RECORD, CONTROL = "state", "record", "control"
+Post = Callable[[exchange.Parcel], None]
+Seal = Callable[..., exchange.Parcel | None]
 SHOWN_ALERTS_MAX = 200
 
 
 class Sharing:
-    """Releases of a node.
+    """Releases of a node, made at its exchange desk.
 
     Parameters
     ----------
-    signer, secret
-        Key of the node, and the secret bytes that references, shifts and salts come from.
-    record
-        Release record: a release is in it before it is posted.
-    ledger
-        What became of each release.
+    desk
+        Seals, records and books in the order that survives a crash.
+    secret
+        Secret bytes for the view of a party this node has no link to.
     partners
         Parties this node has a link to.
     post
-        Hands a release to a partner's outbound log: (party, release, class).
+        Makes a parcel durable in a partner's outbound log.
     """
 
     def __init__(
         self,
         decider: Decider,
         *,
-        signer: Signer,
+        desk: exchange.Desk,
         secret: bytes,
         record: Log,
-        ledger: exchange.Ledger,
         partners: Sequence[str],
         post: Post,
     ) -> None:
         self.decider = decider
         self.party = decider.party
+        self.desk = desk
         self.record = record
-        self.ledger = ledger
+        self.ledger = desk.ledger
         self.partners = tuple(partners)
         self.refused = 0
-        self._signer = signer
         self._secret = secret
         self._post = post
-        self._outlets = {p: exchange.Outlet(p, secret, resume_after_us=ledger.last_release_us(p)) for p in partners}
         self._delayed: dict[tuple[str, str], Group] = {}
         self._published_us: int | None = None
         self.self_check: dict[str, Any] | None = None
@@ -77,8 +72,21 @@ class Sharing:
 
     # -- out
 
-    def share(self, changed: pa.Table, alerts: pa.Table, picture: pa.Table, *, now_us: UtcMicros) -> list[Release]:
-        """Releases made of what changed, on record and posted.
+    def resume(self, *, now_us: UtcMicros) -> int:
+        """Post what a crash kept from the outbound logs; how many parcels."""
+        parcels = self.desk.unoffered(self.record.numbers())
+        for parcel in parcels:
+            self.post(parcel, now_us=now_us)
+        return len(parcels)
+
+    def post(self, parcel: exchange.Parcel, *, now_us: UtcMicros) -> None:
+        """Hand a parcel to the partner's outbound log; only then is it booked as offered."""
+        self._post(parcel)
+        self.desk.offered(parcel)
+        self._published_us = now_us
+
+    def share(self, changed: pa.Table, alerts: pa.Table, picture: pa.Table, *, now_us: UtcMicros) -> int:
+        """Releases made of what changed, on record and posted; how many.
 
         Parameters
         ----------
@@ -89,14 +97,15 @@ class Sharing:
         picture
             TRACKS, a row a live track, for what alerts are about.
         """
-        made: list[tuple[Release, str]] = []
+        made = 0
         for group in self._track_groups(changed, now_us=now_us):
-            release = self._seal_tracks(group, now_us)
-            if release is not None:
-                made.append((release, STATE))
-        made += [(release, RECORD) for release in self._share_alerts(alerts, picture, now_us)]
-        self._commit(made, now_us)
-        return [release for release, _ in made]
+            made += self._release(self.desk.tracks, group, now_us) is not None
+        for group in self.decider.alert_groups(alerts, picture, self.partners, now_us=now_us):
+            parcel = self._release(self.desk.alerts, group, now_us) if goes(group) else None
+            if parcel is not None:
+                self._remember(parcel)
+                made += 1
+        return made
 
     def _track_groups(self, changed: pa.Table, *, now_us: UtcMicros) -> list[Group]:
         groups = [g for g in self.decider.groups(changed, self.partners, now_us=now_us) if goes(g)]
@@ -107,91 +116,47 @@ class Sharing:
                 seen.add(key)
                 self._delayed[key] = group
         # states held back for a delay become due without any new row
-        for key, group in self._delayed.items():
-            if key not in seen:
-                groups.append(Group(**{**group.__dict__, "rows": TRACKS.empty()}))
-        return groups
+        waiting = [replace(g, rows=TRACKS.empty()) for key, g in self._delayed.items() if key not in seen]
+        return groups + waiting
 
-    def _seal_tracks(self, group: Group, now_us: UtcMicros) -> Release | None:
+    def _release(self, seal: Seal, group: Group, now_us: UtcMicros, **more: Any) -> exchange.Parcel | None:
+        """Parcel of a group, posted; None when nothing is due or the door refuses (counted)."""
         try:
-            return exchange.seal_tracks(
+            parcel = seal(
                 group.rows,
                 group.decision,
-                releaser=self.party,
                 to=group.to,
                 now_us=now_us,
-                signer=self._signer,
-                outlet=self._outlets[group.to],
                 originator=group.originator,
                 level=group.level,
                 purpose=self.decider.holdings.purpose,
                 held_under=ties_of(group),
                 accord_version=group.decision.rules_digest[:16],
+                **more,
             )
         except ReleaseRefused as err:
             self.refused += 1
             log.warning("no release to %s: %s", group.to, err)
             return None
+        if parcel is not None:
+            self.post(parcel, now_us=now_us)
+        return parcel
 
-    def _share_alerts(self, alerts: pa.Table, picture: pa.Table, now_us: UtcMicros) -> list[Release]:
-        made = []
-        for group in self.decider.alert_groups(alerts, picture, self.partners, now_us=now_us):
-            if not goes(group):
-                continue
-            try:
-                release = exchange.seal_alerts(
-                    group.rows,
-                    group.decision,
-                    outlet=self._outlets[group.to],
-                    terms=self._terms(group.to, now_us, group),
-                )
-            except ReleaseRefused as err:
-                self.refused += 1
-                log.warning("no alert to %s: %s", group.to, err)
-                continue
-            if release is not None:
-                made.append(release)
-                self._remember(group.to, release)
-        return made
-
-    def _remember(self, to: str, release: Release) -> None:
+    def _remember(self, parcel: exchange.Parcel) -> None:
         """Keep what a party was shown, for its view."""
-        shown = self._alerts_sent.setdefault(to, deque(maxlen=SHOWN_ALERTS_MAX))
-        for row in rows_of(release).to_pylist():
+        release = Release.from_bytes(parcel.data)
+        shown = self._alerts_sent.setdefault(parcel.to, deque(maxlen=SHOWN_ALERTS_MAX))
+        for row in exchange.rows_of(release).to_pylist():
             shown.appendleft(cards.released_alert(row, self.party, release))
 
-    def _terms(self, to: str, now_us: UtcMicros, group: Group | None = None) -> exchange.Terms:
-        return exchange.Terms(
-            releaser=self.party,
-            to=to,
-            now_us=now_us,
-            signer=self._signer,
-            originator=group.originator if group else None,
-            level=group.level if group else "U",
-            purpose=self.decider.holdings.purpose,
-            held_under=ties_of(group) if group else (),
-            accord_version=group.decision.rules_digest[:16] if group else "",
-        )
-
-    def _commit(self, made: Sequence[tuple[Release, str]], now_us: UtcMicros) -> list[Release]:
-        """Record first, then ledger, then the outbound log."""
-        if not made:
-            return []
-        numbers = self.record.append([release.leaf() for release, _ in made])
-        self.record.publish()
-        self._published_us = now_us
-        proven = []
-        for (release, kind), number in zip(made, numbers, strict=True):
-            whole = release.with_receipt(self.record.receipt(number))
-            self.ledger.sealed(whole, refs=refs_of(whole))
-            self._post(whole.to, whole, kind)
-            proven.append(whole)
-        return proven
-
-    def control(self, kind: str, body: dict[str, Any], to: str, *, now_us: UtcMicros) -> Release:
+    def control(self, kind: str, body: dict[str, Any], to: str, *, now_us: UtcMicros) -> None:
         """A protocol statement to a partner, on record and posted before any data."""
-        release = exchange.seal_control(kind, body, outlet=self._outlets[to], terms=self._terms(to, now_us))
-        return self._commit([(release, CONTROL)], now_us)[0]
+        self.post(self.desk.control(kind, body, to=to, now_us=now_us), now_us=now_us)
+
+    def settle(self, *, now_us: UtcMicros) -> None:
+        """Receipts that are owed, and each recall that a partner has not confirmed in time, said again."""
+        for parcel in [*self.desk.remind(now_us), *self.desk.receipts(now_us)]:
+            self.post(parcel, now_us=now_us)
 
     def recall(self, release_id: str, *, by: str, reason: str, now_us: UtcMicros) -> dict[str, Any]:
         """Withdraw a release and tell the partner; the receipt is awaited.
@@ -199,16 +164,12 @@ class Sharing:
         Raises
         ------
         NotFound
-            When this node made no such release.
+            When this node made no such release, or has no link to its recipient any more.
         """
-        row = self.ledger.recall(release_id, by=by, reason=reason, now_us=now_us)
-        to = str(row["to_party"])
-        if to not in self._outlets:
+        to = str(self.ledger.release(release_id)["to_party"])
+        if to not in self.partners:
             raise NotFound(f"{to} is not a partner of this node any more", code="partner.unknown")
-        word = "_".join(reason.split())[:100]
-        safe = "".join(c for c in word if c.isascii() and (c.isalnum() or c in "_.:-")) or "withdrawn"
-        self._outlets[to].withdraw(set(row["refs"]))
-        self.control("recall", {"release_ids": [release_id], "reason": safe, "at_us": now_us}, to, now_us=now_us)
+        self.post(self.desk.recall(release_id, by=by, reason=reason, now_us=now_us), now_us=now_us)
         return self.ledger.release(release_id)
 
     def answer(
@@ -234,7 +195,7 @@ class Sharing:
         leaf = {
             "kind": "consent",
             "from": self.party,
-            "to": to,
+            "for": to,  # no "to": it is no release, and must leave no hole in the partner's numbers
             "item": item_id,
             "accord": cited.accord,
             "clauses": [str(cited)],
@@ -248,35 +209,20 @@ class Sharing:
         release = self._release_with(consent, group, by, now_us) if grant else None
         return {"consent": consent, "granted": grant, "release_id": release.release_id if release else None}
 
-    def _release_with(self, consent: str, group: Group, by: str, now_us: UtcMicros) -> Release | None:
+    def _release_with(self, consent: str, group: Group, by: str, now_us: UtcMicros) -> exchange.Parcel | None:
         decision = group.decision
         if decision.basis is None:
             raise ReleaseRefused("a consent lifts a clause, it is not a basis", code="consent.no_basis")
-        flows = Effect.OBLIGE if decision.obligations.as_dict() else Effect.PERMIT
-        outlet = self._outlets.get(group.to)
-        if outlet is None:
+        if group.to not in self.partners:
             raise ReleaseRefused(f"no link to {group.to}", code="partner.unknown")
-        release = exchange.seal_tracks(
-            group.rows,
-            replace(decision, effect=flows, cites=(*decision.cites, Citation(consent, "", "consent"))),
-            releaser=self.party,
-            to=group.to,
-            now_us=now_us,
-            signer=self._signer,
-            outlet=outlet,
-            originator=group.originator,
-            level=group.level,
-            purpose=self.decider.holdings.purpose,
-            held_under=ties_of(group),
-            accord_version=decision.rules_digest[:16],
-            consents=[consent],
-            decided_by=by,
-        )
-        return self._commit([(release, STATE)], now_us)[0] if release is not None else None
+        flows = Effect.OBLIGE if decision.obligations.as_dict() else Effect.PERMIT
+        cites = (*decision.cites, Citation(consent, "", "consent"))
+        lifted = replace(group, decision=replace(decision, effect=flows, cites=cites))
+        return self._release(self.desk.tracks, lifted, now_us, consents=[consent], decided_by=by)
 
     def outlet(self, party: str) -> exchange.Outlet | None:
         """Memory of what a partner was given."""
-        return self._outlets.get(party)
+        return self.desk.outlet(party) if party in self.partners else None
 
     def record_status(self) -> dict[str, Any]:
         """Size, root and last signed checkpoint of the record, with the partners who cosigned it."""
@@ -304,7 +250,7 @@ class Sharing:
             releaser=self.party,
             to=party,
             now_us=now_us,
-            outlet=self._outlets.get(party),
+            outlet=self.outlet(party),
             secret=self._secret,
         )
 
@@ -337,10 +283,6 @@ class Sharing:
             newest.setdefault(alert["alert_id"], alert)
         return list(newest.values())
 
-    def receipted(self, receipt: Receipt) -> None:
-        """A verified receipt of a partner: booked, and logged back as its own leaf."""
-        self.ledger.receipted(receipt)
-
 
 def goes(group: Group) -> bool:
     """True when a group flows, an order covers it, and it need not pass through somebody else first."""
@@ -350,18 +292,6 @@ def goes(group: Group) -> bool:
 def ties_of(group: Group) -> tuple[str, ...]:
     """Accords whose ties go with a group's rows: those they were received under and those the decision inherits."""
     return tuple(sorted({*group.held_under, *group.decision.held_under}))
-
-
-def rows_of(release: Release) -> pa.Table:
-    """Rows a release carries, as the receiver reads them."""
-    plain = pa.decompress(release.payload, decompressed_size=release.fields["payload_bytes"], codec="zstd")
-    with pa.ipc.open_stream(plain) as reader:
-        return reader.read_all()
-
-
-def refs_of(release: Release) -> list[str]:
-    """References of the tracks a release shows."""
-    return [str(ref) for ref in rows_of(release)["ref"].to_pylist()] if release.kind == "tracks" else []
 
 
 def _first_text(decision: Decision) -> str:
