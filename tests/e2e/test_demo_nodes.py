@@ -93,7 +93,7 @@ def every_field_is_as_decided(plan, shown) -> None:
         assert header["obligations"]["grid_deg"] == terms.grid_deg
         assert header["obligations"]["time_bucket_s"] == terms.time_bucket_s
         assert rows.schema.names == list(RELEASED_TRACKS.names)
-        for withheld in ("sensors", "name", "call_sign", "heading_deg", "nav_status"):
+        for withheld in ("sensors", "name", "call_sign", "heading_deg"):
             assert rows[withheld].null_count == rows.num_rows, withheld
         for row in rows.to_pylist():
             at_us = int(row["observed_at"].timestamp() * 1e6)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from kuroshio.node.live import Channel, current
 from kuroshio.node.pipeline import Entry, Pipeline, Step
 from kuroshio.node.sources import Sources
 from kuroshio.schema import ALERTS, OBSERVATIONS, POSITIONS, STATICS, TRACKS, concat
-from kuroshio.store import Archive, Journal, Operations
+from kuroshio.store import Archive, Journal, Operations, disk
 from kuroshio.units import US_PER_S
 
 log = logging.getLogger(__name__)
@@ -197,14 +198,17 @@ class Core:
         at = self._journal.end_position if position is None else position
         self._archive.flush(at)
         self._archived_to = at
-        folder = self._folder / f"checkpoint-{at:016x}"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._folder / f"checkpoint-{at:016x}-{clock.now_us():x}"  # never over one that may be in use
+        folder.mkdir(parents=True)
         self._pipeline.tracker.save(folder / "tracker")
         self._pipeline.engine.save(folder / "behaviour")
         write_picture(folder / "picture.arrow", self.picture)
-        beside = self._folder / "state.json.tmp"
-        beside.write_text(json.dumps({"position": at, "folder": folder.name}))
-        beside.replace(self._folder / "state.json")
+        for path in folder.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        disk.sync_folder(folder)
+        text = json.dumps({"position": at, "folder": folder.name})
+        disk.write_durably(self._folder / "state.json", lambda path: disk.write_text(path, text))
         self._journal.remove_before(at)
         for old in self._folder.glob("checkpoint-*"):
             if old != folder:
@@ -261,5 +265,5 @@ def write_picture(path: Path, table: pa.Table) -> None:
 
 def read_picture(path: Path) -> pa.Table:
     """Picture of an Arrow file."""
-    with pa.memory_map(str(path)) as source:
+    with pa.OSFile(str(path), "rb") as source:
         return TRACKS.conform(pa.ipc.open_file(source).read_all())

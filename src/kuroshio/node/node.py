@@ -102,6 +102,8 @@ class Node:
     def _check_record(self) -> dict[str, Any]:
         """Every leaf, tile and signature of the record, looked at once at each start."""
         at = clock.rfc3339(self.parts.time.now_us())
+        if not self._record.size:
+            return {"at": at, "ok": True, "text": "nothing is on record yet"}
         if self._record.size > SELF_CHECK_LEAVES:
             return {"at": at, "ok": None, "text": "too large for the start; run `kuroshio record fsck`"}
         files = record.Disk(self.config.node.data / "record")

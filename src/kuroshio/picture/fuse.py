@@ -165,12 +165,17 @@ class Fusion:
         for k, key in enumerate(keys):  # a dictionary look-up a row
             if key not in newest or t_us[k] >= t_us[newest[key]]:
                 newest[key] = k
-        keep = {key: k for key, k in newest.items() if key not in self._index or t_us[k] > self.t_us[self._index[key]]}
+        over = np.array([s == "ended" for s in table["status"].to_pylist()])
+        keep = {  # a recall ends a track at the time it was last seen
+            key: k
+            for key, k in newest.items()
+            if key not in self._index or t_us[k] > self.t_us[self._index[key]] - int(over[k])
+        }
         if len(self._index) + len(keep) > ROWS_MAX:
             tally["partner_refused"] = tally.get("partner_refused", 0) + len(keep)
             return tally
         at = np.array(list(keep.values()), np.int64)
-        ended = np.array([s == "ended" for s in table["status"].cast(pa.string()).take(pa.array(at)).to_pylist()])
+        ended = over[at]
         self._upsert(list(keep), table.take(pa.array(at)), state[at], t_us[at])
         self._remove([self._index[k] for k, e in zip(keep, ended, strict=True) if e])
         return tally
