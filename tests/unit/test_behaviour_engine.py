@@ -15,7 +15,7 @@ S, MIN, H = 1_000_000, 60_000_000, 3_600_000_000
 T0 = 1_700_000_000 * S // (600 * S) * 600 * S
 
 
-def ship(track, times, lat, lon, *, mmsi=None, ais=True, radar=False, status="confirmed", flags=0):
+def ship(track, times, lat, lon, *, mmsi=None, ais=True, radar=False, status="confirmed", flags=None):
     t = np.asarray(times, np.int64)
     n = len(t)
     return schema.TRACKS.build(
@@ -26,7 +26,7 @@ def ship(track, times, lat, lon, *, mmsi=None, ais=True, radar=False, status="co
             "lon_deg": np.broadcast_to(np.asarray(lon, float), n).copy(),
             "status": [status] * n,
             "mmsi": pa.nulls(n, pa.int64()) if mmsi is None else np.full(n, mmsi),
-            "flags": np.full(n, flags),
+            "flags": [flags] * n,
             "last_ais_at": t if ais else pa.nulls(n, pa.int64()),
             "last_radar_at": t if radar else pa.nulls(n, pa.int64()),
         }
@@ -94,6 +94,13 @@ def test_dark_vessel_is_raised_by_radar_without_ais_and_ended_by_ais():
     assert alert["end_at"] is not None
     both = ship(6, every(10 * S, 0, 600 * S), lat, 121.0, mmsi=3, radar=True)
     assert found([both], only) == []
+
+
+@pytest.mark.parametrize(("flags", "expected"), [(None, 1), (0, 0), (1, 1)])
+def test_dark_vessel_needs_the_flag_where_the_picture_gives_flags(flags, expected):
+    """Radar beyond the reach of our AIS receivers sees many silent ships: no sensor is not no AIS."""
+    radar = ship(5, every(10 * S, 0, 600 * S), 20.0, 121.0, ais=False, radar=True, flags=flags)
+    assert len(found([radar], ALL.only("dark_vessel"))) == expected
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(119, 0), (125, 1)])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.detector import RunDetector, register
-from kuroshio.behaviour.fixes import NEVER
+from kuroshio.behaviour.fixes import NEVER, NO_FLAGS
 from kuroshio.behaviour.state import Batch
 from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray, IntArray
@@ -22,12 +22,15 @@ class DarkDetector(RunDetector):
         f, d = batch.fixes, self.definition
         held_us, silent_us = d.us("held_s"), d.us("ais_silence_s")
         seen = np.maximum(f.radar_at, f.image_at)
-        if not (seen != NEVER).any() and not f.flags.any():
+        if not (seen != NEVER).any() and not (f.flags & FLAG_DARK).any():
             return np.where(f.ais_at == f.t, -1, 0), None, np.zeros(len(f))
         held = (seen != NEVER) & (f.t - seen <= held_us)
         silent = (f.ais_at == NEVER) | (f.t - f.ais_at > silent_us)
         flagged = (f.flags & FLAG_DARK) != 0
-        code = np.where((held & silent) | (flagged & (held | (seen == NEVER))), 1, np.where(silent, 0, -1))
+        # a picture that flags its tracks knows where AIS is heard: outside it silence means nothing
+        untold = (f.flags & NO_FLAGS) != 0
+        dark = (held & silent & untold) | (flagged & (held | (seen == NEVER)))
+        code = np.where(dark, 1, np.where(silent, 0, -1))
         known = np.where(f.ais_at == NEVER, np.nan, (f.t - f.ais_at) / 1e6)
         return code.astype(np.int64), None, np.nan_to_num(known, nan=-1.0)
 

@@ -86,6 +86,7 @@ class Fixes:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
+NO_FLAGS = 1 << 30  # the row says nothing of its flags: none of their bits is set, and that none is known is not zero
 _CONTENT = ("exercise", "nav", "heading", "cog", "sog", "lon", "lat", "mmsi", "flags", "ais_at", "hits", "status")
 
 
@@ -127,7 +128,7 @@ def from_tracks(table: pa.Table) -> Fixes:
             cog=_floats(table, "cog_deg", n),
             heading=_floats(table, "heading_deg", n),
             mmsi=_ints(table, "mmsi", n),
-            flags=np.maximum(_ints(table, "flags", n), 0),
+            flags=np.where(_ints(table, "flags", n) < 0, NO_FLAGS, _ints(table, "flags", n)),
             ais_at=_times(table, "last_ais_at", n),
             radar_at=_times(table, "last_radar_at", n),
             image_at=_times(table, "last_image_at", n),
