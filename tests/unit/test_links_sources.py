@@ -161,6 +161,19 @@ async def test_replay_keeps_order_and_the_relative_timing(tmp_path):
     assert sink.blocks == [b"0 a\n0 b\nno time\n", b"1 c\n", b"2 d\n"]
 
 
+async def test_replay_puts_a_table_in_order_of_time_and_keeps_its_header(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"time,ship\n5,a\n9,a\n1,b\n7,b\n")
+
+    def time_of_line(line: bytes) -> int | None:
+        head = line.split(b",")[0]
+        return int(head) * 1_000_000 if head.isdigit() else None
+
+    sink = Sink()
+    await Replay(path, now=now, time_of_line=time_of_line, speed=0.0, ordered=False).run(sink)
+    assert sink.data.split() == [b"time,ship", b"1,b", b"5,a", b"7,b", b"9,a"]
+
+
 async def test_serial_reads_a_pseudo_terminal():
     pytest.importorskip("serial")
     leader, follower = pty.openpty()

@@ -16,6 +16,8 @@ from kuroshio.errors import LinkError
 from kuroshio.links.base import READ_BYTES, Deliver, LineJoiner, LinkState, Now
 from kuroshio.units import US_PER_S
 
+SORT_BYTES_MAX = 1 << 30
+
 
 def open_bytes(path: Path) -> IO[bytes]:
     """Readable bytes of a file; .gz, .bz2 and .zst are opened, ``-`` is standard input.
@@ -126,6 +128,9 @@ class Replay:
         1 is original timing, 60 an hour a minute; 0 is as fast as the node takes it.
     began
         Called once with the first time found: the start of the node's replay clock.
+    ordered
+        False for a recording that is not in order of time, such as a table sorted by ship: its lines are put in order
+        first, in memory.
     """
 
     def __init__(
@@ -136,6 +141,7 @@ class Replay:
         time_of_line: Callable[[bytes], int | None],
         speed: float = 1.0,
         began: Callable[[int], None] | None = None,
+        ordered: bool = True,
     ) -> None:
         self.state = LinkState()
         self._path = path
@@ -143,6 +149,7 @@ class Replay:
         self._time_of_line = time_of_line
         self._speed = speed
         self._began = began
+        self._ordered = ordered
 
     async def run(self, deliver: Deliver) -> None:
         """Deliver the lines at their times."""
@@ -169,7 +176,8 @@ class Replay:
         held: list[bytes] = []
         size, at_us = 0, None
         with open_bytes(self._path) as file:
-            for line in iter(lambda: file.readline(READ_BYTES), b""):
+            lines = iter(lambda: file.readline(READ_BYTES), b"")
+            for line in lines if self._ordered else self._in_order(lines):
                 stated_us = self._time_of_line(line)
                 new_second = stated_us is not None and (at_us is None or stated_us // US_PER_S != at_us // US_PER_S)
                 if held and (new_second or size > READ_BYTES):
@@ -181,6 +189,24 @@ class Replay:
                 size += len(line)
         if held:
             yield b"".join(held), at_us
+
+    def _in_order(self, lines: Iterator[bytes]) -> list[bytes]:
+        """Lines by the time they state; lines before the first time, such as a header, stay first."""
+        kept: list[tuple[int, bytes]] = []
+        size, at_us = 0, -(1 << 62)
+        for line in lines:
+            size += len(line)
+            if size > SORT_BYTES_MAX:
+                raise LinkError(
+                    f"{self._path} is over {SORT_BYTES_MAX >> 20} MiB and not in order of time",
+                    code="link.unordered",
+                    advice="Sort it by time first, or decode and track it as files.",
+                )
+            stated_us = self._time_of_line(line)
+            at_us = at_us if stated_us is None else stated_us
+            kept.append((at_us, line))
+        kept.sort(key=lambda pair: pair[0])
+        return [line for _, line in kept]
 
 
 class Serial:

@@ -127,7 +127,7 @@ class Core:
         position = self._journal.append(joined) if joined else self._journal.end_position
         partners = concat(TRACKS, self.partner_rows) if self.partner_rows else None
         self.partner_rows = []
-        step = self._pipeline.step(joined, now_us=now_us, partners=partners)
+        step = self._pipeline.step(joined, now_us=now_us, partners=partners, ended=self._sources.newly_ended())
         self.counters.cycles += 1
         self.counters.entries += len(joined)
         for name, result in step.sources.items():

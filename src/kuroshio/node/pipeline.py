@@ -6,6 +6,7 @@ of them. It owns no socket, no file and no clock; the same entries give the same
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,9 @@ class Pipeline:
         self.engine = engine
         self._exercise = exercise
 
-    def step(self, entries: Sequence[Entry], *, now_us: int, partners: pa.Table | None = None) -> Step:
+    def step(
+        self, entries: Sequence[Entry], *, now_us: int, partners: pa.Table | None = None, ended: Sequence[str] = ()
+    ) -> Step:
         """Tables that come of the entries and partner tracks.
 
         Parameters
@@ -83,12 +86,15 @@ class Pipeline:
             The node's time: what has not been heard of until now counts as silence.
         partners
             TRACKS rows received from partners, or None.
+        ended
+            Sources that have come to their end: what their decoders still hold is decided.
         """
         results: dict[str, SourceResult] = {}
         observations: list[pa.Table] = []
         decoded_all: list[Decoded] = []
-        for name, received_at_us, data in entries:
-            decoded = self._decoders[name].feed(data, received_at_us)
+        fed = ((name, self._decoders[name].feed(data, at_us)) for name, at_us, data in entries)
+        flushed = ((name, self._decoders[name].flush()) for name in ended)
+        for name, decoded in itertools.chain(fed, flushed):
             observed = sensing.observe(decoded, exercise=self._exercise)
             result = results.setdefault(name, SourceResult())
             result.ledger.add(decoded.ledger)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 INBOX_BYTES_MAX = 8_000_000
 TICK_BYTES_MAX = 2_000_000
 RATE_WINDOW_S = 60.0
+TABLES = ("marinecadastre", "dma_csv", "csv", "detections_csv")  # often sorted by ship, not by time
 
 
 @dataclass
@@ -66,6 +67,7 @@ class Source:
         self.clock_offset_s: float | None = None
         self.delayed_blocks = 0
         self.finished = False
+        self.flushed = False
         self.fault = ""
         self.rate = Rate()
         self._inbox: deque[tuple[int, bytes]] = deque()
@@ -175,7 +177,14 @@ def build_link(
             return FileReader(section.path, now=now)
         if section.link == "tail":
             return Tail(section.path, now=now)
-        return Replay(section.path, now=now, time_of_line=time_of_line, speed=section.speed, began=began)
+        return Replay(
+            section.path,
+            now=now,
+            time_of_line=time_of_line,
+            speed=section.speed,
+            began=began,
+            ordered=section.format not in TABLES,
+        )
     assert section.port is not None
     if section.link == "tcp":
         return TcpClient(section.host, section.port, now=now, lines=lines)
@@ -235,7 +244,14 @@ class Sources:
             )
         return self.by_name[name]
 
+    def newly_ended(self) -> list[str]:
+        """Sources read to their end and taken, each told once."""
+        ended = [s for s in self.by_name.values() if s.finished and not s.flushed and not s._inbox]
+        for source in ended:
+            source.flushed = True
+        return [source.section.name for source in ended]
+
     @property
     def all_finished(self) -> bool:
-        """True when every source is a file that has been read to its end and taken."""
-        return bool(self.by_name) and all(s.finished and not s._inbox for s in self.by_name.values())
+        """True when every source is a file that has been read to its end and used."""
+        return bool(self.by_name) and all(s.flushed for s in self.by_name.values())

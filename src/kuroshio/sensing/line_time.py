@@ -31,12 +31,13 @@ def time_of_line(line: bytes) -> int | None:
     if found := _PGHP.search(line):
         year, month, day, hour, minute, second, milli = (int(g) for g in found.groups())
         return _parsed(f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{milli:03d}Z")
-    if found := _SUFFIX.search(line) or _EPOCH_FIRST.search(line):
+    if found := _SUFFIX.search(line):
         return int(found.group(1)) * US_PER_S
-    if found := _ISO.search(line):
+    if found := _ISO.search(line):  # before a leading number, which in a table may be a ship's
         day_text, time_text, zone = (g.decode() if g else "Z" for g in found.groups())
         return _parsed(f"{day_text}T{time_text}{zone}")
-    return None
+    found = _EPOCH_FIRST.search(line)
+    return int(found.group(1)) * US_PER_S if found else None
 
 
 def _epoch_us(digits: bytes) -> int:
