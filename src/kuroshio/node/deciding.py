@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kuroshio import accord, clock
+from kuroshio import accord, clock, exchange
 from kuroshio.errors import NotFound
 from kuroshio.node import items as item_rows
 from kuroshio.node.items import Holdings
@@ -142,10 +142,14 @@ class Decider:
         }
 
     def pending(self, picture: pa.Table, to: Sequence[str], *, now_us: int) -> list[dict[str, Any]]:
-        """Items that wait for a person: tracks whose decision for a partner is decide."""
+        """Own items that wait for a person here: tracks whose decision for a partner is decide.
+
+        What came from a partner waits for that partner's consent, which is not this node's to give: it is listed
+        with what is withheld.
+        """
         rows: list[dict[str, Any]] = []
         for group in self.groups(picture, to, now_us=now_us):
-            if group.decision.effect is not Effect.DECIDE:
+            if group.decision.effect is not Effect.DECIDE or group.originator != self.party:
                 continue
             cited = group.decision.cites[0] if group.decision.cites else Citation("", "", "default")
             text = next((r.text for r in group.decision.reasons if r.effect is Effect.DECIDE), "")
@@ -246,7 +250,7 @@ def withheld_rows(groups: Sequence[Group], shown: Mapping[int, dict[str, Any]]) 
     return rows
 
 
-def still_allowed(decider: Decider, header: Mapping[str, Any], *, now_us: int) -> bool:
+def may_still_go(decider: Decider, header: Mapping[str, Any], *, now_us: int) -> bool:
     """True when a sealed release would be decided the same way now: same basis, no stricter terms.
 
     Parameters
@@ -273,16 +277,8 @@ def still_allowed(decider: Decider, header: Mapping[str, Any], *, now_us: int) -
         decision = decider.book.evaluate(item, releaser=header["from"], to=header["to"], valid_at_us=at_us)
         if header["consents"] and decision.effect is Effect.DECIDE and decision.basis == header["accord"]:
             return True
-        if decision.flows and decision.basis == header["accord"]:
-            now, then = decision.obligations, header["obligations"]
-            looser = (
-                now.delay_s <= then.get("delay_s", 0)
-                and now.grid_deg <= then.get("grid_deg", 0.0)
-                and now.time_bucket_s <= then.get("time_bucket_s", 0)
-                and now.redact <= set(then.get("redact", ()))
-            )
-            if looser:
-                return True
+        if decision.basis == header["accord"] and exchange.still_allowed(header["obligations"], decision):
+            return True
     return False
 
 

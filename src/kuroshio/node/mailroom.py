@@ -22,7 +22,7 @@ from kuroshio.geo import metres_per_degree
 from kuroshio.links.tls import KeyFolder
 from kuroshio.node import cards
 from kuroshio.node.config import PartnerSection
-from kuroshio.node.deciding import still_allowed
+from kuroshio.node.deciding import may_still_go
 from kuroshio.peers.outbox import Item
 from kuroshio.schema import TRACKS, concat
 from kuroshio.schema.release import Release
@@ -183,7 +183,7 @@ class Mailroom:
         if self._desk.ledger.release(item.release_id)["state"] not in ("sent", "received"):
             return False
         header = Release.from_bytes(item.body).fields
-        return still_allowed(self._parts.decider, header, now_us=now_us)
+        return may_still_go(self._parts.decider, header, now_us=now_us)
 
     # -- for the picture and the page
 

@@ -1,0 +1,102 @@
+"""What the agreements say of a picture: every row in one group a party, ties kept, consent only where it is ours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kuroshio import accord, clock
+from kuroshio.errors import NotFound
+from kuroshio.node.deciding import Decider, may_still_go, withheld_rows
+from kuroshio.node.items import Holdings, of_tracks
+from kuroshio.schema import TRACKS, Effect
+
+NOW = clock.parse_rfc3339("2026-11-22T06:00:00Z")
+BOOK = accord.load(accord.sample_paths())
+
+
+def decider() -> Decider:
+    holdings = Holdings("PHL", {"ais": "U", "radar": "R", "secret": "S"}, {"lent": "JPN"}, "maritime_safety")
+    holdings.ties["USA", "abc"] = frozenset({"PHL-USA-GSOMIA"})
+    holdings.partner_levels["USA"] = "R"
+    return Decider("PHL", BOOK, holdings)
+
+
+def picture():
+    partner = [None, None, None, "USA"]
+    return TRACKS.build(
+        {
+            "track_id": [1, 2, 3, 4],
+            "observed_at": [NOW - 1_000_000] * 4,
+            "lat_deg": [20.0] * 4,
+            "lon_deg": [121.0] * 4,
+            "status": ["confirmed"] * 4,
+            "flags": [0, 1, 0, 0],
+            "sources": [["ais"], ["radar"], ["secret"], ["USA"]],
+            "sensors": [["ais"], ["radar"], ["radar"], ["partner"]],
+            "partner": partner,
+            "partner_track": [None, None, None, "abc"],
+            "exercise": [False] * 4,
+        }
+    )
+
+
+def test_items_have_the_highest_level_and_the_ties_of_their_sources():
+    rows = of_tracks(picture(), decider().holdings).to_pylist()
+    assert [r["level"] for r in rows] == ["U", "R", "S", "R"]
+    assert [r["subject"] for r in rows] == ["vessel", "dark_vessel", "vessel", "vessel"]
+    assert [r["originator"] for r in rows] == ["PHL", "PHL", "PHL", "USA"]
+    assert rows[3]["held_under"] == ["PHL-USA-GSOMIA"]
+
+
+def test_every_row_is_in_exactly_one_group_a_party():
+    for party in ("JPN", "USA", "KOR"):
+        groups = list(decider().groups(picture(), [party], now_us=NOW))
+        ids = np.concatenate([g.rows["track_id"].to_numpy() for g in groups])
+        assert sorted(ids.tolist()) == [1, 2, 3, 4]
+        assert {g.to for g in groups} == {party}
+
+
+def test_what_goes_to_whom():
+    by = {}
+    for group in decider().groups(picture(), ["JPN", "KOR"], now_us=NOW):
+        for number in group.rows["track_id"].to_pylist():
+            by[group.to, number] = group
+    assert by["JPN", 1].decision.flows
+    assert by["JPN", 1].ordered
+    assert by["JPN", 2].decision.obligations.grid_deg == pytest.approx(0.05)
+    assert not by["JPN", 3].decision.flows, "S is above what the arrangement permits"
+    assert by["JPN", 4].decision.effect >= Effect.DECIDE, "the third-party rule goes with what USA gave"
+    assert all(by["KOR", n].decision.effect is Effect.DENY for n in (1, 2, 3))
+
+
+def test_a_consent_that_is_a_partners_to_give_waits_for_nobody_here():
+    assert all(row["item_id"] != "track:4" for row in decider().pending(picture(), ["JPN"], now_us=NOW))
+
+
+def test_withheld_says_why_for_each_row():
+    groups = list(decider().groups(picture(), ["KOR"], now_us=NOW))
+    rows = withheld_rows(groups, {})
+    assert {r["item_id"] for r in rows} == {f"track:{n}" for n in (1, 2, 3, 4)}
+    assert all(r["kind"] == "missing" and r["text"] for r in rows)
+
+
+def test_items_are_asked_by_name():
+    with pytest.raises(NotFound, match="track:9"):
+        decider().why("track:9", "JPN", picture(), now_us=NOW)
+    with pytest.raises(NotFound):
+        decider().why("ship:1", "JPN", picture(), now_us=NOW)
+
+
+def test_a_queued_release_goes_only_while_its_terms_still_stand():
+    header = {
+        "kind": "tracks", "originator": "PHL", "level": "U", "purpose": "maritime_safety", "released_at_us": NOW,
+        "held_under": [], "from": "PHL", "to": "JPN", "consents": [], "accord": "WP-MDA-ARR",
+        "obligations": {"grid_deg": 0.05, "time_bucket_s": 60, "redact": ["sensor", "sources"]},
+    }  # fmt: skip
+    now = decider()
+    assert may_still_go(now, header, now_us=NOW)
+    assert not may_still_go(now, {**header, "obligations": {}}, now_us=NOW), "terms became stricter"
+    assert not may_still_go(now, {**header, "to": "KOR"}, now_us=NOW)
+    ended = Decider("PHL", BOOK.assuming({"WP-MDA-ARR": "terminated"}), now.holdings)
+    assert not may_still_go(ended, header, now_us=NOW), "the arrangement ended while it waited"
