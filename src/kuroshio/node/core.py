@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from kuroshio import clock
-from kuroshio.errors import StoreError
+from kuroshio.errors import InputError, StoreError
 from kuroshio.node.live import Channel, current
 from kuroshio.node.pipeline import Entry, Pipeline, Step
 from kuroshio.node.sources import Sources
@@ -188,7 +188,7 @@ class Core:
                 self._archive.flush(position)
                 self._archived_to = position
             self._archive_due_us = wall_us + int(ARCHIVE_EVERY_S * US_PER_S)
-        if wall_us >= self._checkpoint_due_us:
+        if wall_us >= self._checkpoint_due_us and self._pipeline.settled:
             if self._checkpoint_due_us:
                 self.checkpoint(position)
             self._checkpoint_due_us = wall_us + int(CHECKPOINT_EVERY_S * US_PER_S)
@@ -200,8 +200,7 @@ class Core:
         self._archived_to = at
         folder = self._folder / f"checkpoint-{at:016x}-{clock.now_us():x}"  # never over one that may be in use
         folder.mkdir(parents=True)
-        self._pipeline.tracker.save(folder / "tracker")
-        self._pipeline.engine.save(folder / "behaviour")
+        self._pipeline.save(folder)
         write_picture(folder / "picture.arrow", self.picture)
         for path in folder.iterdir():
             with path.open("rb") as file:
@@ -221,20 +220,21 @@ class Core:
         try:
             state = json.loads((self._folder / "state.json").read_text())
             folder = self._folder / str(state["folder"])
-            self._pipeline.restore(folder / "tracker", folder / "behaviour")
+            self._pipeline.restore(folder)
             self.picture = read_picture(folder / "picture.arrow")
             self._own.publish(self.picture)
             return int(state["position"])
         except FileNotFoundError:
             return self._journal.first_position
-        except (OSError, ValueError, KeyError, pa.ArrowException, StoreError) as err:
+        except (OSError, ValueError, KeyError, pa.ArrowException, StoreError, InputError) as err:
             log.error("the checkpoint cannot be read, starting from the journal: %s", err)
             return self._journal.first_position
 
     def close(self) -> None:
-        """Checkpoint and close the stores."""
+        """Checkpoint where that loses nothing (else the journal is read again), and close the stores."""
         try:
-            self.checkpoint()
+            if self._pipeline.settled:
+                self.checkpoint()
         finally:
             self._archive.close()
             self._journal.close()

@@ -6,7 +6,9 @@ of them. It owns no socket, no file and no clock; the same entries give the same
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +18,7 @@ import pyarrow.compute as pc
 
 from kuroshio import behaviour, picture, sensing
 from kuroshio.node.config import SourceSection
-from kuroshio.schema import ALERTS, OBSERVATIONS, STATICS, TRACKS, concat
+from kuroshio.schema import OBSERVATIONS, STATICS, concat
 from kuroshio.sensing.base import Decoded, Ledger, SourceDecoder
 
 Entry = tuple[str, int, bytes]
@@ -72,6 +74,7 @@ class Pipeline:
         self.tracker = tracker
         self.engine = engine
         self._exercise = exercise
+        self._waiting: dict[str, int] = {}
 
     def step(
         self, entries: Sequence[Entry], *, now_us: int, partners: pa.Table | None = None, ended: Sequence[str] = ()
@@ -96,6 +99,7 @@ class Pipeline:
         flushed = ((name, self._decoders[name].flush()) for name in ended)
         for name, decoded in itertools.chain(fed, flushed):
             observed = sensing.observe(decoded, exercise=self._exercise)
+            self._waiting[name] = decoded.ledger.waiting
             result = results.setdefault(name, SourceResult())
             result.ledger.add(decoded.ledger)
             result.observations += observed.num_rows
@@ -111,13 +115,29 @@ class Pipeline:
         reports = {name: table for name, table in joined.tables.items() if name != OBSERVATIONS.name}
         return Step(now_us, rows, update.tracks, alerts, update.links, reports, results, dict(update.counters))
 
-    def restore(self, tracker: Path, engine: Path) -> None:
-        """Take tracker and behaviour from a checkpoint."""
-        self.tracker = picture.Tracker.load(tracker, sensors=self.tracker.sensors)
-        self.engine.load(engine)
+    # -- checkpoint
 
-    @staticmethod
-    def nothing(now_us: int) -> Step:
-        """A step in which nothing happened."""
-        empty = pa.table({})
-        return Step(now_us, OBSERVATIONS.empty(), TRACKS.empty(), ALERTS.empty(), empty, {}, {}, {})
+    @property
+    def settled(self) -> bool:
+        """True when every decoder that cannot save its state holds nothing undecided: a checkpoint loses nothing."""
+        return not any(self._waiting.get(n) and not hasattr(d, "state") for n, d in self._decoders.items())
+
+    def save(self, folder: Path) -> None:
+        """Write tracker, behaviour and decoders into a folder."""
+        self.tracker.save(folder / "tracker")
+        self.engine.save(folder / "behaviour")
+        states = {
+            name: {key: base64.b64encode(bytes(value)).decode("ascii") for key, value in decoder.state().items()}
+            for name, decoder in self._decoders.items()
+            if hasattr(decoder, "state")
+        }
+        (folder / "decoders.json").write_text(json.dumps(states))
+
+    def restore(self, folder: Path) -> None:
+        """Take everything from a checkpoint; a source that was not there then starts anew."""
+        self.tracker = picture.Tracker.load(folder / "tracker", sensors=self.tracker.sensors)
+        self.engine.load(folder / "behaviour")
+        for name, state in json.loads((folder / "decoders.json").read_text()).items():
+            decoder = self._decoders.get(name)
+            if decoder is not None and hasattr(decoder, "restore"):
+                decoder.restore({key: base64.b64decode(value) for key, value in state.items()})

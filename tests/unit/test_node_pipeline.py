@@ -1,0 +1,49 @@
+"""The stages joined: what waits in a decoder survives a checkpoint, and joined blocks are whole."""
+
+from __future__ import annotations
+
+from kuroshio import behaviour, picture
+from kuroshio.node.config import SourceSection
+from kuroshio.node.core import join
+from kuroshio.node.pipeline import Pipeline
+from kuroshio.sensing import formats
+from kuroshio.sensing.ais import encode
+
+NOW = 1_790_000_000_000_000
+
+
+def pipeline(format_: str = "aivdm") -> Pipeline:
+    section = SourceSection(name="feed", format=format_, link="push")
+    decoder = formats.open_decoder(format_, "feed", {})
+    engine = behaviour.Engine(behaviour.load_definitions())
+    return Pipeline({"feed": section}, {"feed": decoder}, picture.Tracker(), engine)
+
+
+def test_a_message_cut_by_a_checkpoint_is_whole_after_it(tmp_path):
+    first, second = encode({"msg_type": 5, "mmsi": 431000001, "name": "KUROSHIO", "call_sign": "JTEST"})
+    before = pipeline()
+    step = before.step([("feed", NOW, first.strip() + b"\r\n" + second[:20])], now_us=NOW)
+    assert "statics" not in step.reports
+    assert before.settled, "its state can be saved"
+    before.save(tmp_path)
+    after = pipeline()
+    after.restore(tmp_path)
+    step = after.step([("feed", NOW, second[20:].strip() + b"\r\n")], now_us=NOW + 1)
+    assert step.reports["statics"]["name"].to_pylist() == ["KUROSHIO"]
+
+
+def test_a_decoder_without_a_state_holds_the_checkpoint_back():
+    table = pipeline("marinecadastre")
+    header = (
+        b"MMSI,BaseDateTime,LAT,LON,SOG,COG,Heading,VesselName,IMO,CallSign,VesselType,Status,Length,Width,Draft,Cargo"
+    )
+    row = b"338148873,2022-01-03T00:00:00,33.60716,-117.91483,0.0,280.0,511,CAZADOR,,,37,,14,,,"
+    table.step([("feed", NOW, header + b"\r\n" + row)], now_us=NOW)
+    assert not table.settled
+    table.step([], now_us=NOW, ended=["feed"])
+    assert table.settled
+
+
+def test_neighbouring_blocks_of_a_source_are_one_and_keep_their_order():
+    joined = join([("a", 1, b"1"), ("b", 2, b"x"), ("a", 3, b"2"), ("b", 4, b"y")])
+    assert joined == [("a", 3, b"12"), ("b", 4, b"xy")]
