@@ -70,7 +70,7 @@ def sea(rng: np.random.Generator, ships: int = 24, hours: float = 8) -> pa.Table
             ("sog", rng.choice([np.nan, 0.1, 1.0, 3.0, 8.0], n)),
             ("cog", np.where(rng.random(n) < 0.9, rng.uniform(0, 360, n), np.nan)),
             ("heading", np.where(rng.random(n) < 0.9, rng.uniform(0, 360, n), np.nan)),
-            ("flags", rng.choice([0, 0, 2, 4], n)),
+            ("flags", rng.choice([0, 0, 2, 4], n) | radar),  # held by radar alone: dark, says the picture
             ("name", rng.choice(["KAIYO", "MARU"], n)),
             ("ais", np.maximum.accumulate(np.where(radar, 0, t))),
             ("radar", np.maximum.accumulate(np.where(radar, t, 0))),
