@@ -228,7 +228,7 @@ def withheld_rows(groups: Sequence[Group], shown: Mapping[int, dict[str, Any]]) 
     rows = []
     for group in groups:
         cited = group.decision.cites[0] if group.decision.cites else Citation("no accord in force", "", "default")
-        text = _reason_text(group)
+        text = reason_text(group)
         terms = group.decision.obligations.as_dict()
         for row in group.rows.select(["track_id", "name", "mmsi", "lat_deg", "lon_deg"]).to_pylist():
             seen = shown.get(row["track_id"])
@@ -282,7 +282,8 @@ def may_still_go(decider: Decider, header: Mapping[str, Any], *, now_us: int) ->
     return False
 
 
-def _reason_text(group: Group) -> str:
+def reason_text(group: Group) -> str:
+    """Why a group goes or does not, in one sentence."""
     decision = group.decision
     if decision.flows and not group.ordered:
         return "Permitted, but no standing release order of this node covers it."

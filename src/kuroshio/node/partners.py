@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from kuroshio import clock, exchange
 from kuroshio.errors import KuroshioError, PeerError
-from kuroshio.links.peer_http import Handler, PeerClient, PeerServer, WebStream
+from kuroshio.links.peer_http import Handler, PeerClient, PeerServer
 from kuroshio.links.tls import KeyFolder
 from kuroshio.node import mailroom
 from kuroshio.node.config import NodeConfig
@@ -35,25 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTICES_MAX = 200
-
-
-class Speaker:
-    """One direction of one partner, as the link's handler."""
-
-    def __init__(self, driver: PeerDriver, direction: Direction) -> None:
-        self._driver, self._direction = driver, direction
-
-    async def opened(self, stream: WebStream) -> None:
-        """The stream is up."""
-        await self._driver.opened(self._direction, stream)
-
-    async def received(self, stream: WebStream, data: bytes) -> None:
-        """One frame came."""
-        await self._driver.received(self._direction, stream, data)
-
-    async def closed(self, stream: WebStream) -> None:
-        """The stream is gone."""
-        await self._driver.closed(self._direction, stream)
 
 
 class Partners:
@@ -132,7 +113,7 @@ class Partners:
         await self._server.start()
         context = self._keys.context(server=False)
         for partner in self._config.partners:
-            speaker = Speaker(self._drivers[partner.party], Direction.OUT)
+            speaker = self._drivers[partner.party].handler(Direction.OUT)
             client = PeerClient(partner.url, partner.party, context, party_of=self._keys.party_of, handler=speaker)
             self._clients[partner.party] = client
             self._tasks.append(asyncio.create_task(client.run(), name=f"peer {partner.party}"))
@@ -149,7 +130,7 @@ class Partners:
 
     def _incoming(self, party: str) -> Handler | None:
         driver = self._drivers.get(party)
-        return None if driver is None else Speaker(driver, Direction.IN)
+        return None if driver is None else driver.handler(Direction.IN)
 
     # -- out
 

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from kuroshio import exchange
 from kuroshio.errors import NotFound, ReleaseRefused
 from kuroshio.node import cards
-from kuroshio.node.deciding import Decider, Group, time_or_none, withheld_rows
+from kuroshio.node.deciding import Decider, Group, reason_text, time_or_none, withheld_rows
 from kuroshio.record import Log
-from kuroshio.schema import TRACKS, Citation, Decision, Effect
+from kuroshio.schema import TRACKS, Citation, Effect
 from kuroshio.schema.release import Release
 from kuroshio.units import UtcMicros
 
@@ -269,7 +269,7 @@ class Sharing:
                 "to": g.to,
                 "effect": g.decision.effect.word,
                 "clause": g.decision.cited,
-                "text": _first_text(g.decision),
+                "text": reason_text(g),
                 "ordered": g.ordered,
                 "obligations": g.decision.obligations.as_dict(),
             }
@@ -292,10 +292,3 @@ def goes(group: Group) -> bool:
 def ties_of(group: Group) -> tuple[str, ...]:
     """Accords whose ties go with a group's rows: those they were received under and those the decision inherits."""
     return tuple(sorted({*group.held_under, *group.decision.held_under}))
-
-
-def _first_text(decision: Decision) -> str:
-    for reason in decision.reasons:
-        if reason.effect is not None and reason.effect == decision.effect:
-            return reason.text
-    return decision.cited
