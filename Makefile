@@ -27,14 +27,14 @@ $(STAMPS)/venv:
 
 $(STAMPS)/runtime: $(STAMPS)/venv requirements.lock pyproject.toml
 	echo "installing pinned packages (once) ..."
-	$(BIN)/pip install -q --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	echo "compiling the kernels (once) ..."
 	$(BIN)/kuroshio warm-up
 	touch $@
 
 $(STAMPS)/dev: $(STAMPS)/runtime requirements-dev.lock
-	$(BIN)/pip install -q --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install -q --no-deps --require-hashes -r requirements-dev.lock
 	touch $@
 
 # The page needs Node.js >= 20.19; without it the API runs and says how to get the page.
