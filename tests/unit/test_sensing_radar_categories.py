@@ -9,6 +9,7 @@ import asterix.generated as gen
 import numpy as np
 import pyarrow as pa
 import pytest
+from asterix.base import Bits, RawDatablock
 
 from kuroshio.errors import ConfigError
 from kuroshio.geo import distance_m
@@ -100,15 +101,55 @@ def test_aircraft_are_comments_unless_asked_for() -> None:
     assert (got[1]["lat_deg"], got[1]["lon_deg"]) == (pytest.approx(-20.5, abs=3e-5), pytest.approx(122.5, abs=3e-5))
 
 
-def test_video_and_service_messages_are_counted_and_no_more() -> None:
-    video = block(
-        gen.Cat_240_1_3, {"010": SOURCE, "000": 2, "020": 1, "040": (0, 100, 0, 1000), "048": (0, 0, 4), "049": (4, 4)}
-    )
+def test_service_messages_are_counted_and_no_more() -> None:
     service = block(gen.Cat_034_1_29, {"010": SOURCE, "000": 1, "030": NOON})
     decoder = AsterixDecoder("a", **SITE)
-    out = decoder.feed(video + service + service, MIDNIGHT)
-    assert (out.ledger.comments, out.ledger.messages) == (3, 0)
-    assert decoder.service_blocks == {240: 1, 34: 2}
+    out = decoder.feed(service + service, MIDNIGHT)
+    assert (out.ledger.comments, out.ledger.messages) == (2, 0)
+    assert decoder.service_blocks == {34: 2}
+
+
+def test_heads_of_radar_video_are_rows_without_the_video() -> None:
+    azimuths = ((10.0, "°"), (11.25, "°"))
+    spec = gen.Cat_240_1_3
+    base = {"010": SOURCE, "140": NOON}
+    data = block(
+        spec,
+        base | {"000": 1, "030": [ord(c) for c in "BASCO X"]},
+        base | {
+            "000": 2, "020": 77, "040": (*azimuths, 100, (50.0, "ns")), "048": (0, 0, 4), "049": (200, 199),
+            "051": [int.from_bytes(bytes(range(64)), "big")] * 4,
+        },
+        {"010": SOURCE, "000": 2, "020": 78, "041": (*azimuths, 0, (1_000_000.0, "fs")), "048": (1, 0, 1),
+         "049": (4, 32), "050": [0x01020304]},
+    )  # fmt: skip
+    out, got = rows(data)
+    assert (out.ledger.messages, got) == (3, [])
+    summary, nano, femto = out.table("radar_video").to_pylist()
+    assert (summary["message_type"], summary["summary"], summary["station"]) == (1, "BASCO X", "7/9")
+    assert (nano["message_type"], nano["sequence"], nano["line"]) == (2, 77, 2)
+    assert (nano["start_azimuth_deg"], nano["end_azimuth_deg"]) == (pytest.approx(10, abs=0.003), 11.25)
+    # 50 ns of two-way travel
+    assert nano["cell_m"] == pytest.approx(299_792_458.0 * 50e-9 / 2)
+    assert nano["start_range_m"] == pytest.approx(100 * nano["cell_m"])
+    assert (nano["cells"], nano["octets"], nano["cell_bits"], nano["compressed"]) == (199, 200, 8, 0)
+    assert femto["cell_m"] == pytest.approx(0.1499, abs=1e-4)
+    assert (femto["cell_bits"], femto["compressed"], femto["observed_at"]) == (1, 1, None)
+    at = out.table("radar_video")["observed_at"].cast(pa.int64()).to_pylist()
+    assert at == [MIDNIGHT + DAY // 2, MIDNIGHT + DAY // 2, None]
+    (parsed,) = RawDatablock.parse(Bits.from_bytes(data))
+    _, second, third = spec.cv_uap.parse(parsed.get_raw_records())
+    head = second.get_item("040").variation
+    theirs = [head.get_item(n).variation.content.as_quantity("°") for n in ("STARTAZ", "ENDAZ")]
+    assert [nano["start_azimuth_deg"], nano["end_azimuth_deg"]] == pytest.approx(theirs)
+    assert head.get_item("CELLDUR").variation.content.as_quantity("ns") == pytest.approx(50.0)
+    assert third.get_item("049").variation.get_item("NBCELLS").as_uint() == femto["cells"]
+
+
+def test_a_cut_video_record_is_a_reject() -> None:
+    out, _ = rows(bytes.fromhex("f0000af0070902000000"))
+    assert out.ledger.rejected == {"bad_record": 1}
+    assert out.table("radar_video").num_rows == 0
 
 
 def test_a_category_left_out_is_a_reject_and_an_unknown_one_is_refused() -> None:

@@ -135,7 +135,7 @@ def test_a_lost_target_is_heard_but_is_no_measurement() -> None:
 def test_relative_bearings_turn_with_the_heading_of_osd() -> None:
     text = line("$RAOSD,90.0,A,90.0,P,10.0,P,,,N") + line("$RATTM,1,5.0,10.0,R,,,R,,,N,,T,,120000,A")
     out = balanced(radar().feed(text, NOON))
-    assert out.ledger.comments == 1
+    assert out.ledger.messages == 2
     assert out.table("observations")["bearing_deg"].to_pylist() == [pytest.approx(100.0)]
 
 
@@ -202,6 +202,117 @@ def test_lost_and_unknown_ttd_targets_are_left_out() -> None:
     raw = [{"number": 1, "status": 2}, {"number": 2, "status": 4, "bearing": 4095}, {"number": 3, "status": 7}]
     out = radar().feed(encode_ttd(raw)[0], NOON)
     assert out.table("observations")["local_track"].to_pylist() == [3]
+
+
+def test_a_published_ttd_sample_of_an_integrated_navigation_system_is_one_plausible_target() -> None:
+    out = balanced(radar().feed(line("!INTTD,01,01,,0PP10Eg@wwP74@0,0"), NOON))
+    row = out.table("observations").to_pylist()[0]
+    assert (row["local_track"], row["bearing_deg"]) == (32, pytest.approx(204.9))
+    assert row["range_m"] == pytest.approx(4.52 * M_PER_NM)
+    assert (row["sog_mps"], row["cog_deg"]) == (pytest.approx(2.1 * MPS_PER_KN), pytest.approx(302.4))
+    # through the water: the current is not known
+    assert row["vel_sigma_mps"] == pytest.approx(2.0**0.5)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ("0PP10Eg@wwP74@", "too_short"),
+        ("PPP10Eg@wwP74@0", "unsupported"),
+        ("0PP10Eg@wwP74@00P", "too_short"),
+    ],
+)
+def test_a_ttd_that_is_cut_or_of_another_version_is_a_reject(payload: str, reason: str) -> None:
+    out = balanced(radar().feed(line(f"!INTTD,01,01,,{payload},0"), NOON))
+    assert out.ledger.rejected == {reason: 1}
+    assert out.table("observations").num_rows == 0
+
+
+def test_ttd_velocity_is_left_out_while_acquiring_or_relative() -> None:
+    raw = [
+        {"number": 1, "status": 1, "speed": 100, "course": 900, "distance": 100},
+        {"number": 2, "status": 4, "speed": 100, "course": 900, "distance": 100, "speed_mode": 1},
+        {"number": 3, "status": 4, "speed": 4095, "course": 900, "distance": 100},
+    ]
+    rows = radar().feed(encode_ttd(raw)[0], NOON).table("observations")
+    assert rows["local_track"].to_pylist() == [1, 2, 3]
+    assert rows["sog_mps"].to_pylist() == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("unit", "metres", "mps"), [("N", 1852.0, 1852 / 3600), ("K", 1000.0, 1 / 3.6), ("S", 1609.344, 0.44704)]
+)
+def test_ttm_units_hold_for_distance_and_speed(unit: str, metres: float, mps: float) -> None:
+    row = (
+        (radar().feed(line(f"$RATTM,12,2.000,10.0,T,10.0,45.0,T,0.1,2.0,{unit},BOAT,T,R,120000.00,M"), NOON))
+        .table("observations")
+        .to_pylist()[0]
+    )
+    assert row["range_m"] == pytest.approx(2.0 * metres)
+    assert row["sog_mps"] == pytest.approx(10.0 * mps, rel=1e-4)
+    assert row["cog_deg"] == 45.0
+
+
+@pytest.mark.parametrize(
+    ("end", "rows", "sog"),
+    [("Q,,120000.00,A", 1, None), ("T,,120000.00,R", 0, None), ("L,,120000.00,A", 0, None), (",,120000.00,A", 1, 5.0)],
+)
+def test_ttm_status_and_acquisition(end: str, rows: int, sog: float | None) -> None:
+    out = balanced(radar().feed(line(f"$RATTM,12,2.000,10.0,T,5.0,45.0,T,0.1,2.0,N,,{end}"), NOON))
+    assert out.ledger.messages == 1
+    found = out.table("observations")
+    assert found.num_rows == rows
+    if rows:
+        assert found["sog_mps"][0].as_py() == (sog if sog is None else pytest.approx(sog * MPS_PER_KN))
+
+
+def test_a_relative_course_gives_no_velocity() -> None:
+    text = line("$RAOSD,90.0,A,,,,,,,N") + line("$RATTM,12,2.0,10.0,R,5.0,45.0,R,0.1,2.0,N,,T,,120000.00,A")
+    row = radar().feed(text, NOON).table("observations").to_pylist()[0]
+    assert (row["bearing_deg"], row["sog_mps"], row["cog_deg"]) == (pytest.approx(100.0), None, None)
+
+
+def test_rsd_and_osd_are_rows_of_their_own_and_never_targets() -> None:
+    block = b"s:RA0001,c:1780012801"
+    tag = b"\\%s*%02X\\" % (block, checksum(block))
+    text = tag + line("$RARSD,0.883,099.3,0.200,047.6,,,,,0.145,245.2,0.125,N,N")
+    text += tag + line("$RAOSD,154.3,A,16.4,P,16.5,W,16.6,12.3,K")
+    out = balanced(radar().feed(text))
+    assert out.table("observations").num_rows == 0
+    display, own = out.table("radar_status").to_pylist()
+    assert (display["sentence"], display["station"], display["rotation"]) == ("RSD", "RA0001", "N")
+    assert display["origin1_range_m"] == pytest.approx(0.883 * M_PER_NM)
+    assert (display["origin1_bearing_deg"], display["vrm1_m"]) == (99.3, pytest.approx(0.2 * M_PER_NM))
+    assert (display["ebl1_deg"], display["vrm2_m"], display["ebl2_deg"]) == (47.6, None, None)
+    assert (display["cursor_range_m"], display["cursor_bearing_deg"]) == (pytest.approx(0.145 * M_PER_NM), 245.2)
+    assert display["range_scale_m"] == pytest.approx(0.125 * M_PER_NM)
+    assert (own["heading_deg"], own["course_deg"], own["course_reference"]) == (154.3, 16.4, "P")
+    assert (own["speed_mps"], own["speed_reference"]) == (pytest.approx(16.5 / 3.6), "W")
+    assert (own["set_deg"], own["drift_mps"]) == (16.6, pytest.approx(12.3 / 3.6))
+    assert (own["own_lat_deg"], own["time_source"], display["line"], own["line"]) == (20.45, "tag_block", 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("$RARSD,,,,,,,,,0.000,000.2,0.125,N", "too_short"),
+        ("$RARSD,x,,,,,,,,0.000,000.2,0.125,N,N", "bad_field"),
+        ("$RARSD,,400.0,,,,,,,0.000,000.2,0.125,N,N", "bad_field"),
+        ("$RARSD,,,,,,,,,0.000,000.2,0.125,Q,N", "bad_field"),
+        ("$RARSD,,,,,,,,,0.000,000.2,0.125,N,Z", "bad_field"),
+        ("$RAOSD,90.0,A,90.0", "too_short"),
+        ("$RAOSD,90.0,B,90.0,P,10.0,P,,,N", "bad_field"),
+        ("$RATTM,12,2.000,10.0,T,5.0,45.0,T,0.1,2.0,N,,Z,,120000.00,A", "bad_field"),
+    ],
+)
+def test_a_damaged_status_is_one_reject(text: str, reason: str) -> None:
+    out = balanced(radar().feed(line(text), NOON))
+    assert out.ledger.rejected == {reason: 1}
+
+
+def test_an_invalid_heading_turns_nothing() -> None:
+    text = line("$RAOSD,90.0,V,,,,,,,N") + line("$HETHS,91.0,V") + line("$RATTM,1,2.0,10.0,R,,,T,,,N,,T,,120000,A")
+    assert balanced(radar().feed(text, NOON)).ledger.rejected == {"no_heading": 1}
 
 
 def test_reads_may_be_cut_anywhere() -> None:

@@ -31,7 +31,11 @@ log = logging.getLogger(__name__)
 
 ARCHIVE_EVERY_S = 30.0
 CHECKPOINT_EVERY_S = 300.0
-ARCHIVED_REPORTS = (POSITIONS.name, STATICS.name, "aids", "base_stations", "safety", "binary", "rejects")
+ARCHIVED_REPORTS = (
+    POSITIONS.name,
+    STATICS.name,
+    *("aids", "base_stations", "safety", "binary", "rejects", "radar_status"),
+)
 ENTRY_BYTES_MAX = 4_000_000
 
 

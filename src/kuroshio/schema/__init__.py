@@ -17,6 +17,7 @@ from kuroshio.schema.picture import (
     OBSERVATIONS,
     TRACKS,
 )
+from kuroshio.schema.radar import RADAR_STATUS, RADAR_VIDEO
 from kuroshio.schema.reports import (
     AIDS,
     BASE_STATIONS,
@@ -29,7 +30,9 @@ from kuroshio.schema.reports import (
     STATICS,
 )
 
-TABLES: dict[str, Table] = {t.name: t for t in (*REPORT_TABLES, OBSERVATIONS, TRACKS, ALERTS, ITEMS)}
+TABLES: dict[str, Table] = {
+    t.name: t for t in (*REPORT_TABLES, RADAR_STATUS, RADAR_VIDEO, OBSERVATIONS, TRACKS, ALERTS, ITEMS)
+}
 
 __all__ = [
     "AIDS",
@@ -44,6 +47,8 @@ __all__ = [
     "MANAGEMENT",
     "OBSERVATIONS",
     "POSITIONS",
+    "RADAR_STATUS",
+    "RADAR_VIDEO",
     "REJECTS",
     "REPORT_TABLES",
     "SAFETY",

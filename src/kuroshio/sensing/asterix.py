@@ -1,8 +1,8 @@
 """ASTERIX to observations: plots and tracks of radars (048, 010), of other systems (062), of aircraft (021).
 
 What enters: data blocks, from datagrams or concatenated in a file. What leaves: observations with a covariance from
-the radar's range and bearing errors, and rejects. One unit of the ledger is a record, or a block that could not be
-read. Service messages (034, 002, 063, 065) and radar video (240) are counted as comments: video is not decoded.
+the radar's range and bearing errors, the heads of radar video (240), and rejects. One unit of the ledger is a record,
+or a block that could not be read. Service messages (034, 002, 063, 065) are counted as comments.
 Source: EUROCONTROL-SPEC-0149; structure from libasterix (`asterix_spec`).
 """
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from kuroshio.errors import ConfigError
 from kuroshio.geo import destination
-from kuroshio.schema import OBSERVATIONS, concat
+from kuroshio.schema import OBSERVATIONS, RADAR_VIDEO, concat
 from kuroshio.sensing.asterix_categories import (
     ANGLE_LSB_DEG,
     CATEGORIES,
@@ -28,6 +28,7 @@ from kuroshio.sensing.asterix_categories import (
 )
 from kuroshio.sensing.asterix_scan import scan_block
 from kuroshio.sensing.asterix_spec import Layout, layout
+from kuroshio.sensing.asterix_video import VIDEO, video_heads
 from kuroshio.sensing.base import Decoded
 from kuroshio.sensing.formats_lines import RAW_LIMIT, Outcome
 from kuroshio.sensing.radar import check_site
@@ -39,7 +40,7 @@ __all__ = ["ANGLE_LSB_DEG", "RANGE_LSB_M", "SPEED_LSB_MPS", "AsterixDecoder"]
 TIME_LSB_US = US_PER_S / 128.0  # I048/140 and its like, 1/128 s
 RESYNC_BLOCK_BYTES = 4096  # after rubbish only blocks up to this are looked for: each try walks one
 MAX_RECORDS = 8192  # records of one block; a block of 65,535 bytes with records of 8 bytes
-SERVICE = frozenset({2, 8, 19, 23, 25, 34, 63, 65, 240, 247})
+SERVICE = frozenset({2, 8, 19, 23, 25, 34, 63, 65, 247})
 
 
 class AsterixDecoder:
@@ -111,12 +112,13 @@ class AsterixDecoder:
         self.range_sigma_m, self.bearing_sigma_deg = range_sigma_m, bearing_sigma_deg
         self.velocity_sigma_mps, self.north_offset_deg, self.scan_s = velocity_sigma_mps, north_offset_deg, scan_s
         self._editions = {int(k): str(v) for k, v in (category_editions or {}).items()}
-        unknown = sorted((set(categories) | set(self._editions)) - set(CATEGORIES))
+        unknown = sorted((set(categories) | set(self._editions)) - {*CATEGORIES, VIDEO})
         if unknown:
-            raise ConfigError(f"source {source}: category {unknown[0]} is not one of {sorted(CATEGORIES)}")
+            raise ConfigError(f"source {source}: category {unknown[0]} is not one of {sorted(CATEGORIES)} or {VIDEO}")
         if lat_deg is None and NEEDS_SITE & set(categories):
             raise ConfigError(f"source {source}: lat_deg and lon_deg are needed, or categories without 10 and 48")
         self._layouts = {c: layout(c, self._editions.get(c)) for c in categories}
+        self._layouts[VIDEO] = layout(VIDEO, self._editions.get(VIDEO))
         self._known = self._layouts.keys() | SERVICE
         self._clock = TimeOfDay(reference_us)
         self.track_sigma_m, self.aircraft = track_sigma_m, aircraft
@@ -130,7 +132,7 @@ class AsterixDecoder:
         """Observations and rejects of the blocks that end within these bytes."""
         outcome = Outcome(self.source, received_at_us)
         buffer = self._rest + data
-        tables: list[pa.Table] = []
+        tables: dict[str, list[pa.Table]] = {OBSERVATIONS.name: [], RADAR_VIDEO.name: []}
         at = 0
         # a loop over blocks: a block carries many records, which are read together
         while len(buffer) - at >= 3:
@@ -144,12 +146,16 @@ class AsterixDecoder:
             self._give_up_skipped(outcome)
             table = self._block(buffer[at : at + length], outcome, received_at_us)
             if table is not None:
-                tables.append(table)
+                tables[RADAR_VIDEO.name if buffer[at] == VIDEO else OBSERVATIONS.name].append(table)
             at += length
         self._rest = buffer[at:]
         if self.framing == "datagram":
             self._end(outcome)
-        return outcome.finish(0, observations=concat(OBSERVATIONS, tables))
+        return outcome.finish(
+            0,
+            observations=concat(OBSERVATIONS, tables[OBSERVATIONS.name]),
+            radar_video=concat(RADAR_VIDEO, tables[RADAR_VIDEO.name]),
+        )
 
     def flush(self) -> Decoded:
         """Decide what still waits: a block that never ended."""
@@ -213,11 +219,22 @@ class AsterixDecoder:
             first = self._count
             self._count += count
             ledger.lines += count
-            measured = CATEGORIES[category](Items(spec, data, offsets))
-            table = self._rows(measured, first, category, outcome, offsets, block)
+            items = Items(spec, data, offsets)
+            if category == VIDEO:
+                table = self._heads(items, first, outcome)
+            else:
+                table = self._rows(CATEGORIES[category](items), first, category, outcome, offsets, block)
         if stop < len(block):
             self._reject(outcome, "bad_record", f"category {category}, at byte {stop} of {len(block)}", block[stop:])
         return table
+
+    def _heads(self, items: Items, first: int, outcome: Outcome) -> pa.Table:
+        """Heads of video records; each is a message, also without a time."""
+        received = outcome.received_at_us
+        times = self._times(items.uint("140", 0, 3), received)
+        outcome.decoded.ledger.messages += len(times)
+        stations = self._stations(items.uint("010", 0, 2))
+        return video_heads(items, times, stations, source=self.source, first=first, received_us=received)
 
     def _rows(
         self, m: Measured, first: int, category: int, outcome: Outcome, offsets: IntArray, block: bytes

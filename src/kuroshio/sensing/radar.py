@@ -1,15 +1,15 @@
 """NMEA 0183 radar sentences to observations: TTM, TLL and TTD targets, with OSD, heading and own position.
 
 What enters: bytes of a radar's NMEA output, tag blocks allowed. What leaves: observations with a covariance from the
-radar's range and bearing errors, and rejects. A TTM is the radar's own smoothed local track, not a plot: its errors
-are correlated over its filter's memory. Cursor and display settings (RSD) carry no target and are counted as comments.
+radar's range and bearing errors, rows of `radar_status` (OSD, RSD), and rejects. A TTM is the radar's own smoothed
+local track, not a plot: its errors are correlated over its filter's memory.
 Source: IEC 61162-1 ed. 5, sentences TTM, TLL, TTD, OSD, RSD, HDT, THS, GGA, GLL, RMC.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,43 +21,24 @@ from kuroshio.sensing.formats_lines import Line, LineSplitter, Outcome
 from kuroshio.sensing.radar_plots import polar_observations, slant_range_m
 from kuroshio.sensing.radar_sentences import (
     DAY_US,
+    UNIT_M,
     Refusal,
     Sentence,
     TimeOfDay,
+    angle,
     checksum,
+    number,
     parse_sentence,
     parse_time,
+    resolution,
 )
+from kuroshio.sensing.radar_status import OwnShip, status_of, status_table
 from kuroshio.sensing.radar_ttd import Target, TargetAssembler
 from kuroshio.units import M_PER_NM, MPS_PER_KN
 
-_NUMBER = re.compile(rb"^-?\d{1,7}(\.\d{1,9})?$")
-_UNIT_M = {b"N": M_PER_NM, b"K": 1000.0, b"S": 1609.344}  # IEC 61162-1, TTM field 10; statute mile (NIST SP 811)
-_CARRIERS = frozenset({"RSD", "ZDA", "VTG", "VHW", "DTM", "HBT", "ALR", "ALF", "ALC", "ARC", "EVE", "RMB"})
+_STATUSES = (b"", b"L", b"Q", b"T")  # lost, being acquired, tracked; old radars leave it out
+CURRENT_SIGMA_MPS = 1.0  # of each component, where a velocity is through the water: the current is not known
 TIME_TAG, TIME_SENTENCE, TIME_ARRIVAL = "tag_block", "sentence", "arrival"
-
-
-def number(text: bytes) -> float | None:
-    """The number of a field, None for an empty or malformed one."""
-    return float(text) if _NUMBER.match(text) else None
-
-
-def resolution(text: bytes) -> float:
-    """Step of the last digit of a field: 0.01 for ``12.34``."""
-    return 10.0 ** -len(text.partition(b".")[2])
-
-
-def angle(text: bytes, hemisphere: bytes) -> float | None:
-    """Degrees of an NMEA latitude or longitude (ddmm.mm with its hemisphere), None when it is not one."""
-    value = number(text)
-    if value is None or value < 0.0 or hemisphere not in (b"N", b"S", b"E", b"W"):
-        return None
-    degrees, minutes = divmod(value, 100.0)
-    result = degrees + minutes / 60.0
-    limit = 90.0 if hemisphere in (b"N", b"S") else 180.0
-    if minutes >= 60.0 or result > limit:
-        return None
-    return -result if hemisphere in (b"S", b"W") else result
 
 
 @dataclass
@@ -76,6 +57,8 @@ class _Rows:
     track: list[int] = field(default_factory=list)
     sog: list[float] = field(default_factory=list)
     cog: list[float] = field(default_factory=list)
+    water: list[bool] = field(default_factory=list)
+    status: list[dict[str, Any]] = field(default_factory=list)
 
 
 class TtmDecoder:
@@ -131,9 +114,8 @@ class TtmDecoder:
         self.range_sigma_m, self.bearing_sigma_deg = range_sigma_m, bearing_sigma_deg
         self.velocity_sigma_mps, self.antenna_height_m = velocity_sigma_mps, antenna_height_m
         self.north_offset_deg, self.keep_bad_checksum = north_offset_deg, keep_bad_checksum
-        self._own = None if lat_deg is None or lon_deg is None else (lat_deg, lon_deg)
-        self._mobile = self._own is None
-        self._heading_deg: float | None = None
+        place = None if lat_deg is None or lon_deg is None else (lat_deg, lon_deg)
+        self._own = OwnShip(place, fixed=place is not None)
         self._splitter, self._assembler = LineSplitter(), TargetAssembler()
         self._clock = TimeOfDay(reference_us)
 
@@ -165,7 +147,11 @@ class TtmDecoder:
             for part in self._assembler.expire():
                 ledger.parts -= 1
                 outcome.reject(part.number, "orphan_part", "other parts never came", part.data)
-        return outcome.finish(self._splitter.waiting, observations=self._table(rows, received_at_us))
+        return outcome.finish(
+            self._splitter.waiting,
+            observations=self._table(rows, received_at_us),
+            radar_status=status_table(self.source, rows.status, received_at_us),
+        )
 
     def _take(self, s: Sentence, line: Line, outcome: Outcome, rows: _Rows, received_at_us: int | None) -> None:
         ledger = outcome.decoded.ledger
@@ -185,7 +171,9 @@ class TtmDecoder:
                 ledger.parts += 1
                 return
             refusal = next((r for r in [self._target(t, s, rows, received_at_us) for t in done] if r), None)
-        elif self._carry(s):
+        elif s.formatter in ("OSD", "RSD"):
+            refusal = self._status(s, line, rows, received_at_us)
+        elif self._own.take(s):
             ledger.comments += 1
             return
         else:
@@ -195,22 +183,19 @@ class TtmDecoder:
         else:
             outcome.reject(line.number, refusal.reason, refusal.detail, line.data)
 
-    def _carry(self, s: Sentence) -> bool:
-        """Take own heading and position from a sentence that has no target; False for an unknown one."""
-        f = s.fields
-        if (s.formatter == "OSD" and len(f) >= 2 and f[1] != b"V") or (s.formatter in ("HDT", "THS") and f):
-            heading = number(f[0])
-            if heading is not None:
-                self._heading_deg = heading
-            return True
-        at = {"GGA": 1, "GLL": 0, "RMC": 2}.get(s.formatter)
-        if at is None:
-            return s.formatter in _CARRIERS or s.formatter == "OSD"
-        if len(f) >= at + 4 and self._mobile and not (s.formatter == "RMC" and f[1] == b"V"):
-            lat, lon = angle(f[at], f[at + 1]), angle(f[at + 2], f[at + 3])
-            if lat is not None and lon is not None:
-                self._own = (lat, lon)
-        return True
+    def _status(self, s: Sentence, line: Line, rows: _Rows, received_at_us: int | None) -> Refusal | None:
+        """Add a row of own ship or display; a heading in it turns the relative bearings that follow."""
+        row = status_of(s)
+        if isinstance(row, Refusal):
+            return row
+        if row.get("heading_deg") is not None:
+            self._own.heading_deg = row["heading_deg"]
+        at, clock_name = (s.tag_time_us, TIME_TAG) if s.tag_time_us is not None else (received_at_us, TIME_ARRIVAL)
+        lat, lon = self._own.place or (None, None)
+        row |= {"observed_at": at, "time_source": None if at is None else clock_name, "line": line.number}
+        row |= {"station": s.station or self.source, "sentence": s.formatter, "own_lat_deg": lat, "own_lon_deg": lon}
+        rows.status.append(row)
+        return None
 
     def _true_bearing(self, value: float, reference: bytes) -> float | Refusal:
         if not 0.0 <= value <= 360.0:
@@ -218,9 +203,9 @@ class TtmDecoder:
         if reference == b"T":
             return value + self.north_offset_deg
         if reference == b"R":
-            if self._heading_deg is None:
+            if self._own.heading_deg is None:
                 return Refusal("no_heading", "relative bearing and no OSD, HDT or THS before it")
-            return value + self._heading_deg
+            return value + self._own.heading_deg
         return Refusal("bad_field", f"bearing reference {reference!r}")
 
     def _ttm(self, s: Sentence, rows: _Rows, received_at_us: int | None) -> Refusal | None:
@@ -228,9 +213,11 @@ class TtmDecoder:
         if len(f) < 12:
             return Refusal("too_short", f"TTM has {len(f)} fields, needs 12")
         status = f[11]
-        if status == b"L":
-            return None  # a track the radar lost: heard and counted, but no measurement
-        unit = _UNIT_M.get(f[9] or b"N")
+        if status not in _STATUSES:
+            return Refusal("bad_field", f"status {status!r}"[:100])
+        if status == b"L" or f[14:15] == (b"R",):
+            return None  # lost by the radar, or reported to it by another sensor (AIS): counted, but no measurement
+        unit = UNIT_M.get(f[9] or b"N")
         distance, bearing, track = number(f[1]), number(f[2]), number(f[0])
         if unit is None or distance is None or bearing is None or distance < 0.0:
             return Refusal("bad_field", f"distance {f[1]!r}, bearing {f[2]!r}, unit {f[9]!r}")
@@ -239,7 +226,7 @@ class TtmDecoder:
             return true
         speed, course = number(f[4]), number(f[5])
         sog, cog = np.nan, np.nan
-        if speed is not None and course is not None and f[6] == b"T":
+        if speed is not None and course is not None and f[6] == b"T" and status != b"Q":
             sog, cog = speed * unit / 3600.0, course % 360.0
         steps = (resolution(f[1]) * unit, resolution(f[2]))
         time = f[13] if len(f) > 13 else b""
@@ -250,25 +237,27 @@ class TtmDecoder:
         f = s.fields
         if len(f) < 8:
             return Refusal("too_short", f"TLL has {len(f)} fields, needs 8")
+        if f[7] not in _STATUSES:
+            return Refusal("bad_field", f"status {f[7]!r}"[:100])
         if f[7] == b"L":
             return None
         lat, lon, track = angle(f[1], f[2]), angle(f[3], f[4]), number(f[0])
         if lat is None or lon is None:
             return Refusal("bad_field", f"position {f[1]!r} {f[2]!r} {f[3]!r} {f[4]!r}")
-        if self._own is None:
+        if self._own.place is None:
             return Refusal("no_position", "own position not known")
-        ground = float(distance_m(*self._own, lat, lon))
+        ground = float(distance_m(*self._own.place, lat, lon))
         slant = float(slant_range_m(ground, self.antenna_height_m))
         step = resolution(f[1]) * M_PER_NM
         across_deg = float(np.degrees(step / max(ground, step)))
-        bearing = float(bearing_deg(*self._own, lat, lon))
+        bearing = float(bearing_deg(*self._own.place, lat, lon))
         number_ = -1 if track is None else int(track)
         target = Target(number_, slant, bearing, np.nan, np.nan, step, across_deg, f[6])
         return self._target(target, s, rows, received_at_us)
 
     def _target(self, t: Target, s: Sentence, rows: _Rows, received_at_us: int | None) -> Refusal | None:
         """Add one target to the rows, with the best clock it has; a refusal without position or clock."""
-        if self._own is None:
+        if self._own.place is None:
             return Refusal("no_position", "own position not known")
         of_day = parse_time(t.time)
         if s.tag_time_us is not None:
@@ -282,8 +271,8 @@ class TtmDecoder:
         rows.time.append(at)
         rows.clock.append(clock_name)
         rows.station.append(s.station or self.source)
-        rows.lat.append(self._own[0])
-        rows.lon.append(self._own[1])
+        rows.lat.append(self._own.place[0])
+        rows.lon.append(self._own.place[1])
         rows.slant.append(t.range_m)
         rows.bearing.append(t.bearing_deg)
         rows.range_step.append(t.range_step_m)
@@ -291,12 +280,14 @@ class TtmDecoder:
         rows.track.append(t.number)
         rows.sog.append(t.sog_mps)
         rows.cog.append(t.cog_deg)
+        rows.water.append(t.through_water)
         return None
 
     def _table(self, rows: _Rows, received_at_us: int | None) -> pa.Table | None:
         if not rows.time:
             return None
         sog = np.array(rows.sog)
+        sigma = np.hypot(self.velocity_sigma_mps, np.where(rows.water, CURRENT_SIGMA_MPS, 0.0))
         labels = pa.array(rows.station, pa.string()).dictionary_encode()
         # rounding to a step has variance step^2 / 12 (uniform error)
         return polar_observations(
@@ -315,7 +306,7 @@ class TtmDecoder:
             local_track=np.array(rows.track, np.int64),
             sog_mps=sog,
             cog_deg=np.array(rows.cog),
-            vel_sigma_mps=np.where(np.isnan(sog), np.nan, self.velocity_sigma_mps),
+            vel_sigma_mps=np.where(np.isnan(sog), np.nan, sigma),
             exercise=self.exercise,
         )
 

@@ -10,8 +10,10 @@ import datetime as dt
 import re
 from dataclasses import dataclass, field
 
-from kuroshio.units import US_PER_S
+from kuroshio.units import M_PER_NM, US_PER_S
 
+UNIT_M = {b"N": M_PER_NM, b"K": 1000.0, b"S": 1609.344}  # IEC 61162-1, TTM field 8; statute mile (NIST SP 811)
+_NUMBER = re.compile(rb"^-?\d{1,7}(\.\d{1,9})?$")
 DAY_US = 86_400 * US_PER_S
 _TIME = re.compile(rb"^([01]\d|2[0-3])([0-5]\d)([0-5]\d|60)(\.\d{1,6})?$")
 
@@ -62,6 +64,29 @@ class TimeOfDay:
             at = midnight + of_day_us  # the first of an archive: the reference names its day, not its hour
         self.last_us = at
         return at
+
+
+def number(text: bytes) -> float | None:
+    """The number of a field, None for an empty or malformed one."""
+    return float(text) if _NUMBER.match(text) else None
+
+
+def resolution(text: bytes) -> float:
+    """Step of the last digit of a field: 0.01 for ``12.34``."""
+    return 10.0 ** -len(text.partition(b".")[2])
+
+
+def angle(text: bytes, hemisphere: bytes) -> float | None:
+    """Degrees of an NMEA latitude or longitude (ddmm.mm with its hemisphere), None when it is not one."""
+    value = number(text)
+    if value is None or value < 0.0 or hemisphere not in (b"N", b"S", b"E", b"W"):
+        return None
+    degrees, minutes = divmod(value, 100.0)
+    result = degrees + minutes / 60.0
+    limit = 90.0 if hemisphere in (b"N", b"S") else 180.0
+    if minutes >= 60.0 or result > limit:
+        return None
+    return -result if hemisphere in (b"S", b"W") else result
 
 
 def checksum(body: bytes) -> int:

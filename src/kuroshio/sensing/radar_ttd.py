@@ -1,9 +1,10 @@
 """TTD, tracked target data: 90 bits a target in six-bit characters, in one or several sentences.
 
 What enters: TTD sentences. What leaves: targets in polar form, or parts that wait. It knows no clock and no position.
-Source: IEC 61162-1 ed. 5, TTD and its tracked target data structure; six-bit characters as in ITU-R M.1371 armouring.
-The widths below are from memory of that structure; in one published capture course and reported heading agree to a
-degree under them, distances and speeds look too large. Check them against the standard before you rely on TTD.
+Source: IEC 61162-1 ed. 5, TTD and its tracked target data structure (protocol version 0); six-bit characters as in
+ITU-R M.1371 armouring. The text of the standard is not public: order, widths, steps and status codes agree with the
+public decoder `NmeaParser::parseTTDPayload` (90 bits, version 0 only), and its sample from an integrated navigation
+system decodes to a plausible target (tests). Not confirmed by it: the values that stand for not available.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LAYOUT = (  # field, width in bits
     ("speed", 12),  # 0.1 kn, 4095 not available
     ("course", 12),  # 0.1 deg, 4095 not available
     ("heading", 12),  # 0.1 deg, as AIS reports it
-    ("status", 3),  # 0 not tracked, 1 acquiring, 2 lost, 4 tracked, 6 and 7 tracked with CPA alarm
+    ("status", 3),  # 0 not tracked, 1 acquiring, 2 lost, 4 tracked, 6 CPA alarm, 7 the same acknowledged
     ("mode", 1),  # 1 test target
     ("distance", 14),  # 0.01 nautical mile, 16383 is that or more
     ("speed_mode", 1),  # 0 true, 1 relative
@@ -34,7 +35,8 @@ _LAYOUT = (  # field, width in bits
     ("reserved", 2),
     ("correlation", 8),
 )
-_NOT_AVAILABLE, _BEYOND, _LOST, _NOT_TRACKED = 4095, 16383, 2, 0
+_NOT_AVAILABLE, _BEYOND = 4095, 16383
+_NOT_TRACKED, _ACQUIRING, _LOST = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Target:
     range_step_m: float
     bearing_step_deg: float
     time: bytes = b""
+    through_water: bool = False
 
 
 class TargetAssembler:
@@ -102,7 +105,7 @@ def _bits(payload: bytes, fill: int) -> str:
 
 def _targets(bits: str) -> list[Target] | Refusal:
     count = len(bits) // TARGET_BITS
-    if count == 0:
+    if count == 0 or "1" in bits[count * TARGET_BITS :]:
         return Refusal("too_short", f"TTD payload of {len(bits)} bits, a target needs {TARGET_BITS}")
     targets = []
     for n in range(count):
@@ -110,9 +113,12 @@ def _targets(bits: str) -> list[Target] | Refusal:
         for name, width in _LAYOUT:
             field[name] = int(bits[at : at + width], 2)
             at += width
+        if field["version"] != 0:
+            return Refusal("unsupported", f"TTD protocol version {field['version']}")
         if field["status"] in (_LOST, _NOT_TRACKED) or field["bearing"] >= 3600 or field["distance"] == _BEYOND:
             continue
-        moving = field["speed_mode"] == 0 and field["speed"] != _NOT_AVAILABLE and field["course"] < 3600
+        over = field["speed_mode"] == 0 and field["status"] != _ACQUIRING
+        moving = over and field["speed"] != _NOT_AVAILABLE and field["course"] < 3600
         targets.append(
             Target(
                 field["number"],
@@ -122,6 +128,7 @@ def _targets(bits: str) -> list[Target] | Refusal:
                 field["course"] * 0.1 if moving else np.nan,
                 0.01 * M_PER_NM,
                 0.1,
+                through_water=field["stabilisation"] == 1,
             )
         )
     return targets
