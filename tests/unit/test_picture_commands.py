@@ -59,11 +59,22 @@ def test_track_writes_what_the_library_gives(folder: Path, tracked: dict) -> Non
 def test_score_of_the_command_is_a_json_object(folder: Path, tracked: dict) -> None:  # type: ignore[type-arg]
     del tracked
     files = [str(folder / "out" / "tracks.parquet"), str(folder / "truth.parquet")]
-    done = RUN.invoke(score_command.app, [*files, "--json"])
+    done = RUN.invoke(score_command.app, [*files, "--json", "-o", str(folder / "map.svg")])
     assert done.exit_code == 0, done.output
+    assert (folder / "map.svg").read_text().startswith("<svg")
     figures = json.loads(done.stdout)
     assert figures["completeness"] > 0.9
     assert figures["gospa_mean_m"] > 0
+
+
+def test_score_prints_tables_and_refuses_another_kind_of_picture(folder: Path, tracked: dict) -> None:  # type: ignore[type-arg]
+    del tracked
+    files = [str(folder / "out" / "tracks.parquet"), str(folder / "truth.parquet")]
+    done = RUN.invoke(score_command.app, files)
+    assert done.exit_code == 0, done.output
+    assert "gospa_mean_m" in done.stdout
+    refused = RUN.invoke(score_command.app, [*files, "-o", str(folder / "map.jpg")])
+    assert isinstance(refused.exception, InputError)
 
 
 def test_why_track_tells_birth_and_confirmation(folder: Path, tracked: dict) -> None:  # type: ignore[type-arg]

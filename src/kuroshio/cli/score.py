@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import typer
@@ -16,22 +17,53 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def score(
     tracks: Path = typer.Argument(help="TRACKS Parquet, as `kuroshio track` writes it."),
-    truth: Path = typer.Argument(help="Truth Parquet: ship_id, observed_at, lat_deg, lon_deg, mmsi."),
-    cutoff_m: float = typer.Option(1000.0, help="GOSPA and OSPA cutoff in metres."),
-    skip_s: float = typer.Option(60.0, help="Seconds at the start that are not scored."),
-    every_s: float = typer.Option(10.0, help="Least time between scored instants."),
+    truth: Path = typer.Argument(help="Truth Parquet, as `kuroshio sea` writes it: ship_id, observed_at, lat_deg ..."),
+    cutoff_m: float = typer.Option(1000.0, min=1.0, help="GOSPA and OSPA cutoff in metres."),
+    skip_s: float = typer.Option(60.0, min=0.0, help="Seconds at the start that are not scored."),
+    every_s: float = typer.Option(10.0, min=0.0, help="Least time between scored instants."),
+    out: Path | None = typer.Option(None, "-o", "--out", help="SVG map of truth, tracks, missed and false."),
     json: bool = typer.Option(False, "--json", help="One JSON object on stdout."),
 ) -> None:
-    """Score tracks against the truth: GOSPA, OSPA, SIAP, ANEES, ellipse coverage."""
-    from kuroshio.testing import metrics
+    """Score tracks against the truth: GOSPA, OSPA, SIAP, ANEES, ellipse coverage, flags, and all by class of ship."""
+    from kuroshio.testing import metrics, scoremap
 
     for path in (tracks, truth):
         if not path.is_file():
             raise InputError(f"no such file: {path}", code="input.missing")
-    result = metrics.score(
+    if out is not None and out.suffix != ".svg":
+        raise InputError(f"the map is an SVG file, not {out.suffix or out.name!r}", advice="Name it FILE.svg.")
+    pairs = metrics.match(
         pq.read_table(tracks), pq.read_table(truth), cutoff_m=cutoff_m, skip_s=skip_s, every_s=every_s
-    ).as_dict()
+    )
+    result = metrics.figures(pairs)
+    if out is not None:
+        out.write_text(scoremap.draw(pairs, result, tracks.stem), encoding="utf-8")
     if json:
-        output.emit_json(result)
-        return
-    output.print_table("Score", ["figure", "value"], [[k, v] for k, v in result.items()])
+        output.emit_json(result.as_dict())
+    else:
+        _print(result.as_dict())
+
+
+def _print(figures: dict[str, Any]) -> None:
+    classes = figures.pop("classes")
+    flat = [[k, _number(v)] for k, v in _flat(figures)]
+    output.print_table("Score", ["figure", "value"], flat)
+    if classes:
+        names = ("states", "completeness", "position_error_m", "anees")
+        rows = [
+            [word, *(_number(v[n]) for n in names), *(_number(x) for x in v["ellipse"].values())]
+            for word, v in classes.items()
+        ]
+        widest = max(classes.values(), key=lambda v: len(v["ellipse"]))["ellipse"]
+        output.print_table("By class", ["class", *names, *(f"in {float(k):.0%}" for k in widest)], rows)
+
+
+def _flat(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows = []
+    for key, value in figures.items():
+        rows += _flat(value, f"{prefix}{key} ") if isinstance(value, dict) else [(prefix + key, value)]
+    return rows
+
+
+def _number(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else value

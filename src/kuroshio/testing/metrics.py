@@ -1,117 +1,39 @@
-"""How good a picture is: tracks against the truth, vectorised.
+"""How good tracks are against the truth: whole tables in, one `Score` out.
 
-What enters: positions of truth and tracks at one time, or whole TRACKS and truth tables. What leaves: GOSPA with its
-decomposition, OSPA, SIAP, NEES and ellipse coverage. It runs no tracker. Sources: Rahmathullah, Garcia-Fernandez,
-Svensson, FUSION 2017 (GOSPA, alpha 2); Schuhmacher, Vo, Vo, IEEE T-SP 2008 (OSPA); Votruba, Nisley, Rothrock,
-Zombro, SIAP metrics, 2001; Bar-Shalom, Li, Kirubarajan 2001, 5.4.2 (NEES).
+What enters: TRACKS rows (one per update, or snapshots) and a truth table (``ship_id``, ``observed_at``, ``lat_deg``,
+``lon_deg``; optional ``mmsi``, ``motion``, ``held_by``, ``dark``, ``spoof``, ``spoof_m``). What leaves: figures over
+all, and by class of ship. The arithmetic is in `measures`, that of flags in `flagging`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.spatial import cKDTree
-from scipy.stats import chi2
 
 from kuroshio.geo import enu_offset_m, offset_position
-from kuroshio.picture.associate import assign
-from kuroshio.units import FloatArray, IntArray
+from kuroshio.testing import flagging, measures
+from kuroshio.testing.measures import Places, anees, ellipse_coverage, gospa, nees, ospa
+from kuroshio.units import US_PER_S, BoolArray, FloatArray, IntArray
 
-EARTH_M = 6_371_008.8
-LEVELS = (0.5, 0.9, 0.95, 0.99)
+__all__ = [
+    "Columns",
+    "Matching",
+    "Score",
+    "anees",
+    "ellipse_coverage",
+    "figures",
+    "gospa",
+    "match",
+    "nees",
+    "ospa",
+    "score",
+]
 
-
-@dataclass(frozen=True)
-class Gospa:
-    """GOSPA of one time: ``distance`` (m), and the summed p-th powers it is made of, with the pairs matched."""
-
-    distance: float
-    localisation: float
-    missed: float
-    false: float
-    pairs: IntArray
-    pair_distance_m: FloatArray
-
-
-def _matches(lat_a: Any, lon_a: Any, lat_b: Any, lon_b: Any, cutoff_m: float, p: float) -> tuple[IntArray, FloatArray]:
-    """(pairs, distance) of the assignment that minimises the sum of d^p with a cutoff."""
-    lat_a, lon_a, lat_b, lon_b = (np.asarray(v, np.float64) for v in (lat_a, lon_a, lat_b, lon_b))
-    if not len(lat_a) or not len(lat_b):
-        return np.zeros((0, 2), np.int64), np.zeros(0)
-    near = cKDTree(_ecef(lat_a, lon_a)).sparse_distance_matrix(
-        cKDTree(_ecef(lat_b, lon_b)), cutoff_m * 1.02, output_type="ndarray"
-    )
-    i, j = near["i"].astype(np.int64), near["j"].astype(np.int64)
-    d = np.hypot(*enu_offset_m(lat_a[i], lon_a[i], lat_b[j], lon_b[j]))
-    keep = d < cutoff_m
-    i, j, d = i[keep], j[keep], d[keep]
-    chosen = assign(i, j, d**p - cutoff_m**p, len(lat_a), len(lat_b))
-    e = chosen[chosen >= 0]
-    return np.column_stack([i[e], j[e]]), d[e]
-
-
-def _ecef(lat: FloatArray, lon: FloatArray) -> FloatArray:
-    a, b = np.radians(lat), np.radians(lon)
-    return EARTH_M * np.column_stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)])
-
-
-def gospa(
-    truth_lat: Any, truth_lon: Any, track_lat: Any, track_lon: Any, *, cutoff_m: float = 1000.0, p: float = 2.0
-) -> Gospa:
-    """GOSPA (alpha 2) of tracks against truth at one time.
-
-    Parameters
-    ----------
-    truth_lat, truth_lon, track_lat, track_lon
-        Positions in degrees, shapes (n,) and (m,).
-    cutoff_m
-        Distance at which a pair is as bad as one missed and one false, metres.
-    p
-        Order.
-    """
-    pairs, d = _matches(truth_lat, truth_lon, track_lat, track_lon, cutoff_m, p)
-    half = cutoff_m**p / 2.0
-    near = float(np.sum(d**p))
-    missed, false = half * (len(truth_lat) - len(d)), half * (len(track_lat) - len(d))
-    return Gospa((near + missed + false) ** (1.0 / p), near, missed, false, pairs, d)
-
-
-def ospa(
-    truth_lat: Any, truth_lon: Any, track_lat: Any, track_lon: Any, *, cutoff_m: float = 1000.0, p: float = 2.0
-) -> float:
-    """OSPA distance in metres of tracks against truth at one time; 0 for two empty sets."""
-    most = max(len(truth_lat), len(track_lat))
-    if most == 0:
-        return 0.0
-    _, d = _matches(truth_lat, truth_lon, track_lat, track_lon, cutoff_m, p)
-    return float(((np.sum(d**p) + cutoff_m**p * (most - len(d))) / most) ** (1.0 / p))
-
-
-def nees(error: FloatArray, covariance: FloatArray) -> FloatArray:
-    """Normalised estimation error squared of each estimate.
-
-    Parameters
-    ----------
-    error
-        Shape (n, d).
-    covariance
-        Shape (n, d, d).
-    """
-    error = np.asarray(error, np.float64)
-    return np.asarray(np.einsum("ni,ni->n", error, np.linalg.solve(covariance, error[..., None])[..., 0]))
-
-
-def anees(error: FloatArray, covariance: FloatArray) -> float:
-    """Mean NEES per dimension: 1 for a filter that is honest about its error."""
-    return float(np.mean(nees(error, covariance)) / np.asarray(error).shape[1])
-
-
-def ellipse_coverage(values: FloatArray, dimensions: int = 2) -> dict[float, float]:
-    """Share of NEES values inside the ellipse of each probability in `LEVELS`."""
-    return {level: float(np.mean(values <= chi2.ppf(level, dimensions))) for level in LEVELS}
+BLOCK_STATES = 1_000_000
+CLASS_COLUMNS = ("motion", "held_by")
 
 
 @dataclass
@@ -126,46 +48,241 @@ class Score:
     ambiguity: float = 0.0
     spuriousness: float = 0.0
     identity_correct: float | None = None
+    id_completeness: float = 0.0
+    id_correctness: float = 0.0
+    id_ambiguity: float = 0.0
     track_changes_per_h: float = 0.0
     longest_segment: float = 0.0
     position_error_m: float = 0.0
+    velocity_error_mps: float | None = None
     anees: float | None = None
     ellipse: dict[float, float] = field(default_factory=dict)
+    classes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dark: dict[str, Any] | None = None
+    spoof: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {**self.__dict__, "ellipse": {str(k): v for k, v in self.ellipse.items()}}
+        """JSON form: keys are text."""
+        out = asdict(self)
+        out["ellipse"] = {str(k): v for k, v in self.ellipse.items()}
+        for figures in out["classes"].values():
+            figures["ellipse"] = {str(k): v for k, v in figures["ellipse"].items()}
+        return out
 
 
-class _Columns:
-    """Columns of a table as arrays, with the rows of each time."""
+class Columns:
+    """Columns of a table as arrays, ordered by track or ship and time."""
 
     def __init__(self, table: pa.Table, ident: str) -> None:
-        self.t_us = np.asarray(table.column("observed_at").cast(pa.int64()).to_numpy())
-        order = np.argsort(self.t_us, kind="stable")
-        self.order = order
-        self.t_us = self.t_us[order]
-        self.ident = np.asarray(table.column(ident).to_numpy(), np.int64)[order]
-        names = set(table.column_names)
-        self.value = {
-            n: np.asarray(table.column(n).cast(pa.float64()).fill_null(np.nan).to_numpy())[order]
-            for n in ("lat_deg", "lon_deg", "ve_mps", "vn_mps", "cov_ee_m2", "cov_en_m2", "cov_nn_m2", "mmsi",
-                      "cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2")
-            if n in names
-        }  # fmt: skip
-        status = table.column("status").cast(pa.string()).to_numpy(zero_copy_only=False) if "status" in names else None
-        self.ended = (status == "ended")[order] if status is not None else np.zeros(len(order), np.bool_)
-        self.tentative = (status == "tentative")[order] if status is not None else np.zeros(len(order), np.bool_)
+        t_us = np.asarray(table.column("observed_at").cast(pa.int64()).to_numpy())
+        who = np.asarray(table.column(ident).to_numpy(), np.int64)
+        self.order = np.lexsort((np.arange(len(t_us)), t_us, who))
+        self.t_us, self.ident = t_us[self.order], who[self.order]
+        self._table, self._done = table, dict[str, Any]()
+
+    def has(self, name: str) -> bool:
+        """True when the table has that column."""
+        return name in self._table.column_names
+
+    def number(self, name: str) -> FloatArray:
+        """A numeric or boolean column as float64, NaN where null or missing."""
+        if name not in self._done:
+            if not self.has(name):
+                self._done[name] = np.full(len(self.order), np.nan)
+            else:
+                column = self._table.column(name).cast(pa.float64()).fill_null(np.nan)
+                self._done[name] = np.asarray(column.to_numpy())[self.order]
+        return np.asarray(self._done[name])
+
+    def words(self, name: str) -> tuple[IntArray, list[str]]:
+        """(code of each row, words) of a label column; -1 is null."""
+        column = self._table.column(name).cast(pa.string()).combine_chunks().dictionary_encode()
+        codes = np.asarray(column.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+        return codes[self.order], column.dictionary.to_pylist()
+
+    def is_word(self, name: str, word: str) -> BoolArray:
+        """Rows whose label is that word."""
+        if not self.has(name):
+            return np.zeros(len(self.order), np.bool_)
+        codes, words = self.words(name)
+        return np.asarray(codes == words.index(word) if word in words else np.zeros(len(codes), np.bool_))
 
 
-def states_at(tracks: _Columns, t_us: int, hold_s: float) -> IntArray:
-    """Row of each live track that is valid at a time: its last one, not ended, not tentative, not older than hold."""
-    upto = int(np.searchsorted(tracks.t_us, t_us, "right"))
-    ids, first = np.unique(tracks.ident[:upto][::-1], return_index=True)
-    rows = upto - 1 - first
-    keep = ~tracks.ended[rows] & ~tracks.tentative[rows] & (t_us - tracks.t_us[rows] <= hold_s * 1e6)
-    del ids
-    return np.asarray(rows[keep])
+def states_at(tracks: Columns, times_us: IntArray, hold_s: float) -> tuple[IntArray, IntArray]:
+    """(instant, row) of each track shown at each time: its last row, not ended, not tentative, not older than hold."""
+    follows = np.append(tracks.ident[1:] == tracks.ident[:-1], False)
+    until = tracks.t_us + round(hold_s * US_PER_S) + 1
+    until = np.where(follows, np.minimum(until, np.append(tracks.t_us[1:], 0)), until)
+    first, last = np.searchsorted(times_us, tracks.t_us), np.searchsorted(times_us, until)
+    count = np.maximum(last - first, 0)
+    count[tracks.is_word("status", "ended") | tracks.is_word("status", "tentative")] = 0
+    row = np.repeat(np.arange(len(count)), count)
+    begin = np.cumsum(count) - count
+    instant = np.arange(len(row)) - begin[row] + first[row]
+    return instant, row
+
+
+def instants(truth: Columns, skip_s: float, every_s: float) -> IntArray:
+    """Times that are scored."""
+    times = np.unique(truth.t_us)
+    times = times[times >= times[0] + skip_s * US_PER_S] if len(times) else times
+    if every_s > 0 and len(times):
+        times = times[np.concatenate([[True], np.diff((times - times[0]) // round(every_s * US_PER_S)) > 0])]
+    return times
+
+
+class Matching:
+    """Truth and shown tracks at all instants, and which belong together; worked off in blocks of instants."""
+
+    def __init__(
+        self, gt: Columns, tr: Columns, times: IntArray,
+        true_at: IntArray, true_row: IntArray, shown_at: IntArray, shown_row: IntArray,
+    ) -> None:  # fmt: skip
+        self.gt, self.tr, self.times = gt, tr, times
+        self.true_at, self.true_row, self.shown_at, self.shown_row = true_at, true_row, shown_at, shown_row
+        self.dt_s = (times[shown_at] - tr.t_us[shown_row]) * 1e-6
+        ve, vn = (np.nan_to_num(tr.number(c)[shown_row]) for c in ("ve_mps", "vn_mps"))
+        lat, lon = tr.number("lat_deg")[shown_row], tr.number("lon_deg")[shown_row]
+        self.lat, self.lon = offset_position(lat, lon, ve * self.dt_s, vn * self.dt_s)
+        self.true_lat, self.true_lon = gt.number("lat_deg")[true_row], gt.number("lon_deg")[true_row]
+
+    def match(self, cutoff_m: float) -> None:
+        """Pairs of every instant, and the ship each left-over track is near to."""
+        found, near = [], []
+        parts: list[measures.Distances] = []
+        n = len(self.times)
+        size = np.bincount(self.true_at, minlength=n) + np.bincount(self.shown_at, minlength=n)
+        block = np.cumsum(size) // BLOCK_STATES
+        for number in np.unique(block):  # blocks of a million states bound the memory
+            here = np.flatnonzero(block == number)
+            a0, a1 = np.searchsorted(self.true_at, [here[0], here[-1] + 1])
+            b0, b1 = np.searchsorted(self.shown_at, [here[0], here[-1] + 1])
+            truth = Places(self.true_lat[a0:a1], self.true_lon[a0:a1], self.true_at[a0:a1] - here[0])
+            tracks = Places(self.lat[b0:b1], self.lon[b0:b1], self.shown_at[b0:b1] - here[0])
+            d = measures.distances(truth, tracks, len(here), cutoff_m=cutoff_m)
+            parts.append(d)
+            found.append(d.pairs + np.array([a0, b0]))
+            rest = np.setdiff1d(np.arange(b1 - b0), d.pairs[:, 1])
+            closest = measures.nearest(truth, tracks, rest, cutoff_m)
+            close = closest >= 0
+            near.append(np.column_stack([closest[close] + a0, rest[close] + b0]))
+        self.distances = parts
+        self.pairs, self.extra = np.concatenate(found), np.concatenate(near)
+
+    def mean(self, name: str) -> float:
+        """Mean over the instants of a figure of `measures.Distances`."""
+        return float(np.mean(np.concatenate([getattr(d, name) for d in self.distances])))
+
+    def errors(self, q_m2s3: float) -> tuple[FloatArray, FloatArray]:
+        """((pairs, 2) error east and north in metres, (pairs, 2, 2) covariance)."""
+        i, j = self.pairs.T
+        e, n = enu_offset_m(self.true_lat[i], self.true_lon[i], self.lat[j], self.lon[j])
+        row, dt = self.shown_row[j], self.dt_s[j]
+        cov = np.empty((len(j), 2, 2))
+        noise = q_m2s3 * dt**3 / 3.0
+        for (a, b), position, speed in (
+            ((0, 0), "cov_ee_m2", "cov_vee_m2s2"), ((0, 1), "cov_en_m2", "cov_ven_m2s2"),
+            ((1, 1), "cov_nn_m2", "cov_vnn_m2s2"),
+        ):  # fmt: skip
+            grown = dt * dt * np.nan_to_num(self.tr.number(speed)[row]) + (noise if a == b else 0.0)
+            cov[:, a, b] = cov[:, b, a] = self.tr.number(position)[row] + grown
+        return np.column_stack([e, n]), cov
+
+
+def match(
+    tracks: pa.Table,
+    truth: pa.Table,
+    *,
+    cutoff_m: float = 1000.0,
+    hold_s: float = 900.0,
+    skip_s: float = 0.0,
+    every_s: float = 0.0,
+) -> Matching:
+    """Which track is of which ship at each scored instant; parameters as `score` has them."""
+    gt, tr = Columns(truth, "ship_id"), Columns(tracks, "track_id")
+    times = instants(gt, skip_s, every_s)
+    at = np.minimum(np.searchsorted(times, gt.t_us), max(len(times) - 1, 0))
+    true_row = np.flatnonzero(times[at] == gt.t_us) if len(times) else np.zeros(0, np.int64)
+    true_row = true_row[np.argsort(at[true_row], kind="stable")]
+    instant, row = states_at(tr, times, hold_s)
+    order = np.argsort(instant, kind="stable")
+    pairs = Matching(gt, tr, times, at[true_row], true_row, instant[order], row[order])
+    if len(times):
+        pairs.match(cutoff_m)
+    return pairs
+
+
+def figures(pairs: Matching, q_m2s3: float = 1e-3) -> Score:
+    """The score of a matching; see `score`."""
+    if not len(pairs.times):
+        return Score()
+    gt, tr, times = pairs.gt, pairs.tr, pairs.times
+    held = np.concatenate([pairs.pairs, pairs.extra])
+    true_row, track_row = pairs.true_row[held[:, 0]], pairs.shown_row[held[:, 1]]
+    said = np.nan_to_num(tr.number("mmsi")[track_row]).astype(np.int64)
+    real = np.nan_to_num(gt.number("mmsi")[true_row]).astype(np.int64)
+    continuity = measures.siap(
+        times,
+        (pairs.true_at, gt.ident[pairs.true_row]),
+        len(pairs.shown_row),
+        (pairs.true_at[held[:, 0]], gt.ident[true_row], tr.ident[track_row]),
+        (said, real),
+    )
+    n = len(pairs.pairs)
+    both = (said[:n] > 0) & (real[:n] > 0)
+    error, cov = pairs.errors(q_m2s3)
+    known = np.isfinite(cov).all(axis=(1, 2)) & (np.linalg.det(np.nan_to_num(cov)) > 0)
+    values = np.full(n, np.nan)
+    if known.any():
+        values[known] = nees(error[known], cov[known])
+    apart = np.hypot(error[:, 0], error[:, 1])
+    out = Score(
+        times=len(times),
+        gospa_mean_m=pairs.mean("gospa_m"),
+        gospa_by_kind={k: pairs.mean(k) for k in ("localisation", "missed", "false")},
+        ospa_mean_m=pairs.mean("ospa_m"),
+        **{k: getattr(continuity, k) for k in continuity.__dataclass_fields__},
+        identity_correct=float(np.mean(said[:n][both] == real[:n][both])) if both.any() else None,
+        position_error_m=float(np.sqrt(np.mean(apart**2))) if n else 0.0,
+        velocity_error_mps=_velocity_error(pairs),
+        anees=float(np.mean(values[known]) / 2.0) if known.any() else None,
+        ellipse=ellipse_coverage(values[known]) if known.any() else {},
+        classes=_classes(pairs, values, apart),
+    )
+    if gt.has("dark") and tr.has("flags"):
+        out.dark = flagging.dark(gt, tr, pairs.true_row, pairs.shown_row, pairs.pairs)
+    if gt.has("spoof") and tr.has("flags"):
+        out.spoof = flagging.spoof(gt, tr)
+    return out
+
+
+def _velocity_error(pairs: Matching) -> float | None:
+    if not len(pairs.pairs) or not pairs.gt.has("ve_mps"):
+        return None
+    i, j = pairs.true_row[pairs.pairs[:, 0]], pairs.shown_row[pairs.pairs[:, 1]]
+    squares = sum((pairs.gt.number(c)[i] - pairs.tr.number(c)[j]) ** 2 for c in ("ve_mps", "vn_mps"))
+    return float(np.sqrt(np.nanmean(squares)))
+
+
+def _classes(pairs: Matching, values: FloatArray, apart: FloatArray) -> dict[str, dict[str, Any]]:
+    """Figures by class of ship: completeness, error, ANEES and ellipse coverage."""
+    out: dict[str, dict[str, Any]] = {}
+    for name in CLASS_COLUMNS:
+        if not pairs.gt.has(name):
+            continue
+        codes, words = pairs.gt.words(name)
+        true, paired = codes[pairs.true_row], codes[pairs.true_row[pairs.pairs[:, 0]]]
+        for code, word in enumerate(words):
+            rows = paired == code
+            good = rows & np.isfinite(values)
+            out[f"{name}={word}"] = {
+                "states": int(np.sum(true == code)),
+                "completeness": float(rows.sum() / max(np.sum(true == code), 1)),
+                "position_error_m": float(np.sqrt(np.mean(apart[rows] ** 2))) if rows.any() else None,
+                "anees": float(np.mean(values[good]) / 2.0) if good.any() else None,
+                "ellipse": ellipse_coverage(values[good]) if good.any() else {},
+            }
+    return dict(sorted(out.items()))
 
 
 def score(
@@ -178,7 +295,7 @@ def score(
     skip_s: float = 0.0,
     every_s: float = 0.0,
 ) -> Score:
-    """Score of TRACKS rows (one per update) against truth rows (``ship_id``, time, position, ``mmsi``).
+    """Score of TRACKS rows against truth rows.
 
     Parameters
     ----------
@@ -187,100 +304,12 @@ def score(
     hold_s
         A track whose last row is older than this is not shown.
     q_m2s3
-        Noise density used to predict covariances from a row to the time of the truth.
+        Noise density used to carry covariances from a row to the time of the truth. Rows have no covariance between
+        position and velocity, so an honest ANEES needs rows at the times of the truth: snapshots.
     skip_s
         Truth in the first seconds that is not scored: tracks need time to begin.
     every_s
         Least time between scored instants; 0 scores every time in the truth.
     """
-    tr, gt = _Columns(tracks, "track_id"), _Columns(truth, "ship_id")
-    times = np.unique(gt.t_us)
-    times = times[times >= times[0] + skip_s * 1e6] if len(times) else times
-    if every_s > 0 and len(times):
-        times = times[np.concatenate([[True], np.diff((times - times[0]) // round(every_s * 1e6)) > 0])]
-    sums = _Sums()
-    for t in times.tolist():  # a Python loop over instants, not rows
-        sums.add(tr, gt, t, cutoff_m, hold_s, q_m2s3)
-    return sums.result(times)
-
-
-class _Sums:
-    """Running sums of a score."""
-
-    def __init__(self) -> None:
-        self.gospa: list[float] = []
-        self.kinds = np.zeros(3)
-        self.ospa: list[float] = []
-        self.truths = self.tracked = self.assigned = self.shown = self.named = self.right = 0
-        self.nees: list[FloatArray] = []
-        self.errors: list[FloatArray] = []
-        self.of_ship: dict[int, list[tuple[int, int]]] = {}
-
-    def add(self, tr: _Columns, gt: _Columns, t_us: int, cutoff_m: float, hold_s: float, q: float) -> None:
-        a, b = np.searchsorted(gt.t_us, [t_us, t_us + 1])
-        rows = states_at(tr, t_us, hold_s)
-        v = {k: c[rows] for k, c in tr.value.items()}
-        dt = (t_us - tr.t_us[rows]) * 1e-6
-        lat, lon = offset_position(v["lat_deg"], v["lon_deg"], v["ve_mps"] * dt, v["vn_mps"] * dt)
-        tlat, tlon = gt.value["lat_deg"][a:b], gt.value["lon_deg"][a:b]
-        g = gospa(tlat, tlon, lat, lon, cutoff_m=cutoff_m)
-        self.gospa.append(g.distance)
-        self.kinds += (g.localisation, g.missed, g.false)
-        self.ospa.append(ospa(tlat, tlon, lat, lon, cutoff_m=cutoff_m))
-        self.truths += b - a
-        self.tracked += len(g.pairs)
-        self.shown += len(rows)
-        self.assigned += _near_any(lat, lon, tlat, tlon, cutoff_m)
-        if not len(g.pairs):
-            return
-        i, j = g.pairs[:, 0], g.pairs[:, 1]
-        for ship, track in zip(gt.ident[a:b][i].tolist(), tr.ident[rows][j].tolist(), strict=True):
-            self.of_ship.setdefault(ship, []).append((t_us, track))
-        if "mmsi" in gt.value and "mmsi" in v:
-            said, true = v["mmsi"][j], gt.value["mmsi"][a:b][i]
-            both = np.isfinite(said) & (said > 0) & np.isfinite(true)
-            self.named += int(both.sum())
-            self.right += int((said[both] == true[both]).sum())
-        e, n = enu_offset_m(tlat[i], tlon[i], lat[j], lon[j])
-        self.errors.append(np.hypot(e, n))
-        cov = np.empty((len(j), 2, 2))
-        d, noise = dt[j], q * dt[j] ** 3 / 3.0
-        cov[:, 0, 0] = v["cov_ee_m2"][j] + d * d * v["cov_vee_m2s2"][j] + noise
-        cov[:, 1, 1] = v["cov_nn_m2"][j] + d * d * v["cov_vnn_m2s2"][j] + noise
-        cov[:, 0, 1] = cov[:, 1, 0] = v["cov_en_m2"][j] + d * d * v["cov_ven_m2s2"][j]
-        self.nees.append(nees(np.column_stack([e, n]), cov))
-
-    def result(self, times: IntArray) -> Score:
-        if not len(times):
-            return Score()
-        changes, hours, longest = 0, 0.0, []
-        for pairs in self.of_ship.values():
-            ids = np.array([track for _, track in pairs])
-            changes += int(np.count_nonzero(np.diff(ids)))
-            hours += (pairs[-1][0] - pairs[0][0]) / 3.6e9
-            longest.append(np.unique(ids, return_counts=True)[1].max() / len(times))
-        values = np.concatenate(self.nees) if self.nees else np.zeros(0)
-        kinds = self.kinds / len(times)
-        return Score(
-            times=len(times),
-            gospa_mean_m=float(np.mean(self.gospa)),
-            gospa_by_kind=dict(zip(("localisation", "missed", "false"), kinds.tolist(), strict=True)),
-            ospa_mean_m=float(np.mean(self.ospa)),
-            completeness=self.tracked / max(self.truths, 1),
-            ambiguity=self.assigned / max(self.tracked, 1),
-            spuriousness=(self.shown - self.assigned) / max(self.shown, 1),
-            identity_correct=self.right / self.named if self.named else None,
-            track_changes_per_h=changes / hours if hours > 0 else 0.0,
-            longest_segment=float(np.mean(longest)) if longest else 0.0,
-            position_error_m=float(np.sqrt(np.mean(np.concatenate(self.errors) ** 2))) if self.errors else 0.0,
-            anees=float(np.mean(values) / 2.0) if len(values) else None,
-            ellipse=ellipse_coverage(values) if len(values) else {},
-        )
-
-
-def _near_any(lat: FloatArray, lon: FloatArray, tlat: FloatArray, tlon: FloatArray, cutoff_m: float) -> int:
-    """Number of tracks with any truth within the cutoff."""
-    if not len(lat) or not len(tlat):
-        return 0
-    d, _ = cKDTree(_ecef(tlat, tlon)).query(_ecef(lat, lon), distance_upper_bound=cutoff_m)
-    return int(np.count_nonzero(np.isfinite(d)))
+    paired = match(tracks, truth, cutoff_m=cutoff_m, hold_s=hold_s, skip_s=skip_s, every_s=every_s)
+    return figures(paired, q_m2s3)
