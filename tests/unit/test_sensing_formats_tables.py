@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -257,8 +258,6 @@ def test_detection_columns_may_have_other_names() -> None:
 @pytest.mark.parametrize("shape", ["pretty", "compact", "lines"])
 @pytest.mark.parametrize("step", [1, 17, 100_000])
 def test_geojson_in_any_shape_and_cut_gives_the_same_rows(shape: str, step: int) -> None:
-    import json
-
     collection = {"type": "FeatureCollection", "features": [json.loads(FEATURE)] * 3}
     text = {
         "pretty": json.dumps(collection, indent=2),
@@ -299,3 +298,71 @@ def test_a_bad_document_is_a_reject_and_a_good_line_after_it_is_kept(text: str, 
     if reason not in ("not_json",):
         more = run(DetectionGeoJsonDecoder("sar"), f"{text}\n{FEATURE}\n".encode())
         assert more.ledger.messages == 1
+
+
+def test_every_danish_column_with_a_meaning_is_kept() -> None:
+    rows = [
+        "31/12/2015 23:59:59,Class A,219000001,55.5,11.25,At anchor,,0,0,,9000001,OXAB,SKIB,Cargo,Category X,6,24,GPS,3.1,SKAGEN,02/01/2016 06:30:00,AIS,10,14,3,3",  # noqa: E501
+        "31/12/2015 23:59:59,Class A,219000002,55.5,11.25,,,0,0,,Unknown,Unknown,,Tanker,No additional information,,,Undefined,,,32/01/2016 06:30:00,AIS,,,,",  # noqa: E501
+        "31/12/2015 23:59:59,Class A,219000003,55.5,11.25,,,0,0,,,,X,Pilot,Category Y,,,Galileo,,,,AIS,,,,",
+    ]
+    out = run(PositionTableDecoder("dma", layout="dma_csv"), "\n".join([DMA, *rows]).encode())
+    one, two, three = out.table("statics").to_pylist()
+    assert (one["ship_type"], one["fix_type"]) == (71, 1)
+    assert [one[f"eta_{n}"] for n in ("month", "day", "hour", "minute")] == [1, 2, 6, 30]
+    assert (two["ship_type"], two["fix_type"], two["eta_month"], two["imo"]) == (89, 0, None, None)
+    assert (three["ship_type"], three["fix_type"]) == (50, 8)  # a pilot vessel carries no category of goods
+
+
+def test_a_named_column_that_is_not_there_is_said() -> None:
+    out = run(PositionTableDecoder("s", columns=MAP | {"sog": "Spd"}), b"t,id,y,x\n2020-01-01T00:00:00,1,2,3\n")
+    assert set(out.ledger.rejected) == {"bad_header"}
+    assert "sog ('Spd')" in out.table("rejects")["detail"][0].as_py()
+
+
+@pytest.mark.parametrize(("stated", "confidence", "sigma"), [(244.77, 0.95, 100.0), (117.74, 0.5, 100.0)])
+def test_a_stated_confidence_becomes_one_sigma(stated: float, confidence: float, sigma: float) -> None:
+    data = f"time,lat,lon,position_error_m\n2026-05-28T20:00:00Z,1,2,{stated}\n".encode()
+    rows = run(DetectionTableDecoder("x", confidence=confidence), data).table("observations")
+    assert rows["cov_nn_m2"][0].as_py() ** 0.5 == pytest.approx(sigma, rel=1e-4)
+    with pytest.raises(ConfigError):
+        DetectionTableDecoder("x", confidence=95.0)
+
+
+def test_a_stated_ellipse_is_turned_into_east_and_north() -> None:
+    header = b"time,lat,lon,semi_major_m,semi_minor_m,orientation_deg,sigma_m\n"
+    data = header + b"2026-05-28T20:00:00Z,1,2,3000,500,90,\n2026-05-28T20:00:00Z,1,2,3000,500,45,\n"
+    data += b"2026-05-28T20:00:00Z,1,2,3000,,45,80\n"
+    east, turned, circle = run(DetectionTableDecoder("rf"), data).table("observations").to_pylist()
+    assert (east["cov_ee_m2"], east["cov_nn_m2"]) == (pytest.approx(9e6), pytest.approx(25e4))
+    assert turned["cov_en_m2"] == pytest.approx((9e6 - 25e4) / 2)
+    assert (circle["cov_ee_m2"], circle["cov_nn_m2"]) == (pytest.approx(6400.0), pytest.approx(6400.0))
+    properties = {"time": "2026-05-28T20:00:00Z", "semi_major_m": 3000, "semi_minor_m": 500, "orientation_deg": 45}
+    feature = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [2, 1]}, "properties": properties}
+    same = run(DetectionGeoJsonDecoder("rf"), json.dumps(feature).encode()).table("observations").to_pylist()[0]
+    assert same["cov_en_m2"] == pytest.approx(turned["cov_en_m2"])
+
+
+def outline(coordinates: object, kind: str = "Polygon") -> bytes:
+    properties = {"time": "2026-05-28T20:00:00Z", "image_id": "S1A"}
+    geometry = {"type": kind, "coordinates": coordinates}
+    return json.dumps({"type": "Feature", "geometry": geometry, "properties": properties}).encode()
+
+
+RING = [[120, 20], [123, 20], [123, 22], [120, 22], [120, 20]]
+
+
+def test_the_outline_of_an_image_is_a_footprint() -> None:
+    out = run(DetectionGeoJsonDecoder("sar"), outline([RING]) + b"\n" + FEATURE.encode())
+    assert out.table("observations").num_rows == 1
+    row = out.table("footprints").to_pylist()[0]
+    assert (row["station"], json.loads(row["outline"])["coordinates"]) == ("S1A", [RING])
+    assert out.ledger.messages == 2
+
+
+@pytest.mark.parametrize("coordinates", [[], [RING[:-1]], [RING[:2]], [[["a", 1]] * 4], [[[0, 95]] * 4], "no", [None]])
+def test_a_bad_outline_is_a_reject(coordinates: object) -> None:
+    assert run(DetectionGeoJsonDecoder("sar"), outline(coordinates)).ledger.rejected == {"bad_outline": 1}
+    assert run(DetectionGeoJsonDecoder("sar"), outline(coordinates, "MultiPolygon")).ledger.rejected == {
+        "bad_outline": 1
+    }

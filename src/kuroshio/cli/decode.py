@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import glob
+import json
 import queue
 import tempfile
 import threading
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -122,8 +124,6 @@ def _hexed(table: pa.Table) -> pa.Table:
 
 
 def _json_lines(table: pa.Table) -> Iterator[str]:
-    import json
-
     from kuroshio.clock import rfc3339
 
     times = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
@@ -162,12 +162,17 @@ def blocks(path: str, form: str, options: Mapping[str, Any]) -> Iterator[Decoded
     from kuroshio.sensing import ais
     from kuroshio.sensing.ais.files import open_bytes
 
+    from kuroshio.sensing import formats
+    from kuroshio.sensing.tables_files import TableFileDecoder
+
     if form == AIVDM:
+        formats.open_decoder(form, path, options)  # refuses an unknown option in words
         yield from ais.decode_file(path, **options)
         return
-    from kuroshio.sensing import formats
-
-    decoder = formats.open_decoder(form, Path(path).name, {})
+    decoder = formats.open_decoder(form, Path(path).name, options)
+    if isinstance(decoder, TableFileDecoder) and path != "-":
+        yield from decoder.decode_file(path)  # such a file is read from its end: not as a stream
+        return
     with open_bytes(path) as stream:
         while data := stream.read(BLOCK):
             yield decoder.feed(data)
@@ -227,26 +232,73 @@ def sniffed(path: str) -> str:
         return AIVDM
 
 
+def options_of(file: Path | None, given: list[str]) -> dict[str, Any]:
+    """Options of a format as a node file has them under ``[sources.options]``: of a file, then one by one.
+
+    Parameters
+    ----------
+    file
+        TOML, or JSON by its name.
+    given
+        ``name=value`` or ``name.inner=value``; the value in TOML, or text.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or an option has no value.
+    """
+    found: dict[str, Any] = {}
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+            found = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+        except (OSError, ValueError) as err:
+            raise InputError(f"cannot read options from {file}: {err}", code="decode.options") from err
+        if not isinstance(found, dict):
+            raise InputError(f"options in {file} are no table of names", code="decode.options")
+    for item in given:
+        name, equals, text = item.partition("=")
+        *outer, last = name.strip().split(".")
+        if not equals or not last:
+            raise InputError(f"--option {item!r} is not name=value", code="decode.options")
+        try:
+            value = tomllib.loads(f"v = {text}")["v"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        place = found
+        for key in outer:
+            place = place.setdefault(key, {})
+            if not isinstance(place, dict):
+                raise InputError(f"--option {item!r}: {key} is no table", code="decode.options")
+        place[last] = value
+    return found
+
+
 @app.command()
 def decode(
     paths: list[str] = typer.Argument(..., help="Logs: files, folders, globs, .gz, .zst, or - for standard input."),
     out: Path | None = typer.Option(None, "-o", "--out", help="Folder for the tables; without it only the summary."),
     form: Format = typer.Option(Format.parquet, "--format", help="Of the tables."),
     input_format: str | None = typer.Option(None, "--input-format", help="Of the logs; found out by default."),
+    options: Path | None = typer.Option(None, "--options", help="Options of the input format, TOML or JSON."),
+    option: list[str] = typer.Option([], "--option", help="One option of the input format: name=value."),
     keep_bad_checksum: bool = typer.Option(False, "--keep-bad-checksum", help="Keep them, marked; else rejects."),
     as_json: bool = typer.Option(False, "--json", help="Summary as one JSON object on stdout."),
 ) -> None:
     """Decode sensor logs to columns, every line accounted for."""
     files = paths_of(paths)
     sink, total, rows = Sink(out, form), Ledger(), []
+    settings = options_of(options, option)
     begun = time.perf_counter()
     with output.progress(quiet=as_json) as bar:
         task = bar.add_task("decode", total=len(files))
         for path in files:
             bar.update(task, description=path if len(path) < 40 else "..." + path[-37:])
             chosen = input_format or sniffed(path)
-            ledger = Ledger()
-            for decoded in ahead(blocks(path, chosen, {"keep_bad_checksum": keep_bad_checksum})):
+            ledger, more = Ledger(), dict[str, Any]()
+            if keep_bad_checksum and chosen in (AIVDM, "ttm"):
+                more["keep_bad_checksum"] = True
+            for decoded in ahead(blocks(path, chosen, settings | more)):
                 ledger.add(decoded.ledger)
                 sink.write(decoded)
             total.add(ledger)

@@ -34,7 +34,7 @@ CHECKPOINT_EVERY_S = 300.0
 ARCHIVED_REPORTS = (
     POSITIONS.name,
     STATICS.name,
-    *("aids", "base_stations", "safety", "binary", "rejects", "radar_status"),
+    *("aids", "base_stations", "safety", "binary", "rejects", "radar_status", "footprints"),
 )
 ENTRY_BYTES_MAX = 4_000_000
 

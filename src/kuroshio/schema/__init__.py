@@ -13,6 +13,7 @@ from kuroshio.schema.picture import (
     FLAG_DARK,
     FLAG_DRAG,
     FLAG_UNCORROBORATED,
+    FOOTPRINTS,
     ITEMS,
     OBSERVATIONS,
     TRACKS,
@@ -31,7 +32,7 @@ from kuroshio.schema.reports import (
 )
 
 TABLES: dict[str, Table] = {
-    t.name: t for t in (*REPORT_TABLES, RADAR_STATUS, RADAR_VIDEO, OBSERVATIONS, TRACKS, ALERTS, ITEMS)
+    t.name: t for t in (*REPORT_TABLES, RADAR_STATUS, RADAR_VIDEO, FOOTPRINTS, OBSERVATIONS, TRACKS, ALERTS, ITEMS)
 }
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "FLAG_DARK",
     "FLAG_DRAG",
     "FLAG_UNCORROBORATED",
+    "FOOTPRINTS",
     "ITEMS",
     "MANAGEMENT",
     "OBSERVATIONS",

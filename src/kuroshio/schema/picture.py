@@ -43,6 +43,19 @@ OBSERVATIONS = Table(
     ),
 )
 
+FOOTPRINTS = Table(
+    "footprints",
+    "Outlines of images: where a satellite looked, so that what it did not show can count.",
+    (
+        Column("observed_at", UTC_US, "Time of the image.", "us", required=True),
+        Column("received_at", UTC_US, "Time here; null for archives.", "us"),
+        Column("source", LABEL, "Name of the source.", required=True),
+        Column("station", LABEL, "Identity of the image, as its detections name it."),
+        Column("outline", TEXT, "Polygon or MultiPolygon as GeoJSON (RFC 7946).", "deg", required=True),
+        Column("exercise", BOOL, "True when the source is part of an exercise."),
+    ),
+)
+
 TRACKS = Table(
     "tracks",
     "State of a track after an update: one row per update, or per track in a snapshot.",

@@ -20,10 +20,11 @@ from kuroshio import clock
 from kuroshio.errors import ConfigError, InputError
 from kuroshio.schema import OBSERVATIONS
 from kuroshio.sensing.base import Decoded
+from kuroshio.sensing.footprints import footprint_table, outline_of
 from kuroshio.sensing.formats_lines import Outcome
-from kuroshio.sensing.radar_plots import constant, content_ids
+from kuroshio.sensing.radar_plots import constant, content_ids, polar_covariance
 from kuroshio.sensing.tables import PositionTableDecoder
-from kuroshio.sensing.tables_layouts import Layout
+from kuroshio.sensing.tables_layouts import Layout, error_scale
 
 MAX_DOCUMENT_BYTES = 64_000_000
 MAX_FEATURES = 500_000
@@ -40,7 +41,11 @@ DETECTION_COLUMNS: dict[str, tuple[str, ...]] = {
     "sog": ("sog_mps", "speed_mps"),
     "cog_deg": ("cog_deg", "course_deg"),
     "station": ("image_id", "scene_id", "station"),
+    "error_major_m": ("error_major_m", "semi_major_m", "semimajor_m"),
+    "error_minor_m": ("error_minor_m", "semi_minor_m", "semiminor_m"),
+    "error_orientation_deg": ("error_orientation_deg", "orientation_deg", "orientation"),
 }
+_ELLIPSE = ("error_major_m", "error_minor_m", "error_orientation_deg")
 
 
 class DetectionTableDecoder(PositionTableDecoder):
@@ -56,6 +61,8 @@ class DetectionTableDecoder(PositionTableDecoder):
         One-sigma error of each axis for detections that declare none.
     sensor
         ``image``, or the kind to file them under.
+    confidence
+        Probability that a stated error circle or ellipse holds the ship; None where one sigma is stated.
     """
 
     def __init__(
@@ -67,6 +74,7 @@ class DetectionTableDecoder(PositionTableDecoder):
         sensor: str = "image",
         delimiter: str = ",",
         time_format: str = "iso",
+        confidence: float | None = None,
         exercise: bool | None = None,
     ) -> None:
         unknown = sorted(set(columns or {}) - set(DETECTION_COLUMNS))
@@ -77,7 +85,10 @@ class DetectionTableDecoder(PositionTableDecoder):
             )
         _check_sigma(source, sigma_m)
         names = DETECTION_COLUMNS | {k: (str(v),) for k, v in (columns or {}).items()}
-        layout = Layout("detections", names, time_format, "mps", sensor, float(sigma_m))
+        layout = Layout(
+            "detections", names, time_format, "mps", sensor, float(sigma_m), named=tuple(columns or ()),
+            error_scale=error_scale(confidence),
+        )  # fmt: skip
         super().__init__(source, layout=layout, delimiter=delimiter, exercise=exercise)
 
 
@@ -92,11 +103,14 @@ class DetectionGeoJsonDecoder:
         One-sigma error of each axis for detections that declare none.
     sensor
         ``image``, or the kind to file them under.
+    confidence
+        Probability that a stated error circle or ellipse holds the ship; None where one sigma is stated.
 
     Notes
     -----
-    A FeatureCollection is decoded when it is whole, at the latest at `flush`; it may have 64 MB. Newline-delimited
-    features are decoded line by line. Source: RFC 7946 (GeoJSON), RFC 8142 (sequences).
+    A Polygon or MultiPolygon is the outline of an image: a row of `footprints`, since what an image did not show counts
+    only where it looked. A FeatureCollection is decoded when it is whole, at the latest at `flush`; it may have 64 MB.
+    Newline-delimited features are decoded line by line. Source: RFC 7946 (GeoJSON), RFC 8142 (sequences).
     """
 
     def __init__(
@@ -105,9 +119,11 @@ class DetectionGeoJsonDecoder:
         *,
         sigma_m: float = DEFAULT_SIGMA_M,
         sensor: str = "image",
+        confidence: float | None = None,
         exercise: bool | None = None,
     ) -> None:
         _check_sigma(source, sigma_m)
+        self._scale = error_scale(confidence)
         self.source, self.sigma_m, self.sensor, self.exercise = source, float(sigma_m), sensor, exercise
         self._rest = bytearray()  # an unfinished line
         self._document: list[bytes] = []  # lines of an unfinished document
@@ -126,7 +142,7 @@ class DetectionGeoJsonDecoder:
             self._line(bytes(self._rest), outcome, rows)
             self._rest.clear()
         waiting = int(bool(self._document or self._rest))
-        return outcome.finish(waiting, observations=self._table(rows, received_at_us))
+        return self._finish(outcome, rows, waiting, received_at_us)
 
     def flush(self) -> Decoded:
         """Observations of what is held; a document that is not whole is a reject."""
@@ -136,7 +152,12 @@ class DetectionGeoJsonDecoder:
             self._rest.clear()
         if self._document:
             self._close(outcome, rows)
-        return outcome.finish(0, observations=self._table(rows, None))
+        return self._finish(outcome, rows, 0, None)
+
+    def _finish(self, outcome: Outcome, rows: list[dict[str, Any]], waiting: int, received_us: int | None) -> Decoded:
+        seen = [row for row in rows if "outline" not in row]
+        outlines = footprint_table(self.source, [row for row in rows if "outline" in row], received_us, self.exercise)
+        return outcome.finish(waiting, observations=self._table(seen, received_us), footprints=outlines)
 
     def _line(self, line: bytes, outcome: Outcome, rows: list[dict[str, Any]]) -> None:
         """Add a line to the document; where its brackets are closed, the document is whole."""
@@ -191,31 +212,31 @@ class DetectionGeoJsonDecoder:
         geometry, properties = feature.get("geometry"), feature.get("properties") or {}
         if not isinstance(geometry, dict) or not isinstance(properties, dict):
             return "no_position"
-        place = geometry.get("coordinates")
-        if geometry.get("type") != "Point" or not isinstance(place, list) or len(place) < 2:
-            return "no_position"
-        lon, lat = _number(place[0]), _number(place[1])
-        if lon is None or lat is None:
-            return "no_position"
-        if abs(lat) > 90.0 or abs(lon) > 180.0:
-            return "out_of_range"
         found = {target: next((properties[n] for n in names if n in properties), None)
                  for target, names in DETECTION_COLUMNS.items()}  # fmt: skip
+        outline = geometry.get("type") in ("Polygon", "MultiPolygon")
+        place = outline_of(geometry) if outline else _point(geometry)
+        if isinstance(place, str):
+            return place
         try:
             at = clock.parse_rfc3339(str(found["time"]))
         except InputError:
             return "bad_time"
-        sigma = _number(found["sigma_m"])
-        return {
-            "time": at,
+        common = {"time": at, "station": None if found["station"] is None else str(found["station"])[:64]}
+        if outline:
+            return common | {"outline": place}
+        sigma, (lon, lat) = _number(found["sigma_m"]), place
+        major, minor, turn = (_number(found[name]) for name in _ELLIPSE)
+        stated = major is not None and minor is not None and turn is not None and min(major, minor) > 0.0
+        return common | {
             "lat": lat,
             "lon": lon,
-            "sigma": sigma if sigma is not None and 0.0 < sigma < 1e6 else self.sigma_m,
+            "sigma": sigma / self._scale if sigma is not None and 0.0 < sigma < 1e6 else self.sigma_m,
+            "ellipse": (major, minor, turn) if stated else None,
             "length": _number(found["length_m"]),
             "heading": _number(found["heading_deg"]),
             "sog": _number(found["sog"]),
             "cog": _number(found["cog_deg"]),
-            "station": None if found["station"] is None else str(found["station"])[:64],
         }
 
     def _table(self, rows: list[dict[str, Any]], received_at_us: int | None) -> pa.Table | None:
@@ -227,7 +248,7 @@ class DetectionGeoJsonDecoder:
             return np.array([np.nan if r[name] is None else r[name] for r in rows], np.float64)
 
         times = np.array([r["time"] for r in rows], np.int64)
-        lat, lon, variance = column("lat"), column("lon"), np.square(column("sigma"))
+        lat, lon, cov = column("lat"), column("lon"), self._errors(rows)
         ids = content_ids(self.source, times, np.rint(lat * 1e7).astype(np.int64), np.rint(lon * 1e7).astype(np.int64))
         sog, cog, heading, length = column("sog"), column("cog"), column("heading"), column("length")
         moving = (sog >= 0.0) & (cog >= 0.0) & (cog < 360.0)
@@ -240,9 +261,9 @@ class DetectionGeoJsonDecoder:
             "sensor": constant(self.sensor, count),
             "lat_deg": lat,
             "lon_deg": lon,
-            "cov_ee_m2": variance,
-            "cov_en_m2": np.zeros(count),
-            "cov_nn_m2": variance,
+            "cov_ee_m2": cov[0],
+            "cov_en_m2": cov[1],
+            "cov_nn_m2": cov[2],
             "sog_mps": np.where(moving, sog, np.nan),
             "cog_deg": np.where(moving, cog, np.nan),
             "vel_sigma_mps": np.where(moving, 2.0, np.nan),
@@ -254,6 +275,29 @@ class DetectionGeoJsonDecoder:
         if self.exercise is not None:
             arrays["exercise"] = np.full(count, self.exercise)
         return OBSERVATIONS.build(arrays, count)
+
+    def _errors(self, rows: list[dict[str, Any]]) -> tuple[Any, Any, Any]:
+        """(east, east-north, north) covariance of each row: of its ellipse, else of its circle."""
+        given = [
+            (r["ellipse"][0] / self._scale, r["ellipse"][1] / self._scale, r["ellipse"][2])
+            if r["ellipse"]
+            else (r["sigma"], r["sigma"], 0.0)
+            for r in rows
+        ]
+        along, across, turn = np.array(given, np.float64).T
+        lat, lon = (np.array([r[n] for r in rows]) for n in ("lat", "lon"))
+        return polar_covariance(lat, lon, lat, lon, turn, np.square(along), np.square(across))
+
+
+def _point(geometry: Mapping[str, Any]) -> tuple[float, float] | str:
+    """(longitude, latitude) of a point, or why it is none."""
+    place = geometry.get("coordinates")
+    if geometry.get("type") != "Point" or not isinstance(place, list) or len(place) < 2:
+        return "no_position"
+    lon, lat = _number(place[0]), _number(place[1])
+    if lon is None or lat is None:
+        return "no_position"
+    return "out_of_range" if abs(lat) > 90.0 or abs(lon) > 180.0 else (lon, lat)
 
 
 def _number(value: Any) -> float | None:

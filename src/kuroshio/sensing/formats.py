@@ -45,7 +45,8 @@ class Format:
 
 
 _TABLES = "kuroshio.sensing.tables"
-_KNOWN_LAYOUT = {"columns": None, "time_format": "iso", "speed_unit": "kn", "sensor": "ais", "sigma_m": 100.0}
+_KNOWN_LAYOUT = {"columns": None, "time_format": "iso", "speed_unit": "kn", "sensor": "ais", "sigma_m": 100.0,
+                 "confidence": None}  # fmt: skip
 _AS_MARINECADASTRE = {"layout": "marinecadastre", **_KNOWN_LAYOUT}
 _AS_DMA = {"layout": "dma_csv", **_KNOWN_LAYOUT}
 _DETECTIONS = "kuroshio.sensing.detections"
@@ -58,6 +59,8 @@ _ALL = (
     Format("marinecadastre", "MarineCadastre, CSV", _TABLES, "PositionTableDecoder", _AS_MARINECADASTRE),
     Format("dma_csv", "Danish Maritime Authority AIS, CSV", _TABLES, "PositionTableDecoder", _AS_DMA),
     Format("csv", "Any table with a declared column map", _TABLES, "PositionTableDecoder", {"layout": None}),
+    Format("parquet", "Any table in Parquet", "kuroshio.sensing.tables_files", "TableFileDecoder"),
+    Format("arrow", "Any table in an Arrow file or stream", "kuroshio.sensing.tables_files", "TableFileDecoder"),
     Format("detections_csv", "Satellite detections, CSV", _DETECTIONS, "DetectionTableDecoder"),
     Format("detections_geojson", "Satellite detections, GeoJSON", _DETECTIONS, "DetectionGeoJsonDecoder"),
     Format("gpsd_json", "AIS of gpsd, JSON", _FEEDS, "GpsdDecoder"),

@@ -40,6 +40,10 @@ def sniff_bytes(head: bytes) -> str | None:
         b"\x0a\x0d\x0d\x0a",
     ):
         return "pcap"
+    if head[:4] == b"PAR1":
+        return "parquet"
+    if head[:6] == b"ARROW1" or head[:4] == b"\xff\xff\xff\xff":
+        return "arrow"
     stripped = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     first = stripped.split(b"\n", 1)[0].strip()
     table = _table(first)

@@ -19,13 +19,34 @@ import pyarrow.csv as pacsv
 from kuroshio.errors import ConfigError
 from kuroshio.sensing.base import Decoded
 from kuroshio.sensing.formats_lines import Outcome
-from kuroshio.sensing.tables_layouts import LAYOUTS, Layout, declared
+from kuroshio.sensing.tables_layouts import LAYOUTS, Layout, declared, missing_columns
 from kuroshio.sensing.tables_rows import Rows, build
 from kuroshio.units import IntArray
 
 MAX_HEADER_BYTES = 65_536
 BLOCK_BYTES = 4_000_000
 MAX_SEEN_STATICS = 200_000
+
+
+def chosen_layout(
+    source: str, layout: str | Layout | None, columns: Mapping[str, Any] | None, **declaration: Any
+) -> Layout:
+    """The layout of that name, or the one that a column map and its declaration make.
+
+    Raises
+    ------
+    ConfigError
+        On an unknown name, a map that cannot be, or neither of both.
+    """
+    if isinstance(layout, str):
+        if layout not in LAYOUTS:
+            raise ConfigError(f"source {source}: layout {layout!r} is not one of {', '.join(LAYOUTS)}")
+        return LAYOUTS[layout]
+    if layout is not None:
+        return layout
+    if not columns:
+        raise ConfigError(f"source {source}: a table needs a layout or a column map", code="tables.column")
+    return declared(columns, **declaration)
 
 
 class PositionTableDecoder:
@@ -43,7 +64,7 @@ class PositionTableDecoder:
         Names of the columns where the table has no header line.
     delimiter
         One character.
-    time_format, speed_unit, sensor, sigma_m
+    time_format, speed_unit, sensor, sigma_m, confidence
         As `tables_layouts.declared` has them.
 
     Raises
@@ -64,16 +85,13 @@ class PositionTableDecoder:
         speed_unit: str = "kn",
         sensor: str = "ais",
         sigma_m: float = 100.0,
+        confidence: float | None = None,
         exercise: bool | None = None,
     ) -> None:
-        if isinstance(layout, str):
-            if layout not in LAYOUTS:
-                raise ConfigError(f"source {source}: layout {layout!r} is not one of {', '.join(LAYOUTS)}")
-            layout = LAYOUTS[layout]
-        if layout is None:
-            if not columns:
-                raise ConfigError(f"source {source}: a table needs a layout or a column map", code="tables.column")
-            layout = declared(columns, time_format=time_format, speed_unit=speed_unit, sensor=sensor, sigma_m=sigma_m)
+        layout = chosen_layout(
+            source, layout, columns, time_format=time_format, speed_unit=speed_unit, sensor=sensor, sigma_m=sigma_m,
+            confidence=confidence,
+        )  # fmt: skip
         if len(delimiter) != 1:
             raise ConfigError(f"source {source}: delimiter {delimiter!r} is not one character")
         self.source, self.layout, self.delimiter, self.exercise = source, layout, delimiter, exercise
@@ -128,21 +146,16 @@ class PositionTableDecoder:
                 self._header = names
             self._line += 1
             outcome.decoded.ledger.lines += 1
-            missing = self._missing(names) if text else []
+            missing = missing_columns(self.layout, names) if text else []
             if missing:
                 self._header = None
-                outcome.reject(self._line, "bad_header", f"no column for {', '.join(missing)}", line)
+                outcome.reject(self._line, "bad_header", f"no column for {', '.join(missing)}"[:500], line)
             else:
                 outcome.decoded.ledger.comments += 1
             block = rest
             if text and not missing:
                 break
         return block
-
-    def _missing(self, names: list[str]) -> list[str]:
-        lower = {n.lower() for n in names}
-        needed = ("time", "lat_deg", "lon_deg", *(("mmsi",) if self.layout.sensor == "ais" else ()))
-        return [t for t in needed if not any(n.lower() in lower for n in self.layout.columns[t])]
 
     def _block(self, block: bytes, outcome: Outcome) -> dict[str, pa.Table]:
         if not block or self._header is None:
@@ -162,13 +175,23 @@ class PositionTableDecoder:
         kept = np.ones(lines, bool)
         kept[[number - 1 for number, _ in skipped]] = False
         numbers = first + 1 + np.flatnonzero(kept)
-        rows = Rows(self.source, self.layout, text, numbers, outcome.received_at_us, self.exercise)
+        return self._rows(text, numbers, outcome)
+
+    def _rows(self, table: pa.Table, numbers: IntArray, outcome: Outcome) -> dict[str, pa.Table]:
+        """Tables of rows with their line numbers; the rows that cannot be read are rejects."""
+        rows = Rows(self.source, self.layout, table, numbers, outcome.received_at_us, self.exercise)
         tables, faults = build(rows, self.counters, self._new_statics)
         for row, reason, detail in faults:
-            raw = self.delimiter.join(str(c[row]) for c in text.columns).encode()
+            raw = self.delimiter.join(str(c[row]) for c in table.columns).encode()
             outcome.reject(int(numbers[row]), reason, detail, raw)
-        ledger.messages += len(numbers) - len(faults)
+        outcome.decoded.ledger.messages += len(numbers) - len(faults)
         return tables
+
+    def take(self, table: pa.Table, outcome: Outcome) -> dict[str, pa.Table]:
+        """Tables of a table's rows, which count on from the rows before them."""
+        first, self._line = self._line, self._line + table.num_rows
+        outcome.decoded.ledger.lines += table.num_rows
+        return self._rows(table, first + 1 + np.arange(table.num_rows), outcome) if table.num_rows else {}
 
     def _parse(self, block: bytes, skipped: list[tuple[int, str]]) -> tuple[pa.Table | None, int]:
         """(text table, lines) of a block; lines with another number of columns go to `skipped`, numbered from 1."""

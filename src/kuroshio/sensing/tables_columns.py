@@ -1,7 +1,7 @@
-"""Text columns to numbers and times, all rows at once; what cannot be read is null, and a mask says which it was.
+"""Columns to numbers and times, all rows at once; what cannot be read is null, and a mask says which it was.
 
-What enters: Arrow string arrays. What leaves: NumPy arrays with NaN (or a sentinel) and masks of faults. No row is
-looked at by itself.
+What enters: Arrow arrays, of text (CSV) or typed (Parquet). What leaves: NumPy arrays with NaN (or a sentinel) and
+masks of faults. No row is looked at by itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ NO_TIME = np.iinfo(np.int64).min
 
 
 def numbers(values: Any) -> tuple[FloatArray, BoolArray]:
-    """(float64 with NaN where empty or faulty, mask of faulty) of text."""
+    """(float64 with NaN where empty or faulty, mask of faulty) of text or numbers."""
+    if not pa.types.is_string(values.type):
+        if not is_number(values.type):
+            return np.full(len(values), np.nan), values.is_valid().to_numpy(zero_copy_only=False)
+        found = _floats(pc.cast(values, pa.float64(), safe=False))
+        return found, np.isnan(found) & values.is_valid().to_numpy(zero_copy_only=False)
     text = pc.utf8_trim_whitespace(values)
     try:
         floats = pc.cast(pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text), pa.float64())
@@ -35,24 +40,46 @@ def numbers(values: Any) -> tuple[FloatArray, BoolArray]:
     return _floats(floats), faulty.to_numpy(zero_copy_only=False).astype(bool)
 
 
+def is_number(type_: pa.DataType) -> bool:
+    """True for whole, floating and decimal numbers."""
+    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
+
+
+def plain(values: Any) -> Any:
+    """One array without dictionaries, and with one kind of text."""
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
+        array = array.cast(pa.string())
+    if pa.types.is_string(array.type) and array.null_count:
+        array = pc.fill_null(array, "")
+    return array
+
+
 def _floats(values: Any) -> FloatArray:
     array = values.to_numpy(zero_copy_only=False).astype(np.float64)
     return np.where(np.isfinite(array), array, np.nan)
 
 
 def times_us(values: Any, time_format: str) -> IntArray:
-    """UTC microseconds of text, `NO_TIME` where it is none.
+    """UTC microseconds of text, numbers or times, `NO_TIME` where it is none.
 
     Parameters
     ----------
     time_format
-        ``iso``, ``epoch_s``, ``epoch_ms``, ``epoch_us`` or a strptime format; times without an offset are UTC.
+        ``iso``, ``epoch_s``, ``epoch_ms``, ``epoch_us`` or a strptime format; times without an offset are UTC. A
+        column that holds times already needs none.
     """
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        return _as_int(pc.cast(values, pa.timestamp("us", getattr(values.type, "tz", None)), safe=False), NO_TIME)
     if time_format.startswith("epoch_"):
         floats, _ = numbers(values)
         factor = {"epoch_s": float(US_PER_S), "epoch_ms": 1000.0, "epoch_us": 1.0}[time_format]
         whole = np.abs(floats) < 4e18 / factor
         return np.where(whole, np.rint(np.where(whole, floats, 0.0) * factor), NO_TIME).astype(np.int64)
+    if not pa.types.is_string(values.type):
+        return np.full(len(values), NO_TIME, np.int64)
     text = pc.utf8_trim_whitespace(values)
     if time_format == "iso":
         text = pc.replace_substring_regex(text, r"(Z|\+00:?00| UTC)$", "")
@@ -104,7 +131,7 @@ def coded(values: Any, words: dict[str, int], low: int, high: int) -> IntArray:
     """Codes of a column that holds numbers or their names; -1 where it holds neither."""
     floats, faulty = numbers(values)
     codes = integers(floats, low, high)
-    if not words or not faulty.any():
+    if not words or not faulty.any() or not pa.types.is_string(values.type):
         return codes
     named = pc.utf8_lower(pc.utf8_trim_whitespace(values))
     index = _as_int(pc.index_in(named, pa.array(list(words))), -1)
@@ -114,7 +141,8 @@ def coded(values: Any, words: dict[str, int], low: int, high: int) -> IntArray:
 
 def words_of(values: Any) -> Any:
     """Text trimmed of spaces and @, null where nothing is left."""
-    text = pc.utf8_trim(values, characters=" @\t\r")
+    text = values if pa.types.is_string(values.type) else pc.cast(values, pa.string())
+    text = pc.utf8_trim(text, characters=" @\t\r")
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 

@@ -7,6 +7,7 @@ Authority, historical AIS data, file description.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ TARGETS = frozenset(
         "time", "mmsi", "lat_deg", "lon_deg", "sog", "cog_deg", "heading_deg", "rot_degpmin", "nav_status",
         "class", "name", "call_sign", "imo", "ship_type", "length_m", "beam_m", "draught_m", "destination",
         "to_bow_m", "to_stern_m", "to_port_m", "to_starboard_m", "station", "msg_type", "local_id", "sigma_m",
+        "cargo", "eta", "fix_type", "error_major_m", "error_minor_m", "error_orientation_deg",
     }
 )  # fmt: skip
 REQUIRED = ("time", "lat_deg", "lon_deg")
@@ -31,8 +33,10 @@ REQUIRED = ("time", "lat_deg", "lon_deg")
 class Layout:
     """How one sort of table is read.
 
-    ``columns`` gives for each target the names it may have in the header, in any case; ``sensor`` ais makes
-    positions and statics, any other kind makes observations with ``sigma_m``.
+    ``columns`` gives for each target the names it may have in the header, in any case; ``sensor`` ais makes positions
+    and statics, any other kind makes observations with ``sigma_m``. ``named`` are targets that a person has mapped:
+    their columns must be there, not only those a row cannot do without. ``error_scale`` divides stated errors to make
+    them one sigma.
     """
 
     name: str
@@ -45,6 +49,10 @@ class Layout:
     classes: Mapping[str, int] = field(default_factory=dict)
     statuses: Mapping[str, int] = field(default_factory=dict)
     ship_types: Mapping[str, int] = field(default_factory=dict)
+    cargoes: Mapping[str, int] = field(default_factory=dict)
+    fix_types: Mapping[str, int] = field(default_factory=dict)
+    named: tuple[str, ...] = ()
+    error_scale: float = 1.0
 
 
 # ITU-R M.1371-5, message 1, navigational status, as tables spell it out
@@ -94,6 +102,15 @@ _DMA_TYPES = {
     "anti-pollution": 54, "law enforcement": 55, "medical": 58, "passenger": 60, "cargo": 70, "tanker": 80,
     "other": 90,
 }  # fmt: skip
+# ITU-R M.1371-5, table 53: the second digit of a type of ship that may carry goods
+_DMA_CARGOES = {
+    "category x": 1, "category y": 2, "category z": 3, "category os": 4, "no additional information": 9,
+}  # fmt: skip
+# ITU-R M.1371-5, message 5, type of electronic position fixing device
+_DMA_FIXES = {
+    "undefined": 0, "gps": 1, "glonass": 2, "combined gps/glonass": 3, "loran-c": 4, "chayka": 5,
+    "integrated navigation system": 6, "surveyed": 7, "galileo": 8, "internal": 15,
+}  # fmt: skip
 _DMA = Layout(
     "dma_csv",
     {
@@ -111,6 +128,9 @@ _DMA = Layout(
         "call_sign": ("Callsign",),
         "name": ("Name",),
         "ship_type": ("Ship type",),
+        "cargo": ("Cargo type",),
+        "fix_type": ("Type of position fixing device",),
+        "eta": ("ETA",),
         "beam_m": ("Width",),
         "length_m": ("Length",),
         "draught_m": ("Draught",),
@@ -124,9 +144,44 @@ _DMA = Layout(
     classes=_MOBILES,
     statuses=STATUS_TEXT,
     ship_types=_DMA_TYPES,
+    cargoes=_DMA_CARGOES,
+    fix_types=_DMA_FIXES,
 )
 
-LAYOUTS: dict[str, Layout] = {"marinecadastre": _MARINECADASTRE, "dma_csv": _DMA}
+# what `kuroshio decode` writes as positions
+_POSITIONS = Layout(
+    "positions",
+    {
+        "mmsi": ("mmsi",),
+        "msg_type": ("msg_type",),
+        "time": ("observed_at",),
+        "station": ("station",),
+        "lat_deg": ("lat_deg",),
+        "lon_deg": ("lon_deg",),
+        "sog": ("sog_mps",),
+        "cog_deg": ("cog_deg",),
+        "heading_deg": ("heading_deg",),
+        "rot_degpmin": ("rot_degpmin",),
+        "nav_status": ("nav_status",),
+    },
+    speed_unit="mps",
+)
+
+LAYOUTS: dict[str, Layout] = {"marinecadastre": _MARINECADASTRE, "dma_csv": _DMA, "positions": _POSITIONS}
+
+
+def missing_columns(layout: Layout, names: list[str]) -> list[str]:
+    """What a table with these columns lacks, each as it is to be said: target and the name it was looked for under."""
+    lower = {n.lower() for n in names}
+    needed = (*REQUIRED, *(("mmsi",) if layout.sensor == "ais" else ()))
+    targets = [*needed, *(t for t in layout.named if t not in needed)]
+    lacking = [t for t in targets if not any(n.lower() in lower for n in layout.columns[t])]
+    return [f"{t} ({' or '.join(repr(n) for n in layout.columns[t])})" for t in lacking]
+
+
+def fitting_layout(names: list[str]) -> Layout | None:
+    """The built-in layout whose needed columns a table has, None where none fits."""
+    return next((found for found in LAYOUTS.values() if not missing_columns(found, names)), None)
 
 
 def declared(
@@ -136,6 +191,7 @@ def declared(
     speed_unit: str = "kn",
     sensor: str = "ais",
     sigma_m: float = 100.0,
+    confidence: float | None = None,
 ) -> Layout:
     """Layout of a declared column map: target name to the header's name.
 
@@ -166,4 +222,30 @@ def declared(
         raise ConfigError(f"sigma_m {sigma_m} is not a length", code="tables.sigma")
     mapped = {name: (str(header),) for name, header in columns.items()}
     return Layout("csv", mapped, time_format, speed_unit, sensor, float(sigma_m), statuses=STATUS_TEXT,
-                  classes={"a": 1, "b": 18, "class a": 1, "class b": 18})  # fmt: skip
+                  classes={"a": 1, "b": 18, "class a": 1, "class b": 18}, named=tuple(columns),
+                  error_scale=error_scale(confidence))  # fmt: skip
+
+
+def error_scale(confidence: float | None) -> float:
+    """What to divide a stated error by to get one sigma of each axis.
+
+    Parameters
+    ----------
+    confidence
+        Probability that the stated circle or ellipse holds the truth; None where one sigma is stated.
+
+    Raises
+    ------
+    ConfigError
+        Where it is not between 0 and 1.
+
+    Notes
+    -----
+    Rayleigh: a two-dimensional normal error is within ``k`` sigma with probability ``1 - exp(-k**2 / 2)``, so that 95 %
+    is 2.448 sigma (test_a_stated_confidence_becomes_one_sigma).
+    """
+    if confidence is None:
+        return 1.0
+    if not 0.0 < confidence < 1.0:
+        raise ConfigError(f"confidence {confidence} is not between 0 and 1", code="tables.confidence")
+    return math.sqrt(-2.0 * math.log(1.0 - confidence))

@@ -1,7 +1,7 @@
-"""Rows of a text table to positions, statics or observations, all at once.
+"""Rows of a table to positions, statics or observations, all at once.
 
-What enters: a table of text with the names of its header, and a layout. What leaves: tables of the schema and the
-rows that could not be read, with their reasons.
+What enters: a table, of text or typed, with the names of its header, and a layout. What leaves: tables of the schema
+and the rows that could not be read, with their reasons.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio.schema import OBSERVATIONS, POSITIONS, STATICS
-from kuroshio.sensing.radar_plots import constant, content_ids, nullable_ints
-from kuroshio.sensing.tables_columns import NO_TIME, coded, integers, numbers, times_us, words_of
+from kuroshio.sensing.radar_plots import constant, content_ids, nullable_ints, polar_covariance
+from kuroshio.sensing.tables_columns import NO_TIME, coded, integers, numbers, plain, times_us, words_of
 from kuroshio.sensing.tables_layouts import SPEED_UNITS, Layout
 from kuroshio.units import MPS_PER_KN, BoolArray, FloatArray, IntArray
 
@@ -28,7 +28,7 @@ _SIZES = ("to_bow_m", "to_stern_m", "to_port_m", "to_starboard_m")
 
 @dataclass(frozen=True)
 class Rows:
-    """Text rows of one block with their line numbers and what applies to all of them."""
+    """Rows of one block with their line numbers and what applies to all of them."""
 
     source: str
     layout: Layout
@@ -38,11 +38,11 @@ class Rows:
     exercise: bool | None
 
     def column(self, target: str) -> Any | None:
-        """Text of the column that holds a target, None where the table has none."""
+        """The column that holds a target, None where the table has none."""
         lower = {name.lower(): name for name in reversed(self.text.column_names)}
         for name in self.layout.columns.get(target, ()):
             if name.lower() in lower:
-                return self.text.column(lower[name.lower()]).combine_chunks()
+                return plain(self.text.column(lower[name.lower()]))
         return None
 
     def number(self, target: str, counters: Counter[str]) -> FloatArray:
@@ -190,17 +190,28 @@ def _statics(
     imo_text = rows.column("imo")
     imo = np.full(len(kept), -1)
     if imo_text is not None:
-        digits = pc.replace_substring_regex(imo_text, r"^\s*(?i:imo)?\s*", "")
-        imo = integers(numbers(digits)[0], 1, 999_999_999)[kept]
+        if pa.types.is_string(imo_text.type):
+            imo_text = pc.replace_substring_regex(imo_text, r"^\s*(?i:imo)?\s*", "")
+        imo = integers(numbers(imo_text)[0], 1, 999_999_999)[kept]
     kind_text = rows.column("ship_type")
     kind = np.full(len(kept), -1)
     if kind_text is not None:
-        kind = coded(kind_text, dict(rows.layout.ship_types), 0, 255)[kept]
+        kind = _with_cargo(rows, coded(kind_text, dict(rows.layout.ship_types), 0, 255)[kept], kept)
     sizes = _sizes(rows, kept, counters)
     draught = rows.number("draught_m", counters)[kept]
+    fix_text, eta = rows.column("fix_type"), _eta(rows, kept)
+    fix = np.full(len(kept), -1) if fix_text is None else coded(fix_text, dict(rows.layout.fix_types), 0, 15)[kept]
     if not present and imo_text is None and kind_text is None and (sizes < 0).all():
         return STATICS.empty()
-    hashes = [chosen["mmsi"], imo, kind, *sizes, np.rint(np.nan_to_num(draught, nan=-1.0) * 10.0).astype(np.int64)]
+    hashes = [
+        chosen["mmsi"],
+        imo,
+        kind,
+        fix,
+        *eta.values(),
+        *sizes,
+        np.rint(np.nan_to_num(draught, nan=-1.0) * 10.0).astype(np.int64),
+    ]
     hashes += [_text_codes(v) for v in present.values()]
     digests = content_ids("statics", *hashes)
     said = (imo >= 0) | (kind > 0) | (sizes >= 0).any(axis=0)
@@ -222,12 +233,42 @@ def _statics(
         "imo": nullable_ints(imo[first], pa.uint32()),
         "ship_type": nullable_ints(kind[first], pa.uint8()),
         "draught_m": np.where(draught[first] > 0.0, draught[first], np.nan),
+        "fix_type": nullable_ints(fix[first], pa.uint8()),
+        **{name: nullable_ints(values[first], pa.uint8()) for name, values in eta.items()},
         **{name: nullable_ints(sizes[n][first], pa.uint16()) for n, name in enumerate(_SIZES)},
         **{name: values.take(pa.array(first)) for name, values in present.items()},
         **_received(rows, count),
         **_station(rows, kept[first]),
     }
     return STATICS.build(arrays, count)
+
+
+def _with_cargo(rows: Rows, kind: IntArray, kept: IntArray) -> IntArray:
+    """Types of ship with the second digit that the table gives apart, as category of goods."""
+    cargo = rows.column("cargo")
+    if cargo is None or not rows.layout.cargoes:
+        return kind
+    digit = coded(cargo, dict(rows.layout.cargoes), 1, 9)[kept]
+    may_carry = (kind >= 20) & (kind < 100) & (kind % 10 == 0) & ~np.isin(kind, (30, 50)) & (digit > 0)
+    return np.where(may_carry, kind + np.maximum(digit, 0), kind)
+
+
+def _eta(rows: Rows, kept: IntArray) -> dict[str, IntArray]:
+    """Month, day, hour and minute of arrival, -1 where absent."""
+    values = rows.column("eta")
+    us = np.full(len(kept), NO_TIME) if values is None else times_us(values, rows.layout.time_format)[kept]
+    good = us != NO_TIME
+    minutes = np.where(good, us, 0).astype("datetime64[us]").astype("datetime64[m]")
+    days = minutes.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    of_day = (minutes - days).astype(np.int64)
+    parts = {
+        "eta_month": months.astype(np.int64) % 12 + 1,
+        "eta_day": (days - months).astype(np.int64) + 1,
+        "eta_hour": of_day // 60,
+        "eta_minute": of_day % 60,
+    }
+    return {name: np.where(good, part, -1) for name, part in parts.items()}
 
 
 def _sizes(rows: Rows, kept: IntArray, counters: Counter[str]) -> IntArray:
@@ -255,10 +296,26 @@ def _text_codes(values: Any) -> IntArray:
     return codes[pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False) + 1]
 
 
+def _errors(
+    rows: Rows, chosen: dict[str, Any], kept: IntArray, counters: Counter[str]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(east, east-north, north) covariance: of the stated ellipse, else of the stated circle, else the layout's."""
+    scale, layout = rows.layout.error_scale, rows.layout
+    sigma = rows.number("sigma_m", counters)[kept] / scale
+    circle = np.where(sigma > 0.0, sigma, layout.sigma_m)
+    major, minor, orientation = (
+        rows.number(n, counters)[kept] for n in ("error_major_m", "error_minor_m", "error_orientation_deg")
+    )
+    stated = (major > 0.0) & (minor > 0.0) & ~np.isnan(orientation)
+    along, across = np.where(stated, major / scale, circle), np.where(stated, minor / scale, circle)
+    lat, lon = chosen["lat"], chosen["lon"]
+    turn = np.where(stated, orientation, 0.0)
+    return polar_covariance(lat, lon, lat, lon, turn, np.square(along), np.square(across))
+
+
 def _observations(rows: Rows, chosen: dict[str, Any], kept: IntArray, counters: Counter[str]) -> pa.Table:
     count = len(kept)
-    sigma = rows.number("sigma_m", counters)[kept]
-    variance = np.square(np.where(sigma > 0.0, sigma, rows.layout.sigma_m))
+    cov = _errors(rows, chosen, kept, counters)
     moving = ~np.isnan(chosen["sog"]) & ~np.isnan(chosen["cog"])
     length = rows.number("length_m", counters)[kept]
     local = np.full(count, -1) if rows.column("local_id") is None else integers(
@@ -280,9 +337,9 @@ def _observations(rows: Rows, chosen: dict[str, Any], kept: IntArray, counters: 
         "sensor": constant(rows.layout.sensor, count),
         "lat_deg": chosen["lat"],
         "lon_deg": chosen["lon"],
-        "cov_ee_m2": variance,
-        "cov_en_m2": np.zeros(count),
-        "cov_nn_m2": variance,
+        "cov_ee_m2": cov[0],
+        "cov_en_m2": cov[1],
+        "cov_nn_m2": cov[2],
         "sog_mps": chosen["sog"],
         "cog_deg": chosen["cog"],
         "vel_sigma_mps": np.where(moving, 1.0, np.nan),
