@@ -159,10 +159,8 @@ def paths_of(arguments: list[str]) -> list[str]:
 
 def blocks(path: str, form: str, options: Mapping[str, Any]) -> Iterator[Decoded]:
     """Decoded blocks of one file, by its format."""
-    from kuroshio.sensing import ais
+    from kuroshio.sensing import ais, formats
     from kuroshio.sensing.ais.files import open_bytes
-
-    from kuroshio.sensing import formats
     from kuroshio.sensing.tables_files import TableFileDecoder
 
     if form == AIVDM:

@@ -129,6 +129,14 @@ def integers(values: FloatArray, low: int, high: int, absent: int = -1) -> IntAr
 
 def coded(values: Any, words: dict[str, int], low: int, high: int) -> IntArray:
     """Codes of a column that holds numbers or their names; -1 where it holds neither."""
+    if pa.types.is_string(values.type):  # few different words: each is looked at once
+        words_in = pc.dictionary_encode(values)
+        held = _coded(words_in.dictionary, words, low, high)
+        return np.append(held, -1)[_as_int(words_in.indices, -1)]
+    return _coded(values, words, low, high)
+
+
+def _coded(values: Any, words: dict[str, int], low: int, high: int) -> IntArray:
     floats, faulty = numbers(values)
     codes = integers(floats, low, high)
     if not words or not faulty.any() or not pa.types.is_string(values.type):
