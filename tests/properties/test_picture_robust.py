@@ -70,7 +70,7 @@ def test_any_rows_are_counted_and_never_raise(rows: list[dict], now_s: int) -> N
     last = tracker.flush()
     counted += last.links.num_rows
     assert counted == seen.num_rows
-    assert len(tracker.pending.t_us) == 0
+    assert len(tracker.pending) == 0
     for snap in (tracker.snapshot(T0 + now_s * 1_000_000), last.tracks):
         for name in ("lat_deg", "lon_deg", "cov_ee_m2", "cov_nn_m2", "p_exists"):
             assert np.isfinite(np.asarray(snap[name], np.float64)).all()
@@ -180,5 +180,5 @@ def test_shuffled_reports_give_the_tracks_of_ordered_ones(rng: np.random.Generat
         assert rows.t_us[at] == kin.t_us[mine]
         assert abs(rows.lat[at] - kin.lat[mine]) / M < 1e-6
         assert abs(rows.lon[at] - kin.lon[mine]) / M < 1e-6
-        assert rows.pc[at] == pytest.approx(kin.pc[mine], abs=1e-6)
+        assert rows.p[at] == pytest.approx(kin.p[mine], abs=1e-6)
     assert set(a) == {1000 + k for k in range(6)}

@@ -231,7 +231,7 @@ def test_better_partner_tightens_our_row_and_is_named(two: Tracker) -> None:
     assert after["cov_ee_m2"] < before["cov_ee_m2"]
     assert after["partner"] == "JPN"
     assert "partner" in after["sensors"]
-    uid = int(two.table.kin.pc.shape[1])
+    uid = int(two.table.kin.p.shape[2])
     assert uid == 10  # the filter itself is untouched: its arrays have no place for a partner
 
 

@@ -15,18 +15,24 @@ from kuroshio.picture.table import TrackTable
 
 
 @njit
-def start_state_of(kin, i, t, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[no-untyped-def]
-    filter_.start_state(kin, i, t, lat, lon, r0, r1, r2, ve, vn, rv)
+def start_state_of(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[no-untyped-def]
+    filter_.start_state(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv)
 
 
 @njit
-def predictive_of(kin, i, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-untyped-def]
-    return filter_.predictive(kin, i, dt, e, n, r0, r1, r2, motion)
+def predictive_of(t, dt, e, n, r0, r1, r2, motion, w):  # type: ignore[no-untyped-def]
+    filter_.combined(t, w.c)
+    return filter_.predictive(t, w.c, dt, e, n, r0, r1, r2, motion)
 
 
 @njit
-def imm_update_of(kin, i, t, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # type: ignore[no-untyped-def]
-    return filter_.imm_update(kin, i, t, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w)
+def manoeuvre_distance_of(t, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-untyped-def]
+    return filter_.manoeuvre_distance(t, dt, e, n, r0, r1, r2, motion)
+
+
+@njit
+def imm_update_of(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # type: ignore[no-untyped-def]
+    return filter_.imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w)
 
 
 @njit
@@ -40,9 +46,9 @@ T0 = 1_700_000_000_000_000
 
 def test_imm_equals_the_reference_over_a_run(rng: np.random.Generator) -> None:
     table = TrackTable(capacity=4)
-    kin = table.kin
+    kin, track, work = table.kin, table.tracks[0], scratch()
     lat, lon = 20.0, 122.0
-    start_state_of(kin, 0, T0, lat, lon, 400.0, 30.0, 500.0, 1.0, 2.0, 64.0)
+    start_state_of(track, T0, lat, lon, 400.0, 30.0, 500.0, 1.0, 2.0, 64.0)
     state = reference.begin(np.array([[400.0, 30.0], [30.0, 500.0]]), np.array([1.0, 2.0]), 64.0)
     t = T0
     for k in range(60):
@@ -54,17 +60,17 @@ def test_imm_equals_the_reference_over_a_run(rng: np.random.Generator) -> None:
         e, n = local_offset(kin.lat[0], kin.lon[0], lat, lon)
         r = np.array([[100.0, 20.0], [20.0, 150.0]])
         velocity = rng.normal(0, 3, 2) if k % 2 else None
-        d2p, llp = predictive_of(kin, 0, dt, e, n, 100.0, 20.0, 150.0, MOTION)
+        d2p, llp = predictive_of(track, dt, e, n, 100.0, 20.0, 150.0, MOTION, work)
+        assert manoeuvre_distance_of(track, dt, e, n, 100.0, 20.0, 150.0, MOTION) == pytest.approx(d2p, rel=1e-9)
         assert (d2p, llp) == pytest.approx(reference.predictive(state, dt, np.array([e, n]), r, MOTION), rel=1e-6)
         zv = velocity if velocity is not None else np.zeros(2)
-        d2 = imm_update_of(
-            kin, 0, t, e, n, 100.0, 20.0, 150.0, velocity is not None, zv[0], zv[1], 0.25, MOTION, scratch()
-        )
+        d2 = imm_update_of(track, t, e, n, 100.0, 20.0, 150.0, velocity is not None, zv[0], zv[1], 0.25, MOTION, work)
         want = reference.update(state, dt, np.array([e, n]), r, velocity, 0.25, MOTION)
         assert d2 == pytest.approx(want, rel=1e-7)
         assert kin.mu[0] == pytest.approx(state.mu, rel=1e-7)
         assert np.array([kin.ve[0], kin.vn[0]]) == pytest.approx(state.mean[2:], rel=1e-7, abs=1e-9)
-        assert reference.unpack(kin.pc[0]) == pytest.approx(state.cov, rel=1e-7, abs=1e-7)
+        predictive_of(track, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, MOTION, work)  # leaves the combined covariance in work
+        assert reference.unpack(work["c"]) == pytest.approx(state.cov, rel=1e-7, abs=1e-7)
         state.recentre()
 
 

@@ -17,18 +17,16 @@ import numpy as np
 
 from kuroshio.errors import StoreError
 from kuroshio.picture.claims import Claim
-from kuroshio.picture.identity import Obs
 from kuroshio.picture.ingest import Sources
 from kuroshio.picture.model import SensorModel, TrackerConfig
-from kuroshio.picture.table import TrackTable
+from kuroshio.picture.table import BY_ROW, TrackTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kuroshio.picture.tracker import Tracker
 
-VERSION = 1
-_BY_ROW = ("kin.", "life.", "ring.")
+VERSION = 2
 
 
 def write(tracker: Tracker, path: Path) -> None:
@@ -37,8 +35,8 @@ def write(tracker: Tracker, path: Path) -> None:
     rows = table.live
     arrays: dict[str, Any] = {"rows": rows}
     for name, value in table.arrays().items():
-        arrays[name] = value[rows] if name.startswith(_BY_ROW) else value
-    arrays.update({f"pending.{k}": v for k, v in tracker.pending._asdict().items()})
+        arrays[name] = value[rows] if name in BY_ROW else value
+    arrays["pending"] = tracker.pending
     arrays["seen.old"], arrays["seen.new"] = (g[g != 0] for g in (tracker.seen.old, tracker.seen.new))
     arrays["seen.count"] = tracker.seen.count
     heard = np.flatnonzero(tracker.coverage.heard_us.ravel() > -(1 << 62))
@@ -104,7 +102,7 @@ def read(cls: type[Tracker], path: Path, sensors: Sequence[SensorModel] | None) 
     known = [SensorModel(**m) for m in meta["sensors"]] if sensors is None else list(sensors)
     tracker = cls(TrackerConfig(**meta["config"]), sensors=known)
     _restore_table(tracker, arrays, int(meta["capacity"]))
-    tracker.pending = Obs(**{k: arrays[f"pending.{k}"] for k in Obs._fields})
+    tracker.pending = arrays["pending"]
     tracker.seen.restore(arrays["seen.old"], arrays["seen.new"], arrays["seen.count"])
     tracker.coverage.heard_us.ravel()[arrays["heard.at"]] = arrays["heard.us"]
     tracker.forbidden = arrays["forbidden"]
@@ -127,8 +125,8 @@ def _restore_table(tracker: Tracker, arrays: dict[str, Any], capacity: int) -> N
     named: dict[str, Any] = {}
     for name, empty in tracker.table.arrays().items():
         value = arrays[name]
-        if name.startswith(_BY_ROW):
-            full = np.zeros((capacity, *empty.shape[1:]), empty.dtype)
+        if name in BY_ROW:
+            full = np.zeros(capacity, empty.dtype)
             full[rows] = value
             value = full
         named[name] = value

@@ -1,6 +1,6 @@
 """The estimate of one track: interacting multiple models, updated by position and velocity.
 
-What enters: rows of the kinematic arrays (`Kin`) and one measurement. What leaves: the rows changed in place, and
+What enters: the record of a track and one measurement. What leaves: the record changed in place, and
 the squared Mahalanobis distance. Each track has its own plane: its reference is the combined position, so geodesy
 enters twice an update and the algebra is plain. Source: Blom, Bar-Shalom, IEEE T-AC 1988 (IMM); Bar-Shalom, Li,
 Kirubarajan 2001, 11.6.6. The NumPy form that tests hold this equal to is `picture.reference`.
@@ -9,7 +9,7 @@ Kirubarajan 2001, 11.6.6. The NumPy form that tests hold this equal to is `pictu
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,15 +20,19 @@ from kuroshio.units import FloatArray, IntArray
 LOG_2PI = math.log(2.0 * math.pi)
 MU_MIN = 1e-3
 MU_BIRTH = 0.1
-SCRATCH = (4, 10)
+EXPONENT_MAX = 600.0  # of a likelihood ratio: beyond it one model is certain
+# Work space of one update: two mixed states, a combined covariance, a report
+WORK = np.dtype(
+    [("x", np.float64, (2, 4)), ("p", np.float64, (2, 10)), ("c", np.float64, (10,)), ("z", np.float64, (8,))]
+)
 
 
 class Kin(NamedTuple):
-    """Kinematic columns of the track table, one entry a row.
+    """Kinematics of all tracks as columns: views of the track records, one entry a row.
 
-    ``lat``/``lon`` (deg) is the combined position and the origin of the track's plane, ``ve``/``vn`` (m/s) and
-    ``pc`` (packed) the combined state; ``x`` (rows, 2, 4) and ``p`` (rows, 2, 10) are the two models, ``mu`` the
-    probability of the manoeuvring one, ``t_us`` the time of validity.
+    ``lat``/``lon`` (deg) is the combined position and the origin of the track's plane, ``ve``/``vn`` (m/s) the
+    combined velocity; ``x`` (rows, 2, 4) and ``p`` (rows, 2, 10) are the two models, ``mu`` the probability of the
+    manoeuvring one, ``t_us`` the time of validity. The combined covariance follows from them (`combined`).
     """
 
     lat: FloatArray
@@ -38,15 +42,20 @@ class Kin(NamedTuple):
     x: FloatArray
     p: FloatArray
     mu: FloatArray
-    pc: FloatArray
     t_us: IntArray
+
+
+@inner
+def distance_2d(s0, s1, s2, de, dn):  # type: ignore[no-untyped-def]
+    """(d2, determinant) of a two-dimensional innovation with covariance (s0 s1; s1 s2)."""
+    det = s0 * s2 - s1 * s1
+    return (s2 * de * de - 2.0 * s1 * de * dn + s0 * dn * dn) / det, det
 
 
 @inner
 def gauss_loglik(s0, s1, s2, de, dn):  # type: ignore[no-untyped-def]
     """(d2, log density) of a two-dimensional innovation with covariance (s0 s1; s1 s2)."""
-    det = s0 * s2 - s1 * s1
-    d2 = (s2 * de * de - 2.0 * s1 * de * dn + s0 * dn * dn) / det
+    d2, det = distance_2d(s0, s1, s2, de, dn)
     return d2, -0.5 * d2 - 0.5 * math.log(det) - LOG_2PI
 
 
@@ -107,122 +116,174 @@ def update_velocity(x, p, zve, zvn, rv):  # type: ignore[no-untyped-def]
 
 
 @inner
-def start_state(kin, i, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[no-untyped-def]
-    """Begin row ``i`` at a position with velocity variance ``rv``."""
-    kin.lat[i], kin.lon[i], kin.ve[i], kin.vn[i], kin.mu[i], kin.t_us[i] = lat, lon, ve, vn, MU_BIRTH, t_us
+def start_state(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[no-untyped-def]
+    """Begin a track's estimate at a position with velocity variance ``rv``."""
+    t.lat, t.lon, t.ve, t.vn, t.mu, t.t_us = lat, lon, ve, vn, MU_BIRTH, t_us
     for m in range(2):
         for k in range(10):
-            kin.p[i, m, k] = 0.0
-        kin.p[i, m, 0], kin.p[i, m, 1], kin.p[i, m, 4] = r0, r1, r2
-        kin.p[i, m, 7] = kin.p[i, m, 9] = rv
-        kin.x[i, m, 0] = kin.x[i, m, 1] = 0.0
-        kin.x[i, m, 2], kin.x[i, m, 3] = ve, vn
-    for k in range(10):
-        kin.pc[i, k] = kin.p[i, 0, k]
+            t.p[m, k] = 0.0
+        t.p[m, 0], t.p[m, 1], t.p[m, 4] = r0, r1, r2
+        t.p[m, 7] = t.p[m, 9] = rv
+        t.x[m, 0] = t.x[m, 1] = 0.0
+        t.x[m, 2], t.x[m, 3] = ve, vn
 
 
 @inner
-def _mix(kin, i, w0, w1, out_x, out_p):  # type: ignore[no-untyped-def]
-    """Moment-matched mixture of the two models of row ``i``."""
-    x, p = kin.x[i], kin.p[i]
+def _mix(x, p, w0, w1, out_x, out_p):  # type: ignore[no-untyped-def]
+    """Moment-matched mixture of two models: mean, and covariance with the spread of the means."""
+    d0, d1, d2, d3 = x[1, 0] - x[0, 0], x[1, 1] - x[0, 1], x[1, 2] - x[0, 2], x[1, 3] - x[0, 3]
     for k in range(4):
         out_x[k] = w0 * x[0, k] + w1 * x[1, k]
-    n = 0
-    for r in range(4):
-        e0, e1 = x[0, r] - out_x[r], x[1, r] - out_x[r]
-        for s in range(r, 4):
-            out_p[n] = w0 * (p[0, n] + e0 * (x[0, s] - out_x[s])) + w1 * (p[1, n] + e1 * (x[1, s] - out_x[s]))
-            n += 1
+    w = w0 * w1
+    out_p[0] = w0 * p[0, 0] + w1 * p[1, 0] + w * d0 * d0
+    out_p[1] = w0 * p[0, 1] + w1 * p[1, 1] + w * d0 * d1
+    out_p[2] = w0 * p[0, 2] + w1 * p[1, 2] + w * d0 * d2
+    out_p[3] = w0 * p[0, 3] + w1 * p[1, 3] + w * d0 * d3
+    out_p[4] = w0 * p[0, 4] + w1 * p[1, 4] + w * d1 * d1
+    out_p[5] = w0 * p[0, 5] + w1 * p[1, 5] + w * d1 * d2
+    out_p[6] = w0 * p[0, 6] + w1 * p[1, 6] + w * d1 * d3
+    out_p[7] = w0 * p[0, 7] + w1 * p[1, 7] + w * d2 * d2
+    out_p[8] = w0 * p[0, 8] + w1 * p[1, 8] + w * d2 * d3
+    out_p[9] = w0 * p[0, 9] + w1 * p[1, 9] + w * d3 * d3
 
 
 @inner
-def _collapse(kin, i, w):  # type: ignore[no-untyped-def]
-    """Combine the models of row ``i`` and move the plane's origin to the combined position."""
-    mean = w[3]
-    _mix(kin, i, 1.0 - kin.mu[i], kin.mu[i], mean, kin.pc[i])
-    kin.ve[i], kin.vn[i] = mean[2], mean[3]
-    lat, lon, turn = move(kin.lat[i], kin.lon[i], mean[0], mean[1])
-    kin.lat[i], kin.lon[i] = lat, lon
+def combined(t, out):  # type: ignore[no-untyped-def]
+    """Packed covariance of the two models of a track as one; its mean is the track's position and velocity."""
+    w1 = t.mu
+    w0 = 1.0 - w1
+    x, p = t.x, t.p
+    d0, d1, d2, d3 = x[1, 0] - x[0, 0], x[1, 1] - x[0, 1], x[1, 2] - x[0, 2], x[1, 3] - x[0, 3]
+    w = w0 * w1
+    for k in range(10):
+        out[k] = w0 * p[0, k] + w1 * p[1, k]
+    out[0] += w * d0 * d0
+    out[1] += w * d0 * d1
+    out[2] += w * d0 * d2
+    out[3] += w * d0 * d3
+    out[4] += w * d1 * d1
+    out[5] += w * d1 * d2
+    out[6] += w * d1 * d3
+    out[7] += w * d2 * d2
+    out[8] += w * d2 * d3
+    out[9] += w * d3 * d3
+
+
+@inner
+def _collapse(t):  # type: ignore[no-untyped-def]
+    """Combine the models of a track and move the plane's origin to the combined position."""
+    w1 = t.mu
+    w0 = 1.0 - w1
+    e, n = w0 * t.x[0, 0] + w1 * t.x[1, 0], w0 * t.x[0, 1] + w1 * t.x[1, 1]
+    t.ve, t.vn = w0 * t.x[0, 2] + w1 * t.x[1, 2], w0 * t.x[0, 3] + w1 * t.x[1, 3]
+    lat, lon, turn = move(t.lat, t.lon, e, n)
+    t.lat, t.lon = lat, lon
     for m in range(2):
-        kin.x[i, m, 0] -= mean[0]
-        kin.x[i, m, 1] -= mean[1]
+        t.x[m, 0] -= e
+        t.x[m, 1] -= n
     if turn != 0.0:
-        mean[0] = mean[1] = 0.0
-        turn_axes(mean, kin.pc[i], turn)
-        kin.ve[i], kin.vn[i] = mean[2], mean[3]
-        turn_axes(kin.x[i, 0], kin.p[i, 0], turn)
-        turn_axes(kin.x[i, 1], kin.p[i, 1], turn)
+        c, s = math.cos(turn), math.sin(turn)
+        t.ve, t.vn = c * t.ve + s * t.vn, -s * t.ve + c * t.vn
+        turn_axes(t.x[0], t.p[0], turn)
+        turn_axes(t.x[1], t.p[1], turn)
 
 
 @inner
-def imm_update(kin, i, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # type: ignore[no-untyped-def]
-    """d2 of the update of row ``i`` by a position (and velocity) at ``t_us``, not before its time of validity.
+def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # type: ignore[no-untyped-def]
+    """d2 of the update of a track by a position (and velocity) at ``t_us``, not before its time of validity.
 
     Parameters
     ----------
+    t
+        Record of `TRACK`.
     e, n
-        Offset of the measured position from the row's reference, metres.
+        Offset of the measured position from the track's reference, metres.
     r0, r1, r2
         Its covariance ee, en, nn in m2.
     zve, zvn, rv
         Measured velocity (m/s) and the variance of each component, used where ``has_v``.
     w
-        Scratch of shape `SCRATCH`.
+        Record of `WORK`.
     """
-    dt = (t_us - kin.t_us[i]) * 1e-6
+    dt = (t_us - t.t_us) * 1e-6
     stay0, stay1 = math.exp(-dt / motion.tau0_s), math.exp(-dt / motion.tau1_s)
-    m1 = kin.mu[i]
+    m1 = t.mu
     m0 = 1.0 - m1
     c0 = stay0 * m0 + (1.0 - stay1) * m1
     c1 = 1.0 - c0
     w01, w11 = (1.0 - stay1) * m1 / c0, stay1 * m1 / c1
-    _mix(kin, i, 1.0 - w01, w01, w[2], w[0])
-    _mix(kin, i, 1.0 - w11, w11, w[3], w[1])
+    _mix(t.x, t.p, 1.0 - w01, w01, w.x[0], w.p[0])
+    _mix(t.x, t.p, 1.0 - w11, w11, w.x[1], w.p[1])
     d2 = 0.0
-    l0 = 0.0
-    l1 = 0.0
+    miss = 0.0  # squared distance of the manoeuvring model's innovations less the cruising one's
+    spread = 1.0  # ratio of their determinants
     for m in range(2):
-        x, p = kin.x[i, m], kin.p[i, m]
-        src = w[2 + m]
-        predict_packed(w[m], dt, motion.q0 if m == 0 else motion.q1, p)
+        x, p = t.x[m], t.p[m]
+        src = w.x[m]
+        predict_packed(w.p[m], dt, motion.q0 if m == 0 else motion.q1, p)
         x[0], x[1], x[2], x[3] = src[0] + dt * src[2], src[1] + dt * src[3], src[2], src[3]
-        d, ll = gauss_loglik(p[0] + r0, p[1] + r1, p[4] + r2, e - x[0], n - x[1])
+        d, det = distance_2d(p[0] + r0, p[1] + r1, p[4] + r2, e - x[0], n - x[1])
         d2 += (c0 if m == 0 else c1) * d
         update_position(x, p, e, n, r0, r1, r2)
         if has_v:
-            ll += gauss_loglik(p[7] + rv, p[8], p[9] + rv, zve - x[2], zvn - x[3])[1]
+            dv, detv = distance_2d(p[7] + rv, p[8], p[9] + rv, zve - x[2], zvn - x[3])
+            d += dv
+            det *= detv
             update_velocity(x, p, zve, zvn, rv)
         if m == 0:
-            l0 = ll
+            miss, spread = -d, 1.0 / det
         else:
-            l1 = ll
-    top = max(l0, l1)
-    g0, g1 = c0 * math.exp(l0 - top), c1 * math.exp(l1 - top)
-    kin.mu[i] = min(max(g1 / (g0 + g1), MU_MIN), 1.0 - MU_MIN)
-    kin.t_us[i] = t_us
-    _collapse(kin, i, w)
+            miss += d
+            spread *= det
+    exponent = min(max(-0.5 * miss, -EXPONENT_MAX), EXPONENT_MAX)
+    g1 = c1 * math.exp(exponent) / math.sqrt(spread)
+    t.mu = min(max(g1 / (c0 + g1), MU_MIN), 1.0 - MU_MIN)
+    t.t_us = t_us
+    _collapse(t)
     return d2
 
 
 @inner
-def predictive(kin, i, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-untyped-def]
-    """(d2 under the manoeuvring model, log density of the mixture) of a position ``dt`` seconds away."""
-    pc = kin.pc[i]
+def manoeuvre_distance(t, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-untyped-def]
+    """d2 under the manoeuvring model of a position ``dt`` seconds away: the first return value of `predictive`."""
+    w1 = t.mu
+    w0 = 1.0 - w1
+    w = w0 * w1
+    x, p = t.x, t.p
+    de, dn = (x[1, 0] - x[0, 0]) + dt * (x[1, 2] - x[0, 2]), (x[1, 1] - x[0, 1]) + dt * (x[1, 3] - x[0, 3])
+    high = process_noise(dt, motion.q1)[0]
+    tt = dt * dt
+    s0 = w0 * (p[0, 0] + 2.0 * dt * p[0, 2] + tt * p[0, 7]) + w1 * (p[1, 0] + 2.0 * dt * p[1, 2] + tt * p[1, 7])
+    s1 = w0 * (p[0, 1] + dt * (p[0, 3] + p[0, 5]) + tt * p[0, 8])
+    s1 += w1 * (p[1, 1] + dt * (p[1, 3] + p[1, 5]) + tt * p[1, 8])
+    s2 = w0 * (p[0, 4] + 2.0 * dt * p[0, 6] + tt * p[0, 9]) + w1 * (p[1, 4] + 2.0 * dt * p[1, 6] + tt * p[1, 9])
+    s0 += w * de * de + high + r0
+    s1 += w * de * dn + r1
+    s2 += w * dn * dn + high + r2
+    return distance_2d(s0, s1, s2, e - dt * t.ve, n - dt * t.vn)[0]
+
+
+@inner
+def predictive(t, pc, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-untyped-def]
+    """(d2 under the manoeuvring model, log density of the mixture) of a position ``dt`` seconds away.
+
+    ``pc`` is the track's `combined` covariance.
+    """
     adt = abs(dt)
     stay0, stay1 = math.exp(-adt / motion.tau0_s), math.exp(-adt / motion.tau1_s)
-    c0 = stay0 * (1.0 - kin.mu[i]) + (1.0 - stay1) * kin.mu[i]
+    c0 = stay0 * (1.0 - t.mu) + (1.0 - stay1) * t.mu
     b0 = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + r0
     b1 = pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8] + r1
     b2 = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + r2
     low = process_noise(dt, motion.q0)[0]
     high = process_noise(dt, motion.q1)[0]
-    de, dn = e - dt * kin.ve[i], n - dt * kin.vn[i]
+    de, dn = e - dt * t.ve, n - dt * t.vn
     _, l0 = gauss_loglik(b0 + low, b1, b2 + low, de, dn)
     d1, l1 = gauss_loglik(b0 + high, b1, b2 + high, de, dn)
     top = max(l0, l1)
     return d1, top + math.log(c0 * math.exp(l0 - top) + (1.0 - c0) * math.exp(l1 - top))
 
 
-def scratch() -> FloatArray:
-    """Work space for `imm_update`."""
-    return np.empty(SCRATCH)
+def scratch() -> Any:
+    """Work space for `imm_update`: a record of `WORK`."""
+    return np.zeros(1, WORK)[0]

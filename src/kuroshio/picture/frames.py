@@ -14,7 +14,7 @@ import numpy as np
 from kuroshio.picture import gate
 from kuroshio.picture.associate import assign
 from kuroshio.picture.identity import Obs, Outcome
-from kuroshio.picture.lifecycle import after_scan, live_rows
+from kuroshio.picture.lifecycle import after_scan
 from kuroshio.picture.model import RADAR
 from kuroshio.units import US_PER_S, IntArray
 
@@ -31,16 +31,16 @@ class Frames:
     def split(self, obs: Obs, now_us: int) -> list[tuple[int, int, IntArray]]:
         """(slot end, source, indices) of each complete frame, in the order they happen."""
         tr = self.tracker
-        plots = np.flatnonzero(obs.mmsi <= 0)
+        plots = np.flatnonzero(obs["mmsi"] <= 0)
         if not len(plots):
             return []
-        end = (obs.t_us[plots] // tr.slot_us + 1) * tr.slot_us
+        end = (obs["t_us"][plots] // tr.slot_us + 1) * tr.slot_us
         plots, end = plots[end <= now_us], end[end <= now_us]
-        order = np.lexsort((plots, obs.source[plots], end))
+        order = np.lexsort((plots, obs["source"][plots], end))
         plots, end = plots[order], end[order]
         if not len(plots):
             return []
-        source = obs.source[plots]
+        source = obs["source"][plots]
         cut = np.flatnonzero((np.diff(end) != 0) | (np.diff(source) != 0)) + 1
         return [(int(end[p[0]]), int(source[p[0]]), plots[p]) for p in np.split(np.arange(len(plots)), cut)]
 
@@ -48,12 +48,12 @@ class Frames:
         """Plots of one source in one slot, by scan."""
         tr = self.tracker
         _, source, idx = frame
-        state = tr.coverage.of(source, int(obs.kind[idx[0]]))
-        scan = obs.scan[idx]
+        state = tr.coverage.of(source, int(obs["kind"][idx[0]]))
+        scan = obs["scan"][idx]
         if (scan < 0).any() and state.model.scan_s:
-            scan = np.where(scan < 0, obs.t_us[idx] // round(state.model.scan_s * US_PER_S), scan)
+            scan = np.where(scan < 0, obs["t_us"][idx] // round(state.model.scan_s * US_PER_S), scan)
         elif (scan < 0).any():
-            scan = np.where(scan < 0, obs.t_us[idx] // tr.slot_us, scan)
+            scan = np.where(scan < 0, obs["t_us"][idx] // tr.slot_us, scan)
         for number in np.unique(scan):
             self._scan_part(obs, idx[scan == number], source, int(number), out)
 
@@ -61,30 +61,30 @@ class Frames:
         tr = self.tracker
         table, rules, motion = tr.table, tr.rules, tr.motion
         life = table.life
-        state = tr.coverage.of(source, int(obs.kind[idx[0]]))
-        t_us = int(obs.t_us[idx[-1]])
+        state = tr.coverage.of(source, int(obs["kind"][idx[0]]))
+        t_us = int(obs["t_us"][idx[-1]])
         late = t_us < state.last_us - tr.slot_us
         if state.scan is not None and scan != state.scan and not late:
             self.finish_scan(source)
         tr.room(len(idx))
         life = table.life
-        rows = live_rows(life)
+        rows = table.live
         if state.scan == scan and state.hit:
             rows = rows[~np.isin(life.uid[rows], np.concatenate(state.hit))]
         tr.house.register(obs, idx, source, state)
-        track, plot, cost, dist = gate.gate_frame(table.kin, life, rows, obs, idx, state.kernel, rules, motion)
+        track, plot, cost, dist = gate.gate_frame(table.tracks, rows, obs, idx, state.kernel, rules, motion)
         pair = assign(track, plot, cost, table.capacity, len(idx))
         hit = gate.apply_frame(
-            table.kin, life, table.ring, tr.log, table.ctl, obs, idx, pair, track, cost, dist, source, scan,
+            table.tracks, table.ring, tr.log, table.ctl, obs, idx, pair, track, cost, dist, source, scan,
             state.miss_llr, rules, motion, tr.scratch, out,
         )  # fmt: skip
         born = gate.begin_tracks(
-            table.kin, life, table.ring, table.ctl, table.free, obs, idx, pair, source, scan, rules, motion,
+            table.tracks, table.ring, table.ctl, table.free, obs, idx, pair, source, scan, rules, motion,
             tr.scratch, out,
         )  # fmt: skip
         if not late:
             if state.scan != scan:
-                state.scan, state.scan_us = scan, int(obs.t_us[idx[0]])
+                state.scan, state.scan_us = scan, int(obs["t_us"][idx[0]])
             state.last_us = max(state.last_us, t_us)
             state.hit.append(np.concatenate([life.uid[hit], life.uid[born]]))
 
@@ -98,9 +98,9 @@ class Frames:
         if state.model.coverage_m <= 0 or state.model.kind_code != RADAR:
             return
         life = tr.table.life
-        rows = live_rows(life)
+        rows = tr.table.live
         rows = rows[life.born_us[rows] < began]
-        covered = gate.in_coverage(tr.table.kin, rows, last, state.kernel)
+        covered = gate.in_coverage(tr.table.tracks, rows, last, state.kernel)
         hit = rows[np.isin(life.uid[rows], hit_uids)]
         dead = after_scan(life, rows, covered, hit, state.model.pd, tr.config)
         tr.room(0)

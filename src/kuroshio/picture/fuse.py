@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.grid import build, near
-from kuroshio.picture.lifecycle import live_rows, predict_rows
+from kuroshio.picture.lifecycle import predict_rows
 from kuroshio.picture.motion import local_offset, move
 from kuroshio.picture.table import CONFIRMED, CTL_NEXT_UID
 from kuroshio.schema import TRACKS, concat
@@ -248,11 +248,11 @@ class Fusion:
             self._remove(old.tolist())
         tr = self.tracker
         life = tr.table.life
-        rows = live_rows(life)
+        rows = tr.table.live
         rows = rows[life.status[rows] >= CONFIRMED]
         at = np.full(len(self.uid), t_us)
         theirs = advance(self.state, self.t_us, at)
-        own = predict_rows(tr.table.kin, rows, t_us, tr.motion)
+        own = predict_rows(tr.table.tracks, rows, t_us, tr.motion)
         best, dist, same = best_own(own, life.mmsi[rows], life.exercise[rows], theirs, self.mmsi, self.exercise)
         found = np.where(best >= 0, life.uid[rows][np.maximum(best, 0)] if len(rows) else 0, 0)
         lost = (self.linked > 0) & ((found != self.linked) | (dist > UNLINK_D2))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
-from kuroshio.picture.filter import predictive
+from kuroshio.picture.filter import combined, manoeuvre_distance
 from kuroshio.picture.grid import near
 from kuroshio.picture.journal import (
     EV_BORN,
@@ -21,8 +21,8 @@ from kuroshio.picture.journal import (
     EV_CONFIRMED,
     EV_CONFLICT,
     EV_REPLAYED,
+    show,
     write_event,
-    write_update,
 )
 from kuroshio.picture.late import LATE_DUPLICATE, LATE_OK, apply_report, insert_late, known
 from kuroshio.picture.motion import local_offset, move
@@ -32,12 +32,13 @@ from kuroshio.picture.table import (
     CTL_KEYS,
     CTL_LOG,
     CTL_REFUSED,
+    FED_MAX,
     TENTATIVE,
     bind,
     find_key,
     take_row,
 )
-from kuroshio.units import BoolArray, FloatArray, IntArray
+from kuroshio.units import FloatArray, IntArray
 
 NONE, UPDATED, STARTED, BOUND_TO, REPLAYED, DUPLICATE, TOO_OLD, REFUSED, CONFLICTING = range(9)
 OUTCOME_WORDS = (
@@ -56,22 +57,27 @@ IDENTITY_BORN, IDENTITY_MAX, IDENTITY_STEP = 2.0, 7.0, 0.5  # log odds of the bi
 NEAR_MAX = 256
 
 
-class Obs(NamedTuple):
-    """Clean observations as arrays, ordered by time.
-
-    ``z`` (rows, 8): lat, lon (deg), position covariance ee, en, nn (m2), ve, vn (m/s), velocity variance (0: none).
-    """
-
-    t_us: IntArray
-    obs_id: IntArray
-    z: FloatArray
-    mmsi: IntArray
-    kind: Any
-    source: Any
-    heading: FloatArray
-    nav: Any
-    exercise: Any
-    scan: IntArray
+# A clean observation. ``z``: lat, lon (deg), position covariance ee, en, nn (m2), ve, vn (m/s), velocity variance
+# (0: none). Tables of them are ordered by time, then identity.
+OBS = np.dtype(
+    [
+        ("t_us", np.int64),
+        ("obs_id", np.int64),
+        ("z", np.float64, (8,)),
+        ("mmsi", np.int64),
+        ("scan", np.int64),
+        ("heading", np.float64),
+        ("source", np.int32),
+        ("nav", np.int16),
+        ("kind", np.int8),
+        ("exercise", np.int8),
+    ],
+    align=True,
+)
+Obs = np.ndarray  # of OBS
+# What became of an observation: track number, d2, code
+OUTCOME = np.dtype([("uid", np.int64), ("d2", np.float64), ("code", np.int8)], align=True)
+Outcome = np.ndarray  # of OUTCOME
 
 
 class Rules(NamedTuple):
@@ -87,14 +93,6 @@ class Rules(NamedTuple):
     confirm_hits: int
     tentative_cost: float
     shift_us: int
-
-
-class Outcome(NamedTuple):
-    """What became of each observation: code, track number, d2."""
-
-    code: Any
-    uid: IntArray
-    d2: FloatArray
 
 
 class Statics(NamedTuple):
@@ -138,56 +136,59 @@ def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untype
 
 
 @kernel
-def take_claim(life, i, mmsi, statics):  # type: ignore[no-untyped-def]
+def take_claim(tracks, i, mmsi, statics):  # type: ignore[no-untyped-def]
     """Give a row what is known of its MMSI."""
     k = np.searchsorted(statics.mmsi, mmsi)
     if k < len(statics.mmsi) and statics.mmsi[k] == mmsi:
-        life.claim[i] = statics.claim[k]
-        life.fit[i, 0], life.fit[i, 1], life.fit[i, 2] = statics.fit[k, 0], statics.fit[k, 1], statics.fit[k, 2]
+        t = tracks[i]
+        t.claim = statics.claim[k]
+        t.fit[0], t.fit[1], t.fit[2] = statics.fit[k, 0], statics.fit[k, 1], statics.fit[k, 2]
 
 
 @inner
-def note_report(life, i, j, obs, z):  # type: ignore[no-untyped-def]
-    """Keep what a keyed report says beside its position."""
-    kind, t_us = obs.kind[j], obs.t_us[j]
-    last = life.last_seen_us[i, kind]
+def note_report(t, o, z):  # type: ignore[no-untyped-def]
+    """Keep what a report says beside its position."""
+    kind, t_us = o.kind, o.t_us
+    last = t.last_seen_us[kind]
     if t_us > last:
-        if kind == 0 and life.fed[i, 0] > 0:
+        if kind == 0 and t.fed[0] > 0:
             d = (t_us - last) * 1e-6
-            g = life.gap_s[i]
-            life.gap_s[i] = d if g == 0.0 else 0.8 * g + 0.2 * min(d, 3.0 * g + 30.0)
-        life.last_seen_us[i, kind] = t_us
+            g = t.gap_s
+            t.gap_s = d if g == 0.0 else 0.8 * g + 0.2 * min(d, 3.0 * g + 30.0)
+        t.last_seen_us[kind] = t_us
         if kind == 0:
-            life.ais[i, 0], life.ais[i, 1] = z[0], z[1]
-            life.ais[i, 2], life.ais[i, 3] = (z[5], z[6]) if z[7] > 0 else (math.nan, math.nan)
-        if not math.isnan(obs.heading[j]):
-            life.heading[i] = obs.heading[j]
-        if obs.nav[j] >= 0:
-            life.nav[i] = obs.nav[j]
-    life.fed[i, kind] += 1
-    life.hits[i] += 1
-    life.sources[i] |= np.int64(1) << obs.source[j]
+            t.ais[0], t.ais[1] = z[0], z[1]
+            t.ais[2], t.ais[3] = (z[5], z[6]) if z[7] > 0 else (math.nan, math.nan)
+        if not math.isnan(o.heading):
+            t.heading = o.heading
+        if o.nav >= 0:
+            t.nav = o.nav
+    if t.fed[kind] < FED_MAX:
+        t.fed[kind] += 1
+    t.hits += 1
+    t.sources |= np.int64(1) << o.source
 
 
 @inner
-def _choose(kin, life, keys, obs, j, zz, rules, motion):  # type: ignore[no-untyped-def]
-    """(row of the MMSI that agrees best or -1, its d2, last row of the MMSI that does not agree or -1)."""
-    slot = find_key(keys, obs.mmsi[j])
+def _choose(tracks, keys, o, z, rules, motion):  # type: ignore[no-untyped-def]
+    """(row of the MMSI that agrees best or -1, last row of the MMSI that does not agree or -1)."""
+    slot = find_key(keys, o.mmsi)
     best, bd, other = -1, rules.keyed_gate, -1
     if slot < 0:
-        return best, bd, other
-    i = keys.head[slot]
+        return best, other
+    i = keys[slot].head
     while i >= 0:
-        if life.exercise[i] == obs.exercise[j]:
-            dt = (obs.t_us[j] - kin.t_us[i]) * 1e-6
-            e, n = local_offset(kin.lat[i], kin.lon[i], zz[0], zz[1])
-            d2, _ = predictive(kin, i, dt, e, n, zz[2], zz[3], zz[4], motion)
+        t = tracks[i]
+        if t.exercise == o.exercise:
+            dt = (o.t_us - t.t_us) * 1e-6
+            e, n = local_offset(t.lat, t.lon, z[0], z[1])
+            d2 = manoeuvre_distance(t, dt, e, n, z[2], z[3], z[4], motion)
             if d2 < bd:
                 bd, best = d2, i
             else:
                 other = i
-        i = life.next_row[i]
-    return best, bd, other
+        i = t.next_row
+    return best, other
 
 
 @inner
@@ -199,145 +200,147 @@ def _forbidden(pairs, uid, mmsi):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _find_unbound(kin, life, cand, obs, j, zz, rules, motion, box):  # type: ignore[no-untyped-def]
+def _find_unbound(tracks, cand, o, z, rules, motion, box, w):  # type: ignore[no-untyped-def]
     """Row of the only track of plots that fits an unknown report in place and velocity, or -1."""
     if len(cand.rows) == 0:
         return -1
     found, n_fit, sure = -1, 0, False
-    for q in range(near(cand.grid, zz[0], zz[1], cand.radius_m, cand.lat, cand.lon, box)):
-        i = cand.rows[box[q]]
-        if life.mmsi[i] != 0 or life.status[i] == 0 or life.exercise[i] != obs.exercise[j]:
+    for q in range(near(cand.grid, z[0], z[1], cand.radius_m, cand.lat, cand.lon, box)):
+        t = tracks[cand.rows[box[q]]]
+        if t.mmsi != 0 or t.status == 0 or t.exercise != o.exercise:
             continue
-        dt = (obs.t_us[j] - kin.t_us[i]) * 1e-6
+        dt = (o.t_us - t.t_us) * 1e-6
         if dt < -5.0:
             continue
-        e, n = local_offset(kin.lat[i], kin.lon[i], zz[0], zz[1])
-        d2, _ = predictive(kin, i, dt, e, n, zz[2], zz[3], zz[4], motion)
-        if d2 >= rules.bind_gate:
+        e, n = local_offset(t.lat, t.lon, z[0], z[1])
+        if manoeuvre_distance(t, dt, e, n, z[2], z[3], z[4], motion) >= rules.bind_gate:
             continue
-        confirmed = life.status[i] >= CONFIRMED
+        confirmed = t.status >= CONFIRMED
         if confirmed and not sure:
             found, n_fit, sure = -1, 0, True  # tentative ones do not rival a confirmed one
         elif sure and not confirmed:
             continue
         n_fit += 1
-        if zz[7] > 0.0:
-            dve, dvn = zz[5] - kin.ve[i], zz[6] - kin.vn[i]
-            pc = kin.pc[i]
-            if dve * dve / (pc[7] + zz[7]) + dvn * dvn / (pc[9] + zz[7]) > rules.bind_gate:
+        if z[7] > 0.0:
+            dve, dvn = z[5] - t.ve, z[6] - t.vn
+            combined(t, w.c)
+            if dve * dve / (w.c[7] + z[7]) + dvn * dvn / (w.c[9] + z[7]) > rules.bind_gate:
                 continue
-        if not _forbidden(cand.forbidden, life.uid[i], obs.mmsi[j]):
-            found = i
+        if not _forbidden(cand.forbidden, t.uid, o.mmsi):
+            found = cand.rows[box[q]]
     return found if n_fit == 1 else -1
 
 
 @inner
-def _feed(kin, life, ring, log, ctl, obs, j, i, zz, rules, motion, w):  # type: ignore[no-untyped-def]
-    """(outcome code, d2) of a report given to a row."""
-    t_us = obs.t_us[j]
-    if t_us <= kin.t_us[i] and ring.pushed[i] > 0:
-        if known(ring, i, obs.obs_id[j]):
+def _feed(t, ring, log, ctl, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
+    """(outcome code, d2) of a report given to a track."""
+    t_us = o.t_us
+    if t_us <= t.t_us and ring.pushed > 0:
+        if known(ring, o.obs_id):
             return DUPLICATE, 0.0
-        if t_us < kin.t_us[i]:
-            code = insert_late(kin, ring, i, t_us, obs.obs_id[j], zz, rules.birth_rv, motion, w)
+        if t_us < t.t_us:
+            code = insert_late(t, ring, t_us, o.obs_id, z, rules.birth_rv, motion, w)
             if code == LATE_DUPLICATE:
                 return DUPLICATE, 0.0
             if code != LATE_OK:
                 return TOO_OLD, 0.0
-            note_report(life, i, j, obs, zz)
-            life.born_us[i] = min(life.born_us[i], t_us)
-            write_event(log, ctl, t_us, life.uid[i], EV_REPLAYED, obs.obs_id[j], 0)
+            note_report(t, o, z)
+            t.born_us = min(t.born_us, t_us)
+            write_event(log, ctl, t_us, t.uid, EV_REPLAYED, o.obs_id, 0)
             return REPLAYED, 0.0
-    same = zz[0] == life.ais[i, 0] and zz[1] == life.ais[i, 1]
-    if same and life.fed[i, 0] > 0 and t_us - life.last_seen_us[i, 0] < ECHO_US:
-        life.sources[i] |= np.int64(1) << obs.source[j]
+    if t.fed[0] > 0 and z[0] == t.ais[0] and z[1] == t.ais[1] and t_us - t.last_seen_us[0] < ECHO_US:
+        t.sources |= np.int64(1) << o.source
         return DUPLICATE, 0.0
-    d2 = apply_report(kin, ring, i, t_us, obs.obs_id[j], zz, rules.birth_rv, motion, w)
-    note_report(life, i, j, obs, zz)
+    d2 = apply_report(t, ring, t_us, o.obs_id, z, rules.birth_rv, motion, w)
+    note_report(t, o, z)
     return UPDATED, d2
 
 
 @inner
-def _confirm_named(life, log, ctl, i, t_us):  # type: ignore[no-untyped-def]
-    if life.status[i] == TENTATIVE and life.fed[i, 0] + life.fed[i, 3] + life.fed[i, 4] >= 2:
-        life.status[i] = CONFIRMED
-        write_event(log, ctl, t_us, life.uid[i], EV_CONFIRMED, life.hits[i], 0)
-    elif life.status[i] > CONFIRMED:
-        life.status[i] = CONFIRMED
+def _confirm_named(log, ctl, t, t_us):  # type: ignore[no-untyped-def]
+    if t.status == TENTATIVE and t.fed[0] + t.fed[3] + t.fed[4] >= 2:
+        t.status = CONFIRMED
+        write_event(log, ctl, t_us, t.uid, EV_CONFIRMED, t.hits, 0)
+    elif t.status > CONFIRMED:
+        t.status = CONFIRMED
+
+
+@inner
+def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, statics, rules, motion, box, w):  # type: ignore[no-untyped-def]
+    """Give an MMSI nobody agrees with to a track of plots, or begin a track; ``r`` takes the outcome."""
+    i = -1
+    if other < 0:
+        i = _find_unbound(tracks, cand, o, w.z, rules, motion, box, w)
+    if i >= 0:
+        t = tracks[i]
+        code, r.d2 = _feed(t, rings[i], log, ctl, o, w.z, rules, motion, w)
+        r.code, r.uid = BOUND_TO if code != DUPLICATE else code, t.uid
+        bind(keys, tracks, ctl, i, o.mmsi)
+        take_claim(tracks, i, o.mmsi, statics)
+        t.identity = IDENTITY_BORN
+        write_event(log, ctl, o.t_us, t.uid, EV_BOUND, o.mmsi, o.obs_id)
+        if t.status != CONFIRMED:
+            t.status = CONFIRMED
+            write_event(log, ctl, o.t_us, t.uid, EV_CONFIRMED, t.hits, 0)
+    else:
+        i = take_row(tracks, rings, ctl, free, o.t_us)
+        t = tracks[i]
+        apply_report(t, rings[i], o.t_us, o.obs_id, w.z, rules.birth_rv, motion, w)
+        t.exercise = o.exercise
+        note_report(t, o, w.z)
+        bind(keys, tracks, ctl, i, o.mmsi)
+        take_claim(tracks, i, o.mmsi, statics)
+        t.identity = IDENTITY_BORN
+        r.code, r.uid, r.d2 = STARTED, t.uid, 0.0
+        write_event(log, ctl, o.t_us, t.uid, EV_BORN, o.obs_id, o.mmsi)
+        if other >= 0:
+            r.code = CONFLICTING
+            write_event(log, ctl, o.t_us, t.uid, EV_CONFLICT, tracks[other].uid, o.mmsi)
+    show(log, ctl, t, w)
 
 
 @kernel
-def keyed_run(kin, life, keys, ring, log, ctl, free, obs, a, b, out, cand, statics, rules, motion, w, full):  # type: ignore[no-untyped-def]
+def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics, rules, motion, work, full):  # type: ignore[no-untyped-def]
     """Index of the first report not processed: all of ``[a, b)`` unless rows, keys or log run out.
 
     Every report is judged on its own, in order, so the result does not depend on where runs begin and end.
     """
     box = np.empty(NEAR_MAX, np.int64)
-    zz = np.empty(8)
+    w = work[0]
+    z = w.z
     for j in range(a, b):
-        mmsi = obs.mmsi[j]
-        if mmsi <= 0:
+        o = obs[j]
+        if o.mmsi <= 0:
             continue
-        if ctl[CTL_LOG] + 2 > len(log.ints):
+        if ctl[CTL_LOG] + 2 > len(log.lines):
             return j
-        t_us = obs.t_us[j]
+        r = out[j]
         for k in range(8):
-            zz[k] = obs.z[j, k]
-        zz[2] += rules.unknown_var
-        zz[4] += rules.unknown_var
-        best, _, other = _choose(kin, life, keys, obs, j, zz, rules, motion)
+            z[k] = o.z[k]
+        z[2] += rules.unknown_var
+        z[4] += rules.unknown_var
+        best, other = _choose(tracks, keys, o, z, rules, motion)
         if best >= 0:
-            centre_antenna(obs.z[j], life.fit[best], obs.heading[j], rules.unknown_var, zz)
-            code, d2 = _feed(kin, life, ring, log, ctl, obs, j, best, zz, rules, motion, w)
-            out.code[j], out.uid[j], out.d2[j] = code, life.uid[best], d2
-            if code in (UPDATED, REPLAYED):
-                life.identity[best] = min(life.identity[best] + IDENTITY_STEP, IDENTITY_MAX)
-                _confirm_named(life, log, ctl, best, t_us)
-                write_update(log, ctl, kin, life, best)
-                life.shown[best] = 1
-            continue
-        if ctl[CTL_FREE] == 0 and full:
-            out.code[j] = REFUSED
+            t = tracks[best]
+            centre_antenna(o.z, t.fit, o.heading, rules.unknown_var, z)
+            r.code, r.d2 = _feed(t, rings[best], log, ctl, o, z, rules, motion, w)
+            r.uid = t.uid
+            if r.code == UPDATED or r.code == REPLAYED:
+                t.identity = min(t.identity + IDENTITY_STEP, IDENTITY_MAX)
+                _confirm_named(log, ctl, t, o.t_us)
+                show(log, ctl, t, w)
+        elif ctl[CTL_FREE] == 0 and full:
+            r.code = REFUSED
             ctl[CTL_REFUSED] += 1
-            continue
-        if ctl[CTL_FREE] == 0 or 2 * (ctl[CTL_KEYS] + 1) > len(keys.key):
+        elif ctl[CTL_FREE] == 0 or 2 * (ctl[CTL_KEYS] + 1) > len(keys):
             return j
-        i = -1
-        if other < 0:
-            i = _find_unbound(kin, life, cand, obs, j, zz, rules, motion, box)
-        if i >= 0:
-            code, d2 = _feed(kin, life, ring, log, ctl, obs, j, i, zz, rules, motion, w)
-            out.code[j], out.uid[j], out.d2[j] = BOUND_TO if code != DUPLICATE else code, life.uid[i], d2
-            bind(keys, life, ctl, i, mmsi)
-            take_claim(life, i, mmsi, statics)
-            life.identity[i] = IDENTITY_BORN
-            write_event(log, ctl, t_us, life.uid[i], EV_BOUND, mmsi, obs.obs_id[j])
-            if life.status[i] != CONFIRMED:
-                life.status[i] = CONFIRMED
-                write_event(log, ctl, t_us, life.uid[i], EV_CONFIRMED, life.hits[i], 0)
         else:
-            i = take_row(life, ring, ctl, free, t_us)
-            apply_report(kin, ring, i, t_us, obs.obs_id[j], zz, rules.birth_rv, motion, w)
-            life.exercise[i] = obs.exercise[j]
-            note_report(life, i, j, obs, zz)
-            bind(keys, life, ctl, i, mmsi)
-            take_claim(life, i, mmsi, statics)
-            life.identity[i] = IDENTITY_BORN
-            out.code[j], out.uid[j], out.d2[j] = STARTED, life.uid[i], 0.0
-            write_event(log, ctl, t_us, life.uid[i], EV_BORN, obs.obs_id[j], mmsi)
-            if other >= 0:
-                out.code[j] = CONFLICTING
-                write_event(log, ctl, t_us, life.uid[i], EV_CONFLICT, life.uid[other], mmsi)
-        write_update(log, ctl, kin, life, i)
-        life.shown[i] = 1
+            _name_or_begin(
+                tracks, keys, rings, log, ctl, free, o, r, other, cand, statics, rules, motion, box, w
+            )  # fmt: skip
     return b
 
 
 def empty_outcome(rows: int) -> Outcome:
     """Outcomes before anything is decided."""
-    return Outcome(np.zeros(rows, np.int8), np.zeros(rows, np.int64), np.zeros(rows, np.float64))
-
-
-def keyed_mask(obs: Obs) -> BoolArray:
-    """Observations that name themselves."""
-    return np.asarray(obs.mmsi > 0)
+    return np.zeros(rows, OUTCOME)

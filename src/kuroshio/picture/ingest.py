@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio.picture.compiled import kernel
-from kuroshio.picture.identity import Obs
+from kuroshio.picture.identity import OBS, Obs
 from kuroshio.picture.model import SENSOR_KINDS, TrackerConfig
 from kuroshio.schema import OBSERVATIONS
 from kuroshio.units import BoolArray, FloatArray, IntArray
@@ -184,18 +184,11 @@ def clean(
     nav = _ints(table, "nav_status", -1 & 0xFF).astype(np.int16)
     nav = np.where(nav == 255, np.int16(-1), nav)
     exercise = np.asarray(pc.fill_null(table.column("exercise"), False).to_numpy()).astype(np.int8)
-    obs = Obs(
-        t_us[good],
-        obs_id[good],
-        np.ascontiguousarray(z[good]),
-        np.where(mmsi[good] > 0, mmsi[good], 0),
-        kind[good],
-        source[good],
-        heading[good],
-        nav[good],
-        exercise[good],
-        _ints(table, "scan", -1)[good],
-    )
+    obs = np.empty(len(good), OBS)
+    columns = {"t_us": t_us, "obs_id": obs_id, "z": z, "mmsi": np.maximum(mmsi, 0), "kind": kind, "source": source}
+    columns |= {"heading": heading, "nav": nav, "exercise": exercise, "scan": _ints(table, "scan", -1)}
+    for name, column in columns.items():
+        obs[name] = column[good]
     tally: Counter[str] = Counter()
     for code, count in zip(*np.unique(reason[reason > OK], return_counts=True), strict=True):
         tally[REASONS[int(code)]] = int(count)
@@ -218,23 +211,14 @@ def _velocity(table: pa.Table, z: FloatArray) -> None:
 
 def join_obs(first: Obs, second: Obs) -> Obs:
     """Both in order of time and identity."""
-    if not len(first.t_us):
+    if not len(first):
         return second
-    if not len(second.t_us):
+    if not len(second):
         return first
-    both = Obs(*(np.concatenate([a, b]) for a, b in zip(first, second, strict=True)))
-    order = np.lexsort((both.obs_id, both.t_us))
-    return take_obs(both, order)
-
-
-def take_obs(obs: Obs, rows: Any) -> Obs:
-    """The rows named."""
-    return Obs(*(np.ascontiguousarray(column[rows]) for column in obs))
+    both = np.concatenate([first, second])
+    return both[np.lexsort((both["obs_id"], both["t_us"]))]
 
 
 def no_obs() -> Obs:
     """No observations."""
-    i = np.zeros(0, np.int64)
-    f = np.zeros(0, np.float64)
-    small = np.zeros(0, np.int8)
-    return Obs(i, i, np.zeros((0, 8)), i, small, i, f, np.zeros(0, np.int16), small, i)
+    return np.zeros(0, OBS)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.filter import combined
 from kuroshio.picture.table import CTL_EVENTS, CTL_LOG
 from kuroshio.units import FloatArray, IntArray
 
@@ -80,21 +81,30 @@ KEYED_LOGODDS = 4.0  # evidence of existence in one report that names itself
 KEYED_LOGODDS_MAX = 12.0
 
 
-class Log(NamedTuple):
-    """Growing buffers: integer and float columns of updates, and events (t_us, uid, kind, a, b)."""
+# one line: a change of one track
+LINE = np.dtype([("ints", np.int64, (len(LOG_INTS),)), ("floats", np.float64, (len(LOG_FLOATS),))])
 
-    ints: IntArray
-    floats: FloatArray
+
+class Log(NamedTuple):
+    """Growing buffers: lines of updates, and events (t_us, uid, kind, a, b)."""
+
+    lines: Any
     events: IntArray
+
+    @property
+    def ints(self) -> IntArray:
+        """Integer columns of the lines, in the order of `LOG_INTS`."""
+        return np.asarray(self.lines["ints"])
+
+    @property
+    def floats(self) -> FloatArray:
+        """Float columns of the lines, in the order of `LOG_FLOATS`."""
+        return np.asarray(self.lines["floats"])
 
 
 def new_log(updates: int = 1024, events: int = 1024) -> Log:
     """Empty buffers."""
-    return Log(
-        np.zeros((updates, len(LOG_INTS)), np.int64),
-        np.zeros((updates, len(LOG_FLOATS)), np.float64),
-        np.zeros((events, 5), np.int64),
-    )
+    return Log(np.zeros(updates, LINE), np.zeros((events, 5), np.int64))
 
 
 def ensure(log: Log, ctl: Any, updates: int, events: int) -> Log:
@@ -103,54 +113,57 @@ def ensure(log: Log, ctl: Any, updates: int, events: int) -> Log:
     def wider(a: Any, used: int, need: int) -> Any:
         if used + need <= len(a):
             return a
-        b = np.zeros((max(2 * len(a), used + need), a.shape[1]), a.dtype)
+        b = np.zeros((max(2 * len(a), used + need), *a.shape[1:]), a.dtype)
         b[:used] = a[:used]
         return b
 
     used, told = int(ctl[CTL_LOG]), int(ctl[CTL_EVENTS])
-    return Log(wider(log.ints, used, updates), wider(log.floats, used, updates), wider(log.events, told, events))
+    return Log(wider(log.lines, used, updates), wider(log.events, told, events))
 
 
 @inner
-def exist_logodds(life, i):  # type: ignore[no-untyped-def]
+def exist_logodds(t):  # type: ignore[no-untyped-def]
     """Log odds that something is there: plots by their likelihood ratio, named reports by count."""
-    named = min(KEYED_LOGODDS * (life.fed[i, 0] + life.fed[i, 3] + life.fed[i, 4]), KEYED_LOGODDS_MAX)
-    return max(life.llr[i], named) if named > 0 else life.llr[i]
+    named = min(KEYED_LOGODDS * (t.fed[0] + t.fed[3] + t.fed[4]), KEYED_LOGODDS_MAX)
+    return max(t.llr, named) if named > 0 else t.llr
 
 
 @inner
-def write_update(log, ctl, kin, life, i):  # type: ignore[no-untyped-def]
-    """One line of the present state of a row."""
-    k = ctl[CTL_LOG]
-    a, f = log.ints[k], log.floats[k]
-    a[0], a[1], a[2], a[3] = life.uid[i], kin.t_us[i], life.status[i], life.mmsi[i]
-    a[4], a[5] = life.flags[i], life.hits[i]
+def write_update(line, t, pc):  # type: ignore[no-untyped-def]
+    """One line of the present state of a track; ``pc`` is its combined covariance."""
+    a, f = line.ints, line.floats
+    a[0], a[1], a[2], a[3] = t.uid, t.t_us, t.status, t.mmsi
+    a[4], a[5] = t.flags, t.hits
     mask = 0
     for s in range(7):
-        if life.fed[i, s] > 0:
+        if t.fed[s] > 0:
             mask |= 1 << s
-    a[6], a[7] = mask, life.sources[i]
-    a[8], a[9] = life.last_seen_us[i, 0], life.last_seen_us[i, 1]
-    a[10], a[11] = life.last_seen_us[i, 2], life.last_seen_us[i, 5]
-    a[12], a[13], a[14], a[15] = life.claim[i], life.nav[i], life.exercise[i], 0
-    f[0], f[1], f[2], f[3] = kin.lat[i], kin.lon[i], kin.ve[i], kin.vn[i]
-    pc = kin.pc[i]
+    a[6], a[7] = mask, t.sources
+    a[8], a[9] = t.last_seen_us[0], t.last_seen_us[1]
+    a[10], a[11] = t.last_seen_us[2], t.last_seen_us[5]
+    a[12], a[13], a[14], a[15] = t.claim, t.nav, t.exercise, 0
+    f[0], f[1], f[2], f[3] = t.lat, t.lon, t.ve, t.vn
     f[4], f[5], f[6], f[7], f[8], f[9] = pc[0], pc[1], pc[4], pc[7], pc[8], pc[9]
-    f[10], f[11], f[12], f[13], f[14] = (
-        kin.mu[i],
-        exist_logodds(life, i),
-        life.identity[i] if life.mmsi[i] > 0 else math.nan,
-        life.heading[i],
-        life.fit[i, 2],
-    )
+    f[10], f[11] = t.mu, exist_logodds(t)
+    f[12] = t.identity if t.mmsi > 0 else math.nan
+    f[13], f[14] = t.heading, t.fit[2]
+
+
+@inner
+def show(log, ctl, t, w):  # type: ignore[no-untyped-def]
+    """Write a line of a track's present state, and count the track as shown."""
+    k = ctl[CTL_LOG]
+    combined(t, w.c)
+    write_update(log.lines[k], t, w.c)
     ctl[CTL_LOG] = k + 1
+    t.shown = 1
 
 
 @kernel
 def write_event(log, ctl, t_us, uid, kind, a, b):  # type: ignore[no-untyped-def]
     """One line of a track's story."""
     k = ctl[CTL_EVENTS]
-    if k < len(log.events):
-        e = log.events[k]
-        e[0], e[1], e[2], e[3], e[4] = t_us, uid, kind, a, b
+    e = log.events
+    if k < len(e):
+        e[k, 0], e[k, 1], e[k, 2], e[k, 3], e[k, 4] = t_us, uid, kind, a, b
         ctl[CTL_EVENTS] = k + 1

@@ -11,101 +11,123 @@ from __future__ import annotations
 import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
-from kuroshio.picture.filter import imm_update, start_state
+from kuroshio.picture.filter import combined, imm_update, start_state
 from kuroshio.picture.motion import POLAR_LAT_DEG, into_axes, local_offset
 
 LATE_OK, LATE_DUPLICATE, LATE_TOO_OLD = 1, 2, 3
 
 
 @inner
-def _save_state(kin, i, out):  # type: ignore[no-untyped-def]
-    out[0], out[1], out[2], out[3], out[4] = kin.lat[i], kin.lon[i], kin.mu[i], kin.ve[i], kin.vn[i]
+def _save_state(t, out):  # type: ignore[no-untyped-def]
+    out[0], out[1], out[2] = t.lat, t.lon, t.mu
     for m in range(2):
         for k in range(4):
-            out[5 + 4 * m + k] = kin.x[i, m, k]
+            out[3 + 4 * m + k] = t.x[m, k]
         for k in range(10):
-            out[13 + 10 * m + k] = kin.p[i, m, k]
+            out[11 + 10 * m + k] = t.p[m, k]
 
 
 @inner
-def _load_state(kin, i, state, t_us):  # type: ignore[no-untyped-def]
-    kin.lat[i], kin.lon[i], kin.mu[i], kin.ve[i], kin.vn[i] = state[0], state[1], state[2], state[3], state[4]
-    kin.t_us[i] = t_us
+def _load_state(t, state, t_us):  # type: ignore[no-untyped-def]
+    t.lat, t.lon, t.mu, t.t_us = state[0], state[1], state[2], t_us
     for m in range(2):
         for k in range(4):
-            kin.x[i, m, k] = state[5 + 4 * m + k]
+            t.x[m, k] = state[3 + 4 * m + k]
         for k in range(10):
-            kin.p[i, m, k] = state[13 + 10 * m + k]
+            t.p[m, k] = state[11 + 10 * m + k]
+    t.ve = (1.0 - t.mu) * t.x[0, 2] + t.mu * t.x[1, 2]
+    t.vn = (1.0 - t.mu) * t.x[0, 3] + t.mu * t.x[1, 3]
 
 
 @inner
-def remember(kin, ring, i, t_us, obs_id, z):  # type: ignore[no-untyped-def]
+def remember(t, ring, t_us, obs_id, z):  # type: ignore[no-untyped-def]
     """Keep a report before it is applied; at the start of a half the state before it is kept too."""
-    size = ring.t_us.shape[1]
+    size = len(ring.t_us)
     half = size // 2
-    n = ring.pushed[i]
+    n = ring.pushed
     at = n & (size - 1)
     if at % half == 0:
         h = at // half
         if n > 0:
-            _save_state(kin, i, ring.ck[i, h])
-        ring.ck_t[i, h] = kin.t_us[i] if n > 0 else t_us
-    ring.t_us[i, at] = t_us
-    ring.obs_id[i, at] = obs_id
-    for k in range(8):
-        ring.z[i, at, k] = z[k]
-    ring.pushed[i] = n + 1
+            _save_state(t, ring.ck[h])
+        ring.ck_t[h] = t.t_us if n > 0 else t_us
+    ring.t_us[at] = t_us
+    ring.obs_id[at] = obs_id
+    ring.place[at, 0], ring.place[at, 1] = z[0], z[1]
+    for k in range(6):
+        ring.said[at, k] = z[2 + k]
+    ring.pushed = n + 1
+    return at
 
 
 @inner
-def apply_report(kin, ring, i, t_us, obs_id, z, birth_rv, motion, w):  # type: ignore[no-untyped-def]
-    """d2 of a report applied in order: remembered, then filtered; the first one of a row begins it.
+def apply_report(t, ring, t_us, obs_id, z, birth_rv, motion, w):  # type: ignore[no-untyped-def]
+    """d2 of a report applied in order: remembered, then filtered; the first one of a track begins it.
 
-    ``z`` is lat, lon, r0, r1, r2, ve, vn, rv with rv 0 where no velocity was measured.
+    ``z`` is lat, lon, r0, r1, r2, ve, vn, rv with rv 0 where no velocity was measured. All but the place are used in
+    single precision, as they are remembered, so that a replay repeats them exactly.
     """
-    first = ring.pushed[i] == 0
-    remember(kin, ring, i, t_us, obs_id, z)
-    has_v = z[7] > 0.0
+    first = ring.pushed == 0
+    at = remember(t, ring, t_us, obs_id, z)
+    said = ring.said[at]
+    r0, r1, r2, ve, vn, rv = (
+        float(said[0]),
+        float(said[1]),
+        float(said[2]),
+        float(said[3]),
+        float(said[4]),
+        float(said[5]),
+    )
+    has_v = rv > 0.0
     if first:
-        start_state(kin, i, t_us, z[0], z[1], z[2], z[3], z[4], z[5], z[6], z[7] if has_v else birth_rv)
+        start_state(t, t_us, z[0], z[1], r0, r1, r2, ve, vn, rv if has_v else birth_rv)
         return 0.0
-    e, n = local_offset(kin.lat[i], kin.lon[i], z[0], z[1])
-    ve, vn, r0, r1, r2 = z[5], z[6], z[2], z[3], z[4]
-    if abs(kin.lat[i]) > POLAR_LAT_DEG:
-        ve, vn = into_axes(kin.lat[i], kin.lon[i], z[1], ve, vn)
+    e, n = local_offset(t.lat, t.lon, z[0], z[1])
+    if abs(t.lat) > POLAR_LAT_DEG:
+        ve, vn = into_axes(t.lat, t.lon, z[1], ve, vn)
         r0 = r2 = max(r0, r2)  # a circle about the ellipse: near the pole its axes are not ours
         r1 = 0.0
-    return imm_update(kin, i, t_us, e, n, r0, r1, r2, has_v, ve, vn, z[7], motion, w)
+    return imm_update(t, t_us, e, n, r0, r1, r2, has_v, ve, vn, rv, motion, w)
 
 
 @kernel
-def seed(kin, ring, i):  # type: ignore[no-untyped-def]
+def seed(tracks, rings, i, w):  # type: ignore[no-untyped-def]
     """Begin a row's memory with its present state, as if one report had said it."""
-    pc = kin.pc[i]
-    z = np.array([kin.lat[i], kin.lon[i], pc[0], pc[1], pc[4], kin.ve[i], kin.vn[i], max(pc[7], pc[9])])
-    ring.pushed[i] = 0
-    remember(kin, ring, i, kin.t_us[i], -np.int64(1), z)
+    t, ring = tracks[i], rings[i]
+    combined(t, w.c)
+    z = w.z
+    z[0], z[1], z[2], z[3], z[4] = t.lat, t.lon, w.c[0], w.c[1], w.c[4]
+    z[5], z[6], z[7] = t.ve, t.vn, max(w.c[7], w.c[9])
+    ring.pushed = 0
+    remember(t, ring, t.t_us, -np.int64(1), z)
 
 
 @inner
-def known(ring, i, obs_id):  # type: ignore[no-untyped-def]
-    """True when the row's ring holds the report."""
-    for k in range(min(ring.pushed[i], ring.t_us.shape[1])):  # noqa: SIM110 - numba has no generators
-        if ring.obs_id[i, k] == obs_id:
+def known(ring, obs_id):  # type: ignore[no-untyped-def]
+    """True when the track's ring holds the report."""
+    for k in range(min(ring.pushed, len(ring.t_us))):  # noqa: SIM110 - numba has no generators
+        if ring.obs_id[k] == obs_id:
             return True
     return False
 
 
 @inner
-def insert_late(kin, ring, i, t_us, obs_id, z, birth_rv, motion, w):  # type: ignore[no-untyped-def]
-    """Outcome code of a report put before the row's newest ones, by replay from the right checkpoint."""
-    if known(ring, i, obs_id):
+def _take_out(ring, at, z):  # type: ignore[no-untyped-def]
+    z[0], z[1] = ring.place[at, 0], ring.place[at, 1]
+    for k in range(6):
+        z[2 + k] = ring.said[at, k]
+
+
+@inner
+def insert_late(t, ring, t_us, obs_id, z, birth_rv, motion, w):  # type: ignore[no-untyped-def]
+    """Outcome code of a report put before the track's newest ones, by replay from the right checkpoint."""
+    if known(ring, obs_id):
         return LATE_DUPLICATE
-    size = ring.t_us.shape[1]
+    size = len(ring.t_us)
     half = size // 2
-    n = ring.pushed[i]
+    n = ring.pushed
     start = (n - 1) // half * half
-    while start > 0 and ring.ck_t[i, (start & (size - 1)) // half] > t_us:
+    while start > 0 and ring.ck_t[(start & (size - 1)) // half] > t_us:
         start -= half
         if start < n - size or start < 0:
             return LATE_TOO_OLD
@@ -119,21 +141,21 @@ def insert_late(kin, ring, i, t_us, obs_id, z, birth_rv, motion, w):  # type: ig
     placed = False
     for q in range(start, n):
         at = q & (size - 1)
-        if not placed and (ring.t_us[i, at] > t_us or (ring.t_us[i, at] == t_us and ring.obs_id[i, at] > obs_id)):
+        if not placed and (ring.t_us[at] > t_us or (ring.t_us[at] == t_us and ring.obs_id[at] > obs_id)):
             ts[k], ids[k] = t_us, obs_id
             zs[k] = z
             placed = True
             k += 1
-        ts[k], ids[k] = ring.t_us[i, at], ring.obs_id[i, at]
-        zs[k] = ring.z[i, at]
+        ts[k], ids[k] = ring.t_us[at], ring.obs_id[at]
+        _take_out(ring, at, zs[k])
         k += 1
     if not placed:
         ts[k], ids[k] = t_us, obs_id
         zs[k] = z
-    h = (start & (size - 1)) // half
-    ring.pushed[i] = start
+    ring.pushed = start
     if start > 0:
-        _load_state(kin, i, ring.ck[i, h], ring.ck_t[i, h])
+        h = (start & (size - 1)) // half
+        _load_state(t, ring.ck[h], ring.ck_t[h])
     for k in range(m + 1):
-        apply_report(kin, ring, i, ts[k], ids[k], zs[k], birth_rv, motion, w)
+        apply_report(t, ring, ts[k], ids[k], zs[k], birth_rv, motion, w)
     return LATE_OK

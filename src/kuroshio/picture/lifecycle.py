@@ -11,12 +11,13 @@ import math
 
 import numpy as np
 
-from kuroshio.picture.compiled import kernel
+from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.filter import combined
 from kuroshio.picture.identity import Rules
 from kuroshio.picture.journal import write_update
 from kuroshio.picture.model import AIS, RADAR, VMS, TrackerConfig
 from kuroshio.picture.motion import move, process_noise
-from kuroshio.picture.table import COASTED, CONFIRMED, CTL_LOG, FREE, TENTATIVE, Life
+from kuroshio.picture.table import COASTED, CONFIRMED, CTL_LOG, TENTATIVE, Life
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_UNCORROBORATED
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -40,38 +41,47 @@ def rules_of(config: TrackerConfig) -> Rules:
     )
 
 
+@inner
+def predict_track(t, t_us, motion, pc, out):  # type: ignore[no-untyped-def]
+    """State of a track at a time: lat, lon, ve, vn and covariance ee, en, nn, vee, ven, vnn; ``pc`` is work space."""
+    dt = (t_us - t.t_us) * 1e-6
+    combined(t, pc)
+    mu = t.mu
+    low, high = process_noise(dt, motion.q0), process_noise(dt, motion.q1)
+    q3 = (1.0 - mu) * low[0] + mu * high[0]
+    q1 = (1.0 - mu) * low[2] + mu * high[2]
+    lat, lon, _ = move(t.lat, t.lon, dt * t.ve, dt * t.vn)
+    out[0], out[1], out[2], out[3] = lat, lon, t.ve, t.vn
+    out[4] = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + q3
+    out[5] = pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8]
+    out[6] = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + q3
+    out[7], out[8], out[9] = pc[7] + q1, pc[8], pc[9] + q1
+
+
 @kernel
-def predict_rows(kin, rows, t_us, motion):  # type: ignore[no-untyped-def]
+def predict_rows(tracks, rows, t_us, motion):  # type: ignore[no-untyped-def]
     """(rows, 10) state at a time: lat, lon, ve, vn and covariance ee, en, nn, vee, ven, vnn."""
     out = np.empty((len(rows), 10))
+    pc = np.empty(10)
     for k in range(len(rows)):
-        i = rows[k]
-        dt = (t_us - kin.t_us[i]) * 1e-6
-        pc, mu = kin.pc[i], kin.mu[i]
-        low, high = process_noise(dt, motion.q0), process_noise(dt, motion.q1)
-        q3 = (1.0 - mu) * low[0] + mu * high[0]
-        q1 = (1.0 - mu) * low[2] + mu * high[2]
-        lat, lon, _ = move(kin.lat[i], kin.lon[i], dt * kin.ve[i], dt * kin.vn[i])
-        out[k, 0], out[k, 1], out[k, 2], out[k, 3] = lat, lon, kin.ve[i], kin.vn[i]
-        out[k, 4] = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + q3
-        out[k, 5] = pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8]
-        out[k, 6] = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + q3
-        out[k, 7], out[k, 8], out[k, 9] = pc[7] + q1, pc[8], pc[9] + q1
+        predict_track(tracks[rows[k]], t_us, motion, pc, out[k])
     return out
 
 
 @kernel
-def write_predicted(log, ctl, kin, life, rows, t_us, status, successor, motion):  # type: ignore[no-untyped-def]
+def write_predicted(log, ctl, tracks, rows, t_us, status, successor, motion):  # type: ignore[no-untyped-def]
     """One line a row with its state at a time; ``status`` and ``successor`` (0: none) override the row's where > 0."""
-    state = predict_rows(kin, rows, t_us, motion)
+    pc = np.empty(10)
     for k in range(len(rows)):
-        at = ctl[CTL_LOG]
-        write_update(log, ctl, kin, life, rows[k])
-        log.ints[at, 1] = t_us
+        line, t = log.lines[ctl[CTL_LOG]], tracks[rows[k]]
+        combined(t, pc)
+        write_update(line, t, pc)
+        ctl[CTL_LOG] += 1
+        line.ints[1] = t_us
         if status > 0:
-            log.ints[at, 2] = status
-        log.ints[at, 15] = successor[k]
-        log.floats[at, :10] = state[k]
+            line.ints[2] = status
+        line.ints[15] = successor[k]
+        predict_track(t, t_us, motion, pc, line.floats)
 
 
 def exists_probability(logodds: FloatArray) -> FloatArray:
@@ -178,11 +188,6 @@ def stale_bindings(life: Life, rows: IntArray, twice: BoolArray, config: Tracker
     return np.asarray(out, np.int64)
 
 
-def live_rows(life: Life) -> IntArray:
-    """Rows in use, ascending."""
-    return np.flatnonzero(life.status > FREE)
-
-
 __all__ = [
     "COASTED",
     "after_scan",
@@ -190,7 +195,6 @@ __all__ = [
     "coasting",
     "exists_probability",
     "flags_now",
-    "live_rows",
     "predict_rows",
     "rules_of",
     "silent",

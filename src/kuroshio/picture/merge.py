@@ -6,13 +6,16 @@ scan of one radar saw separately are two ships, and two live MMSIs are never joi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.filter import Kin, combined
 from kuroshio.picture.grid import build, near
 from kuroshio.picture.model import AIS
 from kuroshio.picture.motion import local_offset, move, predict_packed
-from kuroshio.picture.table import Life, Ring
+from kuroshio.picture.table import FED_MAX, Life
 from kuroshio.units import IntArray
 
 NEAR_MAX = 1024
@@ -49,42 +52,41 @@ def distance_4d(p, d):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def close_pairs(kin, life, rows, t_us, radius_m, max_d2, motion):  # type: ignore[no-untyped-def]
+def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[no-untyped-def]
     """(pairs, 2) rows that could be one ship at a time."""
     n = len(rows)
     lat, lon = np.empty(n), np.empty(n)
-    p = np.empty((n, 10))
+    p, pc = np.empty((n, 10)), np.empty(10)
     for k in range(n):
-        i = rows[k]
-        dt = (t_us - kin.t_us[i]) * 1e-6
-        lat[k], lon[k], _ = move(kin.lat[i], kin.lon[i], dt * kin.ve[i], dt * kin.vn[i])
-        q = (1.0 - kin.mu[i]) * motion.q0 + kin.mu[i] * motion.q1
-        predict_packed(kin.pc[i], dt, q, p[k])
+        t = tracks[rows[k]]
+        dt = (t_us - t.t_us) * 1e-6
+        lat[k], lon[k], _ = move(t.lat, t.lon, dt * t.ve, dt * t.vn)
+        combined(t, pc)
+        predict_packed(pc, dt, (1.0 - t.mu) * motion.q0 + t.mu * motion.q1, p[k])
     grid = build(lat, lon, np.ones(n, np.bool_), radius_m)
     box = np.empty(NEAR_MAX, np.int64)
     out = np.empty((64, 2), np.int64)
     m = 0
     d = np.empty(4)
     for k in range(n):
-        i = rows[k]
+        t = tracks[rows[k]]
         for q in range(near(grid, lat[k], lon[k], radius_m, lat, lon, box)):
             o = box[q]
-            j = rows[o]
-            if o <= k or life.exercise[i] != life.exercise[j]:
+            if o <= k:
                 continue
-            if life.mmsi[i] != 0 and life.mmsi[j] != 0 and life.mmsi[i] != life.mmsi[j]:
+            u = tracks[rows[o]]
+            if t.exercise != u.exercise or (t.mmsi != 0 and u.mmsi != 0 and t.mmsi != u.mmsi):
                 continue
-            same = life.last_source[i] >= 0 and life.last_source[i] == life.last_source[j]
-            if same and life.last_scan[i] == life.last_scan[j]:
+            if t.last_source >= 0 and t.last_source == u.last_source and t.last_scan == u.last_scan:
                 continue
             d[0], d[1] = local_offset(lat[k], lon[k], lat[o], lon[o])
             if d[0] * d[0] + d[1] * d[1] > radius_m * radius_m:
                 continue
-            d[2], d[3] = kin.ve[j] - kin.ve[i], kin.vn[j] - kin.vn[i]
+            d[2], d[3] = u.ve - t.ve, u.vn - t.vn
             if distance_4d(p[k] + p[o], d) < max_d2:
                 if m == len(out):
                     out = np.concatenate((out, out))
-                out[m, 0], out[m, 1] = i, j
+                out[m, 0], out[m, 1] = rows[k], rows[o]
                 m += 1
     return out[:m]
 
@@ -117,10 +119,10 @@ class MergeMemory:
         return due
 
 
-def absorb(kin_arrays: tuple, life: Life, ring: Ring, older: int, younger: int, take_state: bool) -> int:
+def absorb(kin: Kin, life: Life, ring: Any, older: int, younger: int, take_state: bool) -> int:
     """Give the older row what the younger knew; the MMSI it should take over, or 0."""
     if take_state:
-        for column in (*kin_arrays, *ring):
+        for column in (*kin, ring):
             column[older] = column[younger]
     newer_ais = life.last_seen_us[younger, AIS] > life.last_seen_us[older, AIS]
     if newer_ais:
@@ -130,7 +132,7 @@ def absorb(kin_arrays: tuple, life: Life, ring: Ring, older: int, younger: int, 
     if np.isnan(life.heading[older]) or newer_ais:
         life.heading[older] = life.heading[younger]
     life.last_seen_us[older] = np.maximum(life.last_seen_us[older], life.last_seen_us[younger])
-    life.fed[older] += life.fed[younger]
+    life.fed[older] = np.minimum(life.fed[older].astype(np.int64) + life.fed[younger], FED_MAX)
     life.hits[older] += life.hits[younger]
     life.llr[older] = max(life.llr[older], life.llr[younger])
     life.sources[older] |= life.sources[younger]

@@ -89,7 +89,7 @@ class Desk:
         if not mmsi:
             raise InputError("split: the track carries no MMSI to split off", code="operate.split")
         saved = [self._copy(row)]
-        new = int(take_row(life, tr.table.ring, tr.table.ctl, tr.table.free, now_us))
+        new = int(take_row(tr.table.tracks, tr.table.ring, tr.table.ctl, tr.table.free, now_us))
         if new < 0:
             raise InputError("split: no room for another track", code="operate.full")
         uid, fresh = int(life.uid[row]), int(life.uid[new])
@@ -99,9 +99,9 @@ class Desk:
             getattr(life, name)[new] = getattr(life, name)[row]
         life.last_seen_us[new, 0], life.fed[new, 0] = life.last_seen_us[row, 0], life.fed[row, 0]
         life.hits[new], life.status[new], life.shown[new] = life.fed[row, 0], 2, 1
-        late.seed(kin, tr.table.ring, new)
+        late.seed(tr.table.tracks, tr.table.ring, new, tr.scratch[0])
         self._take_identity(row, uid, mmsi)
-        bind(tr.table.keys, life, tr.table.ctl, new, mmsi)
+        bind(tr.table.keys, tr.table.tracks, tr.table.ctl, new, mmsi)
         tr.house.merging.apart.add((uid, fresh))
         return [uid, fresh], lambda: self._put_back(saved, remove=[fresh])
 
@@ -116,9 +116,9 @@ class Desk:
         saved = [self._copy(row)]
         keep = (tr.forbidden[:, 0] != uid) | (tr.forbidden[:, 1] != mmsi)
         tr.forbidden = np.ascontiguousarray(tr.forbidden[keep])
-        unbind(tr.table.keys, life, row)
+        unbind(tr.table.keys, tr.table.tracks, row)
         tr.table.reserve(1)
-        bind(tr.table.keys, life, tr.table.ctl, row, mmsi)
+        bind(tr.table.keys, tr.table.tracks, tr.table.ctl, row, mmsi)
         life.identity[row] = 7.0
         life.pin[row] |= PIN_IDENTITY
         tr.house.claims_changed = True
@@ -195,7 +195,7 @@ class Desk:
     def _take_identity(self, row: int, uid: int, mmsi: int) -> None:
         tr = self.tracker
         life = tr.table.life
-        unbind(tr.table.keys, life, row)
+        unbind(tr.table.keys, tr.table.tracks, row)
         life.claim[row], life.identity[row], life.gap_s[row] = 0, 0.0, 0.0
         life.fit[row] = np.nan
         life.pin[row] &= ~PIN_IDENTITY
@@ -220,11 +220,7 @@ class Desk:
 
     def _copy(self, row: int) -> dict[str, Any]:
         table = self.tracker.table
-        return {
-            f"{prefix}.{name}": np.array(column[row], copy=True)
-            for prefix, group in (("kin", table.kin), ("life", table.life), ("ring", table.ring))
-            for name, column in group._asdict().items()
-        }
+        return {"track": table.tracks[row].copy(), "ring": table.ring[row].copy()}
 
     def _put_back(self, saved: list[dict[str, Any]], *, apart: bool = False, remove: list[int] | None = None) -> None:
         """Rows as they were, under their own numbers; later reports come to them again."""
@@ -235,23 +231,21 @@ class Desk:
                 tr.house.end(np.array([row]), tr.clock_us or 0, "undone")
         ids = []
         for copy in saved:
-            uid = int(copy["life.uid"])
+            uid = int(copy["track"]["uid"])
             ids.append(uid)
             row = tr.table.row_of(uid)
             if row < 0:
                 tr.room(1)
-                row = int(take_row(tr.table.life, tr.table.ring, tr.table.ctl, tr.table.free, 0))
+                row = int(take_row(tr.table.tracks, tr.table.ring, tr.table.ctl, tr.table.free, 0))
             else:
-                unbind(tr.table.keys, tr.table.life, row)
+                unbind(tr.table.keys, tr.table.tracks, row)
             table = tr.table
-            for prefix, group in (("kin", table.kin), ("life", table.life), ("ring", table.ring)):
-                for name, column in group._asdict().items():
-                    column[row] = copy[f"{prefix}.{name}"]
+            table.tracks[row], table.ring[row] = copy["track"], copy["ring"]
             mmsi = int(table.life.mmsi[row])
             table.life.mmsi[row], table.life.next_row[row] = 0, -1
             if mmsi:
                 tr.forbidden = np.ascontiguousarray(tr.forbidden[tr.forbidden[:, 0] != uid])
-                bind(table.keys, table.life, table.ctl, row, mmsi)
+                bind(table.keys, table.tracks, table.ctl, row, mmsi)
         if apart and len(ids) == 2:
             tr.house.merging.apart.add((min(ids), max(ids)))
         tr.forget_candidates()

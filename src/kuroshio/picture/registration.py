@@ -31,26 +31,28 @@ ERROR_MAX_M = 1200.0  # a larger bias leaves the pairing radius: the radar is un
 
 
 @kernel
-def pair_residuals(life, rows, obs, idx, sensor):  # type: ignore[no-untyped-def]
+def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-def]
     """(pairs, 2) range (m) and bearing (rad) of plots less those of the AIS ships they belong to beyond doubt."""
     n = len(idx)
     plat, plon = np.empty(n), np.empty(n)
     for q in range(n):
-        plat[q], plon[q] = obs.z[idx[q], 0], obs.z[idx[q], 1]
+        z = obs[idx[q]].z
+        plat[q], plon[q] = z[0], z[1]
     grid = build(plat, plon, np.ones(n, np.bool_), PAIR_RADIUS_M)
     box = np.empty(64, np.int64)
     taken = np.zeros(n, np.int64)
     out = np.empty((n, 2))
-    t_us = obs.t_us[idx[n - 1]]
+    t_us = obs[idx[n - 1]].t_us
     coarse = coarse_map(plat, plon)
     for i in rows:
-        age = t_us - life.last_seen_us[i, 0]
-        if age > AIS_FRESH_US or age < -AIS_FRESH_US or math.isnan(life.ais[i, 2]):
+        t = tracks[i]
+        age = t_us - t.last_seen_us[0]
+        if age > AIS_FRESH_US or age < -AIS_FRESH_US or math.isnan(t.ais[2]):
             continue
-        if not maybe_near(coarse, life.ais[i, 0], life.ais[i, 1]):
+        if not maybe_near(coarse, t.ais[0], t.ais[1]):
             continue
         dt = age * 1e-6
-        lat, lon, _ = move(life.ais[i, 0], life.ais[i, 1], life.ais[i, 2] * dt, life.ais[i, 3] * dt)
+        lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dt, t.ais[3] * dt)
         only, count = -1, 0
         for k in range(near(grid, lat, lon, PAIR_RADIUS_M, plat, plon, box)):
             e, m = local_offset(lat, lon, plat[box[k]], plon[box[k]])
@@ -61,10 +63,10 @@ def pair_residuals(life, rows, obs, idx, sensor):  # type: ignore[no-untyped-def
             continue
         for k in range(near(grid, lat, lon, PAIR_RADIUS_M, plat, plon, box)):
             taken[box[k]] += 1
-        if count > 1 or life.exercise[i] != obs.exercise[idx[only]]:
+        if count > 1 or t.exercise != obs[idx[only]].exercise:
             continue
-        dtp = (obs.t_us[idx[only]] - life.last_seen_us[i, 0]) * 1e-6
-        lat, lon, _ = move(life.ais[i, 0], life.ais[i, 1], life.ais[i, 2] * dtp, life.ais[i, 3] * dtp)
+        dtp = (obs[idx[only]].t_us - t.last_seen_us[0]) * 1e-6
+        lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dtp, t.ais[3] * dtp)
         e0, n0 = local_offset(sensor[0], sensor[1], lat, lon)
         e1, n1 = local_offset(sensor[0], sensor[1], plat[only], plon[only])
         r0, r1 = math.hypot(e0, n0), math.hypot(e1, n1)
@@ -86,12 +88,12 @@ def pair_residuals(life, rows, obs, idx, sensor):  # type: ignore[no-untyped-def
 def correct_plots(obs, idx, sensor, range_m, bearing_rad):  # type: ignore[no-untyped-def]
     """Take a range and a bearing error out of the plots, in place."""
     for j in idx:
-        e, n = local_offset(sensor[0], sensor[1], obs.z[j, 0], obs.z[j, 1])
+        z = obs[j].z
+        e, n = local_offset(sensor[0], sensor[1], z[0], z[1])
         r = math.hypot(e, n)
         b = math.atan2(e, n) - bearing_rad
         r2 = max(r - range_m, 1.0)
-        lat, lon, _ = move(sensor[0], sensor[1], r2 * math.sin(b), r2 * math.cos(b))
-        obs.z[j, 0], obs.z[j, 1] = lat, lon
+        z[0], z[1], _ = move(sensor[0], sensor[1], r2 * math.sin(b), r2 * math.cos(b))
 
 
 @dataclass

@@ -17,7 +17,6 @@ from kuroshio.picture.lifecycle import (
     claimed_twice,
     coasting,
     flags_now,
-    live_rows,
     predict_rows,
     silent,
     stale_bindings,
@@ -58,14 +57,14 @@ class Housekeeping:
             self._give_claims()
         tr.fusion.tick(t_us)
         life, kin = tr.table.life, tr.table.kin
-        rows = live_rows(life)
+        rows = tr.table.live
         if not len(rows):
             return
         self.end(silent(life, kin.t_us, rows, t_us, tr.config), t_us, "silent")
-        rows = live_rows(life)
+        rows = tr.table.live
         if (t_us // tr.tick_us) % tr.config.merge_every_ticks == 0:
             self._merge(rows, t_us)
-            rows = live_rows(life)
+            rows = tr.table.live
         self._release(rows, t_us)
         coasted = coasting(life, kin.t_us, rows, t_us, tr.config)
         life.status[coasted] = COASTED
@@ -79,7 +78,7 @@ class Housekeeping:
         """Journal lines of rows predicted to a time."""
         tr = self.tracker
         tr.log = journal.ensure(tr.log, tr.table.ctl, len(rows) + 8, 2 * len(rows) + 8)
-        write_predicted(tr.log, tr.table.ctl, tr.table.kin, tr.table.life, rows, t_us, status, successor, tr.motion)
+        write_predicted(tr.log, tr.table.ctl, tr.table.tracks, rows, t_us, status, successor, tr.motion)
 
     def _event(self, t_us: int, uid: int, kind: int, a: int = 0, b: int = 0) -> None:
         tr = self.tracker
@@ -106,19 +105,19 @@ class Housekeeping:
         """New claims to the rows that carry the MMSI, unless an operator fixed them."""
         tr = self.tracker
         life = tr.table.life
-        rows = live_rows(life)
+        rows = tr.table.live
         for i in rows[(life.mmsi[rows] > 0) & (life.pin[rows] & 2 == 0)]:
-            take_claim(life, i, life.mmsi[i], tr.book.statics)
+            take_claim(tr.table.tracks, i, life.mmsi[i], tr.book.statics)
         self.claims_changed = False
 
     def _merge(self, rows: IntArray, t_us: int) -> None:
         tr = self.tracker
-        life, kin = tr.table.life, tr.table.kin
+        life = tr.table.life
         sure = rows[(life.status[rows] >= CONFIRMED) | (life.fed[rows, AIS] > 0)]
         if len(sure) < 2:
             return
         found = merge.close_pairs(
-            kin, life, sure, t_us, float(tr.config.merge_radius_m), float(tr.config.merge_d2), tr.motion
+            tr.table.tracks, sure, t_us, float(tr.config.merge_radius_m), float(tr.config.merge_d2), tr.motion
         )
         barred = {(int(u), int(m)) for u, m in tr.forbidden}
         for older, younger in self.merging.pairs(found, life.uid, tr.config.merge_passes):
@@ -130,15 +129,15 @@ class Housekeeping:
         """Make the older row hold both tracks; the younger ends, superseded."""
         tr = self.tracker
         life, kin = tr.table.life, tr.table.kin
-        state = predict_rows(kin, np.array([older, younger]), t_us, tr.motion)
+        state = predict_rows(tr.table.tracks, np.array([older, younger]), t_us, tr.motion)
         doubt = state[:, 4] + state[:, 6]
-        mmsi = merge.absorb(tuple(kin), life, tr.table.ring, older, younger, bool(doubt[1] < doubt[0]))
+        mmsi = merge.absorb(kin, life, tr.table.ring, older, younger, bool(doubt[1] < doubt[0]))
         uid = int(life.uid[older])
         self._event(t_us, uid, journal.EV_MERGED, int(life.uid[younger]))
         self.end(np.array([younger]), t_us, "merged", np.array([uid]))
         if mmsi:
             tr.table.reserve(1)
-            bind(tr.table.keys, life, tr.table.ctl, older, mmsi)
+            bind(tr.table.keys, tr.table.tracks, tr.table.ctl, older, mmsi)
             self._event(t_us, uid, journal.EV_BOUND, mmsi)
         life.shown[older] = 1
         self.lines(np.array([older]), t_us, 0, np.zeros(1, np.int64))
@@ -153,7 +152,7 @@ class Housekeeping:
             return
         for i in stale_bindings(life, rows, twice, tr.config).tolist():
             self._event(t_us, int(life.uid[i]), journal.EV_RELEASED, int(life.mmsi[i]))
-            unbind(tr.table.keys, life, i)
+            unbind(tr.table.keys, tr.table.tracks, i)
             life.claim[i] = 0
             life.identity[i] = 0.0
             tr.totals["released"] += 1
@@ -166,7 +165,8 @@ class Housekeeping:
         if not len(sure):
             return sure
         inside = tr.coverage.inside_ais(kin.lat[sure], kin.lon[sure], t_us, tr.config.ais_alive_s)
-        doubt = np.sqrt((kin.pc[sure, 7] + kin.pc[sure, 9]) / 2.0)
+        state = predict_rows(tr.table.tracks, sure, t_us, tr.motion)
+        doubt = np.sqrt((state[:, 7] + state[:, 9]) / 2.0)
         speed = np.hypot(kin.ve[sure], kin.vn[sure]) - 2.5 * doubt
         doubtful = self.registration.doubtful(t_us)
         trusted = ~np.isin(life.last_source[sure], doubtful)
@@ -188,10 +188,10 @@ class Housekeeping:
             return
         tr = self.tracker
         life = tr.table.life
-        rows = live_rows(life)
+        rows = tr.table.live
         rows = rows[(life.fed[rows, AIS] > 1) & (life.flags[rows] & ~FLAG_DARK == 0)]
         bias = self.registration.of(source)
         if len(rows):
-            self.registration.add(source, pair_residuals(life, rows, obs, idx, state.kernel))
+            self.registration.add(source, pair_residuals(tr.table.tracks, rows, obs, idx, state.kernel))
         if bias.range_m or bias.bearing_rad:
             correct_plots(obs, idx, state.kernel, bias.range_m, bias.bearing_rad)

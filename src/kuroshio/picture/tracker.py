@@ -20,13 +20,13 @@ from kuroshio.picture import checkpoint, journal
 from kuroshio.picture.claims import ClaimBook
 from kuroshio.picture.coverage import Coverage
 from kuroshio.picture.emit import tracks_table
-from kuroshio.picture.filter import scratch
+from kuroshio.picture.filter import WORK
 from kuroshio.picture.frames import Frames
 from kuroshio.picture.fuse import Fusion
 from kuroshio.picture.grid import build
 from kuroshio.picture.identity import OUTCOME_WORDS, Candidates, Obs, Outcome, empty_outcome, keyed_run
-from kuroshio.picture.ingest import REASONS, Seen, Sources, clean, join_obs, no_obs, take_obs
-from kuroshio.picture.lifecycle import live_rows, predict_rows, rules_of, write_predicted
+from kuroshio.picture.ingest import REASONS, Seen, Sources, clean, join_obs, no_obs
+from kuroshio.picture.lifecycle import predict_rows, rules_of, write_predicted
 from kuroshio.picture.model import RADAR, SensorModel, TrackerConfig, motion_of
 from kuroshio.picture.operate import Desk
 from kuroshio.picture.table import CONFIRMED, CTL_EVENTS, CTL_LOG, TrackTable
@@ -78,7 +78,7 @@ class Tracker:
         self.motion = motion_of(self.config)
         self.tick_us = round(self.config.tick_s * US_PER_S)
         self.slot_us = round(self.config.slot_s * US_PER_S)
-        self.scratch = scratch()
+        self.scratch = np.zeros(1, WORK)
         self._candidates: Candidates | None = None
         self.forbidden = np.zeros((0, 2), np.int64)
 
@@ -116,30 +116,30 @@ class Tracker:
             self.book.hear(statics)
             self.house.claims_changed = True
         obs = join_obs(self.pending, new)
-        out = empty_outcome(len(obs.t_us))
+        out = empty_outcome(len(obs))
         if partners is not None and partners.num_rows:
             tally.update(self.fusion.take(partners))
         done = self._run(obs, out, now_us)
-        self.pending = take_obs(obs, np.flatnonzero(~done))
+        self.pending = obs[~done]
         self.clock_us = now_us
         return self._update(obs, out, done, table, reason, tally)
 
     def _run(self, obs: Obs, out: Outcome, now_us: int) -> Any:
         """Mask of the observations decided: all events up to ``now_us`` in order of data time."""
-        done = np.zeros(len(obs.t_us), np.bool_)
+        done = np.zeros(len(obs), np.bool_)
         frames = self.frames.split(obs, now_us)
         f, k = 0, 0
-        if self.next_tick_us is None and (len(obs.t_us) or len(self.fusion.uid)):
-            begin_us = int(obs.t_us[0]) if len(obs.t_us) else now_us
+        if self.next_tick_us is None and (len(obs) or len(self.fusion.uid)):
+            begin_us = int(obs["t_us"][0]) if len(obs) else now_us
             self.next_tick_us = (begin_us // self.tick_us + 1) * self.tick_us
         while True:
             frame_us = frames[f][0] if f < len(frames) else FAR_FUTURE
             tick_us = self.next_tick_us if self.next_tick_us is not None else FAR_FUTURE
             end_us = min(frame_us, tick_us, now_us + 1)
-            upto = int(np.searchsorted(obs.t_us, end_us, "left"))
+            upto = int(np.searchsorted(obs["t_us"], end_us, "left"))
             if upto > k:
                 self._keyed(obs, k, upto, out)
-                done[k:upto] |= obs.mmsi[k:upto] > 0
+                done[k:upto] |= obs["mmsi"][k:upto] > 0
                 k = upto
             if end_us > now_us:
                 return done
@@ -149,7 +149,7 @@ class Tracker:
                 done[frames[f][2]] = True
                 f += 1
             else:
-                self._tick(tick_us, min(frame_us, int(obs.t_us[k]) if k < len(obs.t_us) else now_us))
+                self._tick(tick_us, min(frame_us, int(obs["t_us"][k]) if k < len(obs) else now_us))
 
     def _tick(self, tick_us: int, next_event_us: int) -> None:
         self.room(0)
@@ -167,20 +167,20 @@ class Tracker:
 
     # ------------------------------------------------------------------ keyed reports
     def _keyed(self, obs: Obs, a: int, b: int, out: Outcome) -> None:
-        if not (obs.mmsi[a:b] > 0).any():
+        if not (obs["mmsi"][a:b] > 0).any():
             return
         table = self.table
-        is_ais = (obs.mmsi[a:b] > 0) & (obs.kind[a:b] == 0)
+        is_ais = (obs["mmsi"][a:b] > 0) & (obs["kind"][a:b] == 0)
         at = np.flatnonzero(is_ais) + a
-        self.coverage.hear_ais(obs.z[at, 0], obs.z[at, 1], obs.source[at], obs.t_us[at])
-        cand = self._candidate_rows(int(obs.t_us[a]) // self.tick_us * self.tick_us)
+        self.coverage.hear_ais(obs["z"][at, 0], obs["z"][at, 1], obs["source"][at], obs["t_us"][at])
+        cand = self._candidate_rows(int(obs["t_us"][a]) // self.tick_us * self.tick_us)
         table.reserve(min(b - a, 4096))
         while a < b:
             self.log = journal.ensure(self.log, table.ctl, b - a + 8, 3 * (b - a) + 8)
             full = table.capacity >= table.max_rows
             a = int(
                 keyed_run(
-                    table.kin, table.life, table.keys, table.ring, self.log, table.ctl, table.free, obs, a, b, out,
+                    table.tracks, table.keys, table.ring, self.log, table.ctl, table.free, obs, a, b, out,
                     cand, self.book.statics, self.rules, self.motion, self.scratch, full,
                 )
             )  # fmt: skip
@@ -191,9 +191,9 @@ class Tracker:
         """Tracks of plots without an MMSI, which an unknown report may name."""
         if self._candidates is None:
             life = self.table.life
-            rows = live_rows(life)
+            rows = self.table.live
             rows = rows[(life.mmsi[rows] == 0) & (life.fed[rows, RADAR] >= BIND_MIN_PLOTS)]
-            state = predict_rows(self.table.kin, rows, t_us, self.motion)
+            state = predict_rows(self.table.tracks, rows, t_us, self.motion)
             lat, lon = np.ascontiguousarray(state[:, 0]), np.ascontiguousarray(state[:, 1])
             grid = build(lat, lon, np.ones(len(rows), np.bool_), BIND_RADIUS_M)
             self._candidates = Candidates(rows, lat, lon, grid, BIND_RADIUS_M, self.forbidden)
@@ -203,7 +203,7 @@ class Tracker:
     def _update(self, obs: Obs, out: Outcome, done: Any, table: pa.Table, reason: Any, tally: Counter[str]) -> Update:
         ctl = self.table.ctl
         bad = np.flatnonzero(reason)
-        said = np.concatenate([out.code[done].astype(np.int64), reason[bad].astype(np.int64) + len(OUTCOME_WORDS)])
+        said = np.concatenate([out["code"][done].astype(np.int64), reason[bad].astype(np.int64) + len(OUTCOME_WORDS)])
         words = np.array(OUTCOME_WORDS + REASONS)[said] if len(said) else np.zeros(0, str)
         if len(bad):
             ids = np.asarray(table.column("obs_id").fill_null(0).take(pa.array(bad)).to_numpy(), np.int64)
@@ -212,19 +212,19 @@ class Tracker:
             ids = times = np.zeros(0, np.int64)
         nothing = np.zeros(len(bad))
         links = (
-            np.concatenate([obs.obs_id[done], ids]),
-            np.concatenate([obs.t_us[done], times]),
-            np.concatenate([out.uid[done], nothing.astype(np.int64)]),
-            np.concatenate([out.d2[done], nothing]),
+            np.concatenate([obs["obs_id"][done], ids]),
+            np.concatenate([obs["t_us"][done], times]),
+            np.concatenate([out["uid"][done], nothing.astype(np.int64)]),
+            np.concatenate([out["d2"][done], nothing]),
             list(words),
         )
-        for code, count in zip(*np.unique(out.code[done], return_counts=True), strict=True):
+        for code, count in zip(*np.unique(out["code"][done], return_counts=True), strict=True):
             tally[OUTCOME_WORDS[int(code)]] += int(count)
         counters = {name: tally[name] for name in sorted(tally)}
         self.totals.update(counters)
         counters["observations"] = table.num_rows
         self.totals["observations"] += table.num_rows
-        counters["pending"] = len(self.pending.t_us)
+        counters["pending"] = len(self.pending)
         counters["live"] = len(self.table.live)
         counters["confirmed"] = int(np.count_nonzero(self.table.life.status >= CONFIRMED))
         n, told = int(ctl[CTL_LOG]), int(ctl[CTL_EVENTS])
@@ -248,12 +248,12 @@ class Tracker:
         Tracks of plots appear once confirmed; a track that named itself appears from its first report.
         """
         life, ctl = self.table.life, self.table.ctl.copy()
-        rows = live_rows(life)
+        rows = self.table.live
         rows = rows[(life.status[rows] >= CONFIRMED) | (life.shown[rows] > 0)]
         log = journal.new_log(len(rows) + 1, 1)
         ctl[CTL_LOG] = ctl[CTL_EVENTS] = 0
         at_us = max(now_us, int(self.table.kin.t_us[rows].max()) if len(rows) else now_us)
-        write_predicted(log, ctl, self.table.kin, life, rows, at_us, 0, np.zeros(len(rows), np.int64), self.motion)
+        write_predicted(log, ctl, self.table.tracks, rows, at_us, 0, np.zeros(len(rows), np.int64), self.motion)
         own = tracks_table(log.ints[: len(rows)], log.floats[: len(rows)], self.book, list(self.sources.names))
         if not len(self.fusion.uid):
             return own
@@ -305,5 +305,5 @@ class Tracker:
 
     def flush(self) -> Update:
         """Decide everything that waits: the end of an archive."""
-        last = int(self.pending.t_us[-1]) if len(self.pending.t_us) else (self.clock_us or 0)
+        last = int(self.pending["t_us"][-1]) if len(self.pending) else (self.clock_us or 0)
         return self.step(OBSERVATIONS.empty(), now_us=(last // self.slot_us + 1) * self.slot_us)
