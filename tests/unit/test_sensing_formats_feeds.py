@@ -111,6 +111,35 @@ def test_aiscatcher_fields_alone_and_a_broken_sentence() -> None:
     assert bad.ledger.rejected == {"checksum": 1}
 
 
+def test_aiscatcher_a_batch_keeps_what_is_good_in_it() -> None:
+    one, two = (ais.encode_position(mmsi=m, lat_deg=20.5, lon_deg=122.0).decode() for m in (431000001, 431000002))
+    spoilt = one[:-2] + "00"
+    batch = {"msgs": [{"nmea": [two]}, {"nmea": [spoilt]}, GPSD | {"mmsi": 431000003}]}
+    out = run("aiscatcher_json", lines({"nmea": [one]}, batch, {"nmea": [spoilt]}))
+    assert [(r["mmsi"], r["line"]) for r in out.table("positions").to_pylist()] == [
+        (431000001, 1), (431000002, 2), (431000003, 2),
+    ]  # fmt: skip
+    assert [(r["line"], r["reason"]) for r in out.table("rejects").to_pylist()] == [(2, "checksum"), (3, "checksum")]
+    assert (out.ledger.lines, out.ledger.messages, out.ledger.rejected) == (3, 2, {"checksum": 1})
+
+
+def test_aiscatcher_half_a_message_or_a_lone_tag_block_does_not_touch_the_next_object() -> None:
+    first, second = (s.decode() for s in ais.encode({"msg_type": 5, "mmsi": 431000001, "name": "A"}, sequence=1))
+    lone = ais.tag({"s": "elsewhere", "c": 1}).decode()
+    good = ais.encode_position(mmsi=431000002, lat_deg=20.5, lon_deg=122.0).decode()
+    out = run("aiscatcher_json", lines({"nmea": [first]}, {"nmea": [lone]}, {"nmea": [second]}, {"nmea": [good]}))
+    assert out.ledger.rejected == {"orphan_part": 2, "no_message": 1}
+    assert one(out)["station"] is None
+    assert not out.table("statics").num_rows
+
+
+def test_shapes_no_feed_has_are_rejects_not_exceptions() -> None:
+    for name in ("gpsd_json", "aisstream_json", "aiscatcher_json"):
+        deep = b'{"msgs":[' * 400 + b"]}" * 400 + b"\n"
+        out = run(name, lines({"class": [""], "MessageType": [], "Message": {}, "type": {}}) + deep)
+        assert out.ledger.lines == out.ledger.accounted == 2, name
+
+
 def test_aisstream_positions_and_statics() -> None:
     meta = {"MMSI": 431015478, "time_utc": "2026-01-19 02:41:51.011109855 +0000 UTC"}
     report = {"MessageID": 3, "UserID": 431015478, "Latitude": 35.396105, "Longitude": 139.6249833, "Sog": 0.7,
@@ -258,7 +287,12 @@ def test_events_that_are_no_ships_are_comments_and_an_endless_one_is_given_up() 
     alone = '<event type="t-x-c-t" uid="ping"/>'
     out = run("cot", (chat + plane + alone + EVENT.format(ce=5)).encode())
     assert (out.ledger.comments, out.ledger.messages) == (3, 1)
-    assert run("cot", b"<event " + b"x" * 200_000).ledger.rejected["oversize"] >= 1
+    endless = b"<event " + b"x" * 200_000 + EVENT.format(ce=5).encode()
+    assert run("cot", endless).ledger.rejected["oversize"] >= 1
+    pieces = [endless[k : k + 1000] for k in range(0, len(endless), 1000)]
+    decoder = CotDecoder("s")
+    cut = Decoded.join([*(decoder.feed(piece) for piece in pieces), decoder.flush()])
+    assert cut.ledger == run("cot", endless).ledger
 
 
 def test_tracks_written_as_events_are_read_back() -> None:

@@ -16,6 +16,7 @@ from kuroshio.sensing import observe
 from kuroshio.sensing.base import Decoded, SourceDecoder
 from kuroshio.sensing.detections import DetectionGeoJsonDecoder, DetectionTableDecoder
 from kuroshio.sensing.tables import PositionTableDecoder
+from kuroshio.sensing.tables_columns import numbers
 from kuroshio.units import MPS_PER_KN
 
 MC = "MMSI,BaseDateTime,LAT,LON,SOG,COG,Heading,VesselName,IMO,CallSign,VesselType,Status,Length,Width,Draft,Cargo,TransceiverClass"  # noqa: E501
@@ -177,6 +178,20 @@ def test_a_quote_never_closed_costs_its_own_line_only_wherever_a_read_ends() -> 
     assert whole.ledger.rejected == {"columns": 2}
     for step in (1, 23, 56):
         assert run(PositionTableDecoder("s", columns=columns), data, step).ledger == whole.ledger
+
+
+@pytest.mark.parametrize("cell", ["1e308", "1e999", "+1", "-0", "1.e2", "nan", "inf", "0x10", "1_0", "", " 7 "])
+def test_a_number_is_read_alike_whatever_stands_beside_it(cell: str) -> None:
+    alone, beside = numbers(pa.array([cell])), numbers(pa.array([cell, "word"]))
+    assert np.array_equal(alone[0], beside[0][:1], equal_nan=True)
+    assert (alone[1][0], True) == tuple(beside[1])
+
+
+def test_a_lone_carriage_return_ends_no_line() -> None:
+    decoder = PositionTableDecoder("t", layout=None, columns=MAP)
+    out = run(decoder, b"t,id,y,x\n2020-01-01T00:00:00,1\r5,1,2\n2020-01-01T00:00:00,2,3,4\n")
+    assert [(r["mmsi"], r["line"]) for r in out.table("positions").to_pylist()][-1] == (2, 3)
+    assert out.ledger.lines == 3
 
 
 def test_tables_may_be_cut_anywhere() -> None:

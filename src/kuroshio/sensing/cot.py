@@ -66,15 +66,24 @@ class CotDecoder:
     def feed(self, data: bytes, received_at_us: int | None = None) -> Decoded:
         """Observations of the events that end within these bytes."""
         outcome, rows = Outcome(self.source, received_at_us), list[dict[str, Any]]()
-        self._held += data
-        while (end := self._event_end(self._held)) >= 0:
-            element, self._held = self._held[:end], self._held[end:]
-            self._take(element, outcome, rows)
-        if len(self._held) > MAX_EVENT_BYTES:
-            self._count_line(outcome)
-            outcome.reject(self._count, "oversize", f"event above {MAX_EVENT_BYTES} bytes", self._held)
-            self._held = b""
+        for start in range(0, len(data), MAX_EVENT_BYTES):  # small pieces, for what is held is cut at each event
+            self._held += data[start : start + MAX_EVENT_BYTES]
+            self._events(outcome, rows)
         return outcome.finish(int(bool(self._held.strip())), observations=self._table(rows, received_at_us))
+
+    def _events(self, outcome: Outcome, rows: list[dict[str, Any]]) -> None:
+        """Take every whole event held, and give up the bytes of one that does not end within the limit."""
+        while True:
+            end = self._event_end(self._held[:MAX_EVENT_BYTES])
+            if end < 0 and len(self._held) < MAX_EVENT_BYTES:
+                return
+            element = self._held[: end if end >= 0 else MAX_EVENT_BYTES]
+            self._held = self._held[len(element) :]
+            if end >= 0:
+                self._take(element, outcome, rows)
+            else:
+                self._count_line(outcome)
+                outcome.reject(self._count, "oversize", f"event above {MAX_EVENT_BYTES} bytes", element)
 
     def flush(self) -> Decoded:
         """Decide what is held: an event that never ended is a reject."""

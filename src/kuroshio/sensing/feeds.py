@@ -73,6 +73,7 @@ class JsonFeedDecoder:
         self.source, self._adapter = source, adapter
         self._splitter = LineSplitter(MAX_JSON_LINE)
         self._nmea = Decoder(source)
+        self._fresh = self._nmea.state()  # an object's sentences are a log of their own
 
     def feed(self, data: bytes, received_at_us: int | None = None) -> Decoded:
         """Reports of the lines that end within these bytes."""
@@ -98,11 +99,12 @@ class JsonFeedDecoder:
             try:
                 found = self._adapter(_parse(text), received_at_us)
                 if found.nmea:
-                    inner = self._sentences(found, received_at_us)
-                    found.positions, found.statics = [], []
-                    wrapped.append(inner)
+                    wrapped.append(self._sentences(found, line.number, received_at_us))
             except Refused as refused:
                 outcome.reject(line.number, refused.reason, refused.detail, line.data)
+                continue
+            except RecursionError:
+                outcome.reject(line.number, "bad_shape", "nested too deeply", line.data)
                 continue
             if found.empty:
                 ledger.comments += 1
@@ -115,17 +117,26 @@ class JsonFeedDecoder:
             positions=self._table(POSITIONS, positions, received_at_us),
             statics=self._table(STATICS, statics, received_at_us),
         )
-        for inner in wrapped:
-            inner.ledger = type(inner.ledger)()
-        return Decoded.join([*wrapped, done]) if wrapped else done
+        return _in_order([*wrapped, done]) if wrapped else done
 
-    def _sentences(self, found: Reports, received_at_us: int | None) -> Decoded:
-        """The sentences of one object decoded by ourselves; a fault of theirs is the object's."""
-        inner = self._nmea.feed(b"".join(s.strip() + b"\r\n" for s in found.nmea), received_at_us)
-        if inner.ledger.rejected or not inner.ledger.messages:
+    def _sentences(self, found: Reports, line: int, received_at_us: int | None) -> Decoded:
+        """The sentences of one object decoded by ourselves; their line is the object's.
+
+        A sentence that fails beside good ones is a row of rejects that counts no line; where none is good, the
+        object is refused.
+        """
+        self._nmea.restore(self._fresh)
+        whole = self._nmea.feed(b"".join(s.strip() + b"\r\n" for s in found.nmea), received_at_us)
+        inner = Decoded.join([whole, self._nmea.flush()])
+        if not inner.ledger.messages:
             reason = next(iter(inner.ledger.rejected), "no_message")
             raise Refused(reason, "in the sentences carried")
-        return inner
+        tables = {}
+        for name, table in inner.tables.items():
+            at = table.schema.get_field_index("line")
+            lines = pa.array(np.full(table.num_rows, line, np.int64))
+            tables[name] = table.set_column(at, table.schema.field(at), lines)
+        return Decoded(tables)
 
     def _table(self, schema: Table, rows: list[dict[str, Any]], received_at_us: int | None) -> pa.Table | None:
         if not rows:
@@ -139,6 +150,16 @@ class JsonFeedDecoder:
         if received_at_us is not None:
             arrays["received_at"] = [received_at_us] * len(rows)
         return schema.build(arrays, len(rows))
+
+
+def _in_order(parts: list[Decoded]) -> Decoded:
+    """All parts as one, rows in the order of their lines wherever they were made."""
+    joined = Decoded.join(parts)
+    for name, table in joined.tables.items():
+        lines = table["line"].to_numpy()
+        if np.any(lines[1:] < lines[:-1]):
+            joined.tables[name] = table.take(pa.array(np.argsort(lines, kind="stable")))
+    return joined
 
 
 def _parse(text: bytes) -> Any:

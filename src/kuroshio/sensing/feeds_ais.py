@@ -61,7 +61,7 @@ def gpsd(value: Any, received_at_us: int | None) -> Reports:
     """Reports of a gpsd object."""
     body = mapping(value, "the line")
     kind = body.get("class")
-    if kind in _QUIET:
+    if isinstance(kind, str) and kind in _QUIET:
         return Reports()
     if kind != "AIS":
         raise Refused("unsupported", f"class {kind!r}"[:100])
@@ -175,14 +175,14 @@ def ais_stream(value: Any, received_at_us: int | None) -> Reports:
     envelope = mapping(value, "the line")
     if "error" in envelope:
         raise Refused("service_error", str(envelope["error"])[:200])
-    kind = envelope.get("MessageType")
+    kind = str(envelope.get("MessageType"))
     meta = mapping(envelope.get("MetaData") or envelope.get("Metadata") or {}, "MetaData")
-    body = mapping(mapping(envelope.get("Message"), "Message").get(str(kind)), "Message")
+    body = mapping(mapping(envelope.get("Message"), "Message").get(kind), "Message")
     at_us = _go_time(meta.get("time_utc"))
     mmsi = required_mmsi(body.get("UserID", meta.get("MMSI")))
     reports = Reports()
     if kind in _STREAM_POSITIONS:
-        number = whole(body.get("MessageID"), 1, 27) or _STREAM_POSITIONS[str(kind)]
+        number = whole(body.get("MessageID"), 1, 27) or _STREAM_POSITIONS[kind]
         row = position(
             mmsi=mmsi, msg_type=number, lat=body.get("Latitude"), lon=body.get("Longitude"), sog_kn=body.get("Sog"),
             cog=body.get("Cog"), heading=body.get("TrueHeading"), rot_raw=body.get("RateOfTurn"),

@@ -17,6 +17,7 @@ from kuroshio.sensing.formats_lines import Outcome
 
 MAX_PACKET_BYTES = 262_144
 PIECE_BYTES = 65_536
+HEAD_BYTES = 12  # of a record: what is held of it when its lengths are read
 _MAGIC = {
     b"\xd4\xc3\xb2\xa1": ("<", 1), b"\xa1\xb2\xc3\xd4": (">", 1),
     b"\x4d\x3c\xb2\xa1": ("<", 1000), b"\xa1\xb2\x3c\x4d": (">", 1000),
@@ -102,7 +103,7 @@ class PcapDecoder:
 
     def _break(self, outcome: Outcome, detail: str) -> int:
         """Give the rest of the file up: its lengths can no longer be trusted."""
-        self._reject(outcome, "not_pcap", detail, self._held)
+        self._reject(outcome, "not_pcap", detail, self._held[:HEAD_BYTES])
         self._broken = True
         return 0
 

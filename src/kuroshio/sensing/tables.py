@@ -8,6 +8,7 @@ may be absent become null and are counted. Quoted line breaks are not supported:
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -206,6 +207,8 @@ class PositionTableDecoder:
 
         lines = block.count(b"\n")
         block = block.replace(b"\x00", b"")
+        if block.count(b"\r") != block.count(b"\r\n"):  # Arrow ends a row at a lone CR; a line ends with LF only
+            block = re.sub(rb"\r(?!\n)", b" ", block)
         if b"\n\n" in block or block.startswith(b"\n"):  # Arrow drops blank lines without a word; ours are counted
             block = b"\n".join(line or b" " for line in block.split(b"\n")[:-1]) + b"\n"
         try:

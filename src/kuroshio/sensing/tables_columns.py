@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from kuroshio.units import US_PER_S, BoolArray, FloatArray, IntArray
 
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?$"
 _ISO = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?$"
 NO_TIME = np.iinfo(np.int64).min
 
@@ -33,11 +33,9 @@ def numbers(values: Any) -> tuple[FloatArray, BoolArray]:
         return found, np.isnan(found) & floats.is_valid().to_numpy(zero_copy_only=False)  # nan and inf are words
     except pa.ArrowInvalid:
         pass
-    empty = pc.equal(text, "")
     good = pc.match_substring_regex(text, _NUMBER)
-    floats = pc.cast(pc.if_else(good, text, pa.scalar(None, pa.string())), pa.float64())
-    faulty = pc.invert(pc.or_(good, empty))
-    return _floats(floats), faulty.to_numpy(zero_copy_only=False).astype(bool)
+    found = _floats(pc.cast(pc.if_else(good, text, pa.scalar(None, pa.string())), pa.float64()))
+    return found, np.isnan(found) & pc.not_equal(text, "").to_numpy(zero_copy_only=False)
 
 
 def is_number(type_: pa.DataType) -> bool:

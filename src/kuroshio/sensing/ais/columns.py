@@ -289,6 +289,8 @@ def _detail(reason: int, a: int, b: int) -> str | None:
         return f"byte 0x{a:02X} at character {b}"
     if name == "orphan_part":
         return f"part {a} of {b}, the others never came"
-    if name in {"line_too_long", "too_many_sentences"}:
+    if name == "line_too_long":  # how much longer depends on what was still held of it
+        return f"more than {b} bytes"
+    if name == "too_many_sentences":
         return f"{a}, the limit is {b}"
     return f"{a} characters" if name == "payload_too_long" else None
