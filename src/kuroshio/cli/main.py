@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "decode": ("kuroshio.cli.decode", "Decode sensor logs to columns, every line accounted for."),
     "track": ("kuroshio.cli.track", "Fuse observations into tracks."),
     "detect": ("kuroshio.cli.detect", "Find behaviour in positions or tracks."),
+    "sea": ("kuroshio.cli.sea", "Write a simulated sea to files, with its truth."),
     "score": ("kuroshio.cli.score", "Score tracks against the truth."),
     "why-track": ("kuroshio.cli.why_track", "Tell the story of one track."),
     "accord": ("kuroshio.cli.accord", "Check, print, ask and dry-run agreements."),

@@ -2,7 +2,8 @@
 
 What enters: columns of truth and tracks, and their pairs. What leaves: precision, recall, delays and false flags by
 vessel-hour. What counts: a ship is dark where it sends no AIS while a radar holds it; it should be flagged once that
-has lasted `DARK_GRACE_S`. A ship spoofs from the first instant its claimed place differs from the true one; its MMSI
+has lasted `DARK_GRACE_S`. A ship that claims to be far away is dark where it really is: a flag on it is not held
+against the tracker. A ship spoofs from the first instant its claimed place differs from the true one; its MMSI
 should get one of the flags uncorroborated, conflict or drag. Two ships with one MMSI should too.
 """
 
@@ -55,6 +56,8 @@ def dark(gt: Columns, tr: Columns, true_row: IntArray, shown_row: IntArray, pair
     of = np.full(len(shown_row), -1, np.int64)
     of[pairs[:, 1]] = true_row[pairs[:, 0]]
     ship = of[flagged]
+    away = np.nan_to_num(gt.number("spoof_m")) >= SIZES_M[0]
+    ship = ship[(ship < 0) | ~away[ship]]
     right = int(np.sum(is_dark[ship[ship >= 0]]))
     found = np.zeros(len(is_dark), np.bool_)
     found[ship[ship >= 0]] = True
