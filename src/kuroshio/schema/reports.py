@@ -80,10 +80,15 @@ STATICS = Table(
     "Static and voyage data: types 5, 19, 24 A and B.",
     (
         *ENVELOPE,
-        Column("part", TEXT, "A or B for type 24, null else."),
+        Column(
+            "part",
+            TEXT,
+            "A or B for type 24, AB for a part B whose name is that of the MMSI's last part A of the same source, "
+            "heard within 12 minutes (without a clock: 5,000 lines); null else.",
+        ),
         Column("imo", U32, "IMO number claimed; null at 0."),
         Column("call_sign", TEXT, "Call sign claimed, trailing @ and spaces removed; null when empty."),
-        Column("name", TEXT, "Name claimed, trailing @ and spaces removed; null when empty."),
+        Column("name", TEXT, "Name claimed, trailing @ and spaces removed; null when empty; see part."),
         Column("ship_type", U8, "Type of ship and cargo 0-255."),
         Column("to_bow_m", U16, "Reference point to bow; null when all four are 0.", "m"),
         Column("to_stern_m", U16, "Reference point to stern.", "m"),

@@ -69,10 +69,12 @@ class JsonFeedDecoder:
 
     def __init__(self, source: str, adapter: Adapter) -> None:
         from kuroshio.sensing.ais import Decoder
+        from kuroshio.sensing.ais.join24 import Join24
 
         self.source, self._adapter = source, adapter
         self._splitter = LineSplitter(MAX_JSON_LINE)
         self._nmea = Decoder(source)
+        self._join24 = Join24()
         self._fresh = self._nmea.state()  # an object's sentences are a log of their own
 
     def feed(self, data: bytes, received_at_us: int | None = None) -> Decoded:
@@ -117,7 +119,10 @@ class JsonFeedDecoder:
             positions=self._table(POSITIONS, positions, received_at_us),
             statics=self._table(STATICS, statics, received_at_us),
         )
-        return _in_order([*wrapped, done]) if wrapped else done
+        done = _in_order([*wrapped, done]) if wrapped else done
+        if STATICS.name in done.tables:
+            done.tables[STATICS.name] = self._join24.apply(done.tables[STATICS.name])
+        return done
 
     def _sentences(self, found: Reports, line: int, received_at_us: int | None) -> Decoded:
         """The sentences of one object decoded by ourselves; their line is the object's.

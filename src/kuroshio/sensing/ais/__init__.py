@@ -36,6 +36,8 @@ def warm_up() -> None:
         *encode({"msg_type": 1, "mmsi": 1, "lat": 0, "lon": 0}, tag_block={"c": 1, "s": "x"}),
         *encode({"msg_type": 4, "mmsi": 2}),
         *encode({"msg_type": 5, "mmsi": 1, "name": "X"}),
+        *encode({"msg_type": 24, "mmsi": 1, "part": 0, "name": "X"}),
+        *encode({"msg_type": 24, "mmsi": 1, "part": 1}),
         *encode({"msg_type": 21, "mmsi": 1, "name": "X"}),
         *encode({"msg_type": 14, "mmsi": 1, "text": "X"}),
         *encode({"msg_type": 8, "mmsi": 1, "dac": 1, "fi": 31, "data": bytes(38)}),

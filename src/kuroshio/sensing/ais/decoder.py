@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kuroshio.errors import InputError
-from kuroshio.schema import REJECTS
+from kuroshio.schema import REJECTS, STATICS
 from kuroshio.sensing.ais import columns, parts, scan_fast
 from kuroshio.sensing.ais import records as scan
+from kuroshio.sensing.ais.join24 import Join24
 from kuroshio.sensing.ais.program import CHOICE
 from kuroshio.sensing.base import Decoded, Ledger
 
@@ -73,6 +74,7 @@ class Decoder:
         self._codes = np.full(1 << 16, -1, np.int32)
         self._messages = np.empty((rows + spare, 2), np.int64)
         self._buffer: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
+        self._join24 = Join24()
 
     @property
     def counters(self) -> dict[str, int]:
@@ -111,11 +113,12 @@ class Decoder:
         return decoded
 
     def state(self) -> dict[str, bytes]:
-        """What is carried to the next bytes: line number, pending clock, waiting parts, unfinished line."""
+        """What is carried to the next bytes: lines, clock, waiting parts, unfinished line, names of type 24."""
         carried = np.array([self._lead, self._skipped, self._received_us], np.int64)
         return {
             "scan": self._state.tobytes(), "slots": self._slots.tobytes(), "joiner": self._joiner.tobytes(),
             "kept": self._kept.tobytes(), "carried": carried.tobytes(), "tail": self._tail,
+            **self._join24.state(),
         }  # fmt: skip
 
     def restore(self, state: Mapping[str, bytes]) -> None:
@@ -135,6 +138,7 @@ class Decoder:
         self._kept = np.frombuffer(state["kept"], np.int64).reshape(-1, scan.RECORD).copy()
         self._lead, self._skipped, self._received_us = np.frombuffer(state["carried"], np.int64).tolist()
         self._tail = state["tail"]
+        self._join24.restore(state)
 
     def _hold(self, rest: bytes) -> None:
         """Keep an unfinished line, but never more than a line may have."""
@@ -209,6 +213,8 @@ class Decoder:
             self._received_us, self._hint_us,
         )  # fmt: skip
         made = columns.tables(batch)
+        if STATICS.name in made:
+            made[STATICS.name] = self._join24.apply(made[STATICS.name])
         self._add_rejects(made, ledger)
         windows.append(made)
         waiting = self._compact()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.sensing import ais
+from kuroshio.sensing.ais import decoder as engine
 from kuroshio.sensing.ais import records, scan, scan_fast
 from kuroshio.sensing.ais.contents import APPLICATIONS
 from kuroshio.sensing.ais.encode import checksum
@@ -210,7 +211,7 @@ _GUARDED: dict[int, GuardedBuffer] = {}
 def stays_within(data: bytes) -> None:
     """Decode in a buffer of the least size, full of other bytes, that ends at unreadable memory: the same ledger."""
     log = data + b"\n"
-    size = 2 * len(log) + 64  # what the decoder takes at the least
+    size = 2 * len(log) + 4 * engine._PAD  # what the decoder takes at the least
     if size > 1 << 17:
         return
     guarded = _GUARDED.setdefault(size, GuardedBuffer(size)) if len(_GUARDED) < 256 else GuardedBuffer(size)
