@@ -126,3 +126,22 @@ class NotFound(KuroshioError):
     exit_code = 10
     http_status = 404
     advice = "Check the identifier."
+
+
+class BusyError(KuroshioError):
+    """A request above a rate or a number this node takes; the same request is welcome later.
+
+    Parameters
+    ----------
+    retry_after_s
+        Seconds after which it is.
+    """
+
+    code = "node.busy"
+    exit_code = 11
+    http_status = 429
+    advice = "Send less, or wait as long as Retry-After says."
+
+    def __init__(self, message: str, *, code: str | None = None, advice: str | None = None, retry_after_s: int) -> None:
+        super().__init__(message, code=code, advice=advice)
+        self.retry_after_s = retry_after_s

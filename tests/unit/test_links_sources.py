@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import os
 import pty
@@ -12,43 +11,29 @@ import socket
 import pytest
 
 from kuroshio.errors import LinkError
-from kuroshio.links import FileReader, LineJoiner, LinkState, Replay, Serial, Tail, TcpClient, TcpServer, Udp
+from kuroshio.links import (
+    Backoff,
+    FileReader,
+    LineJoiner,
+    LinkState,
+    Replay,
+    Serial,
+    Stdin,
+    Tail,
+    TcpClient,
+    TcpServer,
+    Udp,
+    sockets,
+)
+from kuroshio.testing.links import Sink, running, until
 
 
 def now() -> int:
     return 1_000_000
 
 
-class Sink:
-    def __init__(self) -> None:
-        self.blocks: list[bytes] = []
-
-    async def __call__(self, data: bytes, at_us: int) -> None:
-        assert at_us == now()
-        self.blocks.append(data)
-
-    @property
-    def data(self) -> bytes:
-        return b"".join(self.blocks)
-
-
-@contextlib.asynccontextmanager
-async def running(link, sink):
-    task = asyncio.create_task(link.run(sink))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def until(condition, limit=400):
-    for _ in range(limit):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("condition never held")
+def no_chance() -> float:
+    return 0.0
 
 
 async def test_tcp_client_reconnects_and_keeps_whole_lines():
@@ -63,7 +48,7 @@ async def test_tcp_client_reconnects_and_keeps_whole_lines():
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     sink = Sink()
-    link = TcpClient("127.0.0.1", port, now=now, retry_s_min=0.01)
+    link = TcpClient("127.0.0.1", port, now=now, chance=no_chance, retry_s_min=0.01)
     async with server, running(link, sink):
         await until(lambda: b"three" in sink.data)
     assert sink.data.startswith(b"one\ntw\nthree\n")
@@ -73,7 +58,7 @@ async def test_tcp_client_reconnects_and_keeps_whole_lines():
 async def test_tcp_client_counts_a_port_where_nobody_listens():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        link = TcpClient("127.0.0.1", free.getsockname()[1], now=now, retry_s_min=0.01)
+        link = TcpClient("127.0.0.1", free.getsockname()[1], now=now, chance=no_chance, retry_s_min=0.01)
         async with running(link, Sink()):
             await until(lambda: link.state.failures >= 2)
     assert link.state.last_error
@@ -178,7 +163,7 @@ async def test_serial_reads_a_pseudo_terminal():
     pytest.importorskip("serial")
     leader, follower = pty.openpty()
     sink = Sink()
-    async with running(Serial(os.ttyname(follower), now=now), sink):
+    async with running(Serial(os.ttyname(follower), now=now, chance=no_chance), sink):
         for _ in range(200):
             os.write(leader, b"$X\r\n")
             if sink.data:
@@ -197,3 +182,256 @@ def test_a_line_without_end_is_cut_and_counted():
     assert state.cut_lines == 1
     assert joiner.push(b"ok\nrest") == b"ok\n"
     assert joiner.end() == b"rest\n"
+    assert joiner.held_bytes == 0
+
+
+def test_pauses_double_to_a_longest_and_chance_shortens_them_by_half_at_most():
+    drawn = iter([0.0, 0.0, 0.0, 0.0, 0.5, 0.999999])
+    backoff = Backoff(1.0, 4.0, lambda: next(drawn))
+    assert [backoff.next_s() for _ in range(4)] == [1.0, 2.0, 4.0, 4.0]
+    assert backoff.next_s() == 3.0
+    assert 2.0 <= backoff.next_s() < 2.01
+    backoff.reset()
+    drawn = iter([0.0])
+    assert backoff.next_s() == 1.0
+
+
+async def test_a_new_connection_clears_the_error_of_the_old_one_and_resets_the_pauses():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pauses = []
+
+    def chance() -> float:
+        pauses.append(1)
+        return 0.0
+
+    link = TcpClient("127.0.0.1", port, now=now, chance=chance, retry_s_min=0.01, retry_s_max=0.05)
+    sink = Sink()
+
+    async def serve(reader, writer):
+        writer.write(b"hello\n")
+        await writer.drain()
+        await reader.read()
+
+    async with running(link, sink):
+        await until(lambda: link.state.failures >= 3)
+        assert link.state.last_error
+        server = await asyncio.start_server(serve, "127.0.0.1", port)
+        await until(lambda: sink.data == b"hello\n")
+        assert (link.state.last_error, link.state.connected) == ("", True)
+        server.close()
+    assert link.state.failures >= 3
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a" * 70 + ".example", ""])
+async def test_a_host_that_is_none_is_a_failure_that_is_counted_not_a_crash(host):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    link = TcpClient(host, port, now=now, chance=no_chance, retry_s_min=0.01)
+    async with running(link, Sink()) as task:
+        await until(lambda: link.state.failures >= 1)
+        assert not task.done()
+    assert link.state.last_error
+
+
+async def test_a_stopped_server_ends_its_connections_and_counts_the_line_they_had_begun():
+    link = TcpServer("127.0.0.1", 0, now=now)
+    sink = Sink()
+    async with running(link, sink):
+        await until(lambda: link.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+        writer.write(b"whole\nhalf")
+        await until(lambda: sink.data == b"whole\n")
+    assert await reader.read() == b""
+    assert link.state.unfinished_bytes == 4
+    assert not link.state.connected
+    writer.close()
+
+
+async def test_connections_that_say_nothing_make_room_for_one_that_speaks(monkeypatch):
+    monkeypatch.setattr(sockets, "EVICT_QUIET_S", 0.05)
+    link = TcpServer("127.0.0.1", 0, now=now, clients_max=3)
+    sink = Sink()
+    async with running(link, sink):
+        await until(lambda: link.port)
+        quiet = [await asyncio.open_connection("127.0.0.1", link.port) for _ in range(3)]
+        for _, writer in quiet:
+            writer.write(b"never a whole line")  # bytes alone do not keep a place
+        await until(lambda: link.state.received_blocks == 3)
+        await asyncio.sleep(0.1)
+        _, speaker = await asyncio.open_connection("127.0.0.1", link.port)
+        speaker.write(b"!AIVDM\n")
+        await until(lambda: b"!AIVDM" in sink.data)
+        assert link.state.evicted_connections == 1
+        for _, writer in [*quiet, (None, speaker)]:
+            writer.close()
+
+
+async def test_thousands_of_connections_hold_no_more_places_than_there_are():
+    link = TcpServer("127.0.0.1", 0, now=now, clients_max=8)
+    sink = Sink()
+    async with running(link, sink):
+        await until(lambda: link.port)
+        _, good = await asyncio.open_connection("127.0.0.1", link.port)
+        good.write(b"before\n")
+        await until(lambda: sink.data == b"before\n")
+        for _ in range(20):
+            many = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", link.port) for _ in range(100)))
+            assert len(link._heard_s) <= 8
+            for _, writer in many:
+                writer.close()
+        good.write(b"after\n")
+        await until(lambda: b"after\n" in sink.data)
+        await until(lambda: link.state.refused_connections + link.state.connections == 2001)
+        assert link.state.refused_connections > 0
+        good.close()
+        await until(lambda: not link._heard_s)
+
+
+async def test_a_line_that_never_ends_is_cut_and_the_next_ones_come():
+    link = TcpServer("127.0.0.1", 0, now=now)
+    sink = Sink()
+    async with running(link, sink):
+        await until(lambda: link.port)
+        _, writer = await asyncio.open_connection("127.0.0.1", link.port)
+        for _ in range(100):
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+        writer.write(b"\ngood\n")
+        await writer.drain()
+        await until(lambda: sink.data.endswith(b"good\n"))
+        writer.close()
+    assert link.state.cut_lines >= 70
+    assert max(len(line) for line in sink.lines) <= 3 * 65_536
+    assert sum(len(line) for line in sink.lines[:-1]) == 10_000_000  # nothing of it is lost either
+
+
+async def test_a_flood_of_datagrams_is_bounded_and_counted_while_the_node_is_busy():
+    sink = Sink()
+    sink.gate.clear()
+    link = Udp("127.0.0.1", 0, now=now, lines=True, queue_bytes_max=100_000)
+    sent = 2000
+    async with running(link, sink):
+        await until(lambda: link.state.connected)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for number in range(sent):
+                sender.sendto(b"%06d" % number + b"x" * 994, ("127.0.0.1", link.port))
+                if number % 50 == 0:
+                    await asyncio.sleep(0)
+            held = 0
+            while True:
+                await asyncio.sleep(0.05)
+                link.count_kernel_drops()
+                held = link.held_bytes
+                seen = link.state.dropped + link.state.received_blocks + held // 1512
+                if seen >= sent:
+                    break
+            assert held <= 100_000
+            sink.gate.set()
+            await until(lambda: link.held_bytes == 0)
+            sender.sendto(b"last", ("127.0.0.1", link.port))
+            await until(lambda: sink.data.endswith(b"last\n"))
+    assert link.state.dropped > 0
+    assert link.state.dropped + link.state.received_blocks == sent + 1
+
+
+async def test_multicast_comes_from_the_group_joined_and_from_no_other():
+    sink = Sink()
+    link = Udp("127.0.0.1", 0, now=now, group="239.77.12.5", lines=True)
+    async with running(link, sink):
+        await until(lambda: link.state.connected)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+            sender.sendto(b"other group", ("239.77.12.6", link.port))
+            sender.sendto(b"unicast", ("127.0.0.1", link.port))
+            sender.sendto(b"radar", ("239.77.12.5", link.port))
+            await until(lambda: sink.blocks)
+    assert sink.blocks == [b"radar\n"]
+
+
+async def test_a_group_that_cannot_be_joined_is_a_fault_and_leaks_no_socket():
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        with pytest.raises(LinkError, match="cannot receive"):
+            await Udp("192.0.2.77", 0, now=now, group="239.1.2.3").run(Sink())
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+async def test_tail_survives_truncation_recreation_and_a_last_line_before_rotation(tmp_path):
+    path = tmp_path / "grow.log"
+    path.write_bytes(b"first log line\n")
+    sink = Sink()
+    async with running(Tail(path, now=now, poll_s=0.02, from_start=True), sink):
+        await until(lambda: b"first" in sink.data)
+        path.write_bytes(b"cut\n")  # truncated and shorter
+        await until(lambda: b"cut\n" in sink.data)
+        path.write_bytes(b"rewritten, and longer than what was there before\n")  # truncated, already longer
+        await until(lambda: b"longer than" in sink.data)
+        with path.open("ab") as old:
+            path.rename(tmp_path / "grow.log.1")
+            path.write_bytes(b"new file\n")
+            old.write(b"last of the old\n")
+        await until(lambda: b"new file" in sink.data)
+        path.unlink()
+        await asyncio.sleep(0.1)
+        path.write_bytes(b"again\n")
+        await until(lambda: b"again" in sink.data)
+    assert sink.lines == [
+        b"first log line", b"cut", b"rewritten, and longer than what was there before", b"last of the old",
+        b"new file", b"again",
+    ]  # fmt: skip
+
+
+async def test_a_compressed_file_that_is_cut_is_a_fault_with_its_name(tmp_path):
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gzip.compress(os.urandom(300_000))[:200_000])
+    with pytest.raises(LinkError, match=r"cut\.gz is damaged"):
+        await FileReader(path, now=now).run(Sink())
+    with pytest.raises(LinkError, match=r"cut\.gz is damaged"):
+        await Replay(path, now=now, time_of_line=lambda line: None, speed=0.0).run(Sink())
+
+
+async def test_stdin_ends_with_its_pipe_and_holds_one_block_while_the_node_is_busy():
+    reading, writing = os.pipe()
+    sink = Sink()
+    sink.gate.clear()
+    link = Stdin(now=now, descriptor=reading)
+    async with running(link, sink) as task:
+        os.write(writing, b"one\ntw")
+        await until(lambda: link.state.received_blocks == 1)
+        os.write(writing, b"o\nlast without an end")
+        os.close(writing)
+        await asyncio.sleep(0.05)
+        assert link.state.received_blocks == 1
+        sink.gate.set()
+        await task
+    assert sink.lines == [b"one", b"two", b"last without an end"]
+    os.close(reading)
+
+
+async def test_a_serial_line_that_is_unplugged_is_opened_again(tmp_path):
+    pytest.importorskip("serial")
+    device = tmp_path / "tty"
+    sink = Sink()
+    leader, follower = pty.openpty()
+    device.symlink_to(os.ttyname(follower))
+    link = Serial(str(device), now=now, chance=no_chance, retry_s_min=0.02, retry_s_max=0.1)
+    async with running(link, sink):
+        await until(lambda: link.state.connected)
+        os.write(leader, b"$A\r\n$half")
+        await until(lambda: b"$A" in sink.data)
+        os.close(follower)
+        os.close(leader)
+        await until(lambda: link.state.failures >= 1)
+        device.unlink()
+        leader, follower = pty.openpty()
+        device.symlink_to(os.ttyname(follower))
+        await until(lambda: link.state.connected)
+        os.write(leader, b"$B\r\n")
+        await until(lambda: b"$B" in sink.data)
+    assert [line.strip() for line in sink.lines] == [b"$A", b"$half", b"$B"]
+    os.close(leader)
+    os.close(follower)

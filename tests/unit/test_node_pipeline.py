@@ -47,3 +47,8 @@ def test_a_decoder_without_a_state_holds_the_checkpoint_back():
 def test_neighbouring_blocks_of_a_source_are_one_and_keep_their_order():
     joined = join([("a", 1, b"1"), ("b", 2, b"x"), ("a", 3, b"2"), ("b", 4, b"y")])
     assert joined == [("a", 3, b"12"), ("b", 4, b"xy")]
+
+
+def test_blocks_that_arrived_far_apart_keep_their_own_arrival():
+    joined = join([("a", 0, b"1"), ("a", 200_000, b"2"), ("a", 400_000, b"3"), ("a", 400_001, b"4")])
+    assert joined == [("a", 200_000, b"12"), ("a", 400_001, b"34")]

@@ -15,6 +15,7 @@ from kuroshio import __version__
 from kuroshio.api import problems
 from kuroshio.api.access import check_every_route
 from kuroshio.api.auth import Gate
+from kuroshio.api.intake import DeadlineProtocol, Intake
 from kuroshio.api.live import Live
 from kuroshio.api.passwords import Passwords
 from kuroshio.api.routes import export, picture, session, sharing, stream
@@ -87,6 +88,7 @@ def create_app(
     app.state.node = node
     app.state.live = live
     app.state.counts = {"bodies_refused": 0}
+    app.state.intake = Intake(chosen, app.state.counts)
     app.state.gate = Gate(operations, chosen, passwords or Passwords())
     problems.install(app)
     for router in ROUTERS:
@@ -126,6 +128,7 @@ def server_config(
         server_header=False,
         date_header=False,
         proxy_headers=False,
+        http=DeadlineProtocol,
         ws_per_message_deflate=False,
         ws_max_size=65_536,
         ws_ping_interval=20.0,

@@ -7,6 +7,7 @@ route names its roles with `allow`, or is listed in `PUBLIC`; `create_app` refus
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from kuroshio.units import US_PER_S, UtcMicros
 COOKIE = "kuroshio_session"
 SECURE_COOKIE = "__Host-kuroshio_session"  # RFC 6265bis 4.1.3.2: only this host, only TLS, path /
 REQUEST_HEADER = "x-kuroshio-request"
+PUSH_PATH = "/api/v1/push/"
 TOKEN_PREFIX = "kur_"  # noqa: S105  (a mark that lets a leak be found, not a secret)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -163,6 +165,8 @@ class Gate:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             return await self._session(token.strip(), "token")
+        if scheme.lower() == "basic" and connection.url.path.startswith(PUSH_PATH):
+            return await self._session(_basic_password(token), "token")
         secret = connection.cookies.get(self.cookie)
         if not secret and self.settings.open_roles:
             check_loopback(connection)
@@ -220,6 +224,16 @@ class Gate:
         await asyncio.to_thread(
             self.operations.append_audit, who[:64], what, outcome=outcome, at_us=at_us, peer=peer, detail=detail
         )
+
+
+def _basic_password(credentials: str) -> str:
+    """Password of HTTP Basic credentials: where a receiver's software knows no bearer token, it stands there."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[2]
+    except (ValueError, UnicodeDecodeError):
+        raise AuthError(
+            "malformed credentials", code="auth.session", advice="Send the token as the password."
+        ) from None
 
 
 def check_roles(caller: Caller, roles: tuple[str, ...]) -> None:

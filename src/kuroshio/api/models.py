@@ -198,14 +198,22 @@ class Feed(Answer):
     name: str
     kind: str | None = None
     sensor: str | None = None
-    state: Literal["ok", "late", "silent", "failed", "off"]
+    state: Literal["ok", "low", "late", "silent", "failed", "off"]
+    alarm: bool | None = None
+    since: Time | None = None
+    changes: list[dict[str, str]] | None = None
     last_at: Time | None
     rate_per_min: float | None = None
     norm_per_min: float | None = None
     messages: int | None = None
     rejects: int | None = None
     rejects_by_reason: dict[str, int] | None = None
+    reject_share: float | None = None
+    repeats: int | None = None
+    bytes_per_s: float | None = None
     clock_offset_s: float | None = None
+    clock_spread_s: float | None = None
+    limits: dict[str, int] | None = None
     dropped: int | None = None
     detail: str | None = None
 

@@ -28,6 +28,9 @@ STATUS_OF_CODE = {
     "auth.password": 401,
     "auth.rate": 429,
     "api.body_size": 413,
+    "link.inflated": 413,
+    "link.encoding": 415,
+    "api.body_late": 408,
     "user.exists": 409,
     "store.conflict": 409,
 }

@@ -27,6 +27,10 @@ class ApiSettings:
         Failed sign-ins of one name from one address in 15 minutes.
     body_limit, push_limit
         Bytes of a body, and of a pushed one.
+    push_body_s
+        Seconds within which a pushed body must come.
+    pushes_max, pushes_bytes_max
+        Pushes, and their bytes, taken at once; more are told to come later.
     queue_limit
         Changes that may wait for one client of the live stream.
     heartbeat_s
@@ -43,6 +47,9 @@ class ApiSettings:
     failures_per_15_min: int = 10
     body_limit: int = 2_097_152
     push_limit: int = 16_777_216
+    push_body_s: float = 60.0
+    pushes_max: int = 64
+    pushes_bytes_max: int = 67_108_864
     queue_limit: int = 32
     heartbeat_s: float = 5.0
     wall_us: Callable[[], UtcMicros] = clock.now_us

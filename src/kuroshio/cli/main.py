@@ -17,6 +17,7 @@ from kuroshio.errors import KuroshioError
 # command -> (module that holds it as `app`, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("kuroshio.cli.run", "Run a node from its file: sources in, picture, sharing, record and page out."),
+    "feeds": ("kuroshio.cli.feeds", "Show the health of a running node's sources."),
     "demo": ("kuroshio.cli.demo", "Run three nations' nodes and a simulated sea; --check verifies the story."),
     "decode": ("kuroshio.cli.decode", "Decode sensor logs to columns, every line accounted for."),
     "track": ("kuroshio.cli.track", "Fuse observations into tracks."),

@@ -1,12 +1,14 @@
-"""Files and serial lines as links: read to the end, follow as it grows, replay with its own timing."""
+"""Files as links: read to the end, follow as it grows, replay with its own timing."""
 
 from __future__ import annotations
 
 import asyncio
 import bz2
 import gzip
+import os
 import sys
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -17,6 +19,7 @@ from kuroshio.links.base import READ_BYTES, Deliver, LineJoiner, LinkState, Now
 from kuroshio.units import US_PER_S
 
 SORT_BYTES_MAX = 1 << 30
+HEAD_BYTES = 64  # by which a file that was cut and written anew is known
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -50,15 +53,16 @@ class FileReader:
         self._now = now
 
     async def run(self, deliver: Deliver) -> None:
-        """Deliver all bytes in order."""
+        """Deliver all bytes in order; LinkError where the file ends within its compression."""
         with open_bytes(self._path) as file:
-            self.state.connected = True
-            self.state.connections += 1
-            while data := await asyncio.to_thread(file.read, READ_BYTES):
-                at_us = self._now()
-                self.state.count(data, at_us)
-                await deliver(data, at_us)
-        self.state.connected = False
+            self.state.up()
+            try:
+                while data := await asyncio.to_thread(_read, file, self._path):
+                    at_us = self._now()
+                    self.state.count(data, at_us)
+                    await deliver(data, at_us)
+            finally:
+                self.state.connected = False
 
 
 class Tail:
@@ -70,6 +74,11 @@ class Tail:
         Pause between looks at the file.
     from_start
         Read what is there already.
+
+    Notes
+    -----
+    A file cut short and written anew (copytruncate) is known by its size, or by its first bytes where it has already
+    grown past the old size; what was written and cut between two looks is lost to every reader of the file.
     """
 
     def __init__(self, path: Path, *, now: Now, poll_s: float = 0.25, from_start: bool = False) -> None:
@@ -84,7 +93,7 @@ class Tail:
         skip = not self._from_start
         while True:
             try:
-                file = self._path.open("rb")
+                file = self._path.open("rb", buffering=0)
             except OSError as err:
                 self.state.last_error = str(err)
                 skip = False  # it appears later: then all of it is new
@@ -94,27 +103,38 @@ class Tail:
                 if skip:
                     file.seek(0, 2)
                 skip = False
-                self.state.connected = True
-                self.state.connections += 1
-                await self._follow(file, deliver)
-                self.state.connected = False
+                self.state.up()
+                try:
+                    await self._follow(file, deliver)
+                except OSError as err:
+                    self.state.failed(err)
+                    await asyncio.sleep(self._poll_s)
+                finally:
+                    self.state.connected = False
 
     async def _follow(self, file: IO[bytes], deliver: Deliver) -> None:
         joiner = LineJoiner(self.state)
-        inode = _inode(self._path)
+        inode, head = os.fstat(file.fileno()).st_ino, b""
+        last = False
         while True:
-            data = file.read(READ_BYTES)
+            seen = os.pread(file.fileno(), HEAD_BYTES, 0)
+            rewritten = not seen.startswith(head) or os.fstat(file.fileno()).st_size < file.tell()
+            head = seen
+            data = b"" if rewritten else file.read(READ_BYTES)
             if data:
                 at_us = self._now()
                 self.state.count(data, at_us)
                 if whole := joiner.push(data):
                     await deliver(whole, at_us)
-                continue
-            if _inode(self._path) != inode or _size(self._path) < file.tell():
+                await asyncio.sleep(0)
+            elif rewritten or last:
                 if rest := joiner.end():
                     await deliver(rest, self._now())
                 return
-            await asyncio.sleep(self._poll_s)
+            elif _inode(self._path) != inode:
+                last = True  # one more read: its writer may have added lines before it turned to the new file
+            else:
+                await asyncio.sleep(self._poll_s)
 
 
 class Replay:
@@ -153,11 +173,17 @@ class Replay:
 
     async def run(self, deliver: Deliver) -> None:
         """Deliver the lines at their times."""
+        self.state.up()
+        with open_bytes(self._path) as file:
+            lines = iter(lambda: _readline(file, self._path), b"")
+            blocks = self._blocks(lines if self._ordered else await asyncio.to_thread(self._in_order, lines))
+            await self._play(blocks, deliver)
+        self.state.connected = False
+
+    async def _play(self, blocks: Iterator[tuple[bytes, int | None]], deliver: Deliver) -> None:
         loop = asyncio.get_running_loop()
         zero_s, first_us = loop.time(), None
-        self.state.connected = True
-        self.state.connections += 1
-        for block, at_us in self._blocks():
+        for block, at_us in blocks:
             if at_us is not None and first_us is None:
                 zero_s, first_us = loop.time(), at_us
                 if self._began:
@@ -169,24 +195,22 @@ class Replay:
             stamp_us = self._now()
             self.state.count(block, stamp_us)
             await deliver(block, stamp_us)
-        self.state.connected = False
+            await asyncio.sleep(0)
 
-    def _blocks(self) -> Iterator[tuple[bytes, int | None]]:
+    def _blocks(self, lines: Iterable[bytes]) -> Iterator[tuple[bytes, int | None]]:
         """Runs of lines that share a second, or READ_BYTES where nothing states a time."""
         held: list[bytes] = []
         size, at_us = 0, None
-        with open_bytes(self._path) as file:
-            lines = iter(lambda: file.readline(READ_BYTES), b"")
-            for line in lines if self._ordered else self._in_order(lines):
-                stated_us = self._time_of_line(line)
-                new_second = stated_us is not None and (at_us is None or stated_us // US_PER_S != at_us // US_PER_S)
-                if held and (new_second or size > READ_BYTES):
-                    yield b"".join(held), at_us
-                    held, size = [], 0
-                if stated_us is not None:
-                    at_us = stated_us if at_us is None else max(at_us, stated_us)
-                held.append(line)
-                size += len(line)
+        for line in lines:
+            stated_us = self._time_of_line(line)
+            new_second = stated_us is not None and (at_us is None or stated_us // US_PER_S != at_us // US_PER_S)
+            if held and (new_second or size > READ_BYTES):
+                yield b"".join(held), at_us
+                held, size = [], 0
+            if stated_us is not None:
+                at_us = stated_us if at_us is None else max(at_us, stated_us)
+            held.append(line)
+            size += len(line)
         if held:
             yield b"".join(held), at_us
 
@@ -209,56 +233,19 @@ class Replay:
         return [line for _, line in kept]
 
 
-class Serial:
-    """A serial line, such as a receiver's RS-422 port; needs the `serial` extra.
+def _read(file: IO[bytes], path: Path) -> bytes:
+    """Next bytes; a damaged compressed file is a LinkError, not a broken link."""
+    try:
+        return file.read(READ_BYTES)
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as err:
+        raise LinkError(f"{path} is damaged: {err}", code="link.file") from err
 
-    Parameters
-    ----------
-    device
-        Such as /dev/ttyUSB0.
-    baud
-        38400 is the AIS high-speed port (IEC 61162-2), 4800 plain NMEA 0183.
-    """
 
-    def __init__(self, device: str, *, now: Now, baud: int = 38_400, retry_s: float = 2.0) -> None:
-        self.state = LinkState()
-        self._device = device
-        self._now = now
-        self._baud = baud
-        self._retry_s = retry_s
-
-    async def run(self, deliver: Deliver) -> None:
-        """Read for ever; a line that is unplugged is opened anew."""
-        try:
-            import serial
-        except ImportError as err:
-            raise LinkError(
-                "serial lines need the package pyserial", code="link.serial", advice="pip install kuroshio[serial]"
-            ) from err
-        while True:
-            try:
-                port = await asyncio.to_thread(serial.Serial, self._device, self._baud, timeout=0.2)
-            except (serial.SerialException, OSError) as err:
-                self.state.failures += 1
-                self.state.last_error = str(err)
-            else:
-                self.state.connected = True
-                self.state.connections += 1
-                joiner = LineJoiner(self.state)
-                try:
-                    while True:
-                        data = await asyncio.to_thread(port.read, 4096)
-                        if data:
-                            self.state.count(data, self._now())
-                            if whole := joiner.push(data):
-                                await deliver(whole, self._now())
-                except (serial.SerialException, OSError) as err:
-                    self.state.failures += 1
-                    self.state.last_error = str(err)
-                finally:
-                    self.state.connected = False
-                    port.close()
-            await asyncio.sleep(self._retry_s)
+def _readline(file: IO[bytes], path: Path) -> bytes:
+    try:
+        return file.readline(READ_BYTES)
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as err:
+        raise LinkError(f"{path} is damaged: {err}", code="link.file") from err
 
 
 def _inode(path: Path) -> int:
@@ -266,10 +253,3 @@ def _inode(path: Path) -> int:
         return path.stat().st_ino
     except OSError:
         return -1
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -1,14 +1,16 @@
-"""TCP client, TCP server and UDP, for sensors that speak over the network."""
+"""TCP client and server, for sensors that speak over the network."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import struct
+from collections.abc import Callable
 
 from kuroshio.errors import LinkError
-from kuroshio.links.base import READ_BYTES, Deliver, LineJoiner, LinkState, Now
+from kuroshio.links.base import READ_BYTES, Backoff, Chance, Deliver, LineJoiner, LinkState, Now
+
+CONNECT_TIMEOUT_S = 15.0
+EVICT_QUIET_S = 30.0
 
 
 class TcpClient:
@@ -20,12 +22,16 @@ class TcpClient:
         Where the sensor listens.
     now
         Clock for the arrival time of each block.
+    chance
+        Numbers in [0, 1) that shorten the pauses.
     retry_s_min, retry_s_max
         First and longest pause between attempts; it doubles in between.
     lines
         Deliver whole lines only; False for binary formats.
     idle_s_max
         A connection without a byte for this long is taken as dead and opened anew; 0 never.
+    greeting
+        Bytes sent first on every connection, such as gpsd's request to watch.
     """
 
     def __init__(
@@ -34,42 +40,50 @@ class TcpClient:
         port: int,
         *,
         now: Now,
+        chance: Chance,
         retry_s_min: float = 0.25,
         retry_s_max: float = 30.0,
         lines: bool = True,
         idle_s_max: float = 600.0,
+        greeting: bytes = b"",
     ) -> None:
         self.state = LinkState()
         self._address = (host, port)
         self._now = now
-        self._retry = (retry_s_min, retry_s_max)
+        self._backoff = Backoff(retry_s_min, retry_s_max, chance)
         self._lines = lines
         self._idle_s_max = idle_s_max
+        self._greeting = greeting
 
     async def run(self, deliver: Deliver) -> None:
         """Read for ever; returns only when cancelled."""
-        pause_s = self._retry[0]
         while True:
+            before = self.state.received_blocks
             try:
-                reader, writer = await asyncio.open_connection(*self._address)
-            except OSError as err:
-                self.state.failures += 1
-                self.state.last_error = str(err)
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    reader, writer = await asyncio.open_connection(*self._address)
+            except (OSError, UnicodeError) as err:  # TimeoutError is an OSError; UnicodeError: not a host name
+                self.state.failed(err if str(err) else f"no answer within {CONNECT_TIMEOUT_S:g} s")
             else:
-                self.state.connected = True
-                self.state.connections += 1
-                before = self.state.received_blocks
-                try:
-                    await _read_all(reader, self.state, self._now, deliver, self._lines, self._idle_s_max)
-                finally:
-                    self.state.connected = False
-                    writer.close()
-                    with contextlib.suppress(OSError):
-                        await writer.wait_closed()
-                if self.state.received_blocks > before:
-                    pause_s = self._retry[0]
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2.0, self._retry[1])
+                await self._converse(reader, writer, deliver)
+            if self.state.received_blocks > before:
+                self._backoff.reset()
+            await self._backoff.pause()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deliver: Deliver) -> None:
+        self.state.up()
+        try:
+            if self._greeting:
+                writer.write(self._greeting)
+                await writer.drain()
+            await read_all(reader, self.state, self._now, deliver, lines=self._lines, idle_s_max=self._idle_s_max)
+        except OSError as err:
+            self.state.failed(err)
+        finally:
+            self.state.connected = False
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 class TcpServer:
@@ -78,7 +92,9 @@ class TcpServer:
     Parameters
     ----------
     clients_max
-        Connections held at once; more are refused and counted.
+        Connections held at once. When all are taken, a new one takes the place of the one that has been without a whole
+        line for longest, if that is over half a minute; else it is refused. Both are counted: connections that say
+        nothing cannot lock out one that has something to say.
     """
 
     def __init__(
@@ -91,24 +107,20 @@ class TcpServer:
         self._lines = lines
         self._clients_max = clients_max
         self._idle_s_max = idle_s_max
-        self._clients = 0
+        self._heard_s: dict[asyncio.Task[None], float] = {}
 
     async def run(self, deliver: Deliver) -> None:
         """Serve for ever; raises LinkError when the address cannot be had."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if self._clients >= self._clients_max:
-                self.state.refused_connections += 1
-                writer.close()
-                return
-            self._clients += 1
-            self.state.connections += 1
-            self.state.connected = True
+            task = asyncio.current_task()
+            assert task is not None
             try:
-                await _read_all(reader, self.state, self._now, deliver, self._lines, self._idle_s_max)
+                if self._admit(task):
+                    await self._converse(task, reader, deliver)
             finally:
-                self._clients -= 1
-                self.state.connected = self._clients > 0
+                self._heard_s.pop(task, None)
+                self.state.connected = bool(self._heard_s)
                 writer.close()
 
         try:
@@ -116,85 +128,63 @@ class TcpServer:
         except OSError as err:
             raise LinkError(f"cannot listen on {self._host}:{self.port}: {err}", code="link.listen") from err
         self.port = server.sockets[0].getsockname()[1]
-        async with server:
-            await server.serve_forever()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            server.close()
+            tasks = list(self._heard_s)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _admit(self, task: asyncio.Task[None]) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        if len(self._heard_s) >= self._clients_max:
+            quietest = min(self._heard_s, key=self._heard_s.__getitem__)
+            if now_s - self._heard_s[quietest] < EVICT_QUIET_S:
+                self.state.refused_connections += 1
+                return False
+            self.state.evicted_connections += 1
+            del self._heard_s[quietest]
+            quietest.cancel()
+        self._heard_s[task] = now_s
+        self.state.up()
+        return True
+
+    async def _converse(self, task: asyncio.Task[None], reader: asyncio.StreamReader, deliver: Deliver) -> None:
+        loop = asyncio.get_running_loop()
+
+        def heard() -> None:
+            if task in self._heard_s:
+                self._heard_s[task] = loop.time()
+
+        with contextlib.suppress(asyncio.CancelledError):  # evicted, or the link ends: the connection ends with it
+            await read_all(
+                reader, self.state, self._now, deliver, lines=self._lines, idle_s_max=self._idle_s_max, heard=heard
+            )
 
 
-class Udp:
-    """Receive datagrams, unicast or from a multicast group.
+def _nothing() -> None:
+    return
+
+
+async def read_all(
+    reader: asyncio.StreamReader,
+    state: LinkState,
+    now: Now,
+    deliver: Deliver,
+    *,
+    lines: bool,
+    idle_s_max: float,
+    heard: Callable[[], None] = _nothing,
+) -> None:
+    """Deliver what a stream brings until it ends, is idle too long, or the task is cancelled.
 
     Parameters
     ----------
-    group
-        Multicast group to join; None for unicast.
-    lines
-        End each datagram with a line feed if it has none, for line formats.
-    queue_max
-        Datagrams held while the node is busy; more are dropped and counted as ``overrun``.
+    heard
+        Called when a whole line (or, without ``lines``, any byte) has come.
     """
-
-    def __init__(
-        self, host: str, port: int, *, now: Now, group: str | None = None, lines: bool = False, queue_max: int = 4096
-    ) -> None:
-        self.state = LinkState()
-        self.port = port
-        self.overrun = 0
-        self._host = host
-        self._now = now
-        self._group = group
-        self._lines = lines
-        self._queue: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue(queue_max)
-
-    async def run(self, deliver: Deliver) -> None:
-        """Receive for ever; raises LinkError when the address cannot be had."""
-        link = self
-
-        class Receiver(asyncio.DatagramProtocol):
-            def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-                try:
-                    link._queue.put_nowait((data, link._now()))
-                except asyncio.QueueFull:
-                    link.overrun += 1
-
-            def error_received(self, exc: Exception) -> None:
-                link.state.failures += 1
-                link.state.last_error = str(exc)
-
-        loop = asyncio.get_running_loop()
-        try:
-            sock = self._open()
-        except OSError as err:
-            raise LinkError(f"cannot receive on {self._host}:{self.port}: {err}", code="link.listen") from err
-        transport, _ = await loop.create_datagram_endpoint(Receiver, sock=sock)
-        self.port = sock.getsockname()[1]
-        self.state.connected = True
-        try:
-            while True:
-                data, at_us = await self._queue.get()
-                self.state.count(data, at_us)
-                if self._lines and not data.endswith(b"\n"):
-                    data += b"\n"
-                await deliver(data, at_us)
-        finally:
-            self.state.connected = False
-            transport.close()
-
-    def _open(self) -> socket.socket:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        sock.bind((self._host, self.port))
-        if self._group:
-            member = struct.pack("4s4s", socket.inet_aton(self._group), socket.inet_aton(self._host))
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-        sock.setblocking(False)
-        return sock
-
-
-async def _read_all(
-    reader: asyncio.StreamReader, state: LinkState, now: Now, deliver: Deliver, lines: bool, idle_s_max: float
-) -> None:
     joiner = LineJoiner(state) if lines else None
     try:
         while True:
@@ -205,13 +195,15 @@ async def _read_all(
             state.count(data, at_us)
             whole = joiner.push(data) if joiner else data
             if whole:
+                heard()
                 await deliver(whole, at_us)
     except TimeoutError:
-        state.last_error = f"no byte for {idle_s_max:g} s"
-        state.failures += 1
+        state.failed(f"no byte for {idle_s_max:g} s")
     except OSError as err:
-        state.last_error = str(err)
-        state.failures += 1
+        state.failed(err)
+    except asyncio.CancelledError:
+        state.unfinished_bytes += joiner.held_bytes if joiner else 0
+        raise
     rest = joiner.end() if joiner else b""
     if rest:
         await deliver(rest, now())

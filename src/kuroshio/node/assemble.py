@@ -14,13 +14,16 @@ from typing import Any
 from kuroshio import accord, behaviour, clock, picture, sensing
 from kuroshio.errors import ConfigError
 from kuroshio.geo.zones import Zones, load_zones
+from kuroshio.links import Link
 from kuroshio.node.config import NodeConfig, SourceSection
 from kuroshio.node.core import Core
 from kuroshio.node.deciding import Decider
+from kuroshio.node.intake import Sources
 from kuroshio.node.items import Holdings
+from kuroshio.node.linking import build_link
 from kuroshio.node.live import Channel
 from kuroshio.node.pipeline import Pipeline
-from kuroshio.node.sources import Source, Sources, build_link
+from kuroshio.node.sources import Source
 from kuroshio.node.time import NodeClock
 from kuroshio.sensing import formats
 from kuroshio.sensing.line_time import time_of_line
@@ -61,12 +64,12 @@ def build(config: NodeConfig) -> Parts:
     began = time.begin if config.node.mode == "replay" else _ignore
     sections = {section.name: section for section in config.sources}
     decoders = {section.name: decoder_of(section) for section in config.sources}
-    sources = Sources(
-        [
-            Source(section, build_link(section, now=time.now_us, time_of_line=time_of_line, began=began))
-            for section in config.sources
-        ]
-    )
+    chance = clock.generator(clock.now_us()).random  # of pauses between attempts only: nodes must not knock as one
+
+    def link_of(section: SourceSection) -> Link | None:
+        return build_link(section, now=time.now_us, chance=chance, time_of_line=time_of_line, began=began)
+
+    sources = Sources([Source(section, link_of(section)) for section in config.sources], chance=chance)
     zones, document = zones_of(config.behaviour.zones)
     tracker = picture.Tracker(sensors=[sensor_of(s) for s in config.sources if s.sensor is not None])
     definitions = behaviour.load_definitions(list(config.behaviour.definitions) or None)

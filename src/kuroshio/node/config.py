@@ -14,12 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from kuroshio import clock
 from kuroshio.errors import ConfigError, InputError
+from kuroshio.node import source_rules
 
 Party = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 3166 alpha-3 code")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 Level = Literal["U", "R", "C", "S", "TS"]
+LinkKind = Literal[
+    "tcp", "tcp-listen", "udp", "gpsd", "file", "tail", "replay", "serial", "stdin", "push", "http", "websocket", "mqtt"
+]
 Mode = Literal["live", "replay", "simulated", "exercise"]
 
 
@@ -87,15 +91,33 @@ class SourceSection(Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     format: str
-    link: Literal["tcp", "tcp-listen", "udp", "file", "tail", "replay", "serial", "push"]
+    link: LinkKind
     host: str = "127.0.0.1"
     port: Port | None = None
     path: Path | None = None
+    url: str | None = Field(default=None, description="mqtt, websocket and http: where the service is")
     group: str | None = None
-    baud: int = 38_400
+    baud: int = Field(default=38_400, gt=0)
     speed: float = Field(default=1.0, ge=0)
+    from_start: bool = Field(default=False, description="tail: what the file holds already is read too")
+    topics: tuple[str, ...] = ()
+    qos: Literal[0, 1] = 0
+    client_id: str | None = Field(default=None, min_length=1, max_length=64)
+    send: tuple[str, ...] = ()
+    headers: dict[str, str] = {}
+    user: str | None = None
+    key_file: Path | None = None
+    key_env: str | None = None
+    ca_file: Path | None = None
+    interval_s: float = Field(default=60.0, ge=1.0)
+    items: str | None = None
+    clients_max: int = Field(default=32, ge=1, le=4096)
+    idle_s_max: float = Field(default=600.0, ge=0)
+    retry_s_max: float = Field(default=60.0, ge=1.0)
+    message_bytes_max: int = Field(default=4_000_000, ge=1024, le=64_000_000)
     quiet_s_max: float = Field(default=120.0, gt=0, description="silence after which the feed is shown as silent")
     bytes_per_s_max: float = Field(default=4_000_000.0, gt=0)
+    rejects_per_min_max: int = Field(default=6_000, ge=0, description="reject rows kept; all are counted")
     originator: Party | None = None
     level: Level = "U"
     options: dict[str, Any] = {}
@@ -103,10 +125,9 @@ class SourceSection(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> SourceSection:
-        if self.link in ("tcp", "tcp-listen", "udp") and self.port is None:
-            raise ValueError(f"link {self.link!r} needs a port")
-        if self.link in ("file", "tail", "replay", "serial") and self.path is None:
-            raise ValueError(f"link {self.link!r} needs a path")
+        fault = source_rules.fault_of(self)
+        if fault:
+            raise ValueError(fault)
         return self
 
 
@@ -250,6 +271,9 @@ def _absolute(config: NodeConfig, base: Path) -> NodeConfig:
                     "zones": place(config.behaviour.zones),
                 }
             ),
-            "sources": tuple(s.model_copy(update={"path": place(s.path)}) for s in config.sources),
+            "sources": tuple(
+                s.model_copy(update={name: place(getattr(s, name)) for name in ("path", "key_file", "ca_file")})
+                for s in config.sources
+            ),
         }
     )

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from kuroshio import clock
 from kuroshio.errors import InputError, StoreError
+from kuroshio.node.intake import Sources
 from kuroshio.node.live import Channel, current
 from kuroshio.node.pipeline import Entry, Pipeline, Step
-from kuroshio.node.sources import Sources
 from kuroshio.schema import ALERTS, OBSERVATIONS, POSITIONS, STATICS, TRACKS, concat
 from kuroshio.store import Archive, Journal, Operations, disk
 from kuroshio.units import US_PER_S
@@ -37,6 +38,10 @@ ARCHIVED_REPORTS = (
     *("aids", "base_stations", "safety", "binary", "rejects", "radar_status", "footprints"),
 )
 ENTRY_BYTES_MAX = 4_000_000
+JOIN_US_MAX = 250_000  # arrivals further apart keep their own times
+JOURNAL_SHARE_MAX = 0.25  # of its limit: above, a checkpoint does not wait for its time
+FEEDS = "feeds.json"
+FEEDS_EVERY_S = 60.0
 
 
 @dataclass
@@ -58,6 +63,7 @@ class Counters:
     track_updates: int = 0
     alert_changes: int = 0
     longest_cycle_ms: float = 0.0
+    forced_decisions: int = 0
     tracker: dict[str, int] = field(default_factory=dict)
 
 
@@ -96,11 +102,14 @@ class Core:
         self._checkpoint_due_us = 0
         self._told: set[tuple[str, str, Any]] = set()
         self._left: list[Outcome] = []
+        self._feeds_due_us = 0
+        self._forced: list[str] = []
 
     # -- start
 
     def recover(self) -> None:
         """Bring the state back from the checkpoint and the journal after it."""
+        self._load_feeds()
         start = self._load_checkpoint()
         for row in self._operations.alerts().to_pylist():
             self._told.add((row["alert_id"], row["change"], row["end_at"]))
@@ -131,11 +140,16 @@ class Core:
         position = self._journal.append(joined) if joined else self._journal.end_position
         partners = concat(TRACKS, self.partner_rows) if self.partner_rows else None
         self.partner_rows = []
-        step = self._pipeline.step(joined, now_us=now_us, partners=partners, ended=self._sources.newly_ended())
+        ended, self._forced = [*self._sources.newly_ended(), *self._forced], []
+        step = self._pipeline.step(joined, now_us=now_us, partners=partners, ended=ended)
         self.counters.cycles += 1
         self.counters.entries += len(joined)
         for name, result in step.sources.items():
-            self._sources.by_name[name].count(result.ledger, result.observations, result.newest_us, now_us)
+            self._sources.by_name[name].count(
+                result.ledger, now_us, observations=result.observations, size_bytes=result.size_bytes,
+                repeats=result.repeats, rejects_unkept=result.rejects_unkept,
+                offsets_s=np.concatenate(result.offsets_s) if result.offsets_s else None,
+            )  # fmt: skip
         outcome = self._take(step, position)
         self._keep(position)
         return outcome
@@ -192,10 +206,42 @@ class Core:
                 self._archive.flush(position)
                 self._archived_to = position
             self._archive_due_us = wall_us + int(ARCHIVE_EVERY_S * US_PER_S)
-        if wall_us >= self._checkpoint_due_us and self._pipeline.settled:
-            if self._checkpoint_due_us:
-                self.checkpoint(position)
-            self._checkpoint_due_us = wall_us + int(CHECKPOINT_EVERY_S * US_PER_S)
+        full = position - self._journal.first_position > JOURNAL_SHARE_MAX * self._journal.limit_bytes
+        if wall_us >= self._checkpoint_due_us or full:
+            if self._pipeline.settled:
+                if self._checkpoint_due_us or full:
+                    self.checkpoint(position)
+                self._checkpoint_due_us = wall_us + int(CHECKPOINT_EVERY_S * US_PER_S)
+            elif full or wall_us >= self._checkpoint_due_us + int(CHECKPOINT_EVERY_S * US_PER_S):
+                # a source that never ends its line must not keep the journal from ever being cleared: what its decoder
+                # holds is decided with the next cycle, as at its end
+                self._forced = self._pipeline.unsettled()
+                self.counters.forced_decisions += len(self._forced)
+
+    def look(self, now_us: int) -> None:
+        """Let time pass for the sources, and keep what was learned of them now and then."""
+        self._sources.look(now_us)
+        wall_us = clock.now_us()
+        if wall_us >= self._feeds_due_us:
+            if self._feeds_due_us:
+                self.save_feeds()
+            self._feeds_due_us = wall_us + int(FEEDS_EVERY_S * US_PER_S)
+
+    def save_feeds(self) -> None:
+        """Write what was learned of the sources; a disk that refuses costs only that."""
+        text = json.dumps(self._sources.as_dict())
+        try:
+            disk.write_durably(self._folder / FEEDS, lambda path: disk.write_text(path, text))
+        except StoreError as err:
+            log.error("what was learned of the sources cannot be kept: %s", err)
+
+    def _load_feeds(self) -> None:
+        try:
+            self._sources.load(json.loads((self._folder / FEEDS).read_text()))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, AttributeError, TypeError) as err:
+            log.error("what was learned of the sources cannot be read, learning anew: %s", err)
 
     def checkpoint(self, position: int | None = None) -> None:
         """Write the state of tracker and alerts, then let go of the journal before it."""
@@ -237,6 +283,7 @@ class Core:
     def close(self) -> None:
         """Checkpoint where that loses nothing (else the journal is read again), and close the stores."""
         try:
+            self.save_feeds()
             if self._pipeline.settled:
                 self.checkpoint()
         finally:
@@ -247,18 +294,21 @@ class Core:
 
 def join(entries: Sequence[Entry]) -> list[Entry]:
     """Entries with neighbouring blocks of one source joined: one decoder call, and one journal entry, for each."""
-    joined: list[tuple[str, int, list[bytes], int]] = []
+    joined: list[tuple[str, list[int], list[bytes]]] = []
     open_at: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for name, at_us, data in entries:
-        at = open_at.get(name)
-        if at is not None and joined[at][3] + len(data) <= ENTRY_BYTES_MAX:
-            _, _, blocks, size = joined[at]
-            blocks.append(data)
-            joined[at] = (name, at_us, blocks, size + len(data))
-        else:
-            open_at[name] = len(joined)
-            joined.append((name, at_us, [data], len(data)))
-    return [(name, at_us, b"".join(blocks)) for name, at_us, blocks, _ in joined]
+        if name in open_at:
+            _, times, blocks = joined[open_at[name]]
+            near = at_us - times[0] <= JOIN_US_MAX
+            if near and sizes[name] + len(data) <= ENTRY_BYTES_MAX:
+                blocks.append(data)
+                times.append(at_us)
+                sizes[name] += len(data)
+                continue
+        open_at[name], sizes[name] = len(joined), len(data)
+        joined.append((name, [at_us], [data]))
+    return [(name, times[-1], b"".join(blocks)) for name, times, blocks in joined]
 
 
 def write_picture(path: Path, table: pa.Table) -> None:

@@ -114,13 +114,13 @@ class Node:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        last_s = loop.time()
+        last_s, spent_s = loop.time(), 0.0
         while True:
             started_s = loop.time()
             if not self.parts.time.began:  # a replay whose first time has not been read yet
                 await asyncio.sleep(0.02)
                 continue
-            entries = self.parts.sources.take(started_s - last_s)
+            entries = self.parts.sources.take(started_s - last_s, spent_s)
             last_s = started_s
             now_us = self.parts.time.now_us()
             try:
@@ -160,6 +160,7 @@ class Node:
                 self.parts.own.announce("releases")
         if wall_us >= self._health_due_us:
             self._health_due_us = wall_us + int(HEALTH_EVERY_S * US_PER_S)
+            core.look(now_us)
             self.parts.own.announce("feeds", "partners", "info")
 
     @property
@@ -185,7 +186,9 @@ class Node:
 
     def _close(self) -> None:
         if self.failure is None:
-            self._cycle(self.parts.sources.take(1.0), self.parts.time.now_us())
+            while entries := self.parts.sources.rest():  # what a link has read is not lost because the node stops
+                self._cycle(entries, self.parts.time.now_us())
+            self._cycle([], self.parts.time.now_us())
         self.parts.core.close()
         self._ledger.close()
 

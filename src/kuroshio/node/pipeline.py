@@ -13,15 +13,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kuroshio import behaviour, picture, sensing
 from kuroshio.node.config import SourceSection
-from kuroshio.schema import OBSERVATIONS, STATICS, concat
+from kuroshio.node.health import Repeats
+from kuroshio.schema import OBSERVATIONS, REJECTS, STATICS, concat
 from kuroshio.sensing.base import Decoded, Ledger, SourceDecoder
+from kuroshio.units import US_PER_S
 
 Entry = tuple[str, int, bytes]
+OFFSETS_MAX = 64  # rows of one decoding that are asked for their clock
+# times that are not the sender's clock at sending: the node's own, a file's, a person's word, and an unchecked tag
+NOT_THE_SENDERS = frozenset({"arrival", "file", "person", "tag_block_unverified"})
 
 
 @dataclass
@@ -30,7 +36,10 @@ class SourceResult:
 
     ledger: Ledger = field(default_factory=Ledger)
     observations: int = 0
-    newest_us: int | None = None
+    size_bytes: int = 0
+    repeats: int = 0
+    rejects_unkept: int = 0
+    offsets_s: list[npt.NDArray[np.float64]] = field(default_factory=list)
 
 
 @dataclass
@@ -75,6 +84,8 @@ class Pipeline:
         self.engine = engine
         self._exercise = exercise
         self._waiting: dict[str, int] = {}
+        self._repeats = Repeats()
+        self._rejects: dict[str, tuple[int, int]] = {}
 
     def step(
         self, entries: Sequence[Entry], *, now_us: int, partners: pa.Table | None = None, ended: Sequence[str] = ()
@@ -95,17 +106,19 @@ class Pipeline:
         results: dict[str, SourceResult] = {}
         observations: list[pa.Table] = []
         decoded_all: list[Decoded] = []
-        fed = ((name, self._decoders[name].feed(data, at_us)) for name, at_us, data in entries)
-        flushed = ((name, self._decoders[name].flush()) for name in ended)
-        for name, decoded in itertools.chain(fed, flushed):
+        fed = ((name, self._decoders[name].feed(data, at_us), len(data)) for name, at_us, data in entries)
+        flushed = ((name, self._decoders[name].flush(), 0) for name in ended)
+        for name, decoded, size in itertools.chain(fed, flushed):
             observed = sensing.observe(decoded, exercise=self._exercise)
             self._waiting[name] = decoded.ledger.waiting
             result = results.setdefault(name, SourceResult())
             result.ledger.add(decoded.ledger)
+            result.size_bytes += size
             result.observations += observed.num_rows
+            result.rejects_unkept += self._bound_rejects(name, decoded, now_us)
             if observed.num_rows:
-                newest = pc.max(observed["observed_at"]).cast(pa.int64()).as_py()
-                result.newest_us = max(newest, result.newest_us or newest)
+                result.repeats += self._repeats.count(observed["obs_id"].to_numpy(), now_us)
+                result.offsets_s.append(offsets_s(observed))
                 observations.append(observed)
             decoded_all.append(decoded)
         joined = Decoded.join(decoded_all)
@@ -115,12 +128,30 @@ class Pipeline:
         reports = {name: table for name, table in joined.tables.items() if name != OBSERVATIONS.name}
         return Step(now_us, rows, update.tracks, alerts, update.links, reports, results, dict(update.counters))
 
+    def _bound_rejects(self, name: str, decoded: Decoded, now_us: int) -> int:
+        """Keep no more reject rows of a source in a minute than it may; how many were let go (all were counted)."""
+        rows = decoded.tables.get(REJECTS.name)
+        if rows is None or name not in self._sections:
+            return 0
+        minute, kept = self._rejects.get(name, (0, 0))
+        if now_us // (60 * US_PER_S) != minute:
+            minute, kept = now_us // (60 * US_PER_S), 0
+        room = max(0, self._sections[name].rejects_per_min_max - kept)
+        self._rejects[name] = (minute, kept + min(room, rows.num_rows))
+        if rows.num_rows > room:
+            decoded.tables[REJECTS.name] = rows.slice(0, room)
+        return max(0, rows.num_rows - room)
+
     # -- checkpoint
+
+    def unsettled(self) -> list[str]:
+        """Sources whose decoder holds something undecided that it cannot save: a checkpoint now would lose it."""
+        return [n for n, d in self._decoders.items() if self._waiting.get(n) and not hasattr(d, "state")]
 
     @property
     def settled(self) -> bool:
-        """True when every decoder that cannot save its state holds nothing undecided: a checkpoint loses nothing."""
-        return not any(self._waiting.get(n) and not hasattr(d, "state") for n, d in self._decoders.items())
+        """True when a checkpoint loses nothing."""
+        return not self.unsettled()
 
     def save(self, folder: Path) -> None:
         """Write tracker, behaviour and decoders into a folder."""
@@ -141,3 +172,13 @@ class Pipeline:
             decoder = self._decoders.get(name)
             if decoder is not None and hasattr(decoder, "restore"):
                 decoder.restore({key: base64.b64decode(value) for key, value in state.items()})
+
+
+def offsets_s(observed: pa.Table) -> npt.NDArray[np.float64]:
+    """Received minus observed in seconds, of up to 64 rows spread over the table that have the sender's own time."""
+    rows = np.unique(np.linspace(0, observed.num_rows - 1, min(observed.num_rows, OFFSETS_MAX)).astype(np.int64))
+    some = observed.select(["observed_at", "received_at", "time_source"]).take(pa.array(rows))
+    named = [name is not None and name not in NOT_THE_SENDERS for name in some["time_source"].to_pylist()]
+    some = some.filter(pa.array(named, pa.bool_())).drop_columns("time_source").drop_null()
+    times = [some[name].cast(pa.int64()).to_numpy() for name in ("received_at", "observed_at")]
+    return (times[0] - times[1]) / US_PER_S

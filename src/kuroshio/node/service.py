@@ -18,9 +18,11 @@ import pyarrow.compute as pc
 from kuroshio import __version__, clock
 from kuroshio.errors import AuthError, InputError, KuroshioError, NotFound
 from kuroshio.geo import metres_per_degree
+from kuroshio.links.framing import pieces
 from kuroshio.node import cards
 from kuroshio.node.assemble import Parts
 from kuroshio.node.deciding import time_or_none
+from kuroshio.node.linking import pushed
 from kuroshio.node.live import Channel
 from kuroshio.node.partners import Partners
 from kuroshio.node.sharing import Sharing
@@ -30,6 +32,7 @@ from kuroshio.units import US_PER_S
 
 T = TypeVar("T")
 HISTORY_S = 12 * 3600
+PUSH_PIECE_BYTES = 1_000_000
 VIEW_MAX_AGE_US = 2 * US_PER_S
 EMPTY_VIEW = TRACKS.empty().append_column("grid_m", pa.array([], pa.float64()))
 
@@ -82,6 +85,8 @@ class Service:
                 "alert_changes": counters.alert_changes,
                 "longest_cycle_ms": round(counters.longest_cycle_ms),
                 "refused_releases": self.sharing.refused,
+                "forced_decisions": counters.forced_decisions,
+                **self.parts.sources.counts(),
             },
         }
 
@@ -248,10 +253,13 @@ class Service:
     # -- what comes in
 
     def push(self, source: str, data: bytes) -> dict[str, Any]:
-        section = self.parts.sources.get(source).section
-        if section.link != "push":
-            raise AuthError(f"source {source!r} is fed by {section.link}, not by push", code="source.not_push")
-        self.call(self.parts.core.ingest, [(source, self.now_us(), data)], now_us=self.now_us())
+        fed = self.parts.sources.get(source)
+        if fed.section.link != "push":
+            raise AuthError(f"source {source!r} is fed by {fed.section.link}, not by push", code="source.not_push")
+        fed.admit_push(len(data), clock.now_us())
+        at_us = self.now_us()
+        for piece in pieces(pushed(fed.section, data), size=PUSH_PIECE_BYTES):  # other sources take their turn between
+            self.call(self.parts.core.ingest, [(source, at_us, piece)], now_us=self.now_us())
         return {"source": source, "bytes": len(data)}
 
     def operate(self, action: str, arguments: dict[str, Any], *, by: str) -> dict[str, Any]:

@@ -1,56 +1,37 @@
-"""Sources of a node: a link, a decoder and a bounded inbox each, with the health a watch can trust.
+"""One source of a node: its link, its bounded inbox and its health.
 
-What enters: source sections of the node file. What leaves: entries (source, arrival, bytes) in fair shares, and a
-health row a source. A fast or hostile source fills its own inbox only; what its limits hold back is counted.
+What enters: blocks of its link, and the counts of what was decoded. What leaves: blocks within its rate, and a row of
+the feeds panel. A fast or hostile source fills its own inbox only; what its limits hold back is counted. `node.intake`
+has all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import threading
 from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from kuroshio import clock
-from kuroshio.errors import ConfigError, KuroshioError
-from kuroshio.links import FileReader, Link, Replay, Serial, Tail, TcpClient, TcpServer, Udp
+from kuroshio.errors import BusyError
+from kuroshio.links import Link, LinkState, Udp
 from kuroshio.node.config import SourceSection
+from kuroshio.node.health import ALARMS, ClockOffset, Norm, Recent, Watch, is_low
 from kuroshio.sensing.base import Ledger
 from kuroshio.units import US_PER_S
 
 log = logging.getLogger(__name__)
 
 INBOX_BYTES_MAX = 8_000_000
+BLOCK_OVERHEAD_BYTES = 256  # what a block costs beside its bytes, so that a flood of tiny ones is bounded too
 TICK_BYTES_MAX = 2_000_000
-RATE_WINDOW_S = 60.0
-TABLES = ("marinecadastre", "dma_csv", "csv", "detections_csv")  # often sorted by ship, not by time
-
-
-@dataclass
-class Rate:
-    """Messages per second over the last minute, and their norm over a long time."""
-
-    marks: deque[tuple[int, int]] = field(default_factory=deque)
-    norm_per_s: float | None = None
-
-    def add(self, at_us: int, count: int) -> None:
-        """Count messages; the norm follows with a time constant of about an hour of marks."""
-        self.marks.append((at_us, count))
-        while self.marks and at_us - self.marks[0][0] > RATE_WINDOW_S * US_PER_S:
-            self.marks.popleft()
-        now_rate = self.per_s(at_us)
-        self.norm_per_s = now_rate if self.norm_per_s is None else 0.999 * self.norm_per_s + 0.001 * now_rate
-
-    def per_s(self, at_us: int) -> float:
-        """Rate of the last minute."""
-        recent = [(at, n) for at, n in self.marks if at_us - at <= RATE_WINDOW_S * US_PER_S]
-        if not recent:
-            return 0.0
-        span_s = max(1.0, (at_us - recent[0][0]) / US_PER_S)
-        return sum(n for _, n in recent) / span_s
+CLOCK_ERROR_S_MIN = 30.0
+COUNTS = ("refused_connections", "evicted_connections", "cut_lines", "dropped", "oversize_messages", "unfinished_bytes")
 
 
 class Source:
@@ -60,198 +41,224 @@ class Source:
         self.section = section
         self.link = link
         self.ledger = Ledger()
-        self.messages = 0
+        self.recent = Recent()
+        self.norm = Norm()
+        self.offset = ClockOffset()
+        self.watch = Watch()
         self.observations = 0
+        self.repeats = 0
+        self.rejects_unkept = 0
+        self.started_at_us: int | None = None
         self.last_message_at_us: int | None = None
-        self.last_observed_at_us: int | None = None
-        self.clock_offset_s: float | None = None
         self.delayed_blocks = 0
+        self.refused_pushes = 0
         self.finished = False
         self.flushed = False
         self.fault = ""
-        self.rate = Rate()
+        self.held_bytes = 0
         self._inbox: deque[tuple[int, bytes]] = deque()
-        self._held_bytes = 0
         self._space = asyncio.Event()
         self._space.set()
         self._budget_bytes = section.bytes_per_s_max
+        self._push_lock = threading.Lock()
+        self._push_budget_bytes = section.bytes_per_s_max
+        self._push_at_us: int | None = None
+
+    # -- intake
 
     async def deliver(self, data: bytes, at_us: int) -> None:
         """Take a block from the link; waits while the inbox is full, which slows a TCP sender."""
-        if self._held_bytes + len(data) > INBOX_BYTES_MAX and self._held_bytes:
-            self.delayed_blocks += 1
-            while self._held_bytes + len(data) > INBOX_BYTES_MAX and self._held_bytes:
-                self._space.clear()
-                await self._space.wait()
-        self._inbox.append((at_us, data))
-        self._held_bytes += len(data)
+        size = len(data) + BLOCK_OVERHEAD_BYTES
+        try:
+            if self.held_bytes + size > INBOX_BYTES_MAX and self.held_bytes:
+                self.delayed_blocks += 1
+                while self.held_bytes + size > INBOX_BYTES_MAX and self.held_bytes:
+                    self._space.clear()
+                    await self._space.wait()
+        finally:  # a link that is stopped while it waits has read these bytes: they are not lost with it
+            self._inbox.append((at_us, data))
+            self.held_bytes += size
 
-    def take(self, elapsed_s: float) -> list[tuple[int, bytes]]:
-        """Blocks for this tick, within the source's own rate and the share of a tick."""
+    def wanted_bytes(self, elapsed_s: float) -> float:
+        """Bytes that may be taken this tick: what is held, within the source's rate and the share of a tick."""
         rate = self.section.bytes_per_s_max
         self._budget_bytes = min(self._budget_bytes + rate * elapsed_s, 2.0 * rate)
-        room = min(self._budget_bytes, TICK_BYTES_MAX)
+        return max(0.0, min(self._budget_bytes, TICK_BYTES_MAX, self.held_bytes))
+
+    def take(self, room_bytes: float) -> list[tuple[int, bytes]]:
+        """Blocks in order until the room is used; the last may reach over it, which its budget remembers."""
         taken: list[tuple[int, bytes]] = []
-        while self._inbox and room > 0:
+        while self._inbox and room_bytes > 0:
             block = self._inbox.popleft()
             taken.append(block)
-            room -= len(block[1])
+            room_bytes -= len(block[1])
             self._budget_bytes -= len(block[1])
-            self._held_bytes -= len(block[1])
+            self.held_bytes -= len(block[1]) + BLOCK_OVERHEAD_BYTES
         if taken:
             self._space.set()
         return taken
 
-    def count(self, ledger: Ledger, observations: int, newest_us: int | None, now_us: int) -> None:
+    def admit_push(self, size: int, now_us: int) -> None:
+        """Count pushed bytes against the source's rate.
+
+        Raises
+        ------
+        BusyError
+            When it has sent more than its rate lately; says when to come again.
+        """
+        rate = self.section.bytes_per_s_max
+        with self._push_lock:
+            before_us = now_us if self._push_at_us is None else self._push_at_us
+            self._push_at_us = now_us
+            refill = max(0, now_us - before_us) / US_PER_S * rate
+            self._push_budget_bytes = min(self._push_budget_bytes + refill, 2.0 * rate)
+            if self._push_budget_bytes <= 0:
+                self.refused_pushes += 1
+                wait_s = 1 + int(-self._push_budget_bytes / rate)
+                raise BusyError(
+                    f"source {self.section.name} has sent more than {rate:.0f} bytes/s",
+                    code="source.rate",
+                    retry_after_s=wait_s,
+                )
+            self._push_budget_bytes -= size
+
+    # -- counts
+
+    def count(
+        self,
+        ledger: Ledger,
+        now_us: int,
+        *,
+        observations: int = 0,
+        size_bytes: int = 0,
+        repeats: int = 0,
+        rejects_unkept: int = 0,
+        offsets_s: npt.NDArray[np.float64] | None = None,
+    ) -> None:
         """Book what one decoding gave."""
         self.ledger.add(ledger)
-        self.messages += ledger.messages
         self.observations += observations
-        self.rate.add(now_us, ledger.messages)
+        self.repeats += repeats
+        self.rejects_unkept += rejects_unkept
+        rejects = sum(ledger.rejected.values())
+        self.recent.add(
+            now_us, messages=ledger.messages, lines=ledger.lines, rejects=rejects, bytes=size_bytes, repeats=repeats
+        )
+        self.norm.add(now_us, ledger.messages, healthy=True)
         if ledger.messages:
             self.last_message_at_us = now_us
-        if newest_us is not None:
-            self.last_observed_at_us = max(newest_us, self.last_observed_at_us or newest_us)
-            offset_s = (now_us - newest_us) / US_PER_S
-            self.clock_offset_s = (
-                offset_s if self.clock_offset_s is None else 0.9 * self.clock_offset_s + 0.1 * offset_s
-            )
+        if offsets_s is not None and offsets_s.size:
+            self.offset.add(offsets_s)
+
+    def look(self, now_us: int) -> None:
+        """Let time pass: a silence is noticed, and a change of state is noted and told."""
+        if self.started_at_us is None:
+            self.started_at_us = now_us
+        state = self.state(now_us)
+        self.norm.add(now_us, 0, healthy=state not in ("silent", "failed", "off"))
+        if isinstance(self.link, Udp):
+            self.link.count_kernel_drops()
+        before = self.watch.state
+        if self.watch.see(state, now_us) and (state in ALARMS or before in ALARMS):
+            log.warning("source %s is %s: %s", self.section.name, state, self._detail(now_us) or "heard again")
+
+    def age_s(self, now_us: int) -> float | None:
+        """Seconds since the last message."""
+        last = self.last_message_at_us
+        return None if last is None else max(0.0, (now_us - last) / US_PER_S)
+
+    def state(self, now_us: int) -> str:
+        """ok, low (a quarter of its norm), late (half the quiet time), silent, failed, or off once a file is read."""
+        if self.fault:
+            return "failed"
+        if self.finished:
+            return "off"
+        since_us = max(self.last_message_at_us or 0, self.started_at_us or 0)
+        quiet_s = (now_us - since_us) / US_PER_S if since_us else 0.0
+        if quiet_s > self.section.quiet_s_max:
+            return "silent"
+        if quiet_s > 0.5 * self.section.quiet_s_max or self.last_message_at_us is None:
+            return "late"
+        return "low" if is_low(self.recent, self.norm.per_min(now_us), now_us) else "ok"
+
+    # -- health
 
     def health(self, now_us: int) -> dict[str, Any]:
         """One row of the feeds panel."""
-        state = self.link.state if self.link else None
-        last = self.last_message_at_us
-        age_s = None if last is None else max(0.0, (now_us - last) / US_PER_S)
-        rejects = self.ledger.rejected
-        sensor = self.section.sensor
+        link = self.link.state if self.link else LinkState()
+        last, norm = self.last_message_at_us, self.norm.per_min(now_us)
+        offset = self.offset.median_and_spread_s()
+        sensor, rejects, state = self.section.sensor, self.ledger.rejected, self.state(now_us)
+        lines, age_s = self.recent.sum("lines", now_us), self.age_s(now_us)
         return {
             "name": self.section.name,
             "kind": self.section.format,
             "link": self.section.link,
             "sensor": sensor.kind if sensor else None,
-            "state": self._state(age_s),
-            "connected": bool(state and state.connected),
+            "state": state,
+            "alarm": state in ALARMS,
+            "since": None if self.watch.since_us is None else clock.rfc3339(self.watch.since_us),
+            "changes": self.watch.listed(),
+            "connected": link.connected,
             "last_at": None if last is None else clock.rfc3339(last),
             "age_s": age_s,
-            "rate_per_min": round(self.rate.per_s(now_us) * 60.0, 2),
-            "norm_per_min": None if self.rate.norm_per_s is None else round(self.rate.norm_per_s * 60.0, 2),
-            "messages": self.messages,
+            "rate_per_min": round(self.recent.per_s("messages", now_us) * 60.0, 2),
+            "norm_per_min": None if norm is None else round(norm, 2),
+            "bytes_per_s": round(self.recent.per_s("bytes", now_us), 1),
+            "messages": self.ledger.messages,
             "observations": self.observations,
+            "repeats": self.repeats,
             "lines": self.ledger.lines,
+            "parts": self.ledger.parts,
+            "comments": self.ledger.comments,
+            "waiting": self.ledger.waiting,
             "rejects": sum(rejects.values()),
             "rejects_by_reason": dict(Counter(rejects).most_common(12)),
-            "clock_offset_s": None if self.clock_offset_s is None else round(self.clock_offset_s, 3),
-            "delayed_blocks": self.delayed_blocks,
-            "dropped": getattr(self.link, "overrun", 0),
-            "cut_lines": state.cut_lines if state else 0,
-            "reconnects": max(0, state.connections - 1) if state else 0,
-            "detail": self.fault or (state.last_error if state else ""),
+            "reject_share": round(self.recent.sum("rejects", now_us) / lines, 4) if lines else None,
+            "clock_offset_s": None if offset is None else round(offset[0], 3),
+            "clock_spread_s": None if offset is None else round(offset[1], 3),
+            "held_bytes": self.held_bytes,
+            "limits": self.limits(),
+            "dropped": link.dropped,
+            "reconnects": max(0, link.connections - 1),
+            "link_failures": link.failures,
+            "detail": self._detail(now_us),
         }
 
-    def _state(self, age_s: float | None) -> str:
-        """ok, late (half the quiet time has passed), silent, failed, or off once a file is read."""
-        if self.fault:
-            return "failed"
-        if self.finished:
-            return "off"
-        if age_s is None or age_s > self.section.quiet_s_max:
-            return "silent"
-        return "late" if age_s > 0.5 * self.section.quiet_s_max else "ok"
+    def limits(self) -> dict[str, int]:
+        """Count of every limit that was hit, by name; those never hit are left out."""
+        link = self.link.state if self.link else LinkState()
+        counts = {name: int(getattr(link, name)) for name in COUNTS} | {
+            "delayed_blocks": self.delayed_blocks,
+            "refused_pushes": self.refused_pushes,
+            "rejects_unkept": self.rejects_unkept,
+        }
+        return {name: count for name, count in counts.items() if count}
 
+    def _detail(self, now_us: int) -> str:
+        """What a person should know, in words."""
+        said = [self.fault] if self.fault else []
+        if self.link and not self.fault and not self.finished and self.link.state.last_error:
+            said.append(self.link.state.last_error)
+        lines, state = self.recent.sum("lines", now_us), self.state(now_us)
+        if lines and not self.recent.sum("messages", now_us) and self.recent.sum("rejects", now_us):
+            said.append("lines come, but none of them is a message")
+        if state == "low":
+            said.append(f"{self.recent.per_s('messages', now_us, 600) * 60.0:.0f} messages a minute; "
+                        f"{self.norm.per_min(now_us):.0f} are normal")  # fmt: skip
+        offset = self.offset.median_and_spread_s()
+        if offset is not None and abs(offset[0]) > max(CLOCK_ERROR_S_MIN, 3.0 * offset[1]):
+            said.append(f"its clock or its path is {abs(offset[0]):.0f} s {'behind' if offset[0] > 0 else 'ahead'}")
+        return "; ".join(said)
 
-def build_link(
-    section: SourceSection,
-    *,
-    now: Callable[[], int],
-    time_of_line: Callable[[bytes], int | None],
-    began: Callable[[int], None],
-) -> Link | None:
-    """Link of a source section; None for a push source, which the API feeds."""
-    if section.link == "push":
-        return None
-    lines = section.format not in ("asterix",)
-    if section.link == "serial":
-        return Serial(str(section.path), now=now, baud=section.baud)
-    if section.path is not None:
-        if section.link == "file":
-            return FileReader(section.path, now=now)
-        if section.link == "tail":
-            return Tail(section.path, now=now)
-        return Replay(
-            section.path,
-            now=now,
-            time_of_line=time_of_line,
-            speed=section.speed,
-            began=began,
-            ordered=section.format not in TABLES,
-        )
-    assert section.port is not None
-    if section.link == "tcp":
-        return TcpClient(section.host, section.port, now=now, lines=lines)
-    if section.link == "tcp-listen":
-        return TcpServer(section.host, section.port, now=now, lines=lines)
-    return Udp(section.host, section.port, now=now, group=section.group, lines=lines)
+    def as_dict(self) -> dict[str, Any]:
+        """What was learned, for the next start."""
+        return {"norm": self.norm.as_dict(), "changes": self.watch.as_list(), "last_at_us": self.last_message_at_us}
 
-
-class Sources:
-    """All sources of a node, their tasks and their fair intake."""
-
-    def __init__(self, sources: list[Source]) -> None:
-        self.by_name = {source.section.name: source for source in sources}
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        """Start every link; a link that fails is a failed feed, not a failed node."""
-        for source in self.by_name.values():
-            if source.link is not None:
-                self._tasks.append(asyncio.create_task(self._run(source), name=f"source {source.section.name}"))
-
-    async def _run(self, source: Source) -> None:
-        assert source.link is not None
-        try:
-            await source.link.run(source.deliver)
-            source.finished = True
-        except KuroshioError as err:
-            source.fault = err.message
-            log.error("source %s failed: %s", source.section.name, err)
-
-    async def stop(self) -> None:
-        """Cancel every link and wait for its end."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    def take(self, elapsed_s: float) -> list[tuple[str, int, bytes]]:
-        """Entries of one tick from all sources, each within its share."""
-        entries: list[tuple[str, int, bytes]] = []
-        for name, source in self.by_name.items():
-            entries.extend((name, at_us, data) for at_us, data in source.take(elapsed_s))
-        return entries
-
-    def get(self, name: str) -> Source:
-        """Source of that name.
-
-        Raises
-        ------
-        ConfigError
-            When the node has no such source.
-        """
-        if name not in self.by_name:
-            raise ConfigError(
-                f"no source {name!r}; this node has {', '.join(sorted(self.by_name)) or 'none'}", code="source.unknown"
-            )
-        return self.by_name[name]
-
-    def newly_ended(self) -> list[str]:
-        """Sources read to their end and taken, each told once."""
-        ended = [s for s in self.by_name.values() if s.finished and not s.flushed and not s._inbox]
-        for source in ended:
-            source.flushed = True
-        return [source.section.name for source in ended]
-
-    @property
-    def all_finished(self) -> bool:
-        """True when every source is a file that has been read to its end and used."""
-        return bool(self.by_name) and all(s.flushed for s in self.by_name.values())
+    def load(self, value: Mapping[str, Any]) -> None:
+        """Take what was learned before the last stop."""
+        if isinstance(value.get("norm"), dict):
+            self.norm.load(value["norm"])
+        self.watch.load(value.get("changes"))
+        if isinstance(value.get("last_at_us"), int):
+            self.last_message_at_us = value["last_at_us"]

@@ -4,7 +4,7 @@
 export type Mode = "live" | "replay" | "simulated" | "exercise";
 export type Severity = "alarm" | "warning" | "caution" | "info";
 export type Effect = "permit" | "oblige" | "decide" | "deny";
-export type LinkState = "ok" | "late" | "silent" | "failed" | "refused" | "off";
+export type LinkState = "ok" | "low" | "late" | "silent" | "failed" | "refused" | "off";
 
 export interface Info {
   party: string;
@@ -86,7 +86,15 @@ export interface Feed {
   messages?: number;
   rejects?: number;
   rejects_by_reason?: Record<string, number>;
+  reject_share?: number;
+  repeats?: number;
+  bytes_per_s?: number;
   clock_offset_s?: number | null;
+  clock_spread_s?: number;
+  limits?: Record<string, number>;
+  alarm?: boolean;
+  since?: string;
+  changes?: { at: string; state: LinkState }[];
   dropped?: number;
   detail?: string;
 }

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from kuroshio.api import wire
 from kuroshio.api.access import AsAnyone, AsFeed, AsHealth, AsPicture, AsWatch
 from kuroshio.api.filters import Filters, filters
+from kuroshio.api.intake import intake_of
 from kuroshio.api.models import (
     Alert,
     Card,
@@ -161,11 +162,19 @@ async def push(
     *,
     caller: AsFeed,
 ) -> Response:
-    """Take bytes as a source declared in the node's file; the answer comes when they are durable."""
-    data = await request.body()
+    """Take bytes as a source declared in the node's file; the answer comes when they are durable.
+
+    A body may be gzip (Content-Encoding). It must come within a minute, and inflate to no more than the limit of a
+    body; beyond what the node takes at once, or the source's rate, the answer is 429 with Retry-After.
+    """
+    async with intake_of(request).body(request) as data:
+        return reply(await _push(request, source, data), 202)
+
+
+async def _push(request: Request, source: str, data: bytes) -> dict[str, Any]:
     if not data:
         raise InputError("the body is empty", code="input.empty", advice="Send the sentences as the body.")
-    return reply(await asyncio.to_thread(node_of(request).push, source, data), 202)
+    return await asyncio.to_thread(node_of(request).push, source, data)
 
 
 @router.post("/operate", tags=["picture"], response_model=Done, summary="Act on tracks")
