@@ -96,10 +96,10 @@ def _read(buf: np.ndarray, stop: int, common: bool) -> tuple[Any, ...]:
     rej = np.zeros((500, records.REJECT), np.int64)
     state = np.zeros(records.STATE, np.int64)
     state[[records.S_TIME, records.S_CLOCK]] = -1
+    pos, comma = 0, np.empty(8, np.int64)
     if common:
-        scan_fast.scan(buf, 0, stop, rec, rej, state)
+        scan_fast.scan(buf, 0, stop, rec, rej, state, comma)
     else:
-        pos, comma = 0, np.empty(8, np.int64)
         while pos < stop:
             state[records.S_LINE] += 1
             pos = scan.read_line(buf, pos, rec, rej, state, comma) + 1

@@ -139,15 +139,17 @@ def pghp_us(buf: Bytes, start: int, stop: int) -> tuple[int, int, int]:
 
     Source: Gatehouse wrapper: 1, year, month, day, hour, minute, second, millisecond, country, region, base station.
     """
-    value, at = np.zeros(9, np.int64), start + 6
-    for k in range(8):
+    at = start + 6
+    kind = year = month = day = hour = minute = second = milli = i64(0)  # of one type, or each mix compiles anew
+    for _ in range(8):  # each field moves the ones before it up
         number, end = digits(buf, at, stop, 4)
         if number < 0 or end >= stop or buf[end] != 44:
             return -1, 0, 0
-        value[k], at = number, end + 1
-    if value[0] != 1:
+        kind, year, month, day, hour, minute, second, milli = year, month, day, hour, minute, second, milli, number
+        at = end + 1
+    if kind != 1:
         return -1, 0, 0
-    time = civil_us(value[1], value[2], value[3], value[4], value[5], value[6], value[7] * 1000)
+    time = civil_us(year, month, day, hour, minute, second, milli * 1000)
     for _ in range(2):  # country and region
         while at < stop and buf[at] != 44 and buf[at] != 42:
             at += 1

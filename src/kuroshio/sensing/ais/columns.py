@@ -7,6 +7,7 @@ built from what the rows name, and the table of rejects with its reasons in word
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kuroshio.schema import MANAGEMENT, REJECTS
-from kuroshio.sensing.ais import contents, extract, fieldtext
+from kuroshio.sensing.ais import contents, cut, extract, fieldtext
 from kuroshio.sensing.ais import records as scan
 from kuroshio.sensing.ais.clocks import CLOCKS
 from kuroshio.sensing.ais.layouts import LAYOUTS
-from kuroshio.sensing.ais.program import FAMILIES, MEMBERS, Family, Output
+from kuroshio.sensing.ais.program import FAMILIES, OWNERS, Family, Output
 
 RAW_CUT = 4096  # bytes of a rejected line that are kept
 _STAMP = pa.timestamp("us", tz="UTC")
@@ -49,6 +50,7 @@ class Batch:
     found: int
     source: pa.Array
     codes: npt.NDArray[np.int32]  # channel codes: all -1 between uses, 65536 long
+    room: cut.Scratch
     received_us: int = -1
     hint_us: int = -1
 
@@ -66,10 +68,14 @@ def _zeros(rows: int) -> Any:
     return _NOTHING if rows <= _NOTHING.size else np.zeros(rows, np.int64)
 
 
+@cache
+def _nulls(type_: pa.DataType) -> pa.Array:
+    return pa.nulls(_NOTHING.size, type_)
+
+
 def _absent(type_: pa.DataType, rows: int) -> pa.Array:
     """Nulls that share one buffer."""
-    nothing = pa.py_buffer(_zeros(rows))
-    return pa.Array.from_buffers(type_, rows, [nothing, nothing], rows)
+    return _nulls(type_).slice(0, rows) if rows <= _NOTHING.size else pa.nulls(rows, type_)
 
 
 def _array(type_: pa.DataType, rows: int, valid: npt.NDArray[np.uint8] | None, nulls: int, *data: Any) -> pa.Array:
@@ -86,23 +92,23 @@ def _labels(
 def tables(batch: Batch) -> dict[str, pa.Table]:
     """Table of each family that has rows."""
     made: dict[str, pa.Table] = {}
-    rows = np.empty(batch.found, np.int64)
-    for number, (name, family) in enumerate(FAMILIES.items()):
-        count = extract.members(batch.messages, batch.found, MEMBERS, number, rows)
+    rows, counts = np.empty((len(FAMILIES), batch.found), np.int64), np.empty(len(FAMILIES), np.int64)
+    cut.split(batch.messages, batch.found, OWNERS, rows, counts)
+    for family, members, count in zip(FAMILIES.values(), rows, counts.tolist(), strict=True):
         if count:
-            made[name] = _table(batch, family, rows, count)
+            made[family.table.name] = _table(batch, family, members, count)
     return made
 
 
 def _table(batch: Batch, family: Family, rows: npt.NDArray[np.int64], count: int) -> pa.Table:
     stride = count | 15  # columns that do not share cache sets
-    raw = np.empty((len(family.slots), stride), np.int32)
-    extract.extract(batch.buf, batch.rec, batch.messages, rows, count, family.bits, raw)
+    raw = batch.room.raw[: len(family.slots) * stride].reshape(len(family.slots), stride)
+    cut.extract(batch.buf, batch.rec, batch.messages, rows, count, family.bits, batch.room, raw)
     layouts = np.empty(count, np.int64)
     columns = _envelope(batch, rows, count, layouts)
     if "to_bow" in family.slots:
         extract.no_dimensions(raw, family.slots.index("to_bow"), count)
-    _numbers(family, raw, layouts, count, stride, columns)
+    _numbers(batch, family, raw, layouts, count, stride, columns)
     for output in family.texts:
         columns[output.name] = _texts(batch, output, rows, count)
     if family.table.name == "base_stations":
@@ -118,6 +124,7 @@ def _table(batch: Batch, family: Family, rows: npt.NDArray[np.int64], count: int
 
 
 def _numbers(
+    batch: Batch,
     family: Family,
     raw: npt.NDArray[np.int32],
     layouts: npt.NDArray[np.int64],
@@ -133,7 +140,9 @@ def _numbers(
     bytes4 = np.empty((groups[4], stride), np.int32)
     flags, valid = np.empty((groups[5], size), np.uint8), np.empty((len(plan.how), size), np.uint8)
     nulls = np.empty(len(plan.how), np.int64)
-    extract.values(raw, layouts, count, plan, family.bits.start, reals, bytes1, bytes2, bytes4, flags, valid, nulls)
+    extract.values(
+        raw, layouts, count, plan, family.bits.start, batch.room, reals, bytes1, bytes2, bytes4, flags, valid, nulls
+    )
     held = (reals, reals, bytes1, bytes2, bytes4, flags)
     missing = nulls.tolist()
     for c, (how, dest) in enumerate(zip(plan.how.tolist(), plan.dest.tolist(), strict=True)):
@@ -155,7 +164,7 @@ def _envelope(
     checked, timed, tuned = maps
     untimed, named = extract.envelope(
         batch.rec, batch.messages, rows, count, batch.received_us, batch.hint_us, layouts,
-        times, clocks, lines, channels, names, bits, checked, timed,
+        times, clocks, lines, channels, names, bits, checked, timed, batch.room,
     )  # fmt: skip
     seen = np.empty(256, np.int64)
     ids, unheard = extract.intern_codes(channels, count, batch.codes, seen, tuned)
@@ -184,11 +193,11 @@ def _channel(code: int) -> str:
 def _stations(batch: Batch, names: npt.NDArray[np.int64], count: int, named: int) -> pa.Array:
     if not named:
         return pa.DictionaryArray.from_arrays(_absent(pa.int32(), count), pa.array([], pa.string()))
-    ids = np.zeros(count, np.int32)
-    valid = _bitmap(count)
-    size = 1 << max(6, (2 * named).bit_length())
-    unique = np.empty(named, np.int64)
-    found = extract.intern_names(batch.buf, names, count, np.full(size, -1, np.int64), unique, ids, valid)
+    ids, found, size = np.zeros(count, np.int32), -1, 256
+    while found < 0:  # few stations as a rule
+        size *= 8
+        unique, valid = np.empty(size // 2, np.int64), _bitmap(count)
+        found = extract.intern_names(batch.buf, names, count, np.full(size, -1, np.int64), unique, ids, valid)
     words = [
         batch.buf[(code >> 8) : (code >> 8) + (code & 255)].tobytes().decode("utf-8", "replace")
         for code in unique[:found].tolist()

@@ -16,8 +16,18 @@ from kuroshio.sensing.ais.applications import Application, value
 from kuroshio.sensing.ais.asm_imo import APPLICATIONS as IMO
 from kuroshio.sensing.ais.asm_regional import APPLICATIONS as REGIONAL
 from kuroshio.sensing.ais.fields import coarse_position, spare
-from kuroshio.sensing.ais.fieldtext import F_LENGTH, F_START, F_WIDTH, FieldTable, field_name, field_table, field_value
+from kuroshio.sensing.ais.fieldtext import (
+    F_LENGTH,
+    F_START,
+    F_WIDTH,
+    SLACK,
+    FieldTable,
+    field_name,
+    field_table,
+    field_value,
+)
 from kuroshio.sensing.ais.kernels import Bytes, inner, kernel
+from kuroshio.sensing.ais.lanes import LANES, copy_lanes
 from kuroshio.sensing.ais.parts import bits_at
 from kuroshio.sensing.ais.program import Ints
 from kuroshio.sensing.ais.records import CHARS, FILL, PAYLOAD, Table
@@ -64,13 +74,14 @@ def compile_contents() -> Contents:
             if (6 if addressed else 8) in app.types:
                 following = max(following, int(lookup[addressed, app.dac << 6 | app.fi]))
                 lookup[addressed, app.dac << 6 | app.fi] = at
+        group = b',"' + app.group.encode() + b'":['
         rows[at] = (
-            app.fixed_bits, app.least, app.most, following, app.element_bits, app.select, len(names), len(app.group),
+            app.fixed_bits, app.least, app.most, following, app.element_bits, app.select, len(names), len(group),
             app.exact_elements, _room(fixed, at),
             4 + _room(element, at) + max(_room(variant, at * VARIANTS + k) for k in range(VARIANTS)),
         )  # fmt: skip
-        names += app.group.encode()
-    return Contents(rows, fixed, element, variant, np.frombuffer(bytes(names), np.uint8), lookup)
+        names += group
+    return Contents(rows, fixed, element, variant, np.frombuffer(bytes(names) + bytes(LANES), np.uint8), lookup)
 
 
 def _room(table: FieldTable, at: int) -> int:
@@ -110,23 +121,18 @@ def choose(
             room += 8 + contents.rows[app, A_LENGTH] + contents.rows[app, A_ROOM] + 2 * rec[at, CHARS]
             if contents.rows[app, A_BITS] > 0:
                 room += (bits // contents.rows[app, A_BITS] + 1) * contents.rows[app, A_ELEMENT_ROOM]
-    return room
+    return room + SLACK
 
 
 @inner
 def _fields(
-    buf: Bytes, payload: int, chars: int, length: int, base: int, table: FieldTable, row: int, out: Bytes, at: int,
-    begun: bool,
+    buf: Bytes, payload: int, chars: int, length: int, base: int, table: FieldTable, row: int, out: Bytes, at: int
 ) -> int:  # fmt: skip
     """Append the fields of a table row that the data hold whole."""
     for f in range(table.first[row], table.last[row]):
         width = table.fields[f, F_WIDTH]
         if base + table.fields[f, F_START] + max(1, width) > length:
             continue
-        if begun:
-            out[at] = 44
-            at += 1
-        begun = True
         at = field_name(table, f, out, at)
         at = field_value(buf, payload, chars, length, base, table.fields[f], out, at)
     return at
@@ -150,38 +156,33 @@ def write(
         payload, chars = rec[one, PAYLOAD], rec[one, CHARS]
         length = chars * 6 - rec[one, FILL] - ranges[layout, 1]
         base = 40 if app == dgnss else ranges[layout, 0]
-        out[at] = 123
-        at = _fields(buf, payload, chars, length, base, contents.fixed, app, out, at + 1, False)
+        begun = at
+        at = _fields(buf, payload, chars, length, base, contents.fixed, app, out, at)
         step = contents.rows[app, A_BITS]
         if step > 0:
-            if out[at - 1] != 123:
-                out[at] = 44
-                at += 1
-            out[at] = 34
             size = contents.rows[app, A_LENGTH]
-            for k in range(size):
-                out[at + 1 + k] = contents.names[contents.rows[app, A_NAME] + k]
-            out[at + 1 + size], out[at + 2 + size], out[at + 3 + size] = 34, 58, 91
-            at += size + 4
+            for k in range(0, size, LANES):
+                copy_lanes(contents.names, contents.rows[app, A_NAME] + k, out, at + k)
+            at += size
             bit, select = base + contents.rows[app, A_FIXED], contents.rows[app, A_SELECT]
             first = True
             while bit + step <= length:
                 if not first:
                     out[at] = 44
                     at += 1
-                first = False
-                out[at] = 123
-                at = _fields(buf, payload, chars, bit + step, bit, contents.element, app, out, at + 1, False)
+                first, opened = False, at
+                at = _fields(buf, payload, chars, bit + step, bit, contents.element, app, out, at)
                 if select > 0:
                     chosen = app * VARIANTS + bits_at(buf, payload, chars, bit, select)
-                    begun = out[at - 1] != 123
-                    at = _fields(buf, payload, chars, bit + step, bit, contents.variant, chosen, out, at, begun)
-                out[at] = 125
+                    at = _fields(buf, payload, chars, bit + step, bit, contents.variant, chosen, out, at)
+                at = max(at, opened + 1)
+                out[opened], out[at] = 123, 125
                 at += 1
                 bit += step
             out[at] = 93
             at += 1
-        out[at] = 125
+        at = max(at, begun + 1)
+        out[begun], out[at] = 123, 125
         at += 1
     offsets[count] = at
     return nulls

@@ -16,15 +16,16 @@ import pyarrow as pa
 
 from kuroshio.errors import InputError
 from kuroshio.schema import REJECTS, STATICS
-from kuroshio.sensing.ais import columns, parts, scan_fast
+from kuroshio.sensing.ais import columns, parts, passes
 from kuroshio.sensing.ais import records as scan
+from kuroshio.sensing.ais.cut import scratch
 from kuroshio.sensing.ais.join24 import Join24
 from kuroshio.sensing.ais.program import CHOICE
 from kuroshio.sensing.base import Decoded, Ledger
 
 WINDOW = 65_536  # records decoded at a time
 AGE_LINES = 5_000  # lines after which a part without a clock is an orphan
-_PAD = 16
+_PAD = 64  # bytes after the last line that kernels may read
 
 
 class Decoder:
@@ -71,6 +72,8 @@ class Decoder:
         spare = (max(1, multipart_limit) + 2) * parts.MAX_PARTS
         self._rec = np.empty((2 * rows + spare, scan.RECORD), np.int64)
         self._rej = np.empty((2 * rows + 2 * spare, scan.REJECT), np.int64)
+        self._room = scratch(rows + spare)
+        self._comma = np.empty(8, np.int64)
         self._codes = np.full(1 << 16, -1, np.int32)
         self._messages = np.empty((rows + spare, 2), np.int64)
         self._buffer: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
@@ -190,26 +193,17 @@ class Decoder:
     ) -> tuple[int, int]:
         """Decode as many lines as fit the row tables; next line and number of waiting records."""
         state, joiner = self._state, self._joiner
-        state[scan.S_RECORDS], state[scan.S_REJECTS], state[scan.S_COMMENTS] = waiting, 0, 0
         first_line = int(state[scan.S_LINE])
-        limit = waiting + WINDOW + scan.MAX_SENTENCES + 2
-        pos = scan_fast.scan(
-            self._buffer, pos, stop, self._rec[:limit], self._rej[: WINDOW + scan.MAX_SENTENCES + 2], state
-        )
-        records = int(state[scan.S_RECORDS])
-        joiner[[parts.J_MESSAGES, parts.J_PARTS, parts.J_FOUND]] = 0
-        joiner[parts.J_SIDE], joiner[parts.J_RECORDS] = stop + _PAD, records
-        joiner[parts.J_REJECTS] = state[scan.S_REJECTS]
-        parts.resolve(
-            self._buffer, self._rec, waiting, records, self._slots, self._rej, joiner, self._messages, CHOICE,
-            self._received_us, self._age_us, AGE_LINES,
+        pos = passes.read_window(
+            self._buffer, pos, stop, stop + _PAD, waiting, WINDOW, self._rec, self._rej, state, self._slots, joiner,
+            self._messages, CHOICE, self._received_us, self._age_us, AGE_LINES, self._comma,
         )  # fmt: skip
         ledger.lines += int(state[scan.S_LINE]) - first_line
         ledger.messages += int(joiner[parts.J_MESSAGES])
         ledger.parts += int(joiner[parts.J_PARTS])
         ledger.comments += int(state[scan.S_COMMENTS])
         batch = columns.Batch(
-            self._buffer, self._rec, self._messages, int(joiner[parts.J_FOUND]), self._name, self._codes,
+            self._buffer, self._rec, self._messages, int(joiner[parts.J_FOUND]), self._name, self._codes, self._room,
             self._received_us, self._hint_us,
         )  # fmt: skip
         made = columns.tables(batch)

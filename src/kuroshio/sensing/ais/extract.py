@@ -1,7 +1,7 @@
-"""Third pass: payload bits to raw integers, and raw integers to the values of columns.
+"""Third pass, second half: raw integers and payload texts to the values of columns.
 
-What enters: message rows of one family and its program. What leaves: one array a slot or column, with validity as
-Arrow bitmaps. A text ends at its first ``@``; trailing spaces go.
+What enters: message rows of one family, its program, raw values from `cut`. What leaves: one array a column, with
+validity as Arrow bitmaps. A text ends at its first ``@``; trailing spaces go.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kuroshio.sensing.ais.clocks import ARRIVAL, FILE, civil_us
-from kuroshio.sensing.ais.fields import ROT_FACTOR, TEXT_ALPHABET
+from kuroshio.sensing.ais.cut import Raw, Scratch
+from kuroshio.sensing.ais.fields import ROT_FACTOR
 from kuroshio.sensing.ais.kernels import Bytes, i64, inner, kernel, u64
-from kuroshio.sensing.ais.program import NULL, SIX, Bits, Ints, Plan
+from kuroshio.sensing.ais.parts import bits_at
+from kuroshio.sensing.ais.program import NULL, Ints, Plan
 from kuroshio.sensing.ais.records import (
     CHANNEL,
     CHARS,
@@ -27,46 +29,14 @@ from kuroshio.sensing.ais.records import (
     TIME,
     Table,
 )
-from kuroshio.sensing.ais.words import load64, six_word
+from kuroshio.sensing.ais.words import load64, store64, swap64, text_word
 
-Raw = npt.NDArray[np.int32]
 Shorts = npt.NDArray[np.uint16]
 Reals = npt.NDArray[np.float64]
-_TEXT = np.frombuffer(TEXT_ALPHABET.encode(), np.uint8)
-MAX_WORDS = 20
-
-
-@kernel
-def members(messages: Table, found: int, member: Bytes, family: int, rows: Ints) -> int:
-    """Messages that give a row to a family, in order; their number."""
-    count = 0
-    for m in range(found):
-        rows[count] = m
-        count += member[messages[m, 1], family]
-    return count
-
-
-@kernel
-def extract(buf: Bytes, rec: Table, messages: Table, rows: Ints, count: int, bits: Bits, out: Raw) -> None:
-    """Raw value of every slot of every row: ``out[slot, row]``, NULL where the payload does not have it."""
-    words = np.zeros(MAX_WORDS, np.uint64)
-    slots = bits.start.shape[1]
-    for row in range(count):
-        m = rows[row]
-        at, layout = messages[m, 0], messages[m, 1]
-        payload, chars = rec[at, PAYLOAD], rec[at, CHARS]
-        length = chars * 6 - rec[at, FILL]
-        for w in range(bits.words[layout]):
-            words[w] = six_word(buf, payload + 8 * w, chars - 8 * w)
-        for slot in range(slots):
-            cut = bits.cut[layout, slot]
-            high, low = words[cut[0]], words[cut[0] + 1]
-            number = i64(((high >> u64(cut[1])) << u64(cut[2])) | (low >> u64(cut[3]))) & cut[4]
-            out[slot, row] = (number ^ cut[5]) - cut[5] if cut[6] <= length else NULL
 
 
 @inner
-def _shared(plan: Plan, c: int, present: Bytes, raw_has: Ints) -> int:
+def _shared(plan: Plan, c: int, present: Ints, raw_has: Ints) -> int:
     """A layout whose scale all present layouts that have the column share, -1 where they differ."""
     chosen = -1
     for layout in range(present.size):
@@ -114,17 +84,19 @@ def _pack_bits(good: Bytes, count: int, out: Bytes) -> int:
 
 @kernel
 def values(
-    raw: Raw, layouts: Ints, count: int, plan: Plan, raw_has: Ints, reals: Reals, bytes1: Bytes, bytes2: Shorts,
-    bytes4: Raw, flags: Bytes, valid: Bytes, nulls: Ints,
+    raw: Raw, layouts: Ints, count: int, plan: Plan, raw_has: Ints, room: Scratch, reals: Reals, bytes1: Bytes,
+    bytes2: Shorts, bytes4: Raw, flags: Bytes, valid: Bytes, nulls: Ints,
 ) -> None:  # fmt: skip
-    """Columns of a family from its slots: values, validity bitmaps and numbers of nulls, one row a column."""
-    present = np.zeros(raw_has.shape[0], np.uint8)
-    for row in range(count):
-        present[layouts[row]] = 1
-    good, flag = np.zeros(count + 8, np.uint8), np.zeros(count + 8, np.uint8)
+    """Columns of a family from its slots: values, validity bitmaps and numbers of nulls, one row a column.
+
+    ``room.tally`` holds the rows of each layout, as `extract` left it.
+    """
+    good, flag = room.good, room.flag
+    for k in range(8):
+        good[count + k], flag[count + k] = 0, 0
     for c in range(plan.how.size):
         how, dest, slot = plan.how[c], plan.dest[c], raw[plan.slot[c]]
-        shared = _shared(plan, c, present, raw_has)
+        shared = _shared(plan, c, room.tally, raw_has)
         _judge_rows(slot, count, layouts, plan, c, shared, good)
         if how == 0 and shared >= 0:
             num, den = plan.num[c, shared], plan.den[c, shared]
@@ -164,20 +136,18 @@ def no_dimensions(raw: Raw, first: int, count: int) -> None:
 
 
 @inner
-def _text_run(buf: Bytes, payload: int, length: int, start: int, width: int, out: Bytes, at: int) -> tuple[int, bool]:
+def _text_run(
+    buf: Bytes, payload: int, chars: int, length: int, start: int, width: int, out: Bytes, at: int
+) -> tuple[int, bool]:  # fmt: skip
     """Append text until its first @; index after it and whether it filled its field."""
-    end = start + width if width > 0 else length
+    left = ((min(start + width, length) if width > 0 else length) - start) // 6
     bit = start
-    while bit + 6 <= end and bit + 6 <= length:
-        k, shift = bit // 6, bit % 6
-        six = i64(SIX[buf[payload + k]])
-        if shift > 0:
-            six = ((six << 6 | i64(SIX[buf[payload + k + 1]])) >> (6 - shift)) & 63
-        if six == 0:
-            return at, False
-        out[at] = _TEXT[six]
-        at += 1
-        bit += 6
+    while left > 0:
+        text, size = text_word(bits_at(buf, payload, chars, bit, 42))
+        store64(out, at, text)
+        if size < min(left, 7):
+            return at + size, False
+        at, bit, left = at + min(left, 7), bit + 42, left - 7
     return at, True
 
 
@@ -205,7 +175,10 @@ def texts(
     out: Bytes,
     valid: Bytes,
 ) -> int:
-    """Texts of one column as Arrow string buffers; number of nulls (no such field, or empty)."""
+    """Texts of one column as Arrow string buffers; number of nulls (no such field, or empty).
+
+    Eight bytes beyond the texts may be written.
+    """
     at, nulls = 0, 0
     for row in range(count):
         offsets[row] = at
@@ -213,10 +186,11 @@ def texts(
         one, layout = messages[m, 0], messages[m, 1]
         begun = at
         if ranges[layout, 0] >= 0:
-            payload, length = rec[one, PAYLOAD], rec[one, CHARS] * 6 - rec[one, FILL]
-            at, filled = _text_run(buf, payload, length, ranges[layout, 0], ranges[layout, 1], out, at)
+            payload, chars = rec[one, PAYLOAD], rec[one, CHARS]
+            length = chars * 6 - rec[one, FILL]
+            at, filled = _text_run(buf, payload, chars, length, ranges[layout, 0], ranges[layout, 1], out, at)
             if filled and ranges[layout, 2] >= 0:
-                at, filled = _text_run(buf, payload, length, ranges[layout, 2], 0, out, at)
+                at, filled = _text_run(buf, payload, chars, length, ranges[layout, 2], 0, out, at)
             while at > begun and out[at - 1] == 32:
                 at -= 1
         if at > begun:
@@ -246,24 +220,13 @@ def payloads(
         offsets[row] = at
         one, layout = messages[rows[row], 0], messages[rows[row], 1]
         length = rec[one, CHARS] * 6 - rec[one, FILL] - ranges[layout, 1]
-        held, count_bits = 0, 0
         start = ranges[layout, 0]
         sizes[row] = max(0, length - start)
-        bit = start
-        while bit < length:
-            k, shift = bit // 6, bit % 6
-            width = min(6 - shift, length - bit)
-            six = (i64(SIX[buf[rec[one, PAYLOAD] + k]]) >> (6 - shift - width)) & ((1 << width) - 1)
-            held, count_bits = (held << width) | six, count_bits + width
-            if count_bits >= 8:
-                count_bits -= 8
-                out[at] = (held >> count_bits) & 255
-                held &= (1 << count_bits) - 1
-                at += 1
-            bit += width
-        if count_bits > 0:
-            out[at] = (held << (8 - count_bits)) & 255
-            at += 1
+        for bit in range(start, length, 40):  # five bytes
+            width = min(40, length - bit)
+            five = u64(bits_at(buf, rec[one, PAYLOAD], rec[one, CHARS], bit, width) << (40 - width))
+            store64(out, at, swap64(five << u64(24)))
+            at += (width + 7) >> 3
     offsets[count] = at
 
 
@@ -287,10 +250,11 @@ def utc_times(raw: Raw, first: int, count: int, out: Ints, valid: Bytes) -> int:
 @kernel
 def envelope(
     rec: Table, messages: Table, rows: Ints, count: int, received_us: int, hint_us: int, layouts: Ints, times: Ints,
-    clocks: Raw, lines: Ints, channels: Raw, stations: Ints, bits: Shorts, checked: Bytes, timed: Bytes,
+    clocks: Raw, lines: Ints, channels: Raw, stations: Ints, bits: Shorts, checked: Bytes, timed: Bytes, room: Scratch,
 ) -> tuple[int, int]:  # fmt: skip
     """What every row has; number of rows without a time and of rows with a station."""
-    untimed, named = 0, 0
+    named = 0
+    right, told = room.flag, room.good
     for row in range(count):
         m = rows[row]
         at = messages[m, 0]
@@ -301,16 +265,15 @@ def envelope(
         elif time < 0 and hint_us >= 0:
             time, clock = hint_us, FILE
         times[row], clocks[row] = max(time, 0), max(clock, 0)
-        if time < 0:
-            untimed += 1
-        else:
-            timed[row >> 3] |= np.uint8(1 << (row & 7))
+        told[row], right[row] = time >= 0, rec[at, CHECKED] & 1
         lines[row], channels[row] = rec[at, LINE], rec[at, CHANNEL]
         stations[row] = rec[at, STATION]
         named += (rec[at, STATION] & 255) > 0
         bits[row] = rec[at, CHARS] * 6 - rec[at, FILL]
-        checked[row >> 3] |= np.uint8((rec[at, CHECKED] & 1) << (row & 7))
-    return untimed, named
+    for k in range(8):
+        right[count + k], told[count + k] = 0, 0
+    _pack_bits(right, count, checked)
+    return count - _pack_bits(told, count, timed), named
 
 
 @kernel
@@ -352,7 +315,10 @@ def _name_word(buf: Bytes, start: int, length: int, part: int) -> Any:
 
 @kernel
 def intern_names(buf: Bytes, names: Ints, count: int, table: Ints, unique: Ints, out: Raw, valid: Bytes) -> int:
-    """Ids of byte ranges (start << 8 | length) in order of appearance, by content; number of ids."""
+    """Ids of byte ranges (start << 8 | length) in order of appearance, by content; number of ids.
+
+    -1 where there are more than ``unique.size`` (at most half of ``table.size``).
+    """
     ids, mask = 0, table.size - 1
     for row in range(count):
         start, length = names[row] >> 8, names[row] & 255
@@ -367,6 +333,8 @@ def intern_names(buf: Bytes, names: Ints, count: int, table: Ints, unique: Ints,
         while True:
             held = table[at]
             if held < 0:
+                if ids == unique.size:
+                    return -1
                 table[at], unique[ids], held = ids, names[row], ids
                 ids += 1
             other = unique[held]

@@ -6,18 +6,23 @@ integers as sent, scaled values with a fixed number of decimals by exact integer
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kuroshio.sensing.ais.fields import TEXT_ALPHABET, Field
-from kuroshio.sensing.ais.kernels import Bytes, inner, kernel
+from kuroshio.sensing.ais.kernels import Bytes, i64, inner, kernel, u64
+from kuroshio.sensing.ais.lanes import LANES, copy_lanes
 from kuroshio.sensing.ais.parts import bits_at
 from kuroshio.sensing.ais.program import NULL, Ints
 from kuroshio.sensing.ais.records import CHARS, FILL, PAYLOAD, Table
+from kuroshio.sensing.ais.words import eight_digits, store64
 
 Raw = npt.NDArray[np.int32]
+SLACK = 2 * LANES  # bytes beyond a text that may be written
+_TENS = 10 ** np.arange(10, dtype=np.uint64)
+_WORDS = np.array([int.from_bytes(word, "little") for word in (b"null", b"true", b"false")], np.uint64)
 _TEXT = np.frombuffer(TEXT_ALPHABET.encode(), np.uint8)
 
 # columns of a field row
@@ -57,46 +62,62 @@ def field_table(layouts: list[tuple[Field, ...] | None], *, scaled: bool, skip: 
                 (start, item.bits, _KINDS[item.kind], round(item.num * factor) if use else 1,
                  round(item.den) if use else 1, item.decimals if use else 0, absent,
                  item.low if use and item.low is not None else NULL + 1,
-                 item.high if use and item.high is not None else 1 << 31, len(names), len(name),
+                 item.high if use and item.high is not None else 1 << 31, len(names), len(name) + 4,
                  round(item.offset * factor) if use else 0)
             )  # fmt: skip
-            names += name
+            names += b',"' + name + b'":'
         last.append(len(rows))
     return FieldTable(
         np.array(first, np.int64), np.array(last, np.int64), np.array(rows, np.int64).reshape(-1, FIELD),
-        np.frombuffer(bytes(names) or b"\0", np.uint8),
+        np.frombuffer(bytes(names) + bytes(LANES), np.uint8),
     )  # fmt: skip
 
 
 @inner
+def _digits(value: Any, size: int, out: Bytes, at: int) -> int:
+    """Append the last ``size`` (up to 19) decimal digits of a number."""
+    if size > 8:
+        at = _low_digits(value // u64(100_000_000), size - 8, out, at)
+        value, size = value % u64(100_000_000), 8
+    store64(out, at, eight_digits(value % u64(100_000_000)) >> u64(8 * (8 - size)))
+    return at + size
+
+
+@inner
+def _low_digits(value: Any, size: int, out: Bytes, at: int) -> int:
+    for k in range(size):
+        out[at + size - 1 - k] = 48 + i64(value % u64(10))
+        value //= u64(10)
+    return at + size
+
+
+@inner
 def _number(value: int, decimals: int, out: Bytes, at: int) -> int:
-    """Append a decimal number whose last ``decimals`` digits stand after the point."""
+    """Append a decimal number whose last ``decimals`` (up to 8) digits stand after the point."""
     if value < 0:
         out[at] = 45
         at, value = at + 1, -value
-    size, rest = 1, value // 10
-    while rest > 0:
-        size, rest = size + 1, rest // 10
-    size = max(size, decimals + 1)
-    end = at + size + (1 if decimals > 0 else 0)
-    k = end - 1
-    for place in range(size):
-        if place == decimals and decimals > 0:
-            out[k] = 46
-            k -= 1
-        out[k] = 48 + value % 10
-        value //= 10
-        k -= 1
-    return end
+    whole, rest = u64(value), u64(0)
+    if decimals > 0:
+        whole, rest = u64(value) // u64(_TENS[decimals]), u64(value) % u64(_TENS[decimals])
+    size = 1
+    for power in range(1, 9):
+        size += whole >= u64(_TENS[power])
+    if size == 9:  # nine digits or more: rare
+        more = whole // u64(_TENS[9])
+        while more > u64(0):
+            size, more = size + 1, more // u64(10)
+    at = _digits(whole, size, out, at)
+    if decimals > 0:
+        out[at] = 46
+        at = _digits(rest, decimals, out, at + 1)
+    return at
 
 
 @inner
 def _word(out: Bytes, at: int, word: int) -> int:
-    letters = (
-        (110, 117, 108, 108, 0) if word == 0 else (116, 114, 117, 101, 0) if word == 1 else (102, 97, 108, 115, 101)
-    )
-    for k in range(5 if word == 2 else 4):
-        out[at + k] = letters[k]
+    """Append null (0), true (1) or false (2)."""
+    store64(out, at, _WORDS[word])
     return at + (5 if word == 2 else 4)
 
 
@@ -143,13 +164,11 @@ def field_value(buf: Bytes, payload: int, chars: int, length: int, base: int, fi
 
 @kernel
 def field_name(table: FieldTable, row: int, out: Bytes, at: int) -> int:
-    """Append ``"name":``."""
-    out[at] = 34
+    """Append ``,"name":``; the caller puts the brace of its object over the first comma."""
     start, length = table.fields[row, F_NAME], table.fields[row, F_LENGTH]
-    for k in range(length):
-        out[at + 1 + k] = table.names[start + k]
-    out[at + length + 1], out[at + length + 2] = 34, 58
-    return at + length + 3
+    for k in range(0, length, LANES):
+        copy_lanes(table.names, start + k, out, at + k)
+    return at + length
 
 
 @kernel
@@ -159,9 +178,9 @@ def objects_room(rec: Table, messages: Table, rows: Ints, count: int, table: Fie
     for row in range(count):
         at, layout = messages[rows[row], 0], messages[rows[row], 1]
         for f in range(table.first[layout], table.last[layout]):
-            room += table.fields[f, F_LENGTH] + 26
+            room += table.fields[f, F_LENGTH] + 22
         room += rec[at, CHARS] * 2 + 4
-    return room
+    return room + SLACK
 
 
 @kernel
@@ -175,18 +194,14 @@ def objects(
         one, layout = messages[rows[row], 0], messages[rows[row], 1]
         payload, chars = rec[one, PAYLOAD], rec[one, CHARS]
         length = chars * 6 - rec[one, FILL]
-        out[at] = 123
-        at += 1
         begun = at
         for f in range(table.first[layout], table.last[layout]):
             field = table.fields[f]
             if field[F_START] + max(1, field[F_WIDTH]) > length:
                 continue
-            if at > begun:
-                out[at] = 44
-                at += 1
             at = field_name(table, f, out, at)
             at = field_value(buf, payload, chars, length, 0, field, out, at)
-        out[at] = 125
+        at = max(at, begun + 1)
+        out[begun], out[at] = 123, 125
         at += 1
     offsets[count] = at

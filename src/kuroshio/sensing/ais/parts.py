@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from kuroshio.sensing.ais.fields_static import AUXILIARY_FIRST, AUXILIARY_LAST
 from kuroshio.sensing.ais.kernels import Bytes, i64, inner, kernel, u64
+from kuroshio.sensing.ais.lanes import all_six
 from kuroshio.sensing.ais.program import SIX, Choice
 from kuroshio.sensing.ais.records import (
+    ARMOURED,
     BAD_PAYLOAD,
     CHANNEL,
     CHARS,
@@ -48,7 +50,7 @@ from kuroshio.sensing.ais.records import (
     UNKNOWN_TYPE,
     Table,
 )
-from kuroshio.sensing.ais.words import all_six, six_word
+from kuroshio.sensing.ais.words import six_word
 
 REORDER_LINES = 16
 MAX_PARTS = 9
@@ -246,7 +248,7 @@ def _complete(
         for c in range(rec[one, CHARS]):
             buf[at] = buf[rec[one, PAYLOAD] + c]
             at += 1
-        checked &= rec[one, CHECKED]
+        checked &= rec[one, CHECKED]  # its lowest bit
         rec[whole, FILL] = rec[one, FILL]
         if rec[whole, TIME] < 0:
             rec[whole, TIME], rec[whole, CLOCK] = rec[one, TIME], rec[one, CLOCK]
@@ -268,6 +270,12 @@ def _complete(
     _remove(slots, slot, joiner)
 
 
+@inner
+def _armoured(buf: Bytes, rec: Table, at: int) -> bool:
+    """Whether the payload holds payload characters only; the reader of common shapes has already seen to it."""
+    return (rec[at, CHECKED] & ARMOURED) != 0 or all_six(buf, rec[at, PAYLOAD], rec[at, PAYLOAD] + rec[at, CHARS])
+
+
 @kernel
 def resolve(
     buf: Bytes, rec: Table, first: int, last: int, slots: Table, rej: Table, joiner: Table, messages: Table,
@@ -284,7 +292,7 @@ def resolve(
             continue
         payload, chars, fill = rec[at, PAYLOAD], rec[at, CHARS], rec[at, FILL]
         layout = choice.only[buf[payload]]
-        if layout < 0 or chars * 6 - fill < choice.min_bits[layout] or not all_six(buf, payload, payload + chars):
+        if layout < 0 or chars * 6 - fill < choice.min_bits[layout] or not _armoured(buf, rec, at):
             layout, reason, a, b = judge(buf, payload, chars, fill, choice)
             if layout < 0:
                 _refuse(rec, at, rej, joiner, rec[at, LINE], reason, a, b)

@@ -48,12 +48,14 @@ class Bits(NamedTuple):
     """Where the slots of a family are: by layout and slot, first bit (-1 none); by layout, payload words needed.
 
     ``cut`` is how a slot is cut from two words hi, lo: word number, shifts ``((hi >> a) << b) | (lo >> c)``, mask,
-    sign bit, and the bit after it (so great that no payload has it where the layout lacks the slot).
+    sign bit, and the bit after it (so great that no payload has it where the layout lacks the slot). ``like`` is the
+    first layout with the same cuts.
     """
 
     start: Ints
     words: Ints
     cut: Ints
+    like: Ints
 
 
 class Plan(NamedTuple):
@@ -247,14 +249,15 @@ def _bits(members: list[int], slots: list[str]) -> Bits:
             start[at, k] = first
             cut[at, k] = (word, *shifts, (1 << item.bits) - 1, sign, first + item.bits, 0)
             words[at] = max(words[at], word + 1 + over)
-    return Bits(start, words, cut)
+    _, alike, group = np.unique(cut.reshape(len(LAYOUTS), -1), axis=0, return_index=True, return_inverse=True)
+    return Bits(start, words, cut, alike[group.reshape(-1)].astype(np.int64))
 
 
 FAMILIES: dict[str, Family] = {
     table.name: family(table) for table in (POSITIONS, STATICS, BASE_STATIONS, AIDS, SAFETY, BINARY, MANAGEMENT)
 }
-MEMBERS = np.zeros((len(LAYOUTS), len(FAMILIES)), np.uint8)  # layout, family: gives a row
-for _at in range(len(LAYOUTS)):
-    for _name in families_of(_at):
-        MEMBERS[_at, list(FAMILIES).index(_name)] = 1
+OWNERS = np.full((len(LAYOUTS), 2), -1, np.int64)  # layout: the families that it gives a row to
+for _layout in range(len(LAYOUTS)):
+    for _place, _name in enumerate(families_of(_layout)):
+        OWNERS[_layout, _place] = list(FAMILIES).index(_name)
 CHOICE = choice()

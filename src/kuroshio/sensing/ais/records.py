@@ -20,6 +20,7 @@ STATION_ROOM = 64  # bytes of a station name kept between lines
 (LINE, START, LENGTH, PAYLOAD, CHARS, FILL, TOTAL, PART, SEQUENCE, CHANNEL, TALKER, TIME, CLOCK, STATION, GROUP, COUNTS,
  CHECKED) = range(17)  # fmt: skip
 RECORD = 17
+ARMOURED = 2  # bit of CHECKED: the payload is known to hold payload characters only; the lowest bit is the checksum
 
 # columns of a reject
 R_LINE, R_START, R_LENGTH, R_REASON, R_A, R_B, R_COUNTS, R_EVENT = range(8)

@@ -11,7 +11,9 @@ import numpy as np
 
 from kuroshio.sensing.ais.clocks import TAG_BLOCK, TAG_UNVERIFIED, epoch_us
 from kuroshio.sensing.ais.kernels import Bytes, i64, inner, kernel
+from kuroshio.sensing.ais.lanes import payload_end, tag_end, xor_bytes
 from kuroshio.sensing.ais.records import (
+    ARMOURED,
     CHANNEL,
     CHARS,
     CHECKED,
@@ -41,7 +43,7 @@ from kuroshio.sensing.ais.records import (
 )
 from kuroshio.sensing.ais.scan import read_line
 from kuroshio.sensing.ais.tags import station_code, tag_group
-from kuroshio.sensing.ais.words import load64, payload_end, tag_end, ten_digits, xor_bytes
+from kuroshio.sensing.ais.words import load64, ten_digits
 
 _HEX = np.full(256, 64, np.uint8)
 for _k, _c in enumerate(b"0123456789ABCDEF"):
@@ -145,20 +147,20 @@ def _common(buf: Bytes, start: int, rec: Table, row: int, line: int, state: Tabl
     rec[row, LINE], rec[row, START], rec[row, LENGTH] = line, start, end + 5 - start
     rec[row, PAYLOAD], rec[row, CHARS], rec[row, FILL] = payload, end - payload, fill
     rec[row, TOTAL], rec[row, PART], rec[row, SEQUENCE], rec[row, CHANNEL] = total, part, sequence, channel
-    rec[row, TALKER], rec[row, COUNTS], rec[row, CHECKED] = (a << 8) | b, 1, 1
+    rec[row, TALKER], rec[row, COUNTS], rec[row, CHECKED] = (a << 8) | b, 1, 1 | ARMOURED
     if bad:
         state[S_TAG_BAD] += 1
     return after + 1
 
 
 @kernel
-def scan(buf: Bytes, pos: int, stop: int, rec: Table, rej: Table, state: Table) -> int:
+def scan(buf: Bytes, pos: int, stop: int, rec: Table, rej: Table, state: Table, comma: Table) -> int:
     """Read lines from ``pos`` while there is room for their rows; index of the first line not read.
 
-    ``buf[stop - 1]`` is LF and at least 16 bytes follow it. Rows are counted in ``state``.
+    ``buf[stop - 1]`` is LF and at least 64 bytes follow it. Rows are counted in ``state``; ``comma`` is room for 8
+    places.
     """
     records, rejects = rec.shape[0] - MAX_SENTENCES - 2, rej.shape[0] - MAX_SENTENCES - 2
-    comma = np.empty(8, np.int64)
     line, row = state[S_LINE], state[S_RECORDS]
     quiet = state[S_TIME] < 0 and state[S_RANK] == 0
     while pos < stop and row < records and state[S_REJECTS] < rejects:

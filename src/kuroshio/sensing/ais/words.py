@@ -1,4 +1,4 @@
-"""Eight bytes at a time: loads, searches and payload characters as machine words.
+"""Eight bytes at a time: loads, payload characters and digits as machine words.
 
 What enters: a byte buffer and an index with at least 8 bytes after it. What leaves: 64-bit words. The byte tricks are
 the usual ones (a byte is zero, below a bound, in a range); each is checked against a loop over bytes in
@@ -33,12 +33,15 @@ def load64(typing_context: Any, buf: Any, at: Any) -> Any:
 
 
 @intrinsic
-def swap64(typing_context: Any, word: Any) -> Any:
-    """The word with its bytes in reverse order."""
-    signature = types.uint64(types.uint64)
+def store64(typing_context: Any, buf: Any, at: Any, word: Any) -> Any:
+    """Write a word's eight bytes from index ``at`` on, the lowest first; no alignment needed."""
+    signature = types.void(buf, types.int64, types.uint64)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bswap(arguments[0])
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(64).as_pointer())
+        builder.store(arguments[2], pointer, align=1)
+        return context.get_dummy_value()
 
     return signature, generate
 
@@ -54,66 +57,15 @@ def zeros64(typing_context: Any, word: Any) -> Any:
     return signature, generate
 
 
-@kernel
-def payload_end(buf: Bytes, at: int) -> int:
-    """Index of the first byte from ``at`` that is below ``0`` or a backslash (or is not ASCII)."""
-    slash = u64(0x5C) * _ONES
-    while True:
-        word = load64(buf, at)
-        other = word ^ slash
-        found = (((word - u64(0x30) * _ONES) | (other - _ONES) & ~other) | word) & _HIGH
-        if found != u64(0):
-            return at + (zeros64(found) >> 3)
-        at += 8
+@intrinsic
+def swap64(typing_context: Any, word: Any) -> Any:
+    """The word with its bytes in reverse order."""
+    signature = types.uint64(types.uint64)
 
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bswap(arguments[0])
 
-@kernel
-def tag_end(buf: Bytes, at: int) -> int:
-    """Index of the first byte from ``at`` that is a control character or a backslash (or is not ASCII)."""
-    slash = u64(0x5C) * _ONES
-    while True:
-        word = load64(buf, at)
-        other = word ^ slash
-        found = (((word - u64(0x20) * _ONES) | (other - _ONES) & ~other) | word) & _HIGH
-        if found != u64(0):
-            return at + (zeros64(found) >> 3)
-        at += 8
-
-
-@kernel
-def xor_bytes(buf: Bytes, start: int, stop: int) -> int:
-    """Exclusive or of all bytes of a range."""
-    value = u64(0)
-    at = start
-    while at + 8 <= stop:
-        value ^= load64(buf, at)
-        at += 8
-    if at < stop:
-        value ^= load64(buf, at) & ((u64(1) << u64(8 * (stop - at))) - u64(1))
-    value ^= value >> u64(32)
-    value ^= value >> u64(16)
-    value ^= value >> u64(8)
-    return i64(value & u64(255))
-
-
-@kernel
-def all_six(buf: Bytes, start: int, stop: int) -> bool:
-    """Whether every byte of a range is a payload character: 0-W or `-w."""
-    at = start
-    while at < stop:
-        word = load64(buf, at)
-        if stop - at < 8:
-            mask = (u64(1) << u64(8 * (stop - at))) - u64(1)
-            word = (word & mask) | (u64(0x30) * _ONES & ~mask)
-        if word & _HIGH:
-            return False
-        low = word + u64(0x80 - 0x30) * _ONES  # high bit: 0 or above
-        gap = (word + u64(0x7F - 0x57) * _ONES) & ~(word + u64(0x80 - 0x60) * _ONES)  # high bit: X to _
-        over = word + u64(0x7F - 0x77) * _ONES  # high bit: above w
-        if (low & ~gap & ~over & _HIGH) != _HIGH:
-            return False
-        at += 8
-    return True
+    return signature, generate
 
 
 @kernel
@@ -134,6 +86,22 @@ def six_word(buf: Bytes, at: int, chars: int) -> Any:
 
 
 @kernel
+def text_word(bits: int) -> tuple[Any, int]:
+    """Seven six-bit characters, the first highest, as text, the first in the lowest byte; characters before an @.
+
+    Source: ITU-R M.1371-5, table 47 (six-bit ASCII): below 32 it is ASCII less 64, else ASCII.
+    """
+    word = u64(bits) << u64(6)
+    word = ((word & u64(0x0000FFFFFF000000)) << u64(8)) | (word & u64(0x0000000000FFFFFF))
+    word = ((word & u64(0x00FFF00000FFF000)) << u64(4)) | (word & u64(0x00000FFF00000FFF))
+    word = ((word & u64(0x0FC00FC00FC00FC0)) << u64(2)) | (word & u64(0x003F003F003F003F))
+    word = swap64(word)
+    ends = (word - _ONES) & ~word & _HIGH  # the eighth character is always an end
+    text = word + ((~word & (u64(0x20) * _ONES)) << u64(1))
+    return text, zeros64(ends) >> 3
+
+
+@kernel
 def ten_digits(buf: Bytes, at: int) -> int:
     """Number of ten decimal digits at an index, -1 where one is not a digit."""
     word = load64(buf, at)
@@ -146,3 +114,14 @@ def ten_digits(buf: Bytes, at: int) -> int:
     word = (word & u64(0x00FF00FF00FF00FF)) * u64(6553601) >> u64(16)
     word = (word & u64(0x0000FFFF0000FFFF)) * u64(42949672960001) >> u64(32)
     return i64(word) * 100 + high * 10 + low
+
+
+@kernel
+def eight_digits(value: Any) -> Any:
+    """Text of a number below 10**8 as eight decimal digits, the first in the lowest byte."""
+    word = (value // u64(10_000)) | ((value % u64(10_000)) << u64(32))
+    high = ((word * u64(10_486)) >> u64(20)) & u64(0x0000007F0000007F)  # hundreds of each half
+    word = high | ((word - u64(100) * high) << u64(16))
+    high = ((word * u64(103)) >> u64(10)) & u64(0x000F000F000F000F)  # tens of each pair
+    word = high | ((word - u64(10) * high) << u64(8))
+    return word | u64(0x30) * _ONES
