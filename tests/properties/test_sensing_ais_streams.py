@@ -106,6 +106,8 @@ def _read(buf: np.ndarray, stop: int, common: bool) -> tuple[Any, ...]:
     told = rec[: state[records.S_RECORDS]]
     names = [(int(s) >> 8, int(s) & 255) for s in told[:, records.STATION]]
     told[:, records.STATION] = 0
+    assert common or not (told[:, records.CHECKED] & records.ARMOURED).any()
+    told[:, records.CHECKED] &= ~records.ARMOURED  # only the fast reader knows it already
     return (
         told.tolist(), [buf[a : a + n].tobytes() for a, n in names], rej[: state[records.S_REJECTS]].tolist(),
         state[[records.S_LINE, records.S_COMMENTS, records.S_TAG_BAD]].tolist(),
