@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from kuroshio.picture.claims import ClaimBook
+from kuroshio.picture.identity import OUTCOME_WORDS
+from kuroshio.picture.ingest import REASONS
 from kuroshio.picture.journal import EVENT_WORDS, LOG_INTS
 from kuroshio.picture.lifecycle import exists_probability
 from kuroshio.picture.model import SENSOR_KINDS
@@ -38,6 +40,7 @@ EVENTS = pa.schema(
         pa.field("b", pa.int64()),
     ]
 )
+SAID = OUTCOME_WORDS + REASONS  # outcomes of reports used, reasons of those refused
 _AT = {name: k for k, name in enumerate(LOG_INTS)}
 
 
@@ -111,15 +114,15 @@ def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: l
     )
 
 
-def links_table(obs_id: IntArray, t_us: IntArray, uid: IntArray, d2: FloatArray, words: list[str]) -> pa.Table:
-    """LINKS rows: what became of each observation; no track where ``uid`` is 0."""
+def links_table(obs_id: IntArray, t_us: IntArray, uid: IntArray, d2: FloatArray, code: IntArray) -> pa.Table:
+    """LINKS rows: what became of each observation; no track where ``uid`` is 0. ``code`` counts in `SAID`."""
     return pa.Table.from_arrays(
         [
             pa.array(obs_id),
             _times(t_us),
             pa.array(uid, mask=uid == 0),
             pa.array(d2, mask=(uid == 0) | np.isnan(d2)),
-            pa.array(words, pa.string()).dictionary_encode(),
+            labels(code, SAID),
         ],
         schema=LINKS,
     )

@@ -36,7 +36,8 @@ class Frames:
             return []
         end = (obs["t_us"][plots] // tr.slot_us + 1) * tr.slot_us
         plots, end = plots[end <= now_us], end[end <= now_us]
-        order = np.lexsort((plots, obs["source"][plots], end))
+        rank = np.argsort(np.argsort(tr.sources.names))  # by name: numbers depend on who was heard first
+        order = np.lexsort((plots, rank[obs["source"][plots]], end))
         plots, end = plots[order], end[order]
         if not len(plots):
             return []
@@ -97,11 +98,6 @@ class Frames:
         state.scan, state.hit = None, []
         if state.model.coverage_m <= 0 or state.model.kind_code != RADAR:
             return
-        life = tr.table.life
-        rows = tr.table.live
-        rows = rows[life.born_us[rows] < began]
-        covered = gate.in_coverage(tr.table.tracks, rows, last, state.kernel)
-        hit = rows[np.isin(life.uid[rows], hit_uids)]
-        dead = after_scan(life, rows, covered, hit, state.model.pd, tr.config)
+        dead = after_scan(tr.table.tracks, tr.table.live, began, last, state.kernel, np.sort(hit_uids), tr.limits)
         tr.room(0)
         tr.house.end(dead, last, "no_plots")

@@ -24,7 +24,6 @@ from kuroshio.picture.table import CONFIRMED, CTL_FREE, TENTATIVE, take_row
 
 CELL_M = 2000.0
 RADIUS_MAX_M = 6 * CELL_M
-EDGE_IN_M = 2000.0  # misses are not counted this near the edge of the coverage
 NEAR_MAX = 4096
 
 
@@ -88,23 +87,6 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
                 cost[n] = -(ll + base) + (rules.tentative_cost if t.status == TENTATIVE else 0.0)
                 n += 1
     return track[:n], plot[:n], cost[:n], dist[:n]
-
-
-@kernel
-def in_coverage(tracks, rows, t_us, sensor):  # type: ignore[no-untyped-def]
-    """True for rows that at ``t_us`` are well inside the sensor's coverage."""
-    out = np.zeros(len(rows), np.bool_)
-    if sensor[2] <= 0:
-        return out
-    reach = sensor[2] - min(EDGE_IN_M, 0.1 * sensor[2])
-    for k in range(len(rows)):
-        t = tracks[rows[k]]
-        dt = (t_us - t.t_us) * 1e-6
-        e, n = local_offset(sensor[0], sensor[1], t.lat, t.lon)
-        e += t.ve * dt
-        n += t.vn * dt
-        out[k] = e * e + n * n < reach * reach
-    return out
 
 
 @inner

@@ -104,7 +104,7 @@ class Statics(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """Tracks of plots that carry no MMSI, with a grid of where they are now."""
+    """Tracks of plots that carry no MMSI, with a grid of where they are now; not ``ready`` until somebody asks."""
 
     rows: IntArray
     lat: FloatArray
@@ -112,6 +112,7 @@ class Candidates(NamedTuple):
     grid: Any
     radius_m: float
     forbidden: IntArray
+    ready: bool
 
 
 @inner
@@ -301,7 +302,7 @@ def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, stati
 
 @kernel
 def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics, rules, motion, work, full):  # type: ignore[no-untyped-def]
-    """Index of the first report not processed: all of ``[a, b)`` unless rows, keys or log run out.
+    """Index of the first report not processed: all of ``[a, b)`` unless something it needs runs out.
 
     Every report is judged on its own, in order, so the result does not depend on where runs begin and end.
     """
@@ -332,7 +333,7 @@ def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics
         elif ctl[CTL_FREE] == 0 and full:
             r.code = REFUSED
             ctl[CTL_REFUSED] += 1
-        elif ctl[CTL_FREE] == 0 or 2 * (ctl[CTL_KEYS] + 1) > len(keys):
+        elif ctl[CTL_FREE] == 0 or 2 * (ctl[CTL_KEYS] + 1) > len(keys) or (other < 0 and not cand.ready):
             return j
         else:
             _name_or_begin(

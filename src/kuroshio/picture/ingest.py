@@ -6,14 +6,15 @@ each row refused. Repeats of one report (same ``obs_id``) are dropped here, with
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kuroshio.picture.compiled import kernel
+from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.identity import OBS, Obs
 from kuroshio.picture.model import SENSOR_KINDS, TrackerConfig
 from kuroshio.schema import OBSERVATIONS
@@ -34,33 +35,59 @@ REASONS = (
 (OK, NO_TIME, NON_FINITE, OUT_OF_RANGE, BAD_COVARIANCE, FUTURE, ANCIENT, REPEAT, NOT_A_VESSEL, PARTNER_ROW) = range(10)
 SPEED_MAX_MPS = 60.0  # faster is not a ship: the velocity is ignored
 STOPPED_MPS = 0.3
-NOT_VESSEL_TYPES = (4, 11, 21)  # base stations and aids to navigation, M.1371-5
+BASE_STATION, UTC_RESPONSE, AID_TO_NAVIGATION = 4, 11, 21  # message types of M.1371-5 that are no vessel
+NAV_UNKNOWN = 255
+PARTNER = SENSOR_KINDS.index("partner")
 SIGMA_MAX_M = 200_000.0
-VEL_SIGMA_DEFAULT_MPS = 0.5
+VAR_MIN_M2 = 1e-4  # nobody knows a ship to the centimetre
+CORRELATION_MAX = 1.0 - 1e-6  # single precision must still tell the ellipse from a line
+VEL_SIGMA_DEFAULT_MPS, VEL_SIGMA_MIN_MPS = 0.5, 0.01
+_SCHEMA = OBSERVATIONS.arrow
+_FLOATS = {
+    "lat": "lat_deg",
+    "lon": "lon_deg",
+    "ee": "cov_ee_m2",
+    "en": "cov_en_m2",
+    "nn": "cov_nn_m2",
+    "sog": "sog_mps",
+    "cog": "cog_deg",
+    "sigma": "vel_sigma_mps",
+    "heading": "heading_deg",
+}
 SOURCES_MAX = 62
 
 
 def _floats(table: pa.Table, name: str) -> FloatArray:
     column = table.column(name)
-    return np.asarray(pc.fill_null(column, np.nan).to_numpy(), np.float64)
+    if column.null_count == len(column):
+        return np.full(len(column), np.nan)
+    if column.null_count:
+        column = pc.fill_null(column, np.nan)
+    return np.asarray(column.to_numpy(), np.float64)
 
 
-def _ints(table: pa.Table, name: str, default: int) -> IntArray:
+def _ints(table: pa.Table, name: str, default: int, type_: Any = np.int64) -> Any:
     column = table.column(name)
+    if column.null_count == len(column):
+        return np.full(len(column), default, type_)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
-    return np.asarray(pc.fill_null(column, pa.scalar(default, column.type)).to_numpy(), np.int64)
+    if column.null_count:
+        column = pc.fill_null(column, pa.scalar(default, column.type))
+    return np.asarray(column.to_numpy(), type_)
 
 
 def _labels(table: pa.Table, name: str) -> tuple[Any, list[str]]:
     """(code of each row, words) of a dictionary column; null is code -1."""
-    column = table.column(name).unify_dictionaries().combine_chunks()
+    column = table.column(name)
+    if column.num_chunks > 1:
+        column = column.unify_dictionaries().combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         if column.num_chunks == 0:
             return np.zeros(0, np.int64), []
         column = column.chunk(0)
-    codes = np.asarray(pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False), np.int64)
-    return codes, [str(w) for w in column.dictionary.to_pylist()]
+    codes = pc.fill_null(column.indices, -1) if column.null_count else column.indices
+    return np.asarray(codes.to_numpy(zero_copy_only=False), np.int64), [str(w) for w in column.dictionary.to_pylist()]
 
 
 class Sources:
@@ -137,76 +164,153 @@ class Seen:
         return fresh
 
 
+class Limits(NamedTuple):
+    """Bounds of time within which a report is used, as kernels take them."""
+
+    future_us: int
+    ancient_us: int
+
+
+class Raw(NamedTuple):
+    """Columns of an observations table as arrays; what is null there is NaN or -1 here."""
+
+    t_us: IntArray
+    obs_id: IntArray
+    lat: FloatArray
+    lon: FloatArray
+    ee: FloatArray
+    en: FloatArray
+    nn: FloatArray
+    sog: FloatArray
+    cog: FloatArray
+    sigma: FloatArray
+    heading: FloatArray
+    mmsi: IntArray
+    scan: IntArray
+    msg_type: IntArray
+    nav: IntArray
+    kind: Any
+    source: IntArray
+    exercise: Any
+
+
+@inner
+def _fault(raw, k, limits):  # type: ignore[no-untyped-def]
+    """Why a row cannot be used, or `OK`."""
+    if raw.t_us[k] < 0:
+        return NO_TIME
+    place = math.isfinite(raw.lat[k]) and math.isfinite(raw.lon[k])
+    if not (place and math.isfinite(raw.ee[k]) and math.isfinite(raw.en[k]) and math.isfinite(raw.nn[k])):
+        return NON_FINITE
+    if abs(raw.lat[k]) > 90.0 or abs(raw.lon[k]) > 180.0:
+        return OUT_OF_RANGE
+    ee, en, nn = raw.ee[k], raw.en[k], raw.nn[k]
+    if not (ee > 0.0 and nn > 0.0 and ee * nn - en * en > 0.0 and max(ee, nn) < SIGMA_MAX_M * SIGMA_MAX_M):
+        return BAD_COVARIANCE
+    if raw.t_us[k] > limits.future_us:
+        return FUTURE
+    if raw.t_us[k] < limits.ancient_us:
+        return ANCIENT
+    if raw.msg_type[k] in (BASE_STATION, UTC_RESPONSE, AID_TO_NAVIGATION):
+        return NOT_A_VESSEL
+    return PARTNER_ROW if raw.kind[k] == PARTNER else OK
+
+
+@inner
+def _velocity(z, sog, cog, sigma):  # type: ignore[no-untyped-def]
+    """Fill columns 5 to 7 of ``z`` from speed and course."""
+    z[5] = z[6] = z[7] = 0.0
+    steered = math.isfinite(cog) and abs(cog) <= 360.0
+    if not (sog >= 0.0 and sog <= SPEED_MAX_MPS and (steered or sog < STOPPED_MPS)):
+        return
+    if not (sigma > VEL_SIGMA_MIN_MPS):
+        sigma = VEL_SIGMA_DEFAULT_MPS
+    if sigma > SPEED_MAX_MPS:
+        return
+    angle = math.radians(cog) if math.isfinite(cog) else 0.0
+    z[5], z[6], z[7] = sog * math.sin(angle), sog * math.cos(angle), sigma * sigma
+
+
+@kernel
+def _judge(raw, limits, reason, obs):  # type: ignore[no-untyped-def]
+    """Each row's reason, and as an observation where it can be used; True when they come in order of time."""
+    ordered = True
+    for k in range(len(obs)):
+        reason[k] = _fault(raw, k, limits)
+        o = obs[k]
+        o.t_us, o.obs_id = raw.t_us[k], raw.obs_id[k]
+        if k > 0:
+            last = obs[k - 1]
+            ordered &= last.t_us < o.t_us or (last.t_us == o.t_us and last.obs_id <= o.obs_id)
+        if reason[k] != OK:
+            continue
+        z = o.z
+        z[0] = raw.lat[k]
+        z[1] = raw.lon[k] - 360.0 if raw.lon[k] >= 180.0 else raw.lon[k]
+        z[2], z[4] = max(raw.ee[k], VAR_MIN_M2), max(raw.nn[k], VAR_MIN_M2)
+        most = CORRELATION_MAX * math.sqrt(z[2] * z[4])
+        z[3] = min(max(raw.en[k], -most), most)
+        _velocity(z, raw.sog[k], raw.cog[k], raw.sigma[k])
+        o.mmsi, o.scan = max(raw.mmsi[k], 0), raw.scan[k]
+        o.heading = raw.heading[k] if raw.heading[k] >= 0.0 and raw.heading[k] < 360.0 else math.nan
+        o.nav = raw.nav[k] if raw.nav[k] != NAV_UNKNOWN else -1
+        o.kind, o.source, o.exercise = raw.kind[k], raw.source[k], raw.exercise[k]
+    return ordered
+
+
+def _columns(table: pa.Table, sources: Sources) -> Raw:
+    n = table.num_rows
+    codes, words = _labels(table, "sensor")
+    kind = np.array([SENSOR_KINDS.index(w) if w in SENSOR_KINDS else 6 for w in words] + [6], np.int8)[codes]
+    codes, words = _labels(table, "source")
+    source = np.array(
+        [sources.code(w) for w in words] + [sources.code("unknown") if (codes < 0).any() else 0], np.int64
+    )
+    exercise = table.column("exercise")
+    drill = np.zeros(n, np.int8)
+    if exercise.null_count < n:
+        drill = pc.fill_null(exercise, False).to_numpy().astype(np.int8)
+    return Raw(
+        t_us=_ints(table, "observed_at", -(1 << 62)),
+        obs_id=_ints(table, "obs_id", 0),
+        **{name: _floats(table, column) for name, column in _FLOATS.items()},
+        mmsi=_ints(table, "mmsi", 0),
+        scan=_ints(table, "scan", -1),
+        msg_type=_ints(table, "msg_type", 0),
+        nav=_ints(table, "nav_status", NAV_UNKNOWN),
+        kind=kind,
+        source=source[codes],
+        exercise=drill,
+    )
+
+
 def clean(
     table: pa.Table, now_us: int, clock_us: int | None, sources: Sources, seen: Seen, config: TrackerConfig
 ) -> tuple[Obs, pa.Table, Any, Counter[str]]:
     """(usable observations by time, the table as it came, reason of each of its rows, counters)."""
-    table = OBSERVATIONS.conform(table)
+    if not table.schema.equals(_SCHEMA):
+        table = OBSERVATIONS.conform(table)
     n = table.num_rows
-    codes, words = _labels(table, "sensor")
-    kind_of = np.array([SENSOR_KINDS.index(w) if w in SENSOR_KINDS else 6 for w in words] + [6], np.int8)
-    kind = kind_of[codes]
-    codes, words = _labels(table, "source")
-    source = np.array([sources.code(w) for w in words] + [sources.code("unknown") if n else 0], np.int64)[codes]
-    t_us = _ints(table, "observed_at", -(1 << 62))
-    obs_id = _ints(table, "obs_id", 0)
-    z = np.empty((n, 8))
-    for k, name in enumerate(("lat_deg", "lon_deg", "cov_ee_m2", "cov_en_m2", "cov_nn_m2")):
-        z[:, k] = _floats(table, name)
-    _velocity(table, z)
-    msg = _ints(table, "msg_type", 0)
-    reason = np.zeros(n, np.int8)
-    with np.errstate(invalid="ignore", over="ignore"):
-        det = z[:, 2] * z[:, 4] - z[:, 3] ** 2
-        cov_ok = (z[:, 2] > 0) & (z[:, 4] > 0) & (det > 0) & (np.maximum(z[:, 2], z[:, 4]) < SIGMA_MAX_M**2)
-        checks = (
-            (NO_TIME, t_us < 0),
-            (NON_FINITE, ~np.isfinite(z[:, :5]).all(axis=1)),
-            (OUT_OF_RANGE, (np.abs(z[:, 0]) > 90.0) | (np.abs(z[:, 1]) > 180.0)),
-            (BAD_COVARIANCE, ~cov_ok),
-            (FUTURE, t_us > now_us + int(config.future_s * 1e6)),
-            (ANCIENT, t_us < (clock_us - int(config.late_s * 1e6) if clock_us is not None else -1)),
-            (NOT_A_VESSEL, np.isin(msg, NOT_VESSEL_TYPES)),
-            (PARTNER_ROW, kind == SENSOR_KINDS.index("partner")),
-        )
-    for code, bad in checks:
-        reason[(reason == OK) & bad] = code
-    good = np.flatnonzero(reason == OK)
-    fresh = seen.admit(obs_id[good])
-    reason[good[~fresh]] = REPEAT
-    good = good[fresh]
-    good = good[np.lexsort((obs_id[good], t_us[good]))]
-    z[:, 1] = np.where(z[:, 1] >= 180.0, z[:, 1] - 360.0, z[:, 1])
-    mmsi = _ints(table, "mmsi", 0)
-    heading = _floats(table, "heading_deg")
-    with np.errstate(invalid="ignore"):
-        heading = np.where((heading >= 0) & (heading < 360.0), heading, np.nan)
-    nav = _ints(table, "nav_status", -1 & 0xFF).astype(np.int16)
-    nav = np.where(nav == 255, np.int16(-1), nav)
-    exercise = np.asarray(pc.fill_null(table.column("exercise"), False).to_numpy()).astype(np.int8)
-    obs = np.empty(len(good), OBS)
-    columns = {"t_us": t_us, "obs_id": obs_id, "z": z, "mmsi": np.maximum(mmsi, 0), "kind": kind, "source": source}
-    columns |= {"heading": heading, "nav": nav, "exercise": exercise, "scan": _ints(table, "scan", -1)}
-    for name, column in columns.items():
-        obs[name] = column[good]
+    obs, reason = np.zeros(n, OBS), np.zeros(n, np.int8)
     tally: Counter[str] = Counter()
-    for code, count in zip(*np.unique(reason[reason > OK], return_counts=True), strict=True):
-        tally[REASONS[int(code)]] = int(count)
-    return obs, table, reason, tally
-
-
-def _velocity(table: pa.Table, z: FloatArray) -> None:
-    """Fill columns 5-7 of ``z`` from speed and course."""
-    sog, cog, sigma = (_floats(table, name) for name in ("sog_mps", "cog_deg", "vel_sigma_mps"))
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(sog) & (sog >= 0) & (sog <= SPEED_MAX_MPS)
-        usable &= (np.isfinite(cog) & (np.abs(cog) <= 360.0)) | (sog < STOPPED_MPS)
-        angle = np.radians(np.where(np.isfinite(cog), cog, 0.0))
-        speed = np.where(usable, sog, 0.0)
-        sigma = np.where(np.isfinite(sigma) & (sigma > 0.01), sigma, VEL_SIGMA_DEFAULT_MPS)
-    z[:, 5] = speed * np.sin(angle)
-    z[:, 6] = speed * np.cos(angle)
-    z[:, 7] = np.where(usable, sigma**2, 0.0)
+    if n == 0:
+        return obs, table, reason, tally
+    raw = _columns(table, sources)
+    ancient_us = clock_us - int(config.late_s * 1e6) if clock_us is not None else -1
+    ordered = _judge(raw, Limits(now_us + int(config.future_s * 1e6), ancient_us), reason, obs)
+    good = np.flatnonzero(reason == OK)
+    fresh = seen.admit(raw.obs_id[good])
+    if not fresh.all():
+        reason[good[~fresh]] = REPEAT
+        good = good[fresh]
+    if not ordered:
+        good = good[np.lexsort((raw.obs_id[good], raw.t_us[good]))]
+    if len(good) < n:
+        for code, count in zip(*np.unique(reason[reason > OK], return_counts=True), strict=True):
+            tally[REASONS[int(code)]] = int(count)
+    elif ordered:
+        return obs, table, reason, tally
+    return obs[good], table, reason, tally
 
 
 def join_obs(first: Obs, second: Obs) -> Obs:

@@ -8,19 +8,23 @@ sensor that scanned count a miss.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.filter import combined
+from kuroshio.picture.grid import M_PER_DEG
 from kuroshio.picture.identity import Rules
 from kuroshio.picture.journal import write_update
 from kuroshio.picture.model import AIS, RADAR, VMS, TrackerConfig
-from kuroshio.picture.motion import move, process_noise
-from kuroshio.picture.table import COASTED, CONFIRMED, CTL_LOG, TENTATIVE, Life
+from kuroshio.picture.motion import local_offset, move, process_noise
+from kuroshio.picture.table import CONFIRMED, CTL_LOG, TENTATIVE, Life, first_row
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_UNCORROBORATED
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
+EDGE_IN_M = 2000.0  # misses are not counted this near the edge of the coverage
+SPEED_DEG_MAX = 0.5  # a track is not further than this from where it was last updated
 VMS_END_S = 3 * 7200.0  # three usual intervals of a vessel monitoring system
 US = 1e-6
 
@@ -89,90 +93,191 @@ def exists_probability(logodds: FloatArray) -> FloatArray:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logodds, -40.0, 40.0))))
 
 
-def after_scan(
-    life: Life, rows: IntArray, covered: BoolArray, hit: IntArray, pd: float, config: TrackerConfig
-) -> IntArray:
-    """Rows that end after a scan in which ``rows[covered]`` could be seen and ``hit`` were.
+class Limits(NamedTuple):
+    """Limits of silence and of the flags, as kernels take them; times in seconds."""
 
-    Changes ``llr`` and ``misses`` of the rows missed.
-    """
-    missed = rows[covered & ~np.isin(rows, hit)]
-    life.llr[missed] = np.maximum(life.llr[missed] + math.log(1.0 - pd), -config.llr_max)
-    life.misses[missed] += 1
-    unnamed = life.mmsi[missed] == 0
-    floor = np.where(life.status[missed] == TENTATIVE, config.tentative_end_llr, config.confirmed_end_llr)
-    return np.asarray(missed[unnamed & (life.llr[missed] < floor)])
-
-
-def silent(life: Life, last_us: IntArray, rows: IntArray, t_us: int, config: TrackerConfig) -> IntArray:
-    """Rows that have not been fed for longer than their habit allows."""
-    age_s = (t_us - last_us[rows]) * US
-    named = life.fed[rows, AIS] > 0
-    tentative = life.status[rows] == TENTATIVE
-    usual = np.clip(config.ais_end_intervals * life.gap_s[rows] + 60.0, config.ais_end_min_s, config.ais_end_max_s)
-    limit = np.where(named, np.where(tentative, config.tentative_ais_end_s, usual), config.plot_end_s)
-    limit = np.where(life.fed[rows, VMS] > 0, VMS_END_S, limit)
-    return np.asarray(rows[age_s > limit])
+    ais_end_intervals: float
+    ais_end_min_s: float
+    ais_end_max_s: float
+    tentative_ais_end_s: float
+    plot_end_s: float
+    coast_s: float
+    tentative_end_llr: float
+    confirmed_end_llr: float
+    llr_max: float
+    dark_min_s: float
+    dark_intervals: float
+    dark_slow_mps: float
+    dark_slow_s: float
+    radar_held_s: float
+    uncorroborated_misses: float
+    uncorroborated_s: float
 
 
-def coasting(life: Life, last_us: IntArray, rows: IntArray, t_us: int, config: TrackerConfig) -> IntArray:
-    """Confirmed rows that have become coasted."""
-    age_s = (t_us - last_us[rows]) * US
-    limit = np.maximum(config.coast_s, 3.0 * life.gap_s[rows])
-    return np.asarray(rows[(life.status[rows] == CONFIRMED) & (age_s > limit)])
+def limits_of(config: TrackerConfig) -> Limits:
+    """Limits of a configuration."""
+    return Limits(**{name: float(getattr(config, name)) for name in Limits._fields})
 
 
-def flags_now(
-    life: Life,
-    rows: IntArray,
-    t_us: int,
-    speed_mps: FloatArray,
-    in_ais: BoolArray,
-    trusted: BoolArray,
-    all_healthy: bool,
-    config: TrackerConfig,
-) -> IntArray:
-    """Flags each row should have: dark, uncorroborated, conflict; other bits are kept.
+@kernel
+def _is_in(ordered, value):  # type: ignore[no-untyped-def]
+    k = np.searchsorted(ordered, value)
+    return k < len(ordered) and ordered[k] == value
+
+
+@kernel
+def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, limits):  # type: ignore[no-untyped-def]
+    """Rows that end after a scan in which they could be seen and were not; ``llr`` and ``misses`` are changed.
 
     Parameters
     ----------
-    speed_mps
-        Speed of each row, surely: a ship at rest reports every three minutes (M.1371-5, annex 1, table 1).
-    in_ais
-        True for rows inside the coverage of a live AIS source.
-    trusted
-        False for rows whose last plot is of a radar with a registration in doubt: they are not called dark.
-    all_healthy
-        False while any radar's registration is in doubt: then nobody is called uncorroborated.
+    began_us, last_us
+        First and last plot of the scan: a row born in it misses nothing.
+    sensor
+        As in `gate.gate_frame`.
+    hit_uids
+        Track numbers that took or began with a plot of the scan, ascending.
     """
-    radar_age_s = (t_us - life.last_seen_us[rows, RADAR]) * US
-    ais_age_s = (t_us - life.last_seen_us[rows, AIS]) * US
-    confirmed = life.status[rows] >= CONFIRMED
-    held = (life.fed[rows, RADAR] > 0) & (radar_age_s <= config.radar_held_s)
-    had_ais = life.fed[rows, AIS] > 0
-    least_s = np.where(speed_mps < config.dark_slow_mps, config.dark_slow_s, config.dark_min_s)
-    quiet_s = np.maximum(least_s, config.dark_intervals * life.gap_s[rows])
-    never_s = (t_us - life.born_us[rows]) * US
-    quiet = np.where(had_ais, ais_age_s > quiet_s, never_s >= least_s)
-    was = (life.flags[rows] & FLAG_DARK > 0) & np.where(had_ais, ais_age_s > config.dark_min_s, True)
-    dark = confirmed & held & (quiet | was) & in_ais & trusted
-    lone = had_ais & confirmed & ~held & (ais_age_s <= quiet_s) & (life.misses[rows] >= config.uncorroborated_misses)
-    lone &= all_healthy & (np.minimum(radar_age_s, never_s) > config.uncorroborated_s)
-    flags = life.flags[rows].astype(np.int64) & ~np.int64(FLAG_DARK | FLAG_UNCORROBORATED | FLAG_CONFLICT)
-    flags |= np.where(dark, FLAG_DARK, 0) | np.where(lone, FLAG_UNCORROBORATED, 0)
-    return flags | np.where(claimed_twice(life, rows, t_us, config), FLAG_CONFLICT, 0)
+    dead = np.empty(len(rows), np.int64)
+    n = 0
+    miss = math.log(1.0 - sensor[4])
+    reach = sensor[2] - min(EDGE_IN_M, 0.1 * sensor[2])
+    coarse = 1.05 * reach / M_PER_DEG  # a box of degrees around the circle
+    for i in rows:
+        t = tracks[i]
+        if abs(t.lat - sensor[0]) > coarse + SPEED_DEG_MAX or t.born_us >= began_us:
+            continue
+        dt = (last_us - t.t_us) * 1e-6
+        e, no = local_offset(sensor[0], sensor[1], t.lat, t.lon)
+        e += t.ve * dt
+        no += t.vn * dt
+        if e * e + no * no >= reach * reach or _is_in(hit_uids, t.uid):
+            continue
+        t.llr = max(t.llr + miss, -limits.llr_max)
+        t.misses += 1
+        floor = limits.tentative_end_llr if t.status == TENTATIVE else limits.confirmed_end_llr
+        if t.mmsi == 0 and t.llr < floor:
+            dead[n] = i
+            n += 1
+    return dead[:n]
 
 
-def claimed_twice(life: Life, rows: IntArray, t_us: int, config: TrackerConfig) -> BoolArray:
+@kernel
+def silent(tracks, rows, t_us, limits):  # type: ignore[no-untyped-def]
+    """Rows that have not been fed for longer than their habit allows."""
+    out = np.empty(len(rows), np.int64)
+    n = 0
+    shortest = min(limits.plot_end_s, limits.tentative_ais_end_s, limits.ais_end_min_s)
+    for i in rows:
+        t = tracks[i]
+        age = (t_us - t.t_us) * US
+        if age <= shortest:
+            continue
+        limit = limits.plot_end_s
+        if t.fed[VMS] > 0:
+            limit = VMS_END_S
+        elif t.fed[AIS] > 0 and t.status == TENTATIVE:
+            limit = limits.tentative_ais_end_s
+        elif t.fed[AIS] > 0:
+            usual = limits.ais_end_intervals * t.gap_s + 60.0
+            limit = min(max(usual, limits.ais_end_min_s), limits.ais_end_max_s)
+        if age > limit:
+            out[n] = i
+            n += 1
+    return out[:n]
+
+
+@kernel
+def coasting(tracks, rows, t_us, limits):  # type: ignore[no-untyped-def]
+    """Confirmed rows that have become coasted."""
+    out = np.empty(len(rows), np.int64)
+    n = 0
+    for i in rows:
+        t = tracks[i]
+        age = (t_us - t.t_us) * US
+        if age > limits.coast_s and t.status == CONFIRMED and age > 3.0 * t.gap_s:
+            out[n] = i
+            n += 1
+    return out[:n]
+
+
+@inner
+def _surely_slow(t, t_us, slow_mps, motion, pc):  # type: ignore[no-untyped-def]
+    """True when a ship may be slower than a limit: a ship at rest reports every three minutes (M.1371-5, table 1)."""
+    dt = (t_us - t.t_us) * US
+    combined(t, pc)
+    low, high = process_noise(dt, motion.q0), process_noise(dt, motion.q1)
+    noise = (1.0 - t.mu) * low[2] + t.mu * high[2]
+    doubt = math.sqrt((pc[7] + pc[9]) / 2.0 + noise)
+    return math.hypot(t.ve, t.vn) - 2.5 * doubt < slow_mps
+
+
+@kernel
+def flags_now(tracks, rows, t_us, doubtful, limits, motion):  # type: ignore[no-untyped-def]
+    """(flags, whether dark) each row should have: uncorroborated set or not, dark where an AIS source would hear it.
+
+    Parameters
+    ----------
+    rows
+        Confirmed rows.
+    doubtful
+        By number of source, True where a radar's registration is in doubt: a row whose last plot is of such a radar
+        is not called dark, and while there is one nobody is called uncorroborated.
+    """
+    flags, dark = np.empty(len(rows), np.int64), np.zeros(len(rows), np.bool_)
+    all_healthy = not doubtful.any()
+    pc = np.empty(10)
+    for k in range(len(rows)):
+        t = tracks[rows[k]]
+        radar_age = (t_us - t.last_seen_us[RADAR]) * US
+        ais_age = (t_us - t.last_seen_us[AIS]) * US
+        held = t.fed[RADAR] > 0 and radar_age <= limits.radar_held_s
+        had_ais = t.fed[AIS] > 0
+        never = (t_us - t.born_us) * US
+        flag = t.flags & ~(FLAG_DARK | FLAG_UNCORROBORATED | FLAG_CONFLICT)
+        silence = ais_age if had_ais else never
+        if held and silence >= limits.dark_min_s and (t.last_source < 0 or not doubtful[t.last_source]):
+            slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
+            least = limits.dark_slow_s if slow else limits.dark_min_s
+            was = t.flags & FLAG_DARK > 0
+            if had_ais:
+                dark[k] = ais_age > max(least, limits.dark_intervals * t.gap_s) or (was and ais_age > limits.dark_min_s)
+            else:
+                dark[k] = never >= least or was
+        elif had_ais and not held and all_healthy and t.misses >= limits.uncorroborated_misses:
+            slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
+            least = limits.dark_slow_s if slow else limits.dark_min_s
+            quiet = max(least, limits.dark_intervals * t.gap_s)
+            if ais_age <= quiet and min(radar_age, never) > limits.uncorroborated_s:
+                flag |= FLAG_UNCORROBORATED
+        flags[k] = flag
+    return flags, dark
+
+
+@kernel
+def claimed_twice(tracks, rows, keys, t_us, limits):  # type: ignore[no-untyped-def]
     """True for rows whose MMSI another confirmed row claims too, both recently."""
-    mmsi = life.mmsi[rows]
-    recent = (t_us - life.last_seen_us[rows, AIS]) * US <= config.ais_end_max_s
-    counted = (mmsi > 0) & (life.status[rows] >= CONFIRMED) & recent
-    values, index, count = np.unique(np.where(counted, mmsi, 0), return_inverse=True, return_counts=True)
-    return np.asarray(counted & (count[index] > 1) & (values[index] > 0))
+    twice = np.zeros(len(rows), np.bool_)
+    for k in range(len(rows)):
+        if tracks[rows[k]].next_row < 0:
+            continue  # alone under its MMSI, or the last of a chain that begins with another row
+        head, count = first_row(keys, tracks[rows[k]].mmsi), 0
+        for mark in range(2):
+            at = head
+            while at >= 0:
+                t = tracks[at]
+                if t.status >= CONFIRMED and (t_us - t.last_seen_us[AIS]) * US <= limits.ais_end_max_s:
+                    count += 1
+                    where = np.searchsorted(rows, at)
+                    if mark and count > 1 and where < len(rows) and rows[where] == at:
+                        twice[where] = True
+                at = t.next_row
+            if count < 2:
+                break
+    return twice
 
 
-def stale_bindings(life: Life, rows: IntArray, twice: BoolArray, config: TrackerConfig) -> IntArray:
+def stale_bindings(life: Life, rows: IntArray, twice: BoolArray) -> IntArray:
     """Rows held by radar whose MMSI now reports steadily from another track."""
     out: list[int] = []
     suspects = rows[twice]
@@ -189,12 +294,12 @@ def stale_bindings(life: Life, rows: IntArray, twice: BoolArray, config: Tracker
 
 
 __all__ = [
-    "COASTED",
     "after_scan",
     "claimed_twice",
     "coasting",
     "exists_probability",
     "flags_now",
+    "limits_of",
     "predict_rows",
     "rules_of",
     "silent",

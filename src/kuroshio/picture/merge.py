@@ -51,42 +51,71 @@ def distance_4d(p, d):  # type: ignore[no-untyped-def]
     return total
 
 
+@inner
+def _predict(t, t_us, motion, pc, out):  # type: ignore[no-untyped-def]
+    dt = (t_us - t.t_us) * 1e-6
+    combined(t, pc)
+    predict_packed(pc, dt, (1.0 - t.mu) * motion.q0 + t.mu * motion.q1, out)
+
+
+@inner
+def _may_be_one(t, u):  # type: ignore[no-untyped-def]
+    """False for tracks that cannot be one ship whatever their places."""
+    if t.exercise != u.exercise or (t.mmsi != 0 and u.mmsi != 0 and t.mmsi != u.mmsi):
+        return False
+    return t.last_source < 0 or t.last_source != u.last_source or t.last_scan != u.last_scan
+
+
 @kernel
 def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[no-untyped-def]
-    """(pairs, 2) rows that could be one ship at a time."""
+    """(pairs, 2) rows that could be one ship at a time, each pair once.
+
+    Only rows without an MMSI are compared with all near them, and rows of one MMSI with each other: two names are
+    two ships.
+    """
     n = len(rows)
     lat, lon = np.empty(n), np.empty(n)
-    p, pc = np.empty((n, 10)), np.empty(10)
     for k in range(n):
         t = tracks[rows[k]]
         dt = (t_us - t.t_us) * 1e-6
         lat[k], lon[k], _ = move(t.lat, t.lon, dt * t.ve, dt * t.vn)
-        combined(t, pc)
-        predict_packed(pc, dt, (1.0 - t.mu) * motion.q0 + t.mu * motion.q1, p[k])
     grid = build(lat, lon, np.ones(n, np.bool_), radius_m)
     box = np.empty(NEAR_MAX, np.int64)
     out = np.empty((64, 2), np.int64)
     m = 0
-    d = np.empty(4)
+    d, pc, pt, pu = np.empty(4), np.empty(10), np.empty(10), np.empty(10)
     for k in range(n):
-        t = tracks[rows[k]]
-        for q in range(near(grid, lat[k], lon[k], radius_m, lat, lon, box)):
+        i = rows[k]
+        t = tracks[i]
+        if t.mmsi == 0:
+            found = near(grid, lat[k], lon[k], radius_m, lat, lon, box)
+        else:
+            found = 0
+            at = t.next_row
+            while at >= 0 and found < NEAR_MAX:
+                where = np.searchsorted(rows, at)
+                if where < n and rows[where] == at:
+                    box[found] = where
+                    found += 1
+                at = tracks[at].next_row
+        done = False
+        for q in range(found):
             o = box[q]
-            if o <= k:
-                continue
             u = tracks[rows[o]]
-            if t.exercise != u.exercise or (t.mmsi != 0 and u.mmsi != 0 and t.mmsi != u.mmsi):
-                continue
-            if t.last_source >= 0 and t.last_source == u.last_source and t.last_scan == u.last_scan:
+            if o == k or (t.mmsi == 0 and u.mmsi == 0 and o < k) or not _may_be_one(t, u):
                 continue
             d[0], d[1] = local_offset(lat[k], lon[k], lat[o], lon[o])
             if d[0] * d[0] + d[1] * d[1] > radius_m * radius_m:
                 continue
             d[2], d[3] = u.ve - t.ve, u.vn - t.vn
-            if distance_4d(p[k] + p[o], d) < max_d2:
+            if not done:
+                _predict(t, t_us, motion, pc, pt)
+                done = True
+            _predict(u, t_us, motion, pc, pu)
+            if distance_4d(pt + pu, d) < max_d2:
                 if m == len(out):
                     out = np.concatenate((out, out))
-                out[m, 0], out[m, 1] = rows[k], rows[o]
+                out[m, 0], out[m, 1] = min(i, rows[o]), max(i, rows[o])
                 m += 1
     return out[:m]
 

@@ -17,6 +17,7 @@ import numpy as np
 from kuroshio.picture.compiled import kernel
 from kuroshio.picture.grid import build, coarse_map, maybe_near, near
 from kuroshio.picture.motion import local_offset, move
+from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray
 
 PAIR_RADIUS_M = 1500.0
@@ -46,10 +47,12 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
     coarse = coarse_map(plat, plon)
     for i in rows:
         t = tracks[i]
+        if t.mmsi == 0 or not maybe_near(coarse, t.lat, t.lon):
+            continue
+        if t.fed[0] < 2 or t.flags & ~FLAG_DARK != 0:
+            continue
         age = t_us - t.last_seen_us[0]
         if age > AIS_FRESH_US or age < -AIS_FRESH_US or math.isnan(t.ais[2]):
-            continue
-        if not maybe_near(coarse, t.ais[0], t.ais[1]):
             continue
         dt = age * 1e-6
         lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dt, t.ais[3] * dt)

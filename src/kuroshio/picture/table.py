@@ -278,6 +278,7 @@ class TrackTable:
 
     def _see(self, tracks: Any) -> None:
         self.tracks = tracks
+        self._live, self._live_at = np.zeros(0, np.int64), (-1, -1)
         self.kin = Kin(**{k: tracks[k] for k in Kin._fields})
         self.life = Life(**{k: tracks[k] for k in Life._fields})
 
@@ -287,14 +288,12 @@ class TrackTable:
         return len(self.tracks)
 
     @property
-    def top(self) -> int:
-        """Rows that were ever used lie below this one."""
-        return int(self.ctl[CTL_TOP])
-
-    @property
     def live(self) -> IntArray:
         """Rows in use, ascending."""
-        return live_rows(self.tracks, self.ctl)
+        state = int(self.ctl[CTL_FREE]), int(self.ctl[CTL_NEXT_UID])  # every birth and every end changes one of them
+        if state != self._live_at:
+            self._live, self._live_at = live_rows(self.tracks, self.ctl), state
+        return self._live
 
     @property
     def bytes_per_row(self) -> dict[str, int]:

@@ -13,6 +13,7 @@ import numpy as np
 from kuroshio.picture import journal, merge
 from kuroshio.picture.coverage import SourceState
 from kuroshio.picture.identity import Obs, take_claim
+from kuroshio.picture.ingest import SOURCES_MAX
 from kuroshio.picture.lifecycle import (
     claimed_twice,
     coasting,
@@ -25,7 +26,7 @@ from kuroshio.picture.lifecycle import (
 from kuroshio.picture.model import AIS, RADAR
 from kuroshio.picture.registration import Registration, correct_plots, pair_residuals
 from kuroshio.picture.table import COASTED, CONFIRMED, ENDED, bind, unbind
-from kuroshio.schema import FLAG_DARK
+from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK
 from kuroshio.units import IntArray
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Housekeeping:
         self.tracker = tracker
         self.merging = merge.MergeMemory()
         self.claims_changed = False
+        self.confirmed = 0  # tracks, at the last tick
         self.registration = Registration()
 
     def tick(self, t_us: int) -> None:
@@ -56,17 +58,17 @@ class Housekeeping:
         if self.claims_changed:
             self._give_claims()
         tr.fusion.tick(t_us)
-        life, kin = tr.table.life, tr.table.kin
+        life = tr.table.life
         rows = tr.table.live
         if not len(rows):
             return
-        self.end(silent(life, kin.t_us, rows, t_us, tr.config), t_us, "silent")
+        self.end(silent(tr.table.tracks, rows, t_us, tr.limits), t_us, "silent")
         rows = tr.table.live
         if (t_us // tr.tick_us) % tr.config.merge_every_ticks == 0:
             self._merge(rows, t_us)
             rows = tr.table.live
         self._release(rows, t_us)
-        coasted = coasting(life, kin.t_us, rows, t_us, tr.config)
+        coasted = coasting(tr.table.tracks, rows, t_us, tr.limits)
         life.status[coasted] = COASTED
         changed = self._flag(rows, t_us)
         lines = np.union1d(coasted, changed)
@@ -147,10 +149,10 @@ class Housekeeping:
         """Take the MMSI from radar-held rows whose AIS reports from elsewhere now."""
         tr = self.tracker
         life = tr.table.life
-        twice = claimed_twice(life, rows, t_us, tr.config)
+        twice = claimed_twice(tr.table.tracks, rows, tr.table.keys, t_us, tr.limits)
         if not twice.any():
             return
-        for i in stale_bindings(life, rows, twice, tr.config).tolist():
+        for i in stale_bindings(life, rows, twice).tolist():
             self._event(t_us, int(life.uid[i]), journal.EV_RELEASED, int(life.mmsi[i]))
             unbind(tr.table.keys, tr.table.tracks, i)
             life.claim[i] = 0
@@ -162,15 +164,16 @@ class Housekeeping:
         tr = self.tracker
         life, kin = tr.table.life, tr.table.kin
         sure = rows[life.status[rows] >= CONFIRMED]
+        self.confirmed = len(sure)
         if not len(sure):
             return sure
-        inside = tr.coverage.inside_ais(kin.lat[sure], kin.lon[sure], t_us, tr.config.ais_alive_s)
-        state = predict_rows(tr.table.tracks, sure, t_us, tr.motion)
-        doubt = np.sqrt((state[:, 7] + state[:, 9]) / 2.0)
-        speed = np.hypot(kin.ve[sure], kin.vn[sure]) - 2.5 * doubt
-        doubtful = self.registration.doubtful(t_us)
-        trusted = ~np.isin(life.last_source[sure], doubtful)
-        flags = flags_now(life, sure, t_us, speed, inside, trusted, not doubtful, tr.config)
+        doubtful = np.zeros(SOURCES_MAX + 1, np.bool_)
+        doubtful[self.registration.doubtful(t_us)] = True
+        flags, dark = flags_now(tr.table.tracks, sure, t_us, doubtful, tr.limits, tr.motion)
+        at = np.flatnonzero(dark)
+        heard = tr.coverage.inside_ais(kin.lat[sure[at]], kin.lon[sure[at]], t_us, tr.config.ais_alive_s)
+        flags[at[heard]] |= FLAG_DARK
+        flags[claimed_twice(tr.table.tracks, sure, tr.table.keys, t_us, tr.limits)] |= FLAG_CONFLICT
         old = life.flags[sure].astype(np.int64)
         changed = sure[flags != old]
         life.flags[sure] = flags
@@ -187,11 +190,8 @@ class Housekeeping:
         if state.model.kind_code != RADAR or state.model.coverage_m <= 0:
             return
         tr = self.tracker
-        life = tr.table.life
-        rows = tr.table.live
-        rows = rows[(life.fed[rows, AIS] > 1) & (life.flags[rows] & ~FLAG_DARK == 0)]
         bias = self.registration.of(source)
-        if len(rows):
-            self.registration.add(source, pair_residuals(tr.table.tracks, rows, obs, idx, state.kernel))
+        found = pair_residuals(tr.table.tracks, tr.table.live, obs, idx, state.kernel)
+        self.registration.add(source, found)
         if bias.range_m or bias.bearing_rad:
             correct_plots(obs, idx, state.kernel, bias.range_m, bias.bearing_rad)

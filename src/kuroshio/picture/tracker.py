@@ -23,10 +23,10 @@ from kuroshio.picture.emit import tracks_table
 from kuroshio.picture.filter import WORK
 from kuroshio.picture.frames import Frames
 from kuroshio.picture.fuse import Fusion
-from kuroshio.picture.grid import build
+from kuroshio.picture.grid import Grid, build
 from kuroshio.picture.identity import OUTCOME_WORDS, Candidates, Obs, Outcome, empty_outcome, keyed_run
-from kuroshio.picture.ingest import REASONS, Seen, Sources, clean, join_obs, no_obs
-from kuroshio.picture.lifecycle import predict_rows, rules_of, write_predicted
+from kuroshio.picture.ingest import Seen, Sources, clean, join_obs, no_obs
+from kuroshio.picture.lifecycle import limits_of, predict_rows, rules_of, write_predicted
 from kuroshio.picture.model import RADAR, SensorModel, TrackerConfig, motion_of
 from kuroshio.picture.operate import Desk
 from kuroshio.picture.table import CONFIRMED, CTL_EVENTS, CTL_LOG, TrackTable
@@ -38,6 +38,12 @@ from kuroshio.units import US_PER_S
 FAR_FUTURE = 1 << 62
 BIND_RADIUS_M = 2500.0
 BIND_MIN_PLOTS = 2
+
+
+_EMPTY_GRID = Grid(np.full(16, -1, np.int32), np.zeros(0, np.int32), 15, 1.0)
+NO_CANDIDATES = Candidates(
+    np.zeros(0, np.int64), np.zeros(0), np.zeros(0), _EMPTY_GRID, BIND_RADIUS_M, np.zeros((0, 2), np.int64), False
+)
 
 
 class Tracker:
@@ -75,6 +81,7 @@ class Tracker:
         self.fusion = Fusion(self)
         self.desk = Desk(self)
         self.rules = rules_of(self.config)
+        self.limits = limits_of(self.config)
         self.motion = motion_of(self.config)
         self.tick_us = round(self.config.tick_s * US_PER_S)
         self.slot_us = round(self.config.slot_s * US_PER_S)
@@ -173,7 +180,8 @@ class Tracker:
         is_ais = (obs["mmsi"][a:b] > 0) & (obs["kind"][a:b] == 0)
         at = np.flatnonzero(is_ais) + a
         self.coverage.hear_ais(obs["z"][at, 0], obs["z"][at, 1], obs["source"][at], obs["t_us"][at])
-        cand = self._candidate_rows(int(obs["t_us"][a]) // self.tick_us * self.tick_us)
+        cand = self._candidates or NO_CANDIDATES
+        at_us = int(obs["t_us"][a]) // self.tick_us * self.tick_us
         table.reserve(min(b - a, 4096))
         while a < b:
             self.log = journal.ensure(self.log, table.ctl, b - a + 8, 3 * (b - a) + 8)
@@ -184,8 +192,9 @@ class Tracker:
                     cand, self.book.statics, self.rules, self.motion, self.scratch, full,
                 )
             )  # fmt: skip
-            if a < b:
+            if a < b:  # it wants room, or for the first unknown name since the last frame, the tracks without one
                 table.reserve(min(b - a, 65_536))
+                cand = self._candidate_rows(at_us)
 
     def _candidate_rows(self, t_us: int) -> Candidates:
         """Tracks of plots without an MMSI, which an unknown report may name."""
@@ -196,37 +205,32 @@ class Tracker:
             state = predict_rows(self.table.tracks, rows, t_us, self.motion)
             lat, lon = np.ascontiguousarray(state[:, 0]), np.ascontiguousarray(state[:, 1])
             grid = build(lat, lon, np.ones(len(rows), np.bool_), BIND_RADIUS_M)
-            self._candidates = Candidates(rows, lat, lon, grid, BIND_RADIUS_M, self.forbidden)
+            self._candidates = Candidates(rows, lat, lon, grid, BIND_RADIUS_M, self.forbidden, True)
         return self._candidates
 
     # ------------------------------------------------------------------ what leaves
     def _update(self, obs: Obs, out: Outcome, done: Any, table: pa.Table, reason: Any, tally: Counter[str]) -> Update:
         ctl = self.table.ctl
+        if not done.all():
+            obs, out = obs[done], out[done]
+        links: tuple[Any, ...] = (obs["obs_id"], obs["t_us"], out["uid"], out["d2"], out["code"])
         bad = np.flatnonzero(reason)
-        said = np.concatenate([out["code"][done].astype(np.int64), reason[bad].astype(np.int64) + len(OUTCOME_WORDS)])
-        words = np.array(OUTCOME_WORDS + REASONS)[said] if len(said) else np.zeros(0, str)
         if len(bad):
             ids = np.asarray(table.column("obs_id").fill_null(0).take(pa.array(bad)).to_numpy(), np.int64)
             times = table.column("observed_at").cast(pa.int64()).fill_null(-FAR_FUTURE).take(pa.array(bad)).to_numpy()
-        else:
-            ids = times = np.zeros(0, np.int64)
-        nothing = np.zeros(len(bad))
-        links = (
-            np.concatenate([obs["obs_id"][done], ids]),
-            np.concatenate([obs["t_us"][done], times]),
-            np.concatenate([out["uid"][done], nothing.astype(np.int64)]),
-            np.concatenate([out["d2"][done], nothing]),
-            list(words),
-        )
-        for code, count in zip(*np.unique(out["code"][done], return_counts=True), strict=True):
-            tally[OUTCOME_WORDS[int(code)]] += int(count)
+            nothing = np.zeros(len(bad))
+            refused = (ids, times, nothing.astype(np.int64), nothing, reason[bad] + len(OUTCOME_WORDS))
+            links = tuple(np.concatenate(pair) for pair in zip(links, refused, strict=True))
+        for code, count in enumerate(np.bincount(out["code"]).tolist()):
+            if count:
+                tally[OUTCOME_WORDS[code]] += count
         counters = {name: tally[name] for name in sorted(tally)}
         self.totals.update(counters)
         counters["observations"] = table.num_rows
         self.totals["observations"] += table.num_rows
         counters["pending"] = len(self.pending)
         counters["live"] = len(self.table.live)
-        counters["confirmed"] = int(np.count_nonzero(self.table.life.status >= CONFIRMED))
+        counters["confirmed"] = self.house.confirmed
         n, told = int(ctl[CTL_LOG]), int(ctl[CTL_EVENTS])
         ctl[CTL_LOG] = ctl[CTL_EVENTS] = 0
         update = Update(
