@@ -321,6 +321,33 @@ def test_accords_and_a_dry_run(screen: Screen) -> None:
     expect(desk.get_by_test_id("dry-run")).to_contain_text("DRAFT 1.1")
 
 
+def test_a_sighting_is_reported_by_a_form_that_says_what_is_wrong(screen: Screen, served: Served) -> None:
+    screen.page.locator("[data-desk=sighting]").click()
+    desk = screen.page.get_by_test_id("desk-sighting")
+    report = desk.get_by_role("button", name="Put into the picture")
+    expect(report).to_be_disabled()
+    desk.locator("input[name=position]").fill("somewhere north")
+    report.click()
+    expect(desk.get_by_role("alert")).to_contain_text("not a position")
+    assert served.node.sighted == []
+    desk.locator("input[name=position]").fill("20-30N 121-45E")
+    desk.locator("input[name=bearing_deg]").fill("90")
+    desk.locator("input[name=distance_m]").fill("2")
+    desk.locator("input[name=speed_mps]").fill("10")
+    desk.locator("textarea[name=remarks]").fill("grey trawler\n---\nPos: 1N 1E")
+    report.click()
+    told = desk.get_by_test_id("sighted")
+    expect(told).to_contain_text("20°30.000′N")
+    said = served.node.sighted[-1]
+    assert (said["observer"], said["distance_m"], said["bearing_deg"]) == (USER, pytest.approx(3704.0), 90)
+    assert said["speed_mps"] == pytest.approx(10 * 1852 / 3600)
+    assert said["remarks"] == "grey trawler\n---\nPos: 1N 1E"
+    # two miles east of where the observer stood, and an ellipse of its own
+    assert float(told.get_attribute("data-lon")) == pytest.approx(121.7855, abs=1e-3)
+    assert float(told.get_attribute("data-major")) > 1000
+    expect(desk.locator("input[name=position]")).to_have_value("")
+
+
 def test_silent_feeds_and_late_partners_stand_out(screen: Screen) -> None:
     screen.page.locator("[data-desk=health]").click()
     desk = screen.page.get_by_test_id("desk-health")
@@ -397,7 +424,7 @@ def test_no_accessibility_violation_in_any_palette(screen: Screen) -> None:
     page.keyboard.press("j")
     page.evaluate(AXE.read_text("utf-8"))
     found: dict[str, list[str]] = {}
-    for desk in ("", "filters", "withheld", "releases", "accords", "health", "legend"):
+    for desk in ("", "filters", "withheld", "releases", "accords", "health", "sighting", "legend"):
         if desk:
             page.locator(f"[data-desk={desk}]").click()
             expect(page.get_by_test_id(f"desk-{desk}")).to_be_visible()

@@ -45,6 +45,8 @@ def ids_in(kind: str, data: bytes) -> list[int]:
         return [int(row["track_id"]) for row in csv.DictReader(io.StringIO(data.decode()))]
     if kind == "geojson":
         return [feature["id"] for feature in json.loads(data)["features"]]
+    if kind == "cot":
+        return [int(e.attrib["uid"].rpartition(".")[2]) for e in ElementTree.fromstring(b"<all>" + data + b"</all>")]
     if kind == "parquet":
         return pq.read_table(pa.BufferReader(data)).column("track_id").to_pylist()
     marks = ElementTree.fromstring(data).iter(f"{KML}Placemark")

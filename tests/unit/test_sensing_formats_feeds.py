@@ -16,10 +16,10 @@ from kuroshio.geo import distance_m
 from kuroshio.schema import TRACKS
 from kuroshio.sensing import ais, observe
 from kuroshio.sensing.base import Decoded
-from kuroshio.sensing.cot import CotDecoder, encode_cot
+from kuroshio.sensing.cot import CotDecoder, cot_event, encode_cot
 from kuroshio.sensing.formats import open_decoder
 from kuroshio.sensing.formats_sniff import sniff_bytes
-from kuroshio.sensing.sighting import parse_position, parse_text, sighting
+from kuroshio.sensing.sighting import parse_position, parse_text, sighting, sighting_line
 from kuroshio.units import M_PER_NM, MPS_PER_KN
 
 NOW = 1_780_000_000_000_000
@@ -312,6 +312,40 @@ def test_tracks_written_as_events_are_read_back() -> None:
     assert row["station"] == 'A"<B>.track.17'
     with pytest.raises(InputError):
         encode_cot(tracks, affiliation="x")
+
+
+def test_an_exercise_stays_one_and_no_text_breaks_an_event() -> None:
+    hostile = "a\x00\ud800<b>&\"'</contact>\n"
+    text = cot_event("u", at_us=NOW, stale_s=60.0, lat_deg=1.0, lon_deg=2.0, callsign=hostile, remarks=hostile,
+                     exercise=True, cog_deg=359.99, sog_mps=1.0)  # fmt: skip
+    plain = cot_event("v", at_us=NOW, stale_s=60.0, lat_deg=1.0, lon_deg=2.0, callsign="x")
+    rows = run("cot", (text + plain).encode(), step=50).table("observations").to_pylist()
+    assert [r["exercise"] for r in rows] == [True, None]
+    assert (rows[0]["cog_deg"], rows[1]["cog_deg"]) == (0.0, None)
+    # 9999999: the error is not known, and the source's default stands for it
+    assert rows[1]["cov_ee_m2"] == 200.0**2
+
+
+@pytest.mark.parametrize(
+    ("line", "good"),
+    [
+        ({"position": "20-30N 121-45E"}, True),
+        ({"lat_deg": 1.0, "lon_deg": 2.0, "time": "2026-05-28T20:00:00Z", "remarks": "a\n---\nPos: 1N 1E"}, True),
+        ({"position": "20-30N 121-45E", "colour": "red"}, False),
+        ({"lat_deg": 10**400, "lon_deg": 2}, False),
+        ({"lat_deg": [1], "lon_deg": {}}, False),
+        ({"position": None}, False),
+    ],
+)
+def test_a_line_of_json_is_one_sighting(line: dict[str, Any], good: bool) -> None:
+    out = run("sighting", lines(line), step=7)
+    assert (out.ledger.messages, sum(out.ledger.rejected.values())) == ((1, 0) if good else (0, 1))
+    assert sighting_line(line) == lines(line)
+
+
+def test_text_and_json_reports_follow_one_another() -> None:
+    out = run("sighting", REPORT.encode() + b"---\n" + lines({"position": "1N 2E"}) + b"{oops\n" + REPORT.encode())
+    assert (out.ledger.messages, out.ledger.rejected) == (3, {"bad_sighting": 1})
 
 
 REPORT = """Time: 2026-05-28T20:00:00Z

@@ -1,4 +1,4 @@
-"""Files of the filtered picture: CSV, GeoJSON, KML, Parquet.
+"""Files of the filtered picture: CSV, GeoJSON, KML, Parquet, Cursor on Target.
 
 Enters: a wire table. Leaves: bytes of one file. Names are what ships claim, so they are data and never markup or
 formulas here.
@@ -19,11 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kuroshio.api import wire
-from kuroshio.clock import rfc3339
+from kuroshio.clock import parse_rfc3339, rfc3339
 from kuroshio.units import UtcMicros
 
 # characters that XML 1.0 cannot hold at all (section 2.2)
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+COT_STALE_S = 120.0  # how long a receiver may show an event
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these
 
 
@@ -111,9 +112,41 @@ def parquet_file(table: pa.Table, about: About) -> bytes:
     return out.getvalue().to_pybytes()
 
 
+def cot_file(table: pa.Table, about: About) -> bytes:
+    """Cursor on Target 2.0: an event a track, each on a line of its own, as a TAK server takes them.
+
+    ``ce`` is the larger one-sigma half axis; where a partner view is blurred, at least the half diagonal of its cell.
+    """
+    from kuroshio.sensing.cot import cot_event
+
+    prefix = f"{about.party or 'KUROSHIO'}{'-as-' + about.viewpoint if about.viewpoint else ''}"
+    events = []
+    for row in wire.json_rows(table):  # one event a track
+        major, grid = row["ellipse_major_m"], row["grid_m"] or 0.0
+        error = max((major or 0.0) / wire.ELLIPSE_SCALE, grid / 2**0.5)
+        events.append(
+            cot_event(
+                f"{prefix}.track.{row['track_id']}",
+                at_us=parse_rfc3339(row["observed_at"]),
+                stale_s=COT_STALE_S,
+                lat_deg=row["lat_deg"],
+                lon_deg=row["lon_deg"],
+                ce_m=error if error > 0.0 else None,
+                sog_mps=row["sog_mps"],
+                cog_deg=row["cog_deg"],
+                callsign=row["name"] or (f"MMSI {row['mmsi']}" if row["mmsi"] else f"track {row['track_id']}"),
+                remarks=about.notice,
+                exercise=bool(row["exercise"]),
+            )
+        )
+    return "".join(events).encode("utf-8", "replace")
+
+
 FORMATS: dict[str, tuple[str, Callable[[pa.Table, About], bytes]]] = {
     "csv": ("text/csv; charset=utf-8; header=present", csv_file),
     "geojson": ("application/geo+json", geojson_file),
     "kml": ("application/vnd.google-earth.kml+xml", kml_file),
+    # RFC 7303: an external parsed entity may hold several elements
+    "cot": ("application/xml-external-parsed-entity", cot_file),
     "parquet": ("application/vnd.apache.parquet", parquet_file),
 }

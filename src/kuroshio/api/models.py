@@ -101,6 +101,7 @@ class Info(Answer):
     viewpoints: list[str]
     notice: str | None = None
     counts: dict[str, int] | None = None
+    sightings: bool = Field(default=False, description="whether people's sightings are taken")
 
 
 class Health(Answer):

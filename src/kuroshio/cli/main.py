@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "accord": ("kuroshio.cli.accord", "Check, print, ask and dry-run agreements."),
     "record": ("kuroshio.cli.record", "Prove and verify the release record."),
     "exchange": ("kuroshio.cli.exchange", "Carry releases as files."),
+    "cot": ("kuroshio.cli.cot", "Send the node's own picture to a TAK server or display."),
     "keys": ("kuroshio.cli.keys", "Make and show a node's keys and certificates."),
     "user": ("kuroshio.cli.user", "Add, list and remove the people who sign in."),
     "rule": ("kuroshio.cli.rule", "Check and dry-run user rules on the archive."),

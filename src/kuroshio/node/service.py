@@ -27,10 +27,13 @@ from kuroshio.node.live import Channel
 from kuroshio.node.partners import Partners
 from kuroshio.node.sharing import Sharing
 from kuroshio.node.views import Change
+from kuroshio.picture import TrackerConfig
 from kuroshio.schema import TRACKS
+from kuroshio.sensing.sighting import sighting, sighting_line
 from kuroshio.units import US_PER_S
 
 T = TypeVar("T")
+LATE_S, FUTURE_S = TrackerConfig().late_s, TrackerConfig().future_s
 HISTORY_S = 12 * 3600
 PUSH_PIECE_BYTES = 1_000_000
 VIEW_MAX_AGE_US = 2 * US_PER_S
@@ -74,6 +77,7 @@ class Service:
             "partners": list(self.sharing.partners),
             "notice": config.node.notice or None,
             "speed": self.parts.time.speed,
+            "sightings": self._sightings() is not None,
             "rules_digest": self.parts.decider.book.rules_digest,
             "counts": {
                 "tracks": self.parts.own.snapshot()[1].num_rows,
@@ -261,6 +265,31 @@ class Service:
         for piece in pieces(pushed(fed.section, data), size=PUSH_PIECE_BYTES):  # other sources take their turn between
             self.call(self.parts.core.ingest, [(source, at_us, piece)], now_us=self.now_us())
         return {"source": source, "bytes": len(data)}
+
+    def _sightings(self) -> str | None:
+        """The push source that takes what people saw, None where the node has none."""
+        sections = (source.section for source in self.parts.sources.by_name.values())
+        return next((s.name for s in sections if (s.format, s.link) == ("sighting", "push")), None)
+
+    def sight(self, fields: dict[str, Any], *, by: str) -> dict[str, Any]:
+        source = self._sightings()
+        if source is None:
+            raise NotFound(
+                "this node has no source for sightings",
+                code="sighting.source",
+                advice='Declare one in the node file: format = "sighting", link = "push".',
+            )
+        now_us = self.now_us()
+        said = {"observer": by, "time": clock.rfc3339(now_us)} | {k: v for k, v in fields.items() if v is not None}
+        row: dict[str, Any] = sighting(said, source=source, received_at_us=now_us).to_pylist()[0]
+        age_s = now_us / US_PER_S - row["observed_at"].timestamp()
+        if not -FUTURE_S <= age_s <= LATE_S:
+            raise InputError(
+                f"time: {said['time']} is {age_s:.0f} s before now; the picture takes up to {LATE_S:.0f} s",
+                code="sighting.time",
+            )
+        self.push(source, sighting_line(said))
+        return row
 
     def operate(self, action: str, arguments: dict[str, Any], *, by: str) -> dict[str, Any]:
         try:

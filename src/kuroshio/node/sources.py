@@ -173,6 +173,8 @@ class Source:
             return "failed"
         if self.finished:
             return "off"
+        if self.section.format == "sighting":
+            return "ok"  # people report when they see something: their silence is no fault
         since_us = max(self.last_message_at_us or 0, self.started_at_us or 0)
         quiet_s = (now_us - since_us) / US_PER_S if since_us else 0.0
         if quiet_s > self.section.quiet_s_max:

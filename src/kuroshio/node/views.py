@@ -107,6 +107,10 @@ class NodeView(Protocol):
         """Take bytes for a push source; returns only when they are durable."""
         ...
 
+    def sight(self, fields: dict[str, Any], *, by: str) -> dict[str, Any]:
+        """Take a person's sighting; the row it became (OBSERVATIONS) once it is durable and in the picture."""
+        ...
+
     def operate(self, action: str, arguments: dict[str, Any], *, by: str) -> dict[str, Any]:
         """Operator action on tracks: merge, split, correlate, decorrelate, name, classify, drop."""
         ...

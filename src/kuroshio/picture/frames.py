@@ -15,7 +15,8 @@ from kuroshio.picture import gate
 from kuroshio.picture.associate import assign
 from kuroshio.picture.identity import Obs, Outcome
 from kuroshio.picture.lifecycle import after_scan
-from kuroshio.picture.model import RADAR
+from kuroshio.picture.model import HUMAN, RADAR
+from kuroshio.picture.table import CONFIRMED
 from kuroshio.units import US_PER_S, IntArray
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ class Frames:
             table.tracks, table.ring, table.ctl, table.free, obs, idx, pair, source, scan, rules, motion,
             tr.scratch, out,
         )  # fmt: skip
+        if state.model.kind_code == HUMAN:  # a person looked at it: one report is enough
+            table.tracks["status"][born], table.tracks["shown"][born] = CONFIRMED, 1
+            tr.house.lines(born, t_us, 0, np.zeros(len(born), np.int64))
         if not late:
             if state.scan != scan:
                 state.scan, state.scan_us = scan, int(obs["t_us"][idx[0]])

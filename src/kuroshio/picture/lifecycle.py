@@ -17,7 +17,7 @@ from kuroshio.picture.filter import combined
 from kuroshio.picture.grid import M_PER_DEG
 from kuroshio.picture.identity import Rules
 from kuroshio.picture.journal import write_update
-from kuroshio.picture.model import AIS, RADAR, VMS, TrackerConfig
+from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
 from kuroshio.picture.motion import local_offset, move, process_noise
 from kuroshio.picture.table import CONFIRMED, CTL_LOG, TENTATIVE, Life, first_row
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_UNCORROBORATED
@@ -25,6 +25,7 @@ from kuroshio.units import BoolArray, FloatArray, IntArray
 
 EDGE_IN_M = 2000.0  # misses are not counted this near the edge of the coverage
 SPEED_DEG_MAX = 0.5  # a track is not further than this from where it was last updated
+HUMAN_END_S = 1800.0  # what a person saw is looked for this long, its ellipse growing
 VMS_END_S = 3 * 7200.0  # three usual intervals of a vessel monitoring system
 US = 1e-6
 
@@ -181,6 +182,8 @@ def silent(tracks, rows, t_us, limits):  # type: ignore[no-untyped-def]
         elif t.fed[AIS] > 0:
             usual = limits.ais_end_intervals * t.gap_s + 60.0
             limit = min(max(usual, limits.ais_end_min_s), limits.ais_end_max_s)
+        if t.fed[HUMAN] > 0:
+            limit = max(limit, HUMAN_END_S)
         if age > limit:
             out[n] = i
             n += 1

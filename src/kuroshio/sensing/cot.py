@@ -2,7 +2,7 @@
 
 What enters: a stream of ``<event>`` elements, or rows of tracks. What leaves: observations with the error that ``ce``
 declares, or events of XML. No document type, entity or processing instruction is accepted. Events that are no
-surface position (chat, routes, drawings) are comments.
+surface position (chat, routes, drawings) are comments. An event marked as of an exercise (``opex``) stays marked.
 Source: MITRE, Cursor on Target event schema 2.0: ``ce`` is the one-sigma circular error in metres, 9999999 unknown.
 """
 
@@ -12,7 +12,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from typing import Any
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,8 @@ MAX_EVENT_BYTES = 65_536
 UNKNOWN_ERROR_M = 9_999_999.0
 _BEGIN, _END = b"<event", b"</event>"
 _FORBIDDEN = re.compile(rb"<!|<\?")
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
+_REPLACEMENT, _OPEX = "\ufffd", ' opex="e"'
 _MMSI = re.compile(r"(?:^|[^0-9])MMSI[-._ ]?(\d{9})(?:$|[^0-9])", re.IGNORECASE)
 
 
@@ -150,7 +152,7 @@ class CotDecoder:
         match = _MMSI.search(uid)
         return {
             "time": at, "lat": lat, "lon": lon, "sigma": sigma, "sog": speed, "cog": course, "uid": uid[:64],
-            "mmsi": int(match.group(1)) if match else None,
+            "mmsi": int(match.group(1)) if match else None, "exercise": event.get("opex", "").startswith("e"),
         }  # fmt: skip
 
     def _wanted(self, kind: str) -> bool:
@@ -193,8 +195,7 @@ class CotDecoder:
         }
         if received_at_us is not None:
             arrays["received_at"] = np.full(count, received_at_us)
-        if self.exercise is not None:
-            arrays["exercise"] = np.full(count, self.exercise)
+        arrays["exercise"] = [True if r["exercise"] else self.exercise for r in rows]
         return OBSERVATIONS.build(arrays, count)
 
 
@@ -216,30 +217,82 @@ def encode_cot(tracks: pa.Table, *, prefix: str = "KUROSHIO", stale_s: float = 1
     -----
     ``ce`` is the larger half axis of the one-sigma ellipse; height is unknown.
     """
-    if len(affiliation) != 1 or affiliation not in "puafnshjk":
-        raise InputError(f"affiliation {affiliation!r} is no Cursor on Target affiliation", code="cot.affiliation")
     events = []
     for row in tracks.to_pylist():  # one event a track: XML is written a row at a time
-        at_us = round(row["observed_at"].timestamp() * US_PER_S)
         ee, en, nn = (row.get(n) or 0.0 for n in ("cov_ee_m2", "cov_en_m2", "cov_nn_m2"))
         largest = 0.5 * (ee + nn) + math.hypot(0.5 * (ee - nn), en)
-        error = math.sqrt(largest) if largest > 0.0 else UNKNOWN_ERROR_M
         ve, vn = row.get("ve_mps"), row.get("vn_mps")
-        motion = ""
-        if ve is not None and vn is not None:
-            course = math.degrees(math.atan2(ve, vn)) % 360.0
-            motion = f'<track course="{course:.1f}" speed="{math.hypot(ve, vn):.2f}"/>'
+        moving = ve is not None and vn is not None
         name = f"MMSI {row['mmsi']}" if row.get("mmsi") else f"track {row['track_id']}"
-        uid = quoteattr(f"{prefix}.track.{row['track_id']}")
-        time, stale = clock.rfc3339(at_us), clock.rfc3339(at_us + round(stale_s * US_PER_S))
         events.append(
-            f'<event version="2.0" uid={uid} type="a-{affiliation}-S" how="m-f"'
-            f' time="{time}" start="{time}" stale="{stale}">'
-            f'<point lat="{row["lat_deg"]:.6f}" lon="{row["lon_deg"]:.6f}" hae="{UNKNOWN_ERROR_M}"'
-            f' ce="{error:.1f}" le="{UNKNOWN_ERROR_M}"/>'
-            f"<detail><contact callsign={quoteattr(name)}/>{motion}</detail></event>\n"
+            cot_event(
+                f"{prefix}.track.{row['track_id']}",
+                at_us=round(row["observed_at"].timestamp() * US_PER_S),
+                stale_s=stale_s,
+                affiliation=affiliation,
+                lat_deg=row["lat_deg"],
+                lon_deg=row["lon_deg"],
+                ce_m=math.sqrt(largest) if largest > 0.0 else None,
+                sog_mps=math.hypot(ve, vn) if moving else None,
+                cog_deg=math.degrees(math.atan2(ve, vn)) if moving else None,
+                callsign=row.get("name") or name,
+                exercise=bool(row.get("exercise")),
+            )
         )
     return "".join(events).encode()
+
+
+def cot_event(
+    uid: str,
+    *,
+    at_us: int,
+    stale_s: float,
+    lat_deg: float,
+    lon_deg: float,
+    callsign: str,
+    affiliation: str = "u",
+    ce_m: float | None = None,
+    sog_mps: float | None = None,
+    cog_deg: float | None = None,
+    remarks: str = "",
+    exercise: bool = False,
+) -> str:
+    """One event of a surface track as XML, with a line feed.
+
+    Parameters
+    ----------
+    ce_m
+        One-sigma circular error, None where unknown.
+    remarks
+        Free text, left out where empty.
+    exercise
+        Writes ``opex="e"``, by which Cursor on Target marks an exercise.
+
+    Raises
+    ------
+    InputError
+        On an affiliation the schema does not have.
+    """
+    if len(affiliation) != 1 or affiliation not in "puafnshjk":
+        raise InputError(f"affiliation {affiliation!r} is no Cursor on Target affiliation", code="cot.affiliation")
+    motion = ""
+    if sog_mps is not None and cog_deg is not None:
+        course = f"{cog_deg % 360.0:.1f}".replace("360.0", "0.0")
+        motion = f'<track course="{course}" speed="{sog_mps:.2f}"/>'
+    text = f"<remarks>{escape(_NOT_XML.sub(_REPLACEMENT, remarks))}</remarks>" if remarks else ""
+    time, stale = clock.rfc3339(at_us), clock.rfc3339(at_us + round(stale_s * US_PER_S))
+    error = UNKNOWN_ERROR_M if ce_m is None else ce_m
+    return (
+        f'<event version="2.0" uid={_quoted(uid)} type="a-{affiliation}-S" how="m-f"'
+        f' time="{time}" start="{time}" stale="{stale}"{_OPEX if exercise else ""}>'
+        f'<point lat="{lat_deg:.6f}" lon="{lon_deg:.6f}" hae="{UNKNOWN_ERROR_M}"'
+        f' ce="{error:.1f}" le="{UNKNOWN_ERROR_M}"/>'
+        f"<detail><contact callsign={_quoted(callsign)}/>{motion}{text}</detail></event>\n"
+    )
+
+
+def _quoted(value: str) -> str:
+    return quoteattr(_NOT_XML.sub(_REPLACEMENT, value))
 
 
 def _number(value: str | None) -> float | None:

@@ -6,8 +6,9 @@ the field. A sighting may give a place, or a bearing and distance from where the
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -133,8 +134,16 @@ def parse_text(text: str) -> dict[str, Any]:
     return fields
 
 
+def sighting_line(fields: Mapping[str, Any]) -> bytes:
+    """Bytes by which a source of format ``sighting`` is told of a form's fields: one line of JSON.
+
+    A line cannot be told apart from another field of the text form by what a person wrote into it.
+    """
+    return json.dumps(dict(fields), ensure_ascii=True).encode() + b"\n"
+
+
 class SightingDecoder:
-    """Decoder of sightings in text (implements `sensing.base.SourceDecoder`): reports parted by a line of dashes.
+    """Decoder of sightings (implements `sensing.base.SourceDecoder`): texts parted by a line of dashes, or JSON lines.
 
     Parameters
     ----------
@@ -174,6 +183,9 @@ class SightingDecoder:
             elif re.fullmatch(rb"\s*-{3,}\s*", line.data):
                 outcome.decoded.ledger.comments += 1
                 self._close(outcome, tables)
+            elif not self._report and line.data.startswith(b"{"):
+                self._first = line.number
+                self._decide(line.data, _json_fields, 1, outcome, tables)
             else:
                 self._first = self._first if self._report else line.number
                 self._report.append(line.data)
@@ -183,28 +195,52 @@ class SightingDecoder:
 
     def _close(self, outcome: Outcome, tables: list[pa.Table]) -> None:
         report, self._report, self._held_bytes = self._report, [], 0
-        text = b"\n".join(report).decode("utf-8", "replace")
+        raw = b"\n".join(report)
         ledger = outcome.decoded.ledger
         if not report:
             return
         ledger.parts -= len(report)
-        if not text.strip():
+        if not raw.strip():
             ledger.comments += len(report)
             return
+        self._decide(raw, _text_fields, len(report), outcome, tables)
+
+    def _decide(
+        self,
+        raw: bytes,
+        parse: Callable[[bytes], dict[str, Any]],
+        lines: int,
+        outcome: Outcome,
+        tables: list[pa.Table],
+    ) -> None:
+        """Make a report of its bytes: an observation, or one reject for all its lines."""
+        ledger = outcome.decoded.ledger
         try:
-            fields = parse_text(text)
-            if "time" not in fields and outcome.received_at_us is None:
+            fields = parse(raw)
+            if fields.get("time") is None and outcome.received_at_us is None:
                 raise InputError("sighting: no time", code="sighting.time")
             arrival = outcome.received_at_us
             if arrival is None:
                 arrival = clock.parse_rfc3339(str(fields["time"]))
             made = sighting(fields, source=self.source, received_at_us=arrival, exercise=self.exercise)
         except InputError as err:
-            outcome.reject(self._first, "bad_sighting", err.message[:200], text.encode(), count=len(report))
+            outcome.reject(self._first, "bad_sighting", err.message[:200], raw, count=lines)
             return
         tables.append(made)
         ledger.messages += 1
-        ledger.parts += len(report) - 1
+        ledger.parts += lines - 1
+
+
+def _text_fields(raw: bytes) -> dict[str, Any]:
+    return parse_text(raw.decode("utf-8", "replace"))
+
+
+def _json_fields(raw: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(raw)
+    except (ValueError, RecursionError) as err:
+        raise InputError(f"sighting: not JSON: {str(err)[:100]}", code="sighting.json") from err
+    return dict(fields)  # begins with a brace: an object
 
 
 def _quantity(name: str, value: str, units: Mapping[str, float]) -> float:
@@ -221,7 +257,7 @@ def _within(fields: Mapping[str, Any], name: str, low: float, high: float) -> fl
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError) as err:
+    except (TypeError, ValueError, OverflowError) as err:
         raise InputError(f"sighting: {name} {value!r} is not a number", code="sighting.field") from err
     if not low <= number <= high:
         raise InputError(f"sighting: {name} {number} is not within {low:g} to {high:g}", code="sighting.field")

@@ -137,6 +137,8 @@ def node_file(demo: Demo, party: str, ports: Mapping[str, int]) -> Path:
     for spec in demo.sea.scenario.sources:
         if spec.party == party:
             lines += source_lines(spec, ports[spec.name], quiet_s=120.0 if spec.sensor["kind"] != "image" else 7200.0)
+    lines += ["[[sources]]", 'name = "sightings"', 'format = "sighting"', 'link = "push"']
+    lines += ["[sources.sensor]", 'kind = "human"']
     path = node.folder / "node.toml"
     path.write_text("\n".join(lines) + "\n")
     return path

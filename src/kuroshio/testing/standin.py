@@ -28,6 +28,7 @@ from kuroshio.api import Passwords, create_app, server_config
 from kuroshio.clock import rfc3339
 from kuroshio.errors import AccordError, InputError, NotFound
 from kuroshio.node.views import Change
+from kuroshio.sensing.sighting import sighting
 from kuroshio.store import ROLES, Operations, url_of
 from kuroshio.testing import standin_answers as answers
 from kuroshio.testing.standin_sea import KIND_DARK, VIEWS, ClosedSea, seen_by
@@ -58,6 +59,7 @@ class StandIn:
         self.tick = 0
         self.pushed: list[tuple[str, bytes]] = []
         self.actions: list[dict[str, Any]] = []
+        self.sighted: list[dict[str, Any]] = []
         self._verdicts: dict[str, list[dict[str, Any]]] = {}
         self._releases = answers.releases(self.sea)
         self._consents: dict[tuple[str, str], dict[str, Any]] = {}
@@ -115,6 +117,7 @@ class StandIn:
             "zoom": 6.0,
             "viewpoints": list(VIEWS),
             "notice": "Stand-in: invented ships, not for navigation.",
+            "sightings": True,
         }
 
     def snapshot(self, viewpoint: str | None = None) -> tuple[int, pa.Table]:
@@ -246,6 +249,13 @@ class StandIn:
             raise NotFound(f"no push source {source!r}", code="source.unknown")
         self.pushed.append((source, data))
         return {"source": source, "bytes": len(data), "position": sum(len(d) for _, d in self.pushed)}
+
+    def sight(self, fields: dict[str, Any], *, by: str) -> dict[str, Any]:
+        """Keep a person's sighting and answer with the observation it is."""
+        said = {"observer": by, "time": rfc3339(self.now_us())} | {k: v for k, v in fields.items() if v is not None}
+        row: dict[str, Any] = sighting(said, source="sightings", received_at_us=self.now_us()).to_pylist()[0]
+        self.sighted.append(said)
+        return row
 
     def operate(self, action: str, arguments: dict[str, Any], *, by: str) -> dict[str, Any]:
         """Keep an operator's action."""

@@ -16,6 +16,18 @@ export interface Info {
   zoom?: number;
   viewpoints?: string[];
   notice?: string;
+  sightings?: boolean;
+}
+
+/** The observation that a person's sighting became, with its 95 % ellipse. */
+export interface Sighted {
+  source: string;
+  observed_at: string;
+  lat_deg: number;
+  lon_deg: number;
+  ellipse_major_m: number;
+  ellipse_minor_m: number;
+  ellipse_angle_deg: number;
 }
 
 export interface Who {

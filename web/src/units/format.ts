@@ -6,6 +6,8 @@ export const ABSENT = "–";
 
 export const toKn = (mps: number): number => mps / MPS_PER_KN;
 export const toNm = (m: number): number => m / METRES_PER_NM;
+export const fromKn = (kn: number): number => kn * MPS_PER_KN;
+export const fromNm = (nm: number): number => nm * METRES_PER_NM;
 
 /** 15°04.250′N */
 export function latitude(deg: number): string {

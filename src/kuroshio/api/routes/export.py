@@ -31,13 +31,13 @@ CONTENT = {kind.partition(";")[0]: {"schema": {"type": "string", "format": "bina
 )
 async def export(
     request: Request,
-    format: Annotated[Literal["csv", "geojson", "kml", "parquet"], Path()],
+    format: Annotated[Literal["csv", "geojson", "kml", "cot", "parquet"], Path()],
     chosen: Annotated[Filters, Depends(filters)],
     viewpoint: Viewpoint = None,
     *,
     caller: AsPicture,
 ) -> Response:
-    """The filtered picture as CSV, GeoJSON, KML or Parquet, for this node's own people; noted in the audit log."""
+    """The filtered picture as CSV, GeoJSON, KML, Cursor on Target or Parquet, for own people; noted in the log."""
     node, view = node_of(request), party(viewpoint)
     seq, tracks = await asyncio.to_thread(node.snapshot, view)
     table = chosen.apply(await asyncio.to_thread(wire.wire_table, tracks))
