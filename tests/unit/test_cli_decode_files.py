@@ -54,6 +54,19 @@ def test_parquet_files_by_family_and_an_exact_summary(log: Path, tmp_path: Path)
     assert json.loads(pq.read_table(out / "binary.parquet")["content"].to_pylist()[0]) == {"persons": 295}
 
 
+def test_repeats_over_files_go_to_their_own_table_and_the_ledger_stays(log: Path, tmp_path: Path) -> None:
+    later = ais.encode({"msg_type": 1, "mmsi": 1, "lat_deg": 20.0, "lon_deg": 121.0}, tag_block=TAG | {"s": "y"})
+    other = tmp_path / "two.nmea"
+    other.write_bytes(later[0] + b"\n")
+    out = tmp_path / "out"
+    plain, told = run(str(log), str(other)), run(str(log), str(other), "-o", str(out), "--deduplicate", "10")
+    assert (plain["rows"]["positions"], told["rows"]["positions"], told["rows"]["receptions"]) == (2, 1, 1)
+    assert plain["ledger"] == told["ledger"]
+    (row,) = pq.read_table(out / "receptions.parquet").to_pylist()
+    assert (row["table"], row["source"], row["station"]) == ("positions", "two.nmea", "y")
+    assert (row["first_source"], row["first_line"]) == ("one.nmea", 1)
+
+
 def test_compressed_files_globs_and_folders_are_read(log: Path, tmp_path: Path) -> None:
     data = log.read_bytes()
     (tmp_path / "two.nmea.gz").write_bytes(gzip.compress(data))

@@ -32,6 +32,41 @@ def test_a_message_cut_by_a_checkpoint_is_whole_after_it(tmp_path):
     assert step.reports["statics"]["name"].to_pylist() == ["KUROSHIO"]
 
 
+def two_stations(deduplicate_s: float) -> Pipeline:
+    sections = {n: SourceSection(name=n, format="aivdm", link="push") for n in ("north", "south")}
+    decoders = {n: formats.open_decoder("aivdm", n, {}) for n in sections}
+    engine = behaviour.Engine(behaviour.load_definitions())
+    return Pipeline(sections, decoders, picture.Tracker(), engine, deduplicate_s=deduplicate_s)
+
+
+def heard(station, second):
+    told = {"msg_type": 1, "mmsi": 431000001, "lat_deg": 20.0, "lon_deg": 122.0, "sog_mps": 5.0, "cog_deg": 90.0}
+    return encode(told, tag_block={"s": station, "c": NOW // 1_000_000 + second})[0] + b"\r\n"
+
+
+def test_a_transmission_that_two_sources_hear_is_one_observation_and_both_are_healthy(tmp_path):
+    node = two_stations(10.0)
+    step = node.step([("north", NOW, heard("n", 0)), ("south", NOW, heard("s", 1))], now_us=NOW)
+    assert step.observations["station"].to_pylist() == ["n"]
+    (again,) = step.reports["receptions"].to_pylist()
+    assert (again["source"], again["station"], again["first_source"]) == ("south", "s", "north")
+    assert {n: (r.observations, r.ledger.messages) for n, r in step.sources.items()} == {
+        "north": (1, 1),
+        "south": (1, 1),
+    }
+    node.save(tmp_path)
+    after = two_stations(10.0)
+    after.restore(tmp_path)
+    assert after.step([("south", NOW, heard("s", 3))], now_us=NOW).observations.num_rows == 0
+    assert after.step([("south", NOW + 30_000_000, heard("s", 30))], now_us=NOW).observations.num_rows == 1
+
+
+def test_without_a_window_every_reception_is_an_observation():
+    step = two_stations(0.0).step([("north", NOW, heard("n", 0)), ("south", NOW, heard("s", 1))], now_us=NOW)
+    assert step.observations.num_rows == 2
+    assert "receptions" not in step.reports
+
+
 def test_a_decoder_without_a_state_holds_the_checkpoint_back():
     table = pipeline("marinecadastre")
     header = (

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +28,7 @@ from kuroshio.sensing.base import Decoded, Ledger
 
 app = typer.Typer(add_completion=False)
 BLOCK = 2 << 20
+REMEMBERED = 1 << 20  # first receptions: what two logs of one hour have in common is far apart in the reading
 AIVDM = "aivdm"
 
 
@@ -281,12 +282,20 @@ def decode(
     options: Path | None = typer.Option(None, "--options", help="Options of the input format, TOML or JSON."),
     option: list[str] = typer.Option([], "--option", help="One option of the input format: name=value."),
     keep_bad_checksum: bool = typer.Option(False, "--keep-bad-checksum", help="Keep them, marked; else rejects."),
+    deduplicate_s: float | None = typer.Option(
+        None,
+        "--deduplicate",
+        metavar="SECONDS",
+        min=0.0,
+        help="Keep a transmission heard again so soon once; 10 is usual.",
+    ),
     as_json: bool = typer.Option(False, "--json", help="Summary as one JSON object on stdout."),
 ) -> None:
     """Decode sensor logs to columns, every line accounted for."""
     files = paths_of(paths)
     sink, total, rows = Sink(out, form), Ledger(), []
     settings = options_of(options, option)
+    once = _once(deduplicate_s)
     begun = time.perf_counter()
     with output.progress(quiet=as_json) as bar:
         task = bar.add_task("decode", total=len(files))
@@ -298,7 +307,7 @@ def decode(
                 more["keep_bad_checksum"] = True
             for decoded in ahead(blocks(path, chosen, settings | more)):
                 ledger.add(decoded.ledger)
-                sink.write(decoded)
+                sink.write(once(decoded))
             total.add(ledger)
             rows.append({"path": path, "format": chosen, "ledger": ledger.as_dict()})
             bar.advance(task)
@@ -319,6 +328,15 @@ def decode(
         output.emit_json(summary)
         return
     _print(summary, rows, total)
+
+
+def _once(window_s: float | None) -> Callable[[Decoded], Decoded]:
+    """Takes repeats out of what all files gave, or leaves everything."""
+    if window_s is None:
+        return lambda decoded: decoded
+    from kuroshio.sensing import Deduplicator
+
+    return Deduplicator(window_s=window_s, limit=REMEMBERED).apply
 
 
 def _print(summary: Mapping[str, Any], rows: list[dict[str, Any]], total: Ledger) -> None:

@@ -74,7 +74,10 @@ def build(config: NodeConfig) -> Parts:
     tracker = picture.Tracker(sensors=[sensor_of(s) for s in config.sources if s.sensor is not None])
     definitions = behaviour.load_definitions(list(config.behaviour.definitions) or None)
     engine = behaviour.Engine(definitions, zones=zones)
-    pipeline = Pipeline(sections, decoders, tracker, engine, exercise=config.node.mode == "exercise")
+    pipeline = Pipeline(
+        sections, decoders, tracker, engine,
+        exercise=config.node.mode == "exercise", deduplicate_s=config.node.deduplicate_s,
+    )  # fmt: skip
     folder = config.node.data
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / "journal")

@@ -41,6 +41,12 @@ class NodeSection(Section):
     data: Path = Path("data")
     mode: Mode = "live"
     notice: str = ""
+    deduplicate_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=600,
+        description="window within which an AIS transmission heard again is one; 0 keeps all",
+    )
 
 
 class ClockSection(Section):

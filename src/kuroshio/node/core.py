@@ -35,7 +35,7 @@ CHECKPOINT_EVERY_S = 300.0
 ARCHIVED_REPORTS = (
     POSITIONS.name,
     STATICS.name,
-    *("aids", "base_stations", "safety", "binary", "rejects", "radar_status", "footprints"),
+    *("aids", "base_stations", "safety", "binary", "rejects", "receptions", "radar_status", "footprints"),
 )
 ENTRY_BYTES_MAX = 4_000_000
 JOIN_US_MAX = 250_000  # arrivals further apart keep their own times

@@ -20,7 +20,7 @@ import pyarrow as pa
 from kuroshio import behaviour, picture, sensing
 from kuroshio.node.config import SourceSection
 from kuroshio.node.health import Repeats
-from kuroshio.schema import OBSERVATIONS, REJECTS, STATICS, concat
+from kuroshio.schema import OBSERVATIONS, RECEPTIONS, REJECTS, STATICS, concat
 from kuroshio.sensing.base import Decoded, Ledger, SourceDecoder
 from kuroshio.units import US_PER_S
 
@@ -67,6 +67,8 @@ class Pipeline:
         One decoder a source.
     exercise
         True when the whole node runs an exercise: every observation is marked so.
+    deduplicate_s
+        Window within which a transmission that several sources hear is one; 0 keeps every reception.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Pipeline:
         engine: behaviour.Engine,
         *,
         exercise: bool = False,
+        deduplicate_s: float = 0.0,
     ) -> None:
         self._sections = sections
         self._decoders = decoders
@@ -84,6 +87,7 @@ class Pipeline:
         self.engine = engine
         self._exercise = exercise
         self._waiting: dict[str, int] = {}
+        self._once = sensing.Deduplicator(window_s=deduplicate_s) if deduplicate_s > 0 else None
         self._repeats = Repeats()
         self._rejects: dict[str, tuple[int, int]] = {}
 
@@ -109,7 +113,7 @@ class Pipeline:
         fed = ((name, self._decoders[name].feed(data, at_us), len(data)) for name, at_us, data in entries)
         flushed = ((name, self._decoders[name].flush(), 0) for name in ended)
         for name, decoded, size in itertools.chain(fed, flushed):
-            observed = sensing.observe(decoded, exercise=self._exercise)
+            observed = sensing.observe(decoded, exercise=self._exercise)  # all that was heard: a source's health
             self._waiting[name] = decoded.ledger.waiting
             result = results.setdefault(name, SourceResult())
             result.ledger.add(decoded.ledger)
@@ -119,8 +123,12 @@ class Pipeline:
             if observed.num_rows:
                 result.repeats += self._repeats.count(observed["obs_id"].to_numpy(), now_us)
                 result.offsets_s.append(offsets_s(observed))
+            once = decoded if self._once is None else self._once.apply(decoded)
+            if RECEPTIONS.name in once.tables:
+                observed = sensing.observe(once, exercise=self._exercise)
+            if observed.num_rows:
                 observations.append(observed)
-            decoded_all.append(decoded)
+            decoded_all.append(once)
         joined = Decoded.join(decoded_all)
         rows = concat(OBSERVATIONS, observations)
         update = self.tracker.step(rows, now_us=now_us, statics=joined.table(STATICS.name), partners=partners)
@@ -163,6 +171,9 @@ class Pipeline:
             if hasattr(decoder, "state")
         }
         (folder / "decoders.json").write_text(json.dumps(states))
+        if self._once is not None:
+            for name, held in self._once.state().items():
+                (folder / f"receptions-{name}").write_bytes(held)
 
     def restore(self, folder: Path) -> None:
         """Take everything from a checkpoint; a source that was not there then starts anew."""
@@ -172,6 +183,9 @@ class Pipeline:
             decoder = self._decoders.get(name)
             if decoder is not None and hasattr(decoder, "restore"):
                 decoder.restore({key: base64.b64decode(value) for key, value in state.items()})
+        held = {path.name.removeprefix("receptions-"): path.read_bytes() for path in folder.glob("receptions-*")}
+        if self._once is not None and held:
+            self._once.restore(held)
 
 
 def offsets_s(observed: pa.Table) -> npt.NDArray[np.float64]:

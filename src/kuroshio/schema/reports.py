@@ -203,4 +203,15 @@ REJECTS = Table(
     ),
 )
 
-REPORT_TABLES = (POSITIONS, STATICS, BASE_STATIONS, AIDS, SAFETY, BINARY, MANAGEMENT, REJECTS)
+RECEPTIONS = Table(
+    "receptions",
+    "Further receptions of transmissions that are a row elsewhere: what deduplication took out of the other tables.",
+    (
+        Column("table", LABEL, "Table that the row was taken out of.", required=True),
+        *(c for c in ENVELOPE if c.name not in ("repeat", "checksum_ok", "bits")),
+        Column("first_source", LABEL, "Source of the reception that was kept."),
+        Column("first_line", I64, "Line of the reception that was kept, in its source."),
+    ),
+)
+
+REPORT_TABLES = (POSITIONS, STATICS, BASE_STATIONS, AIDS, SAFETY, BINARY, MANAGEMENT, REJECTS, RECEPTIONS)

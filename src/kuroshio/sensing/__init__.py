@@ -8,10 +8,20 @@ from __future__ import annotations
 
 from kuroshio.sensing import ais
 from kuroshio.sensing.base import Decoded, Ledger, SourceDecoder
-from kuroshio.sensing.dedupe import Deduplicated, deduplicate
+from kuroshio.sensing.dedupe import Deduplicated, Deduplicator, deduplicate
 from kuroshio.sensing.observe import observe
 
-__all__ = ["Decoded", "Deduplicated", "Ledger", "SourceDecoder", "ais", "deduplicate", "observe", "warm_up"]
+__all__ = [
+    "Decoded",
+    "Deduplicated",
+    "Deduplicator",
+    "Ledger",
+    "SourceDecoder",
+    "ais",
+    "deduplicate",
+    "observe",
+    "warm_up",
+]
 
 
 def warm_up() -> None:
@@ -19,6 +29,8 @@ def warm_up() -> None:
     from kuroshio.sensing import asterix_scan
 
     line = ais.encode_position(mmsi=1, lat_deg=0.0, lon_deg=0.0, tag_block={"c": 1_600_000_000})
-    observe(ais.decode(line))
+    decoded = ais.decode(line)
+    observe(decoded)
+    Deduplicator(limit=1).apply(decoded)
     ais.warm_up()
     asterix_scan.warm_up()

@@ -175,16 +175,17 @@ def _read(buf: np.ndarray[Any, np.dtype[np.uint8]], stop: int, common: bool) -> 
     rej = np.zeros((rows, records.REJECT), np.int64)
     state = np.zeros(records.STATE, np.int64)
     state[[records.S_TIME, records.S_CLOCK]] = -1
+    pos, comma = 0, np.empty(8, np.int64)
     if common:
-        scan_fast.scan(buf, 0, stop, rec, rej, state)
+        scan_fast.scan(buf, 0, stop, rec, rej, state, comma)
     else:
-        pos, comma = 0, np.empty(8, np.int64)
         while pos < stop:
             state[records.S_LINE] += 1
             pos = scan.read_line(buf, pos, rec, rej, state, comma) + 1
     told = rec[: state[records.S_RECORDS]]
     names = [(int(s) >> 8, int(s) & 255) for s in told[:, records.STATION]]
     told[:, records.STATION] = 0
+    told[:, records.CHECKED] &= ~records.ARMOURED  # a mark that only the fast reader sets
     return (
         told.tolist(), [buf[a : a + n].tobytes() for a, n in names], rej[: state[records.S_REJECTS]].tolist(),
         state[[records.S_LINE, records.S_COMMENTS, records.S_TAG_BAD]].tolist(),

@@ -20,8 +20,9 @@ import pyarrow as pa
 from kuroshio import accord, sensing
 from kuroshio.errors import ConfigError, KuroshioError
 from kuroshio.node import config
+from kuroshio.schema import RECEPTIONS
 from kuroshio.sensing.base import Decoded, SourceDecoder
-from kuroshio.sensing.dedupe import deduplicate
+from kuroshio.sensing.dedupe import FAMILIES, Deduplicator
 from kuroshio.sensing.formats import FORMATS, open_decoder
 from kuroshio.sensing.formats_lines import MAX_REJECT_ROWS
 from kuroshio.testing.fuzz import samples, sentences
@@ -140,9 +141,11 @@ def _check_ais(data: bytes, rng: Rng) -> Features:
     sentences.readers_agree(data)
     sentences.stays_within(data)
     sensing.observe(whole).validate(full=True)
-    for name in ("positions", "statics"):
-        told = deduplicate(whole.table(name))
-        assert told.table.num_rows + told.removed == whole.table(name).num_rows, "deduplicate: rows"
+    once = Deduplicator(limit=64).apply(whole)
+    rows = sum(whole.table(t.name).num_rows for t in FAMILIES)
+    kept = sum(once.table(t.name).num_rows for t in (*FAMILIES, RECEPTIONS))
+    assert kept == rows, "deduplicate: rows"
+    assert Deduplicator().apply(whole).tables.keys() >= whole.tables.keys(), "deduplicate: tables"
     return features_of(whole)
 
 
