@@ -158,9 +158,11 @@ class Source:
         self.norm.add(now_us, 0, healthy=state not in ("silent", "failed", "off"))
         if isinstance(self.link, Udp):
             self.link.count_kernel_drops()
-        before = self.watch.state
+        before = self.watch.state if self.watch.since_us is not None else ""
         if self.watch.see(state, now_us) and (state in ALARMS or before in ALARMS):
-            log.warning("source %s is %s: %s", self.section.name, state, self._detail(now_us) or "heard again")
+            age_s = self.age_s(now_us)
+            heard = "never heard" if age_s is None else f"last message {age_s:.0f} s ago"
+            log.warning("source %s is %s: %s", self.section.name, state, self._detail(now_us) or heard)
 
     def age_s(self, now_us: int) -> float | None:
         """Seconds since the last message."""

@@ -1,0 +1,407 @@
+"""A source cannot starve or exhaust the others, and its health tells what a watch officer must know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import numpy as np
+import pytest
+
+from kuroshio.errors import BusyError
+from kuroshio.links import Backoff
+from kuroshio.node import assemble, config, sources
+from kuroshio.node.health import ClockOffset, Norm, Repeats
+from kuroshio.node.intake import TICKS_BYTES_MAX, TICKS_BYTES_MIN, Sources
+from kuroshio.node.sources import BLOCK_OVERHEAD_BYTES, INBOX_BYTES_MAX, TICK_BYTES_MAX, Source
+from kuroshio.sensing.ais import encode_position
+from kuroshio.sensing.base import Ledger
+
+S = 1_000_000
+MIN = 60 * S
+HOUR = 60 * MIN
+START = 1_760_000_000 * S // HOUR * HOUR
+
+
+def no_chance() -> float:
+    return 0.0
+
+
+def section(name: str = "s", **settings) -> config.SourceSection:
+    return config.SourceSection(**({"name": name, "format": "aivdm", "link": "push"} | settings))
+
+
+def messages(count: int, **more) -> Ledger:
+    return Ledger(lines=count, messages=count, **more)
+
+
+# -- intake
+
+
+async def fill(source: Source, size: int, block: int = 60_000) -> None:
+    for _ in range(size // block):
+        await source.deliver(b"x" * block, 0)
+
+
+async def test_a_quiet_source_is_taken_whole_however_many_flood():
+    flooding = [Source(section(f"flood-{n}"), None) for n in range(20)]
+    quiet = Source(section("quiet"), None)
+    for source in flooding:
+        await fill(source, 7_000_000)
+    all_ = Sources([*flooding, quiet], chance=no_chance)
+    for turn in range(30):
+        await quiet.deliver(b"quiet %d\n" % turn, turn)
+        taken = all_.take(0.25)
+        assert (("quiet", turn, b"quiet %d\n" % turn)) in taken
+        sizes = {name: sum(len(d) for n, _, d in taken if n == name) for name, _, _ in taken}
+        assert sum(sizes.values()) <= TICKS_BYTES_MAX + 20 * 60_000
+        flood = [size for name, size in sizes.items() if name != "quiet"]
+        assert max(flood) <= TICK_BYTES_MAX + 60_000
+        assert max(flood) - min(flood) <= 60_000 or turn > 5  # the same level for all, until inboxes run dry
+        for source in flooding:
+            if source.held_bytes < 1_000_000:
+                await fill(source, 1_000_000)
+
+
+def test_long_cycles_make_small_ticks_and_short_ones_large_again():
+    all_ = Sources([Source(section(), None)], chance=no_chance)
+    for _ in range(20):
+        all_.take(0.25, 3.0)
+    assert all_._tick_bytes == TICKS_BYTES_MIN
+    for _ in range(20):
+        all_.take(0.25, 0.1)
+    assert all_._tick_bytes == TICKS_BYTES_MAX
+
+
+@pytest.mark.parametrize("block", [1, 65_536], ids=["tiny", "large"])
+async def test_an_inbox_is_bounded_and_its_sender_waits(block):
+    source = Source(section(), None)
+    delivered = 0
+
+    async def flood():
+        nonlocal delivered
+        while True:
+            await source.deliver(b"x" * block, 0)
+            delivered += 1
+
+    task = asyncio.create_task(flood())
+    while not source.delayed_blocks:
+        await asyncio.sleep(0)
+    assert source.held_bytes <= INBOX_BYTES_MAX
+    assert len(source._inbox) <= INBOX_BYTES_MAX // BLOCK_OVERHEAD_BYTES
+    before = delivered
+    taken = source.take(1_000_000)
+    await asyncio.sleep(0.01)
+    assert before < delivered <= before + len(taken) + 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(taken) + len(source._inbox) == delivered + 1  # the block that waited was read: it is not lost
+    assert source.limits()["delayed_blocks"] >= 1
+
+
+def test_what_inboxes_hold_at_the_end_is_taken_whatever_the_rates():
+    source = Source(section(bytes_per_s_max=10.0), None)
+    all_ = Sources([source], chance=no_chance)
+
+    async def deliver():
+        await fill(source, 6_000_000)
+
+    asyncio.run(deliver())
+    total = 0
+    while entries := all_.rest():
+        total += sum(len(data) for _, _, data in entries)
+    assert total == 6_000_000
+    assert source.held_bytes == 0
+
+
+def test_a_source_takes_no_more_than_its_rate():
+    source = Source(section(bytes_per_s_max=1000.0), None)
+    all_ = Sources([source], chance=no_chance)
+
+    async def deliver():
+        await fill(source, 100_000, block=100)
+
+    asyncio.run(deliver())
+    total = sum(len(data) for _ in range(40) for _, _, data in all_.take(0.25))
+    assert 10_000 <= total <= 11_200
+
+
+def test_pushes_over_the_rate_are_told_when_to_come_again():
+    source = Source(section(bytes_per_s_max=1000.0), None)
+    source.admit_push(5000, 0)  # one body may reach over what is left; the next waits for it
+    with pytest.raises(BusyError) as refused:
+        source.admit_push(1, S)
+    assert (refused.value.http_status, refused.value.retry_after_s) == (429, 4)
+    source.admit_push(1, 10 * S)
+    assert source.limits()["refused_pushes"] == 1
+
+
+async def test_a_link_that_breaks_begins_again_and_one_that_cannot_says_so(monkeypatch, caplog):
+    monkeypatch.setattr("kuroshio.node.intake.RETRY_S", (0.001, 0.01))
+
+    class Link:
+        def __init__(self, error):
+            self.state, self.error, self.runs = sources.LinkState(), error, 0
+
+        async def run(self, deliver):
+            self.runs += 1
+            if self.runs < 3:
+                raise self.error
+            await asyncio.Event().wait()
+
+    from kuroshio.errors import LinkError
+
+    broken, taken, absent = (
+        Link(RuntimeError("x")),
+        Link(LinkError("in use", code="link.listen")),
+        Link(LinkError("no")),
+    )
+    named = {"broken": broken, "taken": taken, "absent": absent}
+    all_ = Sources([Source(section(name), link) for name, link in named.items()], chance=no_chance)
+    with caplog.at_level(logging.CRITICAL):
+        all_.start()
+        for _ in range(200):
+            if broken.runs == taken.runs == 3:
+                break
+            await asyncio.sleep(0.01)
+    assert (broken.runs, taken.runs, absent.runs) == (3, 3, 1)
+    assert [all_.by_name[name].fault for name in named] == ["", "", "no"]
+    assert all_.by_name["absent"].state(START) == "failed"
+    await all_.stop()
+    assert Backoff(*(1.0, 2.0), no_chance).next_s() == 1.0
+
+
+# -- health
+
+
+def run_minutes(norm: Norm, start_us: int, counts) -> int:
+    for count in counts:
+        norm.add(start_us, count, healthy=True)
+        start_us += MIN
+    norm.add(start_us, 0, healthy=True)
+    return start_us
+
+
+def test_the_norm_is_the_hours_own_and_a_burst_teaches_nothing():
+    norm = Norm()
+    assert norm.per_min(START) is None
+    at = START
+    for _ in range(3):  # days of 60 a minute by day and 6 by night, each hour with a burst
+        for hour in range(24):
+            at = run_minutes(norm, at, [5000] * 10 + [60 if 6 <= hour < 18 else 6] * 50)
+    day, night = START + 12 * HOUR, START + 3 * HOUR
+    assert norm.per_min(day) == 60.0
+    assert norm.per_min(night) == 6.0
+
+
+def test_a_lasting_change_is_learned_in_days_and_an_hour_mostly_silent_teaches_little():
+    norm, at = Norm(), START
+    for _ in range(2):
+        for _ in range(24):
+            at = run_minutes(norm, at, [100] * 60)
+    assert norm.per_min(at) == 100.0
+    for day in range(1, 5):
+        for _ in range(24):
+            at = run_minutes(norm, at, [20] * 60)
+        assert norm.per_min(at + HOUR) == pytest.approx(20 + 80 * 0.75**day, abs=0.01)
+    norm.add(at, 1, healthy=True)
+    for minute in range(120):  # silent for two hours, and seen to be
+        norm.add(at + minute * MIN, 0, healthy=False)
+    assert norm.per_min(at + HOUR) > 40
+
+
+def test_what_was_learned_is_kept_over_a_restart_and_nonsense_is_not():
+    source = Source(section(), None)
+    at = START
+    for _ in range(24):
+        at = run_minutes(source.norm, at, [30] * 60)
+    source.look(at)
+    source.look(at + 300 * S)
+    kept = json.loads(json.dumps(source.as_dict()))
+    again = Source(section(), None)
+    again.load(kept)
+    assert again.norm.per_min(at) == 30.0
+    assert [c["state"] for c in again.watch.listed()] == [c["state"] for c in source.watch.listed()]
+    for nonsense in ({"norm": 1}, {"norm": {"norms": [1]}}, {"norm": {"norms": ["x"] * 24}}, {"changes": [[1]]}, {}):
+        Source(section(), None).load(nonsense)
+
+
+def test_a_silence_is_an_alarm_that_is_logged_counted_and_ended(caplog):
+    source = Source(section(quiet_s_max=60.0), None)
+    all_ = Sources([source], chance=no_chance)
+    caplog.set_level(logging.WARNING)
+    seen = []
+    for second in range(0, 400, 2):
+        now_us = START + second * S
+        if second < 100 or second > 300:
+            source.count(messages(1), now_us)
+        all_.look(now_us)
+        seen.append(source.state(now_us))
+    assert list(dict.fromkeys(seen)) == ["ok", "late", "silent"]
+    assert [c["state"] for c in source.watch.listed()] == ["ok", "silent", "late", "ok"]
+    assert [r.message for r in caplog.records] == [
+        "source s is silent: last message 62 s ago",
+        "source s is ok: last message 0 s ago",
+    ]
+    assert all_.counts() == {"feeds": 1, "feeds_silent": 0, "feeds_failed": 0, "feeds_low": 0}
+    row = source.health(START + 400 * S)
+    assert (row["state"], row["alarm"]) == ("ok", False)
+
+
+def test_a_source_never_heard_is_late_at_first_and_silent_after_its_quiet_time():
+    source = Source(section(quiet_s_max=60.0), None)
+    source.look(START)
+    assert source.state(START + 30 * S) == "late"
+    assert source.state(START + 61 * S) == "silent"
+    assert source.health(START + 61 * S)["last_at"] is None
+
+
+def test_a_feed_far_below_its_norm_is_low():
+    source = Source(section(), None)
+    at = START
+    for _ in range(24):
+        at = run_minutes(source.norm, at, [60] * 60)
+    for second in range(0, 1200, 10):
+        source.count(messages(1), at + second * S)
+        source.look(at + second * S)
+    row = source.health(at + 1190 * S)
+    assert (row["state"], row["alarm"], row["norm_per_min"]) == ("low", True, 60.0)
+    assert row["detail"] == "6 messages a minute; 60 are normal"
+
+
+def test_chance_alone_makes_no_feed_low():
+    source, at = Source(section(), None), START
+    for _ in range(24):
+        at = run_minutes(source.norm, at, [3] * 60)
+    for second in range(0, 1200, 100):
+        source.count(messages(1), at + second * S)
+    assert source.state(at + 1150 * S) in ("ok", "late")
+
+
+def test_lines_that_are_all_refused_are_a_silence_that_says_why():
+    source = Source(section(quiet_s_max=60.0), None)
+    for second in range(0, 120, 2):
+        ledger = Ledger(lines=50)
+        ledger.rejected["checksum"] = 50
+        source.count(ledger, START + second * S, size_bytes=2000)
+        source.look(START + second * S)
+    row = source.health(START + 119 * S)
+    assert (row["state"], row["reject_share"], row["rejects"]) == ("silent", 1.0, 3000)
+    assert row["detail"] == "lines come, but none of them is a message"
+    assert row["bytes_per_s"] == pytest.approx(1000, rel=0.1)
+
+
+def test_the_clock_offset_shrugs_off_single_late_reports():
+    offset = ClockOffset()
+    assert offset.median_and_spread_s() is None
+    offset.add(np.r_[np.full(450, 3600.0), np.full(50, 90_000.0)])
+    assert offset.median_and_spread_s() == (3600.0, 0.0)
+    offset.add(np.full(100_000, 1.0))
+    assert offset.median_and_spread_s() == (1.0, 0.0)
+    assert len(offset._kept) == 512
+    source = Source(section(), None)
+    source.count(messages(1), START, offsets_s=np.full(20, -3600.0))
+    assert source.health(START)["detail"] == "its clock or its path is 3600 s ahead"
+
+
+def test_repeats_are_counted_within_bounds():
+    repeats = Repeats(limit=1000)
+    assert repeats.count(np.arange(10), 0) == 0
+    assert repeats.count(np.arange(5, 15), 20 * S) == 5
+    assert repeats.count(np.array([7, 7, 99]), 40 * S) == 2
+    assert repeats.count(np.arange(10), 200 * S) in (0, 1)  # forgotten: two turns have passed for most
+    for at in range(100):
+        repeats.count(np.arange(at * 500, at * 500 + 500), 300 * S)
+    assert len(repeats._young) + len(repeats._old) <= 2 * (1000 + 500)
+
+
+# -- the worker
+
+
+def build(tmp_path, *tables, **more):
+    document = {"node": {"party": "PHL", "name": "t", "data": str(tmp_path / "data")}, "sources": list(tables), **more}
+    parts = assemble.build(config.from_dict(document, base=tmp_path))
+    parts.core.recover()
+    return parts
+
+
+def sentences(count: int, at_us: int, *, first: int = 200_000_000) -> bytes:
+    lines = []
+    for mmsi in range(first, first + count):
+        spread = (mmsi % 500) * 0.01
+        tag = {"c": at_us // S}
+        lines.append(encode_position(mmsi=mmsi, msg_type=1, lat_deg=15.0 + spread, lon_deg=118.0, sog_mps=5.0,
+                                     cog_deg=90.0, heading_deg=90.0, nav_status=0, utc_second=0, tag_block=tag).strip())  # fmt: skip
+    return b"\r\n".join(lines) + b"\r\n"
+
+
+def test_a_source_of_nothing_but_rejects_fills_no_disk_and_every_line_is_counted(tmp_path):
+    parts = build(tmp_path, {"name": "bad", "format": "aivdm", "link": "push", "rejects_per_min_max": 100},
+                  {"name": "good", "format": "aivdm", "link": "push"})  # fmt: skip
+    sent = 0
+    for second in range(50):
+        now_us = START + second * S
+        bad = b"!AIVDM,1,1,,A,nonsense,0*00\n" * 400
+        parts.core.cycle([("bad", now_us, bad), ("good", now_us, sentences(2, now_us))], now_us=now_us)
+        sent += 400
+    bad, good = parts.sources.by_name["bad"], parts.sources.by_name["good"]
+    assert (bad.ledger.lines, bad.ledger.accounted, sum(bad.ledger.rejected.values())) == (sent, sent, sent)
+    assert bad.rejects_unkept == sent - 100
+    assert bad.limits() == {"rejects_unkept": sent - 100}
+    assert (good.ledger.lines, good.ledger.messages, good.observations) == (100, 100, 100)
+    parts.core.close()
+    kept = parts.archive.__class__(tmp_path / "data" / "archive").read("rejects", start_us=0, end_us=START + HOUR)
+    assert kept.num_rows == 100
+
+
+def test_clock_and_repeats_are_those_of_the_source(tmp_path):
+    parts = build(tmp_path, {"name": "late", "format": "aivdm", "link": "push"},
+                  {"name": "same", "format": "aivdm", "link": "push"})  # fmt: skip
+    for second in range(20):
+        now_us = START + second * S
+        data = sentences(5, now_us - 90 * S)
+        parts.core.cycle([("late", now_us, data), ("same", now_us, data)], now_us=now_us)
+    late, same = (parts.sources.by_name[n].health(START + 20 * S) for n in ("late", "same"))
+    assert (late["clock_offset_s"], late["clock_spread_s"], late["repeats"]) == (90.0, 0.0, 0)
+    assert same["repeats"] == 100
+    assert "90 s behind" in late["detail"]
+    parts.core.close()
+
+
+def test_sources_that_fill_the_journal_do_not_stop_the_node_nor_does_an_unfinished_line(tmp_path):
+    parts = build(tmp_path, {"name": "flood", "format": "aivdm", "link": "push"},
+                  {"name": "endless", "format": "cot", "link": "push"})  # fmt: skip
+    parts.journal.limit_bytes, parts.journal.segment_bytes = 2_000_000, 100_000
+    filler = b"# " + b"x" * 98 + b"\n"
+    written = 0
+    for second in range(100):
+        now_us = START + second * S
+        parts.core.cycle([("flood", now_us, filler * 1000), ("endless", now_us, b"<event uid='never")], now_us=now_us)
+        written += 101_000
+        counts = parts.journal.counts()
+        assert counts["held_bytes"] <= parts.journal.limit_bytes
+    assert written > 4 * parts.journal.limit_bytes
+    assert parts.journal.counts()["refused"] == 0
+    assert parts.core.counters.forced_decisions > 0
+    assert parts.sources.by_name["flood"].ledger.comments == 100_000
+    endless = parts.sources.by_name["endless"].ledger
+    assert endless.accounted == endless.lines + endless.waiting or endless.accounted == endless.lines
+    parts.core.close()
+
+
+def test_health_is_kept_in_the_data_folder(tmp_path):
+    table = {"name": "s", "format": "aivdm", "link": "push"}
+    parts = build(tmp_path, table)
+    for minute in range(30):
+        now_us = START + minute * MIN
+        parts.core.cycle([("s", now_us, sentences(12, now_us))], now_us=now_us)
+        parts.core.look(now_us)
+    assert parts.sources.by_name["s"].norm.per_min(START + 30 * MIN) == 12.0
+    parts.core.close()
+    again = build(tmp_path, table)
+    assert again.sources.by_name["s"].norm.per_min(START + 31 * MIN) == 12.0
+    again.core.close()
+    (tmp_path / "data" / "feeds.json").write_text("[1")
+    build(tmp_path, table).core.close()
