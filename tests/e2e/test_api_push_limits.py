@@ -1,4 +1,4 @@
-"""Pushes over real sockets: slow ones, many at once, bombs and AIS-catcher's own form; people are answered all the while."""
+"""Pushes over real sockets: slow ones, many at once, bombs, and AIS-catcher's own form."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def catcher_body(count: int) -> bytes:
 
 
 async def test_ais_catchers_own_post_is_taken_with_gzip_and_basic_credentials(tmp_path):
-    async with node_on(tmp_path, settings=ApiSettings()) as (node, app, web):
+    async with node_on(tmp_path, settings=ApiSettings()) as (node, _, web):
         secret, operations = "kur_test", node.parts.operations
         operations.add_user("catcher", roles=("feed",), password_hash=None, now_us=0)
         operations.open_session(digest_of(secret), "catcher", now_us=0, expires_us=None, kind="token")

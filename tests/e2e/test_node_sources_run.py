@@ -1,4 +1,4 @@
-"""`kuroshio run` with every kind of way in at once: each byte accounted for, each time from its clock, losses healed."""
+"""`kuroshio run` with every way in at once: each byte accounted for, each time from its clock, losses healed."""
 
 from __future__ import annotations
 
@@ -156,8 +156,10 @@ class Senders:
         self.asked.append(asked.decode())
         if b'"enable":true' in asked:
             for mmsi in range(207_000_001, 207_000_021):
-                value = {"class": "AIS", "type": 1, "mmsi": mmsi, "scaled": True, "lat": 15.5, "lon": 118.5, "speed": 7.0,
-                         "course": 90.0, "heading": 90, "status": 0, "turn": 0, "accuracy": True}  # fmt: skip
+                value = {
+                    "class": "AIS", "type": 1, "mmsi": mmsi, "scaled": True, "lat": 15.5, "lon": 118.5, "speed": 7.0,
+                    "course": 90.0, "heading": 90, "status": 0, "turn": 0, "accuracy": True,
+                }  # fmt: skip
                 writer.write(json.dumps(value).encode() + b"\r\n")
         await writer.drain()
         await reader.read()
@@ -190,7 +192,7 @@ async def publish(port: int, first: int, count: int) -> None:
     for mmsi in range(first, first + count):
         topic = f"vessels-v2/{mmsi}/location".encode()
         payload = json.dumps({"time": clock.now_us() // 1_000_000, "lon": 118.9, "lat": 15.9, "sog": 10.7, "cog": 326.6,
-                              "heading": 325, "navStat": 0, "rot": 0, "posAcc": True, "raim": False}).encode()  # fmt: skip
+                              "heading": 325, "navStat": 0, "rot": 0, "posAcc": True}).encode()  # fmt: skip
         writer.write(packets.packet(packets.PUBLISH, struct.pack("!H", len(topic)) + topic + b"\x00\x07" + payload, 2))
         await writer.drain()
         await reader.readexactly(4)
@@ -255,8 +257,8 @@ async def test_every_way_in_at_once(tmp_path):
             async with broker(tmp_path / "broker", mqtt):
                 await feeds_until(session, node, lambda rows: rows["mqtt"]["connected"])
                 await publish(mqtt, 209_000_016, 15)
-                sent = {"tcp": 61, "listen": 22, "udp": 20, "tail": 20, "http": 20, "stream": 20, "gpsd": 21, "push": 20,
-                        "mqtt": 30}  # fmt: skip
+                sent = {"tcp": 61, "listen": 22, "udp": 20, "tail": 20, "http": 20, "stream": 20, "gpsd": 21,
+                        "push": 20, "mqtt": 30}  # fmt: skip
                 rows = await feeds_until(
                     session, node, lambda rows: all(rows[name]["lines"] >= count for name, count in sent.items())
                 )
@@ -269,8 +271,8 @@ async def test_every_way_in_at_once(tmp_path):
     assert {name: rows[name]["lines"] for name in sent} == sent
     assert all(balanced(row) for row in rows.values()), rows
     observed = {name: rows[name]["observations"] for name in sent}
-    assert observed == {"tcp": 60, "listen": 20, "udp": 20, "tail": 20, "http": 20, "stream": 20, "gpsd": 20, "push": 20,
-                        "mqtt": 30}  # fmt: skip
+    assert observed == {"tcp": 60, "listen": 20, "udp": 20, "tail": 20, "http": 20, "stream": 20, "gpsd": 20,
+                        "push": 20, "mqtt": 30}  # fmt: skip
     assert (rows["listen"]["rejects"], rows["tcp"]["rejects"]) == (2, 1)  # the line the loss of a connection cut
     assert rows["mqtt"]["reconnects"] == 1
     assert abs(rows["udp"]["clock_offset_s"]) < 30

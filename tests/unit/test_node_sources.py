@@ -332,8 +332,11 @@ def sentences(count: int, at_us: int, *, first: int = 200_000_000) -> bytes:
     for mmsi in range(first, first + count):
         spread = (mmsi % 500) * 0.01
         tag = {"c": at_us // S}
-        lines.append(encode_position(mmsi=mmsi, msg_type=1, lat_deg=15.0 + spread, lon_deg=118.0, sog_mps=5.0,
-                                     cog_deg=90.0, heading_deg=90.0, nav_status=0, utc_second=0, tag_block=tag).strip())  # fmt: skip
+        line = encode_position(
+            mmsi=mmsi, msg_type=1, lat_deg=15.0 + spread, lon_deg=118.0, sog_mps=5.0, cog_deg=90.0, heading_deg=90.0,
+            nav_status=0, utc_second=0, tag_block=tag,
+        )  # fmt: skip
+        lines.append(line.strip())
     return b"\r\n".join(lines) + b"\r\n"
 
 

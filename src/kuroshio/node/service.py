@@ -35,7 +35,7 @@ from kuroshio.units import US_PER_S
 T = TypeVar("T")
 LATE_S, FUTURE_S = TrackerConfig().late_s, TrackerConfig().future_s
 HISTORY_S = 12 * 3600
-PUSH_PIECE_BYTES = 1_000_000
+PUSH_PIECE_BYTES = 256_000
 VIEW_MAX_AGE_US = 2 * US_PER_S
 EMPTY_VIEW = TRACKS.empty().append_column("grid_m", pa.array([], pa.float64()))
 
