@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from kuroshio.cli import table_files
 from kuroshio.cli.main import app
+from kuroshio.errors import StoreError
 from kuroshio.schema import POSITIONS, TABLES
 from kuroshio.sensing import ais
+from kuroshio.sensing.base import Decoded
 
 TAG = {"c": 1_671_620_143, "s": "x"}
 
@@ -126,3 +129,57 @@ def test_the_schema_of_every_table_is_printed() -> None:
     assert "lon_raw" in CliRunner().invoke(app, ["schema", "positions"]).stdout
     assert "positions" in CliRunner().invoke(app, ["schema"]).stdout
     assert CliRunner().invoke(app, ["schema", "nothing"]).exit_code != 0
+
+
+def test_files_decoded_at_once_give_the_bytes_of_one_after_another(log: Path, tmp_path: Path) -> None:
+    for k in range(5):
+        (tmp_path / f"{k}.nmea").write_bytes(log.read_bytes() * (k + 1))
+    told = [run(str(tmp_path / "?.nmea"), "-o", str(tmp_path / jobs), "--jobs", jobs) for jobs in ("1", "4")]
+    assert told[0]["ledger"] == told[1]["ledger"]
+    assert [row["path"] for row in told[0]["files"]] == [row["path"] for row in told[1]["files"]]
+    for path in (tmp_path / "1").iterdir():
+        assert path.read_bytes() == (tmp_path / "4" / path.name).read_bytes()
+
+
+def test_lines_of_json_hold_what_the_table_holds(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "text": ['a "quoted" \\ word', "bell \x07 and\nline", None, "", "ø"],
+            "at": pa.array([0, 1, 1_500_000, None, -1], pa.timestamp("us", tz="UTC")),
+            "real": [20.0, 1e-7, None, 1e20, -0.5],
+            "flag": [True, None, False, True, False],
+        }
+    )
+    rows = [json.loads(line) for line in table_files.json_lines(table).decode().splitlines()]
+    assert [row["text"] for row in rows] == table["text"].to_pylist()
+    assert [row["real"] for row in rows] == table["real"].to_pylist()
+    assert [row["flag"] for row in rows] == table["flag"].to_pylist()
+    told = ["1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000001Z", "1970-01-01T00:00:01.500000Z", None]
+    assert [row["at"] for row in rows] == [*told, "1969-12-31T23:59:59.999999Z"]
+
+
+def test_a_writer_that_fails_is_told_and_does_not_block(log: Path, tmp_path: Path) -> None:
+    sink = table_files.Sink(tmp_path / "out", table_files.Format.csv)
+    decoded = ais.decode(log.read_bytes())
+    sink.write(decoded)
+
+    def full(_: pa.Table) -> None:
+        raise OSError(28, "No space left on device")
+
+    sink.files["positions"].append, sink.files["positions"].group_rows = full, 1
+    with pytest.raises(StoreError, match=r"positions\.csv: No space left"):
+        for _ in range(1000):
+            sink.write(decoded)
+    with pytest.raises(StoreError):
+        sink.close()
+
+
+def test_parquet_rows_are_grouped_whatever_the_blocks(tmp_path: Path) -> None:
+    sink = table_files.Sink(tmp_path, table_files.Format.parquet)
+    positions = ais.decode(b"\n".join(ais.encode({"msg_type": 1, "mmsi": 1}) * 5000)).tables["positions"]
+    for _ in range(60):
+        sink.write(Decoded({"positions": positions}))
+    sink.close()
+    found = pq.ParquetFile(tmp_path / "positions.parquet").metadata
+    assert found.num_rows == 300_000
+    assert [found.row_group(k).num_rows for k in range(found.num_row_groups)] == [135_000, 135_000, 30_000]

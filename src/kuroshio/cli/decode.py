@@ -4,137 +4,26 @@ from __future__ import annotations
 
 import glob
 import json
-import queue
+import os
 import tempfile
-import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.ipc
-import pyarrow.parquet
 import typer
 
 from kuroshio.cli import output
-from kuroshio.errors import InputError, StoreError
-from kuroshio.schema import TABLES
+from kuroshio.cli.ahead import in_order
+from kuroshio.cli.table_files import Format, Sink
+from kuroshio.errors import InputError
 from kuroshio.sensing.base import Decoded, Ledger
 
 app = typer.Typer(add_completion=False)
 BLOCK = 2 << 20
 REMEMBERED = 1 << 20  # first receptions: what two logs of one hour have in common is far apart in the reading
 AIVDM = "aivdm"
-
-
-class Format(StrEnum):
-    """Output formats."""
-
-    parquet = "parquet"
-    arrow = "arrow"
-    csv = "csv"
-    ndjson = "ndjson"
-
-
-@dataclass
-class Written:
-    """One output file: its writer, rows so far."""
-
-    path: Path
-    writer: Any
-    rows: int = 0
-
-
-@dataclass
-class Sink:
-    """Writes tables by name to files of one format, opened when the first row comes."""
-
-    folder: Path | None
-    format: Format
-    files: dict[str, Written] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
-
-    def write(self, decoded: Decoded) -> None:
-        """Append the tables."""
-        for name, table in decoded.tables.items():
-            self.rows[name] = self.rows.get(name, 0) + table.num_rows
-            if self.folder is None or not table.num_rows:
-                continue
-            try:
-                if name not in self.files:
-                    self.files[name] = self._open(name, table)
-                self._append(self.files[name], table)
-            except OSError as err:
-                raise StoreError(f"cannot write {name} to {self.folder}: {err.strerror or err}") from err
-
-    def _open(self, name: str, table: pa.Table) -> Written:
-        assert self.folder is not None
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{name}.{self.format.value}"
-        schema = TABLES[name].arrow if name in TABLES else table.schema
-        if self.format is Format.parquet:
-            return Written(path, pa.parquet.ParquetWriter(path, schema, compression="zstd"))
-        plain = _plain(schema)
-        if self.format is Format.arrow:
-            return Written(path, pa.ipc.new_file(path, plain))
-        if self.format is Format.csv:
-            return Written(path, pa.csv.CSVWriter(path, _flat(plain)))
-        return Written(path, path.open("w", encoding="utf-8"))
-
-    def _append(self, file: Written, table: pa.Table) -> None:
-        file.rows += table.num_rows
-        if self.format is Format.parquet:
-            file.writer.write_table(table)
-            return
-        table = table.cast(_plain(table.schema))
-        if self.format is Format.arrow:
-            file.writer.write_table(table)
-        elif self.format is Format.csv:
-            file.writer.write_table(_hexed(table))
-        else:
-            file.writer.writelines(_json_lines(_hexed(table)))
-
-    def close(self) -> None:
-        """Finish every file."""
-        for file in self.files.values():
-            file.writer.close()
-
-
-def _plain(schema: pa.Schema) -> pa.Schema:
-    """Schema with dictionaries as plain text: their files hold one dictionary only."""
-    fields = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
-    return pa.schema(fields, schema.metadata)
-
-
-def _flat(schema: pa.Schema) -> pa.Schema:
-    """Schema with bytes as hexadecimal text."""
-    return pa.schema([f.with_type(pa.string()) if pa.types.is_binary(f.type) else f for f in schema], schema.metadata)
-
-
-def _hexed(table: pa.Table) -> pa.Table:
-    for at, item in enumerate(table.schema):
-        if pa.types.is_binary(item.type):
-            texts = [None if v is None else v.hex() for v in table.column(at).to_pylist()]  # few: rejects, payloads
-            table = table.set_column(at, item.with_type(pa.string()), pa.array(texts, pa.string()))
-    return table
-
-
-def _json_lines(table: pa.Table) -> Iterator[str]:
-    from kuroshio.clock import rfc3339
-
-    times = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
-    for name in times:
-        at = table.schema.get_field_index(name)
-        table = table.set_column(at, name, table.column(at).cast(pa.int64()))
-    for row in table.to_pylist():  # a text format is written row by row
-        for name in times:
-            row[name] = None if row[name] is None else rfc3339(row[name])
-        yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def paths_of(arguments: list[str]) -> list[str]:
@@ -158,59 +47,24 @@ def paths_of(arguments: list[str]) -> list[str]:
     return found
 
 
-def blocks(path: str, form: str, options: Mapping[str, Any]) -> Iterator[Decoded]:
-    """Decoded blocks of one file, by its format."""
+def blocks(path: str, form: str, options: Mapping[str, Any], told: Callable[[int], None]) -> Iterator[Decoded]:
+    """Decoded blocks of one file, by its format; ``told`` hears the bytes read of it."""
     from kuroshio.sensing import ais, formats
     from kuroshio.sensing.ais.files import open_bytes
     from kuroshio.sensing.tables_files import TableFileDecoder
 
     if form == AIVDM:
         formats.open_decoder(form, path, options)  # refuses an unknown option in words
-        yield from ais.decode_file(path, **options)
+        yield from ais.decode_file(path, told=told, **options)
         return
     decoder = formats.open_decoder(form, Path(path).name, options)
     if isinstance(decoder, TableFileDecoder) and path != "-":
         yield from decoder.decode_file(path)  # such a file is read from its end: not as a stream
         return
-    with open_bytes(path) as stream:
+    with open_bytes(path, told) as stream:
         while data := stream.read(BLOCK):
             yield decoder.feed(data)
     yield decoder.flush()
-
-
-def ahead(items: Iterator[Decoded], depth: int = 4) -> Iterator[Decoded]:
-    """The same items, made by a thread that runs a few ahead: decoding and writing share the cores."""
-    ready: queue.Queue[Decoded | BaseException | None] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(item: Decoded | BaseException | None) -> bool:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def run() -> None:
-        try:
-            for item in items:
-                if not put(item):
-                    return
-            put(None)
-        except BaseException as err:
-            put(err)
-
-    thread = threading.Thread(target=run, name="decode", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
 
 
 def sniffed(path: str) -> str:
@@ -289,6 +143,7 @@ def decode(
         min=0.0,
         help="Keep a transmission heard again so soon once; 10 is usual.",
     ),
+    jobs: int = typer.Option(0, "--jobs", "-j", min=0, help="Files decoded at once; as many as cores by default."),
     as_json: bool = typer.Option(False, "--json", help="Summary as one JSON object on stdout."),
 ) -> None:
     """Decode sensor logs to columns, every line accounted for."""
@@ -297,21 +152,30 @@ def decode(
     settings = options_of(options, option)
     once = _once(deduplicate_s)
     begun = time.perf_counter()
-    with output.progress(quiet=as_json) as bar:
-        task = bar.add_task("decode", total=len(files))
-        for path in files:
-            bar.update(task, description=path if len(path) < 40 else "..." + path[-37:])
-            chosen = input_format or sniffed(path)
-            ledger, more = Ledger(), dict[str, Any]()
-            if keep_bad_checksum and chosen in (AIVDM, "ttm"):
-                more["keep_bad_checksum"] = True
-            for decoded in ahead(blocks(path, chosen, settings | more)):
-                ledger.add(decoded.ledger)
-                sink.write(once(decoded))
-            total.add(ledger)
-            rows.append({"path": path, "format": chosen, "ledger": ledger.as_dict()})
-            bar.advance(task)
-    sink.close()
+    kinds = [input_format or sniffed(path) for path in files]
+    kept = {"keep_bad_checksum": True} if keep_bad_checksum else {}
+    with output.byte_progress(quiet=as_json) as bar:
+        sizes = [0 if path == "-" else Path(path).stat().st_size for path in files]
+        task = bar.add_task("decode", total=sum(sizes) or None)
+
+        def told(size: int) -> None:
+            bar.advance(task, size)
+
+        sources = (
+            blocks(path, kind, settings | (kept if kind in (AIVDM, "ttm") else {}), told)
+            for path, kind in zip(files, kinds, strict=True)
+        )
+        try:
+            for path, kind, source in zip(files, kinds, in_order(sources, jobs or os.cpu_count() or 1), strict=True):
+                bar.update(task, description=path if len(path) < 40 else "..." + path[-37:])
+                ledger = Ledger()
+                for decoded in source:
+                    ledger.add(decoded.ledger)
+                    sink.write(once(decoded))
+                total.add(ledger)
+                rows.append({"path": path, "format": kind, "ledger": ledger.as_dict()})
+        finally:
+            sink.close()  # what came before an error is kept
     seconds = time.perf_counter() - begun
     summary = {
         "files": rows,
