@@ -79,7 +79,7 @@ def test_gpsd_positions_equal_our_own_decoding(shared_data: Path) -> None:
     want = {(r["mmsi"], r["msg_type"], r["utc_second"]): r for r in ours.to_pylist()}
     checked = 0
     for row in theirs.to_pylist():
-        if row["msg_type"] == 27:
+        if row["msg_type"] in (4, 11, 27):  # they have no second: looked at below
             continue
         same = want[row["mmsi"], row["msg_type"], row["utc_second"]]
         for name in ("lat_raw", "lon_raw", "nav_status", "heading_deg"):
@@ -87,6 +87,153 @@ def test_gpsd_positions_equal_our_own_decoding(shared_data: Path) -> None:
         assert row["sog_mps"] == (None if same["sog_mps"] is None else pytest.approx(same["sog_mps"]))
         checked += 1
     assert checked >= 10
+
+
+@pytest.mark.parametrize("form", ["js", "ju"])
+def test_every_table_of_gpsd_equals_our_own_decoding(form: str, shared_data: Path) -> None:
+    folder = shared_data / "gpsd"
+    out = run("gpsd_json", (folder / f"sample.aivdm.{form}.chk").read_bytes())
+    ours = ais.decode((folder / "sample.aivdm").read_bytes())
+    names = {
+        "statics": ("imo", "call_sign", "name", "ship_type", "to_bow_m", "to_stern_m", "to_port_m", "to_starboard_m",
+                    "fix_type", "eta_month", "eta_day", "eta_hour", "eta_minute", "destination", "dte", "ais_version"),
+        "aids": ("aid_type", "name", "to_bow_m", "to_port_m", "fix_type", "utc_second", "off_position", "aid_status",
+                 "raim", "virtual_aid", "position_accurate"),
+        "base_stations": ("utc_at", "fix_type", "raim", "position_accurate"),
+        "safety": ("dest_mmsi", "sequence", "retransmit", "text"),
+    }  # fmt: skip
+    for table, columns in names.items():
+        theirs = [r for r in out.table(table).to_pylist() if r["msg_type"] != 24]
+        assert theirs
+        want = {(r["mmsi"], r["msg_type"], r.get("name"), r.get("text")): r for r in ours.table(table).to_pylist()}
+        for row in theirs:
+            same = want[row["mmsi"], row["msg_type"], row.get("name"), row.get("text")]
+            for column in columns:
+                assert row[column] == same[column], (table, column, row, same)
+            if "draught_m" in row and row["msg_type"] == 5:
+                assert row["draught_m"] == (None if same["draught_m"] is None else pytest.approx(same["draught_m"]))
+            if "lat_deg" in row:
+                assert (row["lat_deg"] is None) == (same["lat_deg"] is None)
+    halves = [r for r in out.table("statics").to_pylist() if r["msg_type"] == 24]
+    assert {r["part"] for r in halves} <= {"A", "B", "AB"}
+    assert all(r["call_sign"] for r in halves if r["part"] == "AB")
+    high = [r for r in out.table("positions").to_pylist() if r["msg_type"] == 9]
+    assert [r["altitude_m"] for r in high][:2] == [15.0, 303.0]
+
+
+def test_gpsd_raw_integers_equal_ours_for_every_type(shared_data: Path) -> None:
+    folder = shared_data / "gpsd"
+    out = run("gpsd_json", (folder / "sample.aivdm.ju.chk").read_bytes()).table("positions").to_pylist()
+    ours = ais.decode((folder / "sample.aivdm").read_bytes()).table("positions").to_pylist()
+    raw = ("mmsi", "msg_type", "lat_raw", "lon_raw", "sog_raw", "cog_raw")
+    want = {tuple(r[n] if r["msg_type"] not in (4, 11, 21) or n[1:3] != "og" else None for n in raw) for r in ours}
+    kinds = set()
+    for row in out:
+        said = tuple(row[n] if row["msg_type"] not in (4, 11, 21) or n[1:3] != "og" else None for n in raw)
+        assert said in want, row
+        kinds.add(row["msg_type"])
+    assert kinds == {1, 2, 3, 4, 9, 11, 18, 19, 21, 27}
+
+
+def test_gpsd_turns_as_it_scales_them() -> None:
+    turns = ["fastleft", "0.00", "n/a", "nan", "-12.5", 7, True, "1e400"]
+    out = run("gpsd_json", lines(*[GPSD | {"turn": turn} for turn in turns])).table("positions")
+    assert out["rot_raw"].to_pylist() == [-127, *[None] * 7]
+    assert out["rot_degpmin"].to_pylist() == [None, 0.0, None, None, -12.5, 7.0, None, None]
+
+
+def aisstream(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    meta = {"MMSI": 5, "time_utc": "2026-01-19 02:41:51.011109855 +0000 UTC"}
+    return {"MessageType": kind, "MetaData": meta, "Message": {kind: {"UserID": 5, "Valid": True, **body}}}
+
+
+def test_aisstream_carries_aids_base_stations_texts_and_aircraft() -> None:
+    out = run(
+        "aisstream_json",
+        lines(
+            aisstream("AidsToNavigationReport", {
+                "MessageID": 21, "Type": 30, "Name": "BUOY@@", "NameExtension": "",
+                "Latitude": 20.5, "Longitude": 121.5,
+                "Fixtype": 1, "Timestamp": 31, "OffPosition": True, "VirtualAtoN": False, "AtoN": 3, "Raim": False,
+                "PositionAccuracy": True, "Dimension": {"A": 2, "B": 2, "C": 1, "D": 1}, "AssignedMode": False,
+            }),
+            aisstream("BaseStationReport", {
+                "MessageID": 4, "UtcYear": 2026, "UtcMonth": 1, "UtcDay": 19, "UtcHour": 2, "UtcMinute": 41,
+                "UtcSecond": 50, "Latitude": 20.0, "Longitude": 121.0, "FixType": 7,
+            }),
+            aisstream("BaseStationReport", {"MessageID": 4, "UtcHour": 24, "Latitude": 91.0, "Longitude": 181.0}),
+            aisstream("SafetyBroadcastMessage", {"MessageID": 14, "Text": "GALE WARNING"}),
+            aisstream("AddressedSafetyMessage", {"DestinationID": 7, "Retransmission": False, "Text": "HELLO@"}),
+            aisstream("StandardSearchAndRescueAircraftReport", {
+                "MessageID": 9, "Altitude": 303, "Latitude": 20.0, "Longitude": 121.0, "Sog": 120,
+            }),
+            aisstream("ShipStaticData", {
+                "MessageID": 5, "Name": "MARU", "Eta": {"Month": 5, "Day": 15, "Hour": 24, "Minute": 60}, "FixType": 1,
+                "Dte": False, "AisVersion": 1,
+            }),
+        ),
+    )  # fmt: skip
+    aid = one(out, "aids")
+    assert (aid["name"], aid["aid_type"], aid["off_position"], aid["fix_type"]) == ("BUOY", 30, True, 1)
+    assert (aid["lat_deg"], aid["to_bow_m"], aid["aid_status"]) == (20.5, 2, 3)
+    base, blind = out.table("base_stations").to_pylist()
+    assert us(base["utc_at"]) == clock.parse_rfc3339("2026-01-19T02:41:50Z")
+    assert (base["fix_type"], blind["utc_at"], blind["lat_deg"]) == (7, None, None)
+    assert [(r["msg_type"], r["text"], r["dest_mmsi"]) for r in out.table("safety").to_pylist()] == [
+        (14, "GALE WARNING", None), (12, "HELLO", 7),
+    ]  # fmt: skip
+    assert out.table("positions")["msg_type"].to_pylist() == [21, 4, 4, 9]
+    assert out.table("positions")["altitude_m"].to_pylist() == [None, None, None, 303.0]
+    assert out.table("positions")["sog_mps"][3].as_py() == pytest.approx(120 * MPS_PER_KN)
+    static = one(out, "statics")
+    assert (static["eta_month"], static["eta_day"], static["eta_hour"], static["eta_minute"]) == (5, 15, None, None)
+    assert (static["fix_type"], static["dte"], static["ais_version"]) == (1, 0, 1)
+
+
+def signal_k(context: str, **values: Any) -> dict[str, Any]:
+    listed = [{"path": path, "value": value} for path, value in values.items()]
+    return {"context": context, "updates": [{"timestamp": "2026-01-19T02:41:51Z", "values": listed}]}
+
+
+def test_signalk_statics_by_path_and_by_object_and_aids() -> None:
+    ship, place = "vessels.urn:mrn:imo:mmsi:431000001", {"latitude": 20.5, "longitude": 121.5}
+    by_path = {
+        "name": "MARU", "communication.callsignVhf": "JA1", "registrations.imo": "IMO 9134270",
+        "design.aisShipType": {"id": 70, "name": "Cargo"}, "design.length": {"overall": 100.4}, "design.beam": 15.6,
+        "design.draft": {"maximum": 7.5}, "sensors.ais.fromBow": 30.2, "navigation.destination.commonName": "NAHA",
+    }  # fmt: skip
+    root = {"": {"name": "MARU", "communication": {"callsignVhf": "JA1"}, "registrations": {"imo": "9134270"}}}
+    moving = {"navigation.position": place, "navigation.rateOfTurn": 0.01, "sensors.ais.class": "B"}
+    aid = {
+        "": {"name": "BUOY"},
+        "navigation.position": place,
+        "atonType": {"id": 30},
+        "virtual": True,
+        "offPosition": 0,
+    }
+    out = run("signalk", lines(
+        signal_k(ship, **by_path), signal_k(ship, **root), signal_k(ship, **moving),
+        signal_k("atons.urn:mrn:imo:mmsi:994310001", **aid),
+        signal_k("atons.urn:mrn:imo:mmsi:994310001", name="BUOY"),
+    ))  # fmt: skip
+    full, part = out.table("statics").to_pylist()
+    assert (full["imo"], full["call_sign"], full["ship_type"], full["draught_m"]) == (9134270, "JA1", 70, 7.5)
+    assert [full[f"to_{n}_m"] for n in ("bow", "stern", "port", "starboard")] == [30, 70, 0, 16]
+    assert (part["imo"], part["call_sign"], part["to_bow_m"], full["destination"]) == (9134270, "JA1", None, "NAHA")
+    vessel, buoy = out.table("positions").to_pylist()
+    assert (vessel["msg_type"], buoy["msg_type"]) == (18, 21)
+    assert vessel["rot_degpmin"] == pytest.approx(34.377, abs=1e-3)
+    row = one(out, "aids")
+    assert (row["name"], row["aid_type"], row["virtual_aid"], row["off_position"]) == ("BUOY", 30, True, False)
+    assert (out.ledger.messages, out.ledger.comments) == (4, 1)
+
+
+def test_digitraffic_eta_is_unpacked() -> None:
+    payload = {"eta": 176640, "posType": 1, "name": "CHRISTIAN", "draught": 61, "timestamp": 1487938960141}
+    row = one(run("digitraffic_json", lines({"topic": "vessels-v2/255805753/metadata", "payload": payload})), "statics")
+    # 2 << 16 | 22 << 11 | 8 << 6: the 22nd of February at eight
+    assert [row[f"eta_{n}"] for n in ("month", "day", "hour", "minute")] == [2, 22, 8, 0]
+    assert (row["fix_type"], row["draught_m"]) == (1, 6.1)
 
 
 def test_aiscatcher_decodes_the_sentences_it_carries_with_their_time() -> None:
@@ -153,7 +300,7 @@ def test_aisstream_positions_and_statics() -> None:
             {"MessageType": "PositionReport", "MetaData": meta, "Message": {"PositionReport": report}},
             {"MessageType": "ShipStaticData", "MetaData": meta, "Message": {"ShipStaticData": static}},
             {"MessageType": "StaticDataReport", "MetaData": meta, "Message": {"StaticDataReport": part}},
-            {"MessageType": "SafetyBroadcastMessage", "MetaData": meta, "Message": {"SafetyBroadcastMessage": report}},
+            {"MessageType": "Interrogation", "MetaData": meta, "Message": {"Interrogation": report}},
             {"error": "Api Key Is Not Valid"},
         ),
     )

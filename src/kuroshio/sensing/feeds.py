@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from kuroshio import clock
 from kuroshio.errors import InputError
-from kuroshio.schema import POSITIONS, STATICS, Table
+from kuroshio.schema import AIDS, BASE_STATIONS, POSITIONS, SAFETY, STATICS, Table
 from kuroshio.sensing.base import Decoded
 from kuroshio.sensing.formats_lines import Line, LineSplitter, Outcome
 from kuroshio.units import MPS_PER_KN, US_PER_S
@@ -41,14 +42,24 @@ class Reports:
 
     positions: list[dict[str, Any]] = field(default_factory=list)
     statics: list[dict[str, Any]] = field(default_factory=list)
+    aids: list[dict[str, Any]] = field(default_factory=list)
+    base_stations: list[dict[str, Any]] = field(default_factory=list)
+    safety: list[dict[str, Any]] = field(default_factory=list)
     nmea: list[bytes] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
         """True when it is a greeting, a status or the like."""
-        return not (self.positions or self.statics or self.nmea)
+        return not (self.nmea or any(getattr(self, name) for name in KEPT))
+
+    def add(self, other: Reports) -> None:
+        """Take the rows of another."""
+        for name in (*KEPT, "nmea"):
+            getattr(self, name).extend(getattr(other, name))
 
 
+# tables a feed may fill
+KEPT: dict[str, Table] = {t.name: t for t in (POSITIONS, STATICS, AIDS, BASE_STATIONS, SAFETY)}
 Adapter = Callable[[Any, int | None], Reports]
 
 
@@ -88,7 +99,8 @@ class JsonFeedDecoder:
     def _decode(self, lines: Iterable[Line], received_at_us: int | None) -> Decoded:
         outcome = Outcome(self.source, received_at_us)
         ledger = outcome.decoded.ledger
-        positions, statics, wrapped = list[dict[str, Any]](), list[dict[str, Any]](), list[Decoded]()
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in KEPT}
+        wrapped = list[Decoded]()
         for line in lines:  # JSON comes a line at a time; such feeds bring hundreds a second
             ledger.lines += 1
             text = line.data.strip(b" \t\x00,")
@@ -112,13 +124,10 @@ class JsonFeedDecoder:
                 ledger.comments += 1
                 continue
             ledger.messages += 1
-            for rows, made in ((positions, found.positions), (statics, found.statics)):
-                rows += [{**row, "line": line.number} for row in made]
-        done = outcome.finish(
-            self._splitter.waiting,
-            positions=self._table(POSITIONS, positions, received_at_us),
-            statics=self._table(STATICS, statics, received_at_us),
-        )
+            for name, kept in rows.items():
+                kept += [{**row, "line": line.number} for row in getattr(found, name)]
+        made = {name: self._table(KEPT[name], kept, received_at_us) for name, kept in rows.items()}
+        done = outcome.finish(self._splitter.waiting, **made)
         done = _in_order([*wrapped, done]) if wrapped else done
         if STATICS.name in done.tables:
             done.tables[STATICS.name] = self._join24.apply(done.tables[STATICS.name])
@@ -252,14 +261,17 @@ def position(
         raise Refused("out_of_range", f"position {lat_deg}, {lon_deg}")
     speed, course, head = real(sog_kn), real(cog), real(heading)
     turn = whole(rot_raw, -128, 127)
+    long_range, aircraft = msg_type == 27, msg_type == 9
+    fastest = 62.5 if long_range else 1022.5 if aircraft else 102.25  # kn; above it is not available
+    degree = 600 if long_range else 600_000
     row: dict[str, Any] = {
         "mmsi": mmsi,
         "msg_type": msg_type,
         "lat_deg": lat_deg,
         "lon_deg": lon_deg,
-        "lat_raw": 54_600_000 if lat_deg is None else round(lat_deg * 600_000),
-        "lon_raw": 108_600_000 if lon_deg is None else round(lon_deg * 600_000),
-        "sog_mps": speed * MPS_PER_KN if speed is not None and 0.0 <= speed < 102.25 else None,
+        "lat_raw": 91 * degree if lat_deg is None else round(lat_deg * degree),
+        "lon_raw": 181 * degree if lon_deg is None else round(lon_deg * degree),
+        "sog_mps": speed * MPS_PER_KN if speed is not None and 0.0 <= speed < fastest else None,
         "cog_deg": course if course is not None and 0.0 <= course < 360.0 else None,
         "heading_deg": head if head is not None and 0.0 <= head < 360.0 else None,
         "rot_raw": turn,
@@ -269,9 +281,42 @@ def position(
         "raim": flag(raim),
         "utc_second": whole(second, 0, 63),
     }
-    row["sog_raw"] = 1023 if row["sog_mps"] is None else round(row["sog_mps"] / MPS_PER_KN * 10)
-    row["cog_raw"] = 3600 if row["cog_deg"] is None else round(row["cog_deg"] * 10) % 3600
+    knots, degrees = row["sog_mps"], row["cog_deg"]
+    knots = None if knots is None else knots / MPS_PER_KN
+    if long_range:  # whole knots and degrees
+        row["sog_raw"] = 63 if knots is None else round(knots)
+        row["cog_raw"] = 511 if degrees is None else round(degrees) % 360
+    else:
+        row["sog_raw"] = 1023 if knots is None else round(knots * (1 if aircraft else 10))
+        row["cog_raw"] = 3600 if degrees is None else round(degrees * 10) % 3600
     return row | more
+
+
+def turn_of(value: Any) -> dict[str, Any]:
+    """Rate of turn as gpsd scales it: degrees a minute, or a word where only the direction is known."""
+    words = {"fastleft": -127, "fastright": 127}
+    if isinstance(value, str) and value in words:
+        return {"rot_raw": words[value]}
+    try:
+        rate = real(float(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        return {}
+    return {} if rate is None or abs(rate) > 720.0 else {"rot_degpmin": rate}
+
+
+def eta_of(value: Any) -> dict[str, int | None]:
+    """Parts of an ETA written ``05-15T14:00Z``, or by name; those not available are null (M.1371-5, message 5)."""
+    match = re.fullmatch(r"(\d\d)-(\d\d)T(\d\d):(\d\d)Z", value) if isinstance(value, str) else None
+    given: tuple[Any, ...] = match.groups() if match else (None,) * 4
+    if isinstance(value, dict):
+        given = tuple(value.get(name) for name in ("Month", "Day", "Hour", "Minute"))
+    limits = (("eta_month", 1, 12), ("eta_day", 1, 31), ("eta_hour", 0, 23), ("eta_minute", 0, 59))
+    return {name: whole(part, low, high) for (name, low, high), part in zip(limits, given, strict=True)}
+
+
+def place_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a row of positions that base stations and aids have too."""
+    return {name: row[name] for name in ("mmsi", "msg_type", "lat_deg", "lon_deg", "position_accurate", "raim")}
 
 
 def stamped(row: dict[str, Any], at_us: int | None, received_at_us: int | None) -> dict[str, Any]:

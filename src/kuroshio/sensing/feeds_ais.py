@@ -1,8 +1,8 @@
-"""Adapters of AIS in JSON: gpsd, AIS-catcher, aisstream.io and Digitraffic.
+"""Adapters of AIS in JSON: gpsd, AIS-catcher and Digitraffic.
 
-What enters: one object. What leaves: rows of positions and statics. Each adapter says what its maker documents.
-Sources: gpsd_json(5), class AIS; AIS-catcher's README (JSON_FULL); aisstream.io documentation and message models;
-Digitraffic marine, MQTT topics vessels-v2/<mmsi>/location and /metadata.
+What enters: one object. What leaves: rows of positions, statics, aids, base stations and safety texts. Each adapter
+says what its maker documents. Sources: gpsd_json(5), class AIS; AIS-catcher's README (JSON_FULL); Digitraffic marine,
+MQTT topics vessels-v2/<mmsi>/location and /metadata.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ from kuroshio.sensing.feeds import (
     Refused,
     Reports,
     epoch_us,
+    eta_of,
+    flag,
     mapping,
+    place_of,
     position,
     real,
     required_mmsi,
     stamped,
     text,
+    turn_of,
     whole,
     written_us,
 )
 
-_POSITION_TYPES = frozenset({1, 2, 3, 9, 18, 19, 27})
+_POSITION_TYPES = frozenset({1, 2, 3, 4, 9, 11, 18, 19, 21, 27})
 _QUIET = frozenset({"VERSION", "DEVICES", "DEVICE", "WATCH", "TPV", "SKY", "GST", "ATT", "TOFF", "PPS", "POLL"})
 
 
@@ -41,13 +45,6 @@ class AisCatcherDecoder(JsonFeedDecoder):
 
     def __init__(self, source: str) -> None:
         super().__init__(source, ais_catcher)
-
-
-class AisStreamDecoder(JsonFeedDecoder):
-    """Messages of aisstream.io."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__(source, ais_stream)
 
 
 class DigitrafficDecoder(JsonFeedDecoder):
@@ -75,9 +72,7 @@ def ais_catcher(value: Any, received_at_us: int | None) -> Reports:
         merged = Reports()
         for message in body["msgs"]:
             found = ais_catcher(message, received_at_us)
-            merged.positions += found.positions
-            merged.statics += found.statics
-            merged.nmea += found.nmea
+            merged.add(found)
         return merged
     at_us = epoch_us(body.get("rxuxtime")) or _compact(body.get("rxtime"))
     sentences = body.get("nmea")
@@ -119,38 +114,90 @@ def _gpsd_like(body: dict[str, Any], at_us: int | None, received_at_us: int | No
     if kind is None:
         raise Refused("bad_type", f"type {body.get('type')!r}"[:100])
     common = {"repeat": whole(body.get("repeat"), 0, 3), "channel": text(body.get("channel"), 2)}
+    scaled = body.get("scaled", True) is True
     reports = Reports()
+
+    def put(kept: list[dict[str, Any]], row: dict[str, Any]) -> None:
+        kept.append(stamped(row | common, at_us, received_at_us))
+
     if kind in _POSITION_TYPES:
-        scaled = body.get("scaled", True) is True
-        degree, tenth = (1.0, 1.0) if scaled else (600.0 if kind == 27 else 600_000.0, 1.0 if kind in (9, 27) else 10.0)
-        course = 1.0 if scaled or kind == 27 else 10.0
-        speed = real(body.get("speed"))
-        speed = None if kind == 27 and speed == 63 else speed
-        row = position(
-            mmsi=mmsi, msg_type=kind, lat=_over(body.get("lat"), degree), lon=_over(body.get("lon"), degree),
-            sog_kn=_over(speed, tenth), cog=_over(body.get("course"), course), heading=body.get("heading"),
-            rot_raw=None if scaled else body.get("turn"), status=body.get("status"), accurate=body.get("accuracy"),
-            raim=body.get("raim"), second=body.get("second"),
-        )  # fmt: skip
-        reports.positions.append(stamped(row | common, at_us, received_at_us))
+        row = _gpsd_position(body, kind, mmsi, scaled)
+        put(reports.positions, row)
+        if kind in (4, 11):
+            more = {"fix_type": whole(body.get("epfd"), 0, 15), "utc_at": written_us(body.get("timestamp"))}
+            put(reports.base_stations, place_of(row) | more)
+        elif kind == 21:
+            put(reports.aids, place_of(row) | _gpsd_aid(body))
     if kind in (5, 19, 24):
-        draught = _over(body.get("draught"), 1.0 if body.get("scaled", True) is True else 10.0)
-        row = {
-            "mmsi": mmsi,
-            "msg_type": kind,
-            "part": None if kind != 24 else ("B" if "callsign" in body and "shipname" not in body else "A"),
-            "imo": whole(body.get("imo"), 1, 2**30 - 1),
-            "call_sign": text(body.get("callsign"), 7),
-            "name": text(body.get("shipname"), 20),
-            "ship_type": whole(body.get("shiptype"), 0, 255),
-            "destination": text(body.get("destination"), 20),
-            "draught_m": draught if draught else None,
-            **_sizes(body, "to_bow", "to_stern", "to_port", "to_starboard"),
-        }
-        reports.statics.append(stamped(row | common, at_us, received_at_us))
+        put(reports.statics, _gpsd_static(body, kind, mmsi, scaled))
+    if kind in (12, 14):
+        said = {"mmsi": mmsi, "msg_type": kind, "text": text(body.get("text"), 161)}
+        if kind == 12:
+            said |= {"dest_mmsi": whole(body.get("dest_mmsi"), 0, 999_999_999)}
+            said |= {"sequence": whole(body.get("seqno"), 0, 3), "retransmit": flag(body.get("retransmit"))}
+        put(reports.safety, said)
     if reports.empty:
         raise Refused("unsupported", f"message type {kind} without its sentences")
     return reports
+
+
+def _gpsd_position(body: dict[str, Any], kind: int, mmsi: int, scaled: bool) -> dict[str, Any]:
+    degree, tenth = (1.0, 1.0) if scaled else (600.0 if kind == 27 else 600_000.0, 1.0 if kind in (9, 27) else 10.0)
+    course = 1.0 if scaled or kind == 27 else 10.0
+    speed = real(body.get("speed"))
+    speed = None if kind == 27 and speed == 63 else speed
+    row = position(
+        mmsi=mmsi, msg_type=kind, lat=_over(body.get("lat"), degree), lon=_over(body.get("lon"), degree),
+        sog_kn=_over(speed, tenth), cog=_over(body.get("course"), course), heading=body.get("heading"),
+        rot_raw=None if scaled else body.get("turn"), status=body.get("status"), accurate=body.get("accuracy"),
+        raim=body.get("raim"), second=body.get("second"), manoeuvre=whole(body.get("maneuver"), 0, 3),
+        radio_raw=whole(body.get("radio"), 0, 2**20 - 1),
+    )  # fmt: skip
+    if kind == 9:  # 4095 metres stand for not available (M.1371-5, message 9)
+        height = whole(body.get("alt"), 0, 4094)
+        row["altitude_m"] = None if height is None else float(height)
+    return row | (turn_of(body.get("turn")) if scaled else {})
+
+
+def _gpsd_aid(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "aid_type": whole(body.get("aid_type"), 0, 31),
+        "name": text(body.get("name"), 34),
+        "fix_type": whole(body.get("epfd"), 0, 15),
+        "utc_second": whole(body.get("second"), 0, 63),
+        "off_position": flag(body.get("off_position")),
+        "aid_status": whole(body.get("regional"), 0, 255),
+        "virtual_aid": flag(body.get("virtual_aid")),
+        "assigned": flag(body.get("assigned")),
+        **sizes_of(body, "to_bow", "to_stern", "to_port", "to_starboard"),
+    }
+
+
+def _gpsd_static(body: dict[str, Any], kind: int, mmsi: int, scaled: bool) -> dict[str, Any]:
+    """Static data; gpsd joins the parts of a type 24, and what has a call sign or a vendor holds part B."""
+    draught, name = _over(body.get("draught"), 1.0 if scaled else 10.0), text(body.get("shipname"), 20)
+    dte = body.get("dte")
+    part = None
+    if kind == 24:
+        second = any(body.get(key) not in (None, "") for key in ("callsign", "vendorid", "mothership_mmsi"))
+        part = ("AB" if name else "B") if second else "A"
+    return {
+        "mmsi": mmsi,
+        "msg_type": kind,
+        "part": part,
+        "imo": whole(body.get("imo"), 1, 2**30 - 1),
+        "call_sign": text(body.get("callsign"), 7),
+        "name": name,
+        "ship_type": whole(body.get("shiptype"), 0, 255),
+        "destination": text(body.get("destination"), 20),
+        "draught_m": draught if draught else None,
+        "fix_type": whole(body.get("epfd"), 0, 15),
+        "ais_version": whole(body.get("ais_version"), 0, 3),
+        "dte": int(dte) if isinstance(dte, bool) else whole(dte, 0, 1),
+        "mothership_mmsi": whole(body.get("mothership_mmsi"), 1, 999_999_999),
+        **eta_of(body.get("eta")),
+        **sizes_of(body, "to_bow", "to_stern", "to_port", "to_starboard"),
+    }
 
 
 def _over(value: Any, divisor: float) -> float | None:
@@ -158,79 +205,11 @@ def _over(value: Any, divisor: float) -> float | None:
     return None if number is None else number / divisor
 
 
-def _sizes(body: dict[str, Any], *names: str) -> dict[str, int | None]:
+def sizes_of(body: dict[str, Any], *names: str) -> dict[str, int | None]:
+    """Distances to bow, stern, port and starboard by the names a feed has; null where all four are 0."""
     targets = ("to_bow_m", "to_stern_m", "to_port_m", "to_starboard_m")
     sizes = {t: whole(body.get(n), 0, 511) for t, n in zip(targets, names, strict=True)}
     return sizes if any(sizes.values()) else dict.fromkeys(targets)
-
-
-_STREAM_POSITIONS = {
-    "PositionReport": 1, "StandardClassBPositionReport": 18, "ExtendedClassBPositionReport": 19,
-    "LongRangeAisBroadcastMessage": 27, "StandardSearchAndRescueAircraftReport": 9,
-}  # fmt: skip
-
-
-def ais_stream(value: Any, received_at_us: int | None) -> Reports:
-    """Reports of an aisstream.io message."""
-    envelope = mapping(value, "the line")
-    if "error" in envelope:
-        raise Refused("service_error", str(envelope["error"])[:200])
-    kind = str(envelope.get("MessageType"))
-    meta = mapping(envelope.get("MetaData") or envelope.get("Metadata") or {}, "MetaData")
-    body = mapping(mapping(envelope.get("Message"), "Message").get(kind), "Message")
-    at_us = _go_time(meta.get("time_utc"))
-    mmsi = required_mmsi(body.get("UserID", meta.get("MMSI")))
-    reports = Reports()
-    if kind in _STREAM_POSITIONS:
-        number = whole(body.get("MessageID"), 1, 27) or _STREAM_POSITIONS[kind]
-        row = position(
-            mmsi=mmsi, msg_type=number, lat=body.get("Latitude"), lon=body.get("Longitude"), sog_kn=body.get("Sog"),
-            cog=body.get("Cog"), heading=body.get("TrueHeading"), rot_raw=body.get("RateOfTurn"),
-            status=body.get("NavigationalStatus"), accurate=body.get("PositionAccuracy"), raim=body.get("Raim"),
-            second=body.get("Timestamp"),
-        )  # fmt: skip
-        reports.positions.append(stamped(row, at_us, received_at_us))
-    if kind in ("ShipStaticData", "ExtendedClassBPositionReport"):
-        size = mapping(body.get("Dimension") or {}, "Dimension")
-        row = {
-            "mmsi": mmsi,
-            "msg_type": 5 if kind == "ShipStaticData" else 19,
-            "imo": whole(body.get("ImoNumber"), 1, 2**30 - 1),
-            "call_sign": text(body.get("CallSign"), 7),
-            "name": text(body.get("Name"), 20),
-            "ship_type": whole(body.get("Type"), 0, 255),
-            "destination": text(body.get("Destination"), 20),
-            "draught_m": real(body.get("MaximumStaticDraught")) or None,
-            **_sizes(size, "A", "B", "C", "D"),
-        }
-        reports.statics.append(stamped(row, at_us, received_at_us))
-    if kind == "StaticDataReport":
-        for part, name in (("A", "ReportA"), ("B", "ReportB")):
-            report = body.get(name)
-            if isinstance(report, dict) and report.get("Valid", True):
-                size = mapping(report.get("Dimension") or {}, "Dimension")
-                row = {
-                    "mmsi": mmsi,
-                    "msg_type": 24,
-                    "part": part,
-                    "name": text(report.get("Name"), 20),
-                    "call_sign": text(report.get("CallSign"), 7),
-                    "ship_type": whole(report.get("ShipType"), 0, 255),
-                    **_sizes(size, "A", "B", "C", "D"),
-                }
-                reports.statics.append(stamped(row, at_us, received_at_us))
-    if reports.empty:
-        raise Refused("unsupported", f"message type {kind!r}"[:100])
-    return reports
-
-
-def _go_time(value: Any) -> int | None:
-    """UTC microseconds of a time as Go prints it: ``2026-01-19 02:41:51.011109855 +0000 UTC``."""
-    match = re.match(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d+)?\s*(\+00:?00|Z)?", str(value))
-    if match is None:
-        return None
-    fraction = (match.group(3) or "")[:7]
-    return written_us(f"{match.group(1)}T{match.group(2)}{fraction.ljust(7, '0') if fraction else ''}Z")
 
 
 def digitraffic(value: Any, received_at_us: int | None) -> Reports:
@@ -271,6 +250,15 @@ def digitraffic(value: Any, received_at_us: int | None) -> Reports:
         "ship_type": whole(body.get("type", body.get("shipType")), 0, 255),
         "destination": text(body.get("destination"), 20),
         "draught_m": draught / 10.0 if draught else None,
-        **_sizes(body, "refA", "refB", "refC", "refD"),
+        "fix_type": whole(body.get("posType"), 0, 15),
+        **_packed_eta(body.get("eta")),
+        **sizes_of(body, "refA", "refB", "refC", "refD"),
     }
     return Reports(statics=[stamped(row, epoch_us(body.get("timestamp")), received_at_us)])
+
+
+def _packed_eta(value: Any) -> dict[str, int | None]:
+    """Parts of an ETA in 20 bits: month, day, hour and minute, as message 5 sends it."""
+    bits = whole(value, 0, 2**20 - 1) or 0
+    parts = {"Month": bits >> 16, "Day": bits >> 11 & 31, "Hour": bits >> 6 & 31, "Minute": bits & 63}
+    return eta_of(parts if bits else None)

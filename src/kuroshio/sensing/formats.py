@@ -65,7 +65,7 @@ _ALL = (
     Format("detections_geojson", "Satellite detections, GeoJSON", _DETECTIONS, "DetectionGeoJsonDecoder"),
     Format("gpsd_json", "AIS of gpsd, JSON", _FEEDS, "GpsdDecoder"),
     Format("aiscatcher_json", "AIS of AIS-catcher, JSON", _FEEDS, "AisCatcherDecoder"),
-    Format("aisstream_json", "AIS of aisstream.io, JSON", _FEEDS, "AisStreamDecoder"),
+    Format("aisstream_json", "AIS of aisstream.io, JSON", "kuroshio.sensing.feeds_aisstream", "AisStreamDecoder"),
     Format("digitraffic_json", "AIS of Digitraffic, MQTT payloads in JSON", _FEEDS, "DigitrafficDecoder"),
     Format("signalk", "Signal K deltas", "kuroshio.sensing.feeds_signalk", "SignalKDecoder"),
     Format("cot", "Cursor on Target events", "kuroshio.sensing.cot", "CotDecoder"),
