@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,8 +22,9 @@ from typing import Any
 
 from benchmarks.sensing import logs
 
-PEERS = ("pyais", "aiscat", "libais")
-SIZES = {"pyais": 30_000, "aiscat": 100_000, "libais": 60_000}
+PIP_PEERS = ("pyais", "aiscat", "libais")
+PEERS = (*PIP_PEERS, "gpsdecode")  # of Debian's gpsd-tools, where it is installed
+SIZES = {"pyais": 30_000, "aiscat": 100_000, "libais": 60_000, "gpsdecode": 60_000}
 CACHE = Path(os.environ.get("KUROSHIO_BENCH_CACHE", Path.home() / ".cache" / "kuroshio-bench"))
 BLOCK = 2 << 20
 
@@ -34,7 +36,7 @@ def environment(patience_s: float) -> Path | None:
         return python
     try:
         venv.create(CACHE / "venv", with_pip=True)
-        command = [str(python), "-m", "pip", "install", "-q", "pyarrow", *PEERS]
+        command = [str(python), "-m", "pip", "install", "-q", "pyarrow", *PIP_PEERS]
         subprocess.run(command, check=True, timeout=patience_s, capture_output=True)
     except (OSError, subprocess.SubprocessError) as err:
         print(f"peers not installed: {err}", file=sys.stderr)
@@ -77,36 +79,60 @@ def measure(quick: bool) -> dict[str, Any]:
     from kuroshio.sensing import ais
 
     ais.warm_up()
-    sentences, rounds = (600_000, 3) if quick else (3_000_000, 7)
-    plain, tagged = logs.log(sentences, tagged=False), logs.log(sentences, tagged=True)
+    sentences, rounds = (600_000, 5) if quick else (3_000_000, 7)
+    logs_ = {"plain": logs.log(sentences, tagged=False), "tagged": logs.log(sentences, tagged=True)}
     python = environment(20 if quick else 300)
-    rates: dict[str, list[float]] = {"plain": [], "tagged": [], **{name: [] for name in PEERS}}
-    ours(plain[: len(plain) // 4])
+    peers = [name for name in PEERS if python is not None and (name in PIP_PEERS or shutil.which(name))]
+    rates: dict[str, list[float]] = {name: [] for name in ("plain", "tagged", *PEERS)}
+    ours(logs_["plain"][: len(logs_["plain"]) // 4])
     with tempfile.TemporaryDirectory() as folder:
         files = {}
-        for name in PEERS:
+        for name in peers:
             head = logs.log(SIZES[name], tagged=False)
             files[name] = (Path(folder) / f"{name}.nmea", head.count(b"\n"))
             files[name][0].write_bytes(head)
         for k in range(rounds):
-            for name, data in (("plain", plain), ("tagged", tagged)):
+            for name, data in logs_.items():
                 seconds, lines = ours(data)
                 rates[name].append(lines / seconds)
-            for name in PEERS if python is not None and (k == 0 or not quick) else ():
+            for name in peers if k == 0 or not quick else ():
                 assert python is not None
                 rate = peer(python, name, *files[name])
                 rates[name] += [] if rate is None else [rate]
     median = {name: statistics.median(found) if found else None for name, found in rates.items()}
+    plain, tagged = median["plain"] or 0, median["tagged"] or 0
     told: dict[str, Any] = {
-        "sentences_per_s_core": round(median["plain"] or 0),
-        "sentences_per_s_core_tagged": round(median["tagged"] or 0),
+        "sentences_per_s_core": round(plain),
+        "sentences_per_s_core_tagged": round(tagged),
+        "mb_per_s_core": round(plain * len(logs_["plain"]) / logs_["plain"].count(b"\n") / 1e6),
+        "rounds": rounds,
+        "slowest_and_fastest_round": [round(min(rates["plain"])), round(max(rates["plain"]))],
     }
     for name in PEERS:
         rate = median[name]
-        told[f"ratio_{name}_arrow"] = None if rate is None else round((median["plain"] or 0) / rate, 1)
+        told[f"ratio_{name}_arrow"] = None if rate is None else round(plain / rate, 1)
         told[f"{name}_per_s_core"] = None if rate is None else round(rate)
-    told["load_average"] = os.getloadavg()[0]
+    told["load_average"] = round(os.getloadavg()[0], 2)
     return told
+
+
+def to_parquet() -> dict[str, Any]:
+    """CPU and wall seconds of `kuroshio decode`, one file of 3 M tag-blocked sentences to Parquet, start included."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.nmea"
+        path.write_bytes(logs.log(3_000_000, tagged=True))
+        used, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        command = [sys.executable, "-m", "kuroshio", "decode", str(path), "-o", f"{folder}/out", "--json"]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        wall = time.perf_counter() - begun
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+        told = json.loads(ran.stdout)
+        written = sum(file["bytes"] for file in told["written"].values())
+        return {
+            "lines": told["ledger"]["lines"], "log_bytes": path.stat().st_size, "parquet_bytes": written,
+            "cpu_s": round(cpu, 2), "wall_s": round(wall, 2), "cores_used": round(cpu / wall, 2),
+        }  # fmt: skip
 
 
 def growth() -> dict[str, Any]:
@@ -128,6 +154,18 @@ def growth() -> dict[str, Any]:
     return found
 
 
+def table(told: dict[str, Any]) -> list[str]:
+    """The run as the Markdown of docs/reference/sensing.md."""
+    lines = ["| decoder, to Arrow | sentences/s a core | Kuroshio is |", "|---|---|---|"]
+    lines.append(f"| Kuroshio, plain | {told['sentences_per_s_core']:,} | |")
+    lines.append(f"| Kuroshio, tag-blocked | {told['sentences_per_s_core_tagged']:,} | |")
+    for name in PEERS:
+        rate, ratio = told[f"{name}_per_s_core"], told[f"ratio_{name}_arrow"]
+        lines.append(f"| {name} | {'not installed' if rate is None else f'{rate:,}'} | {ratio or '-'} x |")
+    rest = {name: value for name, value in told.items() if "per_s_core" not in name and not name.startswith("ratio_")}
+    return [*lines, "", *(f"- {name}: {value}" for name, value in rest.items())]
+
+
 def main() -> None:
     """Run, and print a table or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -140,12 +178,13 @@ def main() -> None:
             told["first_use_cold_s"] = round(first_use(Path(cache)), 2)
             told["first_use_cached_s"] = round(first_use(Path(cache)), 2)
         told["growth"] = growth()
+        told["to_parquet"] = to_parquet()
     told["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     if arguments.json:
         print(json.dumps(told))
         return
-    for name, value in told.items():
-        print(f"{name:32} {value}")
+    for line in table(told):
+        print(line)
 
 
 if __name__ == "__main__":

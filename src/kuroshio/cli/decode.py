@@ -151,8 +151,10 @@ def decode(
     sink, total, rows = Sink(out, form), Ledger(), []
     settings = options_of(options, option)
     once = _once(deduplicate_s)
-    begun = time.perf_counter()
     kinds = [input_format or sniffed(path) for path in files]
+    if AIVDM in kinds:
+        _warm_up()
+    begun = time.perf_counter()
     kept = {"keep_bad_checksum": True} if keep_bad_checksum else {}
     with output.byte_progress(quiet=as_json) as bar:
         sizes = [0 if path == "-" else Path(path).stat().st_size for path in files]
@@ -192,6 +194,22 @@ def decode(
         output.emit_json(summary)
         return
     _print(summary, rows, total)
+
+
+def _warm_up() -> None:
+    """Load the decoder's kernels; the first time after an installation they are compiled."""
+    from kuroshio.sensing import ais
+
+    begun = time.perf_counter()
+    compiled: list[bool] = []
+
+    def told() -> None:
+        compiled.append(True)
+        output.say("compiling the decoder, once after an installation ...")
+
+    ais.warm_up(told)
+    if compiled:
+        output.say(f"compiled in {time.perf_counter() - begun:.1f} s")
 
 
 def _once(window_s: float | None) -> Callable[[Decoded], Decoded]:

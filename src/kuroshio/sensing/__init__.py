@@ -28,9 +28,9 @@ def warm_up() -> None:
     """Compile or load the kernels of the room on tiny inputs."""
     from kuroshio.sensing import asterix_scan
 
+    ais.warm_up()
     line = ais.encode_position(mmsi=1, lat_deg=0.0, lon_deg=0.0, tag_block={"c": 1_600_000_000})
     decoded = ais.decode(line)
     observe(decoded)
     Deduplicator(limit=1).apply(decoded)
-    ais.warm_up()
     asterix_scan.warm_up()

@@ -12,6 +12,7 @@ from kuroshio.sensing.ais.encode import encode, encode_position, sentences, tag
 from kuroshio.sensing.ais.encode_batch import encode_positions
 from kuroshio.sensing.ais.files import decode, decode_file
 from kuroshio.sensing.ais.pack import armour, pack, unarmour, unpack
+from kuroshio.sensing.ais.warm import warm_up
 
 __all__ = [
     "Decoder",
@@ -28,21 +29,3 @@ __all__ = [
     "unpack",
     "warm_up",
 ]
-
-
-def warm_up() -> None:
-    """Compile or load every kernel of the room on a tiny input: seconds at first use, a moment from the cache."""
-    lines = [
-        *encode({"msg_type": 1, "mmsi": 1, "lat": 0, "lon": 0}, tag_block={"c": 1, "s": "x"}),
-        *encode({"msg_type": 4, "mmsi": 2}),
-        *encode({"msg_type": 5, "mmsi": 1, "name": "X"}),
-        *encode({"msg_type": 24, "mmsi": 1, "part": 0, "name": "X"}),
-        *encode({"msg_type": 24, "mmsi": 1, "part": 1}),
-        *encode({"msg_type": 21, "mmsi": 1, "name": "X"}),
-        *encode({"msg_type": 14, "mmsi": 1, "text": "X"}),
-        *encode({"msg_type": 8, "mmsi": 1, "dac": 1, "fi": 31, "data": bytes(38)}),
-        *encode({"msg_type": 10, "mmsi": 1, "dest_mmsi1": 2}),
-        b"no sentence",
-    ]
-    decode(b"\n".join(lines))
-    encode_positions({"mmsi": [1], "lat_deg": [0.0], "lon_deg": [0.0]}, station="x", time_us=[0])
