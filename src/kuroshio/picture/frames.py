@@ -78,7 +78,7 @@ class Frames:
         pair = assign(track, plot, cost, table.capacity, len(idx))
         hit = gate.apply_frame(
             table.tracks, table.ring, tr.log, table.ctl, obs, idx, pair, track, cost, dist, source, scan,
-            state.miss_llr, rules, motion, tr.scratch, out,
+            state.miss_llr, tr.house.compares(source, state, t_us), rules, motion, tr.scratch, out,
         )  # fmt: skip
         born = gate.begin_tracks(
             table.tracks, table.ring, table.ctl, table.free, obs, idx, pair, source, scan, rules, motion,

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.drag import note_offset
 from kuroshio.picture.filter import combined, predictive
 from kuroshio.picture.grid import build, coarse_map, maybe_near, near
 from kuroshio.picture.identity import REFUSED, REPLAYED, STARTED, TOO_OLD, UPDATED, note_report
@@ -110,7 +111,7 @@ def _take_plot(t, ring, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
 
 @kernel
 def apply_frame(  # type: ignore[no-untyped-def]
-    tracks, rings, log, ctl, obs, idx, pair, track, cost, dist, src, scan, miss_llr, rules, motion, work, out
+    tracks, rings, log, ctl, obs, idx, pair, track, cost, dist, src, scan, miss_llr, trusted, rules, motion, work, out
 ):
     """Rows that took a plot, in the order of plots; each is updated, and confirmed when its evidence suffices."""
     hit = np.empty(len(idx), np.int64)
@@ -137,6 +138,8 @@ def apply_frame(  # type: ignore[no-untyped-def]
             continue
         gain = -cost[e] + (rules.tentative_cost if t.status == TENTATIVE else 0.0) + miss_llr
         t.llr = min(t.llr + gain, rules.llr_max)
+        if trusted:
+            note_offset(t, o.t_us, o.z)
         note_report(t, o, z)
         t.misses = 0
         t.last_source, t.last_scan = src, scan

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.drag import jumped
 from kuroshio.picture.filter import combined, manoeuvre_distance
 from kuroshio.picture.grid import near
 from kuroshio.picture.journal import (
@@ -38,6 +39,7 @@ from kuroshio.picture.table import (
     find_key,
     take_row,
 )
+from kuroshio.schema import FLAG_DRAG
 from kuroshio.units import FloatArray, IntArray
 
 NONE, UPDATED, STARTED, BOUND_TO, REPLAYED, DUPLICATE, TOO_OLD, REFUSED, CONFLICTING = range(9)
@@ -180,7 +182,9 @@ def _choose(tracks, keys, o, z, rules, motion):  # type: ignore[no-untyped-def]
     i = keys[slot].head
     while i >= 0:
         t = tracks[i]
-        if t.exercise == o.exercise:
+        if t.flags & FLAG_DRAG and not t.pin & 1:
+            other = i  # its AIS has been found false: what claims its name feeds another track
+        elif t.exercise == o.exercise:
             dt = (o.t_us - t.t_us) * 1e-6
             e, n = local_offset(t.lat, t.lon, z[0], z[1])
             d2 = manoeuvre_distance(t, dt, e, n, z[2], z[3], z[4], motion)
@@ -297,6 +301,8 @@ def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, stati
         if other >= 0:
             r.code = CONFLICTING
             write_event(log, ctl, o.t_us, t.uid, EV_CONFLICT, tracks[other].uid, o.mmsi)
+            if jumped(tracks[other], o.t_us, w.z):
+                t.conflict_us = tracks[other].conflict_us = o.t_us
     show(log, ctl, t, w)
 
 

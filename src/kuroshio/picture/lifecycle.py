@@ -20,7 +20,7 @@ from kuroshio.picture.journal import write_update
 from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
 from kuroshio.picture.motion import local_offset, move, process_noise
 from kuroshio.picture.table import CONFIRMED, CTL_LOG, TENTATIVE, Life, first_row
-from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_UNCORROBORATED
+from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG, FLAG_UNCORROBORATED
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 EDGE_IN_M = 2000.0  # misses are not counted this near the edge of the coverage
@@ -286,8 +286,8 @@ def stale_bindings(life: Life, rows: IntArray, twice: BoolArray) -> IntArray:
     suspects = rows[twice]
     # few rows: only tracks whose MMSI is claimed twice
     for i in suspects:
-        if life.pin[i] & 1:
-            continue  # an operator said so
+        if life.pin[i] & 1 or life.flags[i] & FLAG_DRAG:
+            continue  # an operator said so, or its AIS is known to be elsewhere
         last = life.last_seen_us[i, AIS]
         newer = (life.mmsi[suspects] == life.mmsi[i]) & (suspects != i) & (life.exercise[suspects] == life.exercise[i])
         ahead = life.last_seen_us[suspects[newer], AIS] > last + int(2e6 * max(float(life.gap_s[i]), 5.0))

@@ -138,6 +138,8 @@ class TrackerConfig:
         Radar holds a track when its last plot is not older than this.
     uncorroborated_misses, uncorroborated_s
         Scans in radar coverage without a plot, and time without one, after which an AIS-only track is flagged.
+    conflict_s
+        Time for which a track stays flagged after its MMSI last reported from two places.
     ais_alive_s
         An AIS source is alive when it gave a report in this time.
     coast_s
@@ -193,6 +195,7 @@ class TrackerConfig:
     radar_held_s: float = 30.0
     uncorroborated_misses: int = 8
     uncorroborated_s: float = 60.0
+    conflict_s: float = 900.0
     ais_alive_s: float = 120.0
     coast_s: float = 60.0
     tick_s: float = 5.0

@@ -57,6 +57,8 @@ TRACK = np.dtype(
         ("heading", np.float32),
         ("fit", np.float32, (3,)),
         ("fed", np.int16, (7,)),
+        ("conflict_us", np.int64),
+        ("drag", np.float32, (7,)),
     ],
     align=True,
 )
@@ -69,8 +71,10 @@ class Life(NamedTuple):
 
     ``llr`` is the log-likelihood ratio of the plots; ``last_seen_us`` and ``fed`` (rows, 7; observations taken, up
     to `FED_MAX`) go by kind of sensor; ``gap_s`` is the smoothed AIS interval; ``ais`` (rows, 4) is the last AIS
-    position and velocity; ``fit`` (rows, 3) antenna offset ahead and right, and length; ``pin`` bits say which
-    attributes an operator fixed.
+    position and velocity; ``fit`` (rows, 3) antenna offset ahead and right, and length; ``conflict_us`` when its MMSI
+    last reported from two places; ``drag`` (rows, 7) sums of the offset of plots from AIS, as `drag.note_offset` keeps
+    them (information ee, en, nn, times offset e, n, weight, squared weight); ``pin`` bits say which attributes an
+    operator fixed.
     """
 
     status: Any
@@ -95,6 +99,8 @@ class Life(NamedTuple):
     born_us: IntArray
     shown: Any
     fit: Any
+    conflict_us: IntArray
+    drag: Any
     pin: Any
     exercise: Any
 
@@ -201,12 +207,14 @@ def take_row(tracks, ring, ctl, free, t_us):  # type: ignore[no-untyped-def]
     for k in range(7):
         t.last_seen_us[k] = NEVER
         t.fed[k] = 0
+        t.drag[k] = 0.0
     t.gap_s = t.identity = 0.0
     t.sources = 0
     t.last_source, t.last_scan = -1, 0
     t.heading = np.nan
     t.nav = -1
     t.born_us = t_us
+    t.conflict_us = NEVER
     for k in range(3):
         t.fit[k] = np.nan
     t.shown = t.pin = t.exercise = 0

@@ -6,11 +6,12 @@ decides nothing about single reports.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kuroshio.picture import journal, merge
+from kuroshio.picture import drag, journal, late, merge
 from kuroshio.picture.coverage import SourceState
 from kuroshio.picture.identity import Obs, take_claim
 from kuroshio.picture.ingest import SOURCES_MAX
@@ -24,10 +25,11 @@ from kuroshio.picture.lifecycle import (
     write_predicted,
 )
 from kuroshio.picture.model import AIS, RADAR
-from kuroshio.picture.registration import Registration, correct_plots, pair_residuals
+from kuroshio.picture.motion import local_offset
+from kuroshio.picture.registration import MIN_PAIRS, Registration, correct_plots, pair_residuals
 from kuroshio.picture.table import COASTED, CONFIRMED, ENDED, bind, unbind
-from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK
-from kuroshio.units import IntArray
+from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG
+from kuroshio.units import US_PER_S, IntArray
 
 if TYPE_CHECKING:
     from kuroshio.picture.tracker import Tracker
@@ -67,10 +69,10 @@ class Housekeeping:
         if (t_us // tr.tick_us) % tr.config.merge_every_ticks == 0:
             self._merge(rows, t_us)
             rows = tr.table.live
-        self._release(rows, t_us)
         coasted = coasting(tr.table.tracks, rows, t_us, tr.limits)
         life.status[coasted] = COASTED
         changed = self._flag(rows, t_us)
+        self._release(rows, t_us)
         lines = np.union1d(coasted, changed)
         lines = lines[life.shown[lines] > 0]
         if len(lines):
@@ -124,8 +126,18 @@ class Housekeeping:
         barred = {(int(u), int(m)) for u, m in tr.forbidden}
         for older, younger in self.merging.pairs(found, life.uid, tr.config.merge_passes):
             names = (int(life.uid[older]), int(life.mmsi[younger])), (int(life.uid[younger]), int(life.mmsi[older]))
-            if barred.isdisjoint(names):
+            if barred.isdisjoint(names) and self._agree_again(older, younger):
                 self.join(older, younger, t_us)
+
+    def _agree_again(self, a: int, b: int) -> bool:
+        """False while one row's AIS is known to be false and the two, which claim one name, are apart."""
+        life, kin = self.tracker.table.life, self.tracker.table.kin
+        if not (life.flags[a] | life.flags[b]) & FLAG_DRAG or life.mmsi[a] != life.mmsi[b]:
+            return True
+        if math.hypot(*local_offset(kin.lat[a], kin.lon[a], kin.lat[b], kin.lon[b])) > drag.OFFSET_END_M:
+            return False
+        life.flags[[a, b]] &= ~FLAG_DRAG
+        return True
 
     def join(self, older: int, younger: int, t_us: int) -> None:
         """Make the older row hold both tracks; the younger ends, superseded."""
@@ -173,7 +185,13 @@ class Housekeeping:
         at = np.flatnonzero(dark)
         heard = tr.coverage.inside_ais(kin.lat[sure[at]], kin.lon[sure[at]], t_us, tr.config.ais_alive_s)
         flags[at[heard]] |= FLAG_DARK
-        flags[claimed_twice(tr.table.tracks, sure, tr.table.keys, t_us, tr.limits)] |= FLAG_CONFLICT
+        twice = sure[claimed_twice(tr.table.tracks, sure, tr.table.keys, t_us, tr.limits)]
+        if doubtful.any():  # beside another track because of a radar that is wrong: no conflict
+            twice = twice[life.fed[twice, RADAR] == 0]
+        life.conflict_us[twice] = t_us
+        conflict, full = drag.suspects(tr.table.tracks, sure, t_us - round(tr.config.conflict_s * US_PER_S))
+        flags[conflict] |= FLAG_CONFLICT
+        flags[full[drag.dragged(life, sure[full], t_us)]] |= FLAG_DRAG
         old = life.flags[sure].astype(np.int64)
         changed = sure[flags != old]
         life.flags[sure] = flags
@@ -181,9 +199,18 @@ class Housekeeping:
         for i, was, now in zip(changed.tolist(), old[flags != old].tolist(), flags[flags != old].tolist(), strict=True):
             if now & ~was:
                 self._event(t_us, int(life.uid[i]), journal.EV_SET, now & ~was)
+            if now & ~was & FLAG_DRAG and not life.pin[i] & 1 and drag.free_of_ais(kin, life, i):
+                late.seed(tr.table.tracks, tr.table.ring, i, tr.scratch[0])
             if was & ~now:
                 self._event(t_us, int(life.uid[i]), journal.EV_CLEARED, was & ~now)
         return changed
+
+    def compares(self, source: int, state: SourceState, t_us: int) -> bool:
+        """True when plots of a source may be held against AIS: a radar that is placed and known to be registered."""
+        if state.model.kind_code != RADAR or state.model.coverage_m <= 0:
+            return False
+        bias = self.registration.of(source)
+        return bias.count >= MIN_PAIRS and bias.healthy(t_us)
 
     def register(self, obs: Obs, idx: IntArray, source: int, state: SourceState) -> None:
         """Compare a radar's plots with AIS, and correct them in place by what is known of its error."""
