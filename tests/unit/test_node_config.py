@@ -79,6 +79,7 @@ name = "s"
         ('link = "serial"\nformat = "asterix"\npath = "/dev/x"', "'asterix' cannot come by link 'serial'.*binary"),
         ('link = "tcp"\nformat = "csv"\nport = 1', "'csv' cannot come by link 'tcp'.*names the columns; use file"),
         ('link = "udp"\nformat = "pcap"\nport = 1', "'pcap' cannot come by link 'udp'"),
+        ('link = "push"\nformat = "parquet"', "'parquet' cannot come by link 'push'.*one binary file; use file, stdin"),
         ('link = "gpsd"\nformat = "aivdm"', "link 'gpsd' brings format 'gpsd_json', not 'aivdm'"),
         ('link = "http"\nformat = "aivdm"\nurl = "ftp://h/x"', "begins with http:// or https://"),
         ('link = "websocket"\nformat = "signalk"\nurl = "https://h/x"', "begins with ws:// or wss://"),

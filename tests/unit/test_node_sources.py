@@ -258,6 +258,15 @@ def test_a_source_never_heard_is_late_at_first_and_silent_after_its_quiet_time()
     assert source.health(START + 61 * S)["last_at"] is None
 
 
+def test_people_who_report_nothing_are_no_silence_unless_asked():
+    source = Source(section(format="sighting"), None)
+    source.look(START)
+    assert source.state(START + HOUR) == "ok"
+    asked = Source(section(format="sighting", quiet_s_max=600.0), None)
+    asked.look(START)
+    assert asked.state(START + HOUR) == "silent"
+
+
 def test_a_feed_far_below_its_norm_is_low():
     source = Source(section(), None)
     at = START

@@ -7,6 +7,7 @@ Unknown keys are refused; an error names the place in the file and the offending
 from __future__ import annotations
 
 import tomllib
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -128,6 +129,11 @@ class SourceSection(Section):
     level: Level = "U"
     options: dict[str, Any] = {}
     sensor: SensorSection | None = None
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds without a message that are a silence; people report when they have something to report."""
+        return inf if self.format == "sighting" and "quiet_s_max" not in self.model_fields_set else self.quiet_s_max
 
     @model_validator(mode="after")
     def _complete(self) -> SourceSection:

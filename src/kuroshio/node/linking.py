@@ -30,8 +30,8 @@ from kuroshio.links.base import Chance, Now
 from kuroshio.links.framing import Framing, frame
 from kuroshio.links.web import fill_json
 from kuroshio.node.config import SourceSection
+from kuroshio.node.source_rules import BINARY
 
-BINARY = ("asterix", "pcap")
 TABLES = ("marinecadastre", "dma_csv", "csv", "detections_csv")  # often sorted by ship, not by time
 JSON = ("gpsd_json", "aiscatcher_json", "aisstream_json", "digitraffic_json", "signalk")
 ENVELOPED = ("digitraffic_json",)

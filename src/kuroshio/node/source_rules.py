@@ -47,10 +47,13 @@ BELONGS = {
 SCHEMES = {
     "http": ("http", "https"), "websocket": ("ws", "wss"), "mqtt": ("mqtt", "mqtts", "ws", "wss"),
 }  # fmt: skip
+BINARY = ("asterix", "pcap", "parquet", "arrow")
 # formats that only some links can carry, and why
 CARRIED = {
     "asterix": (("udp", "tcp", "tcp-listen", "file", "stdin", "push"), "it is binary, without lines"),
     "pcap": (("file", "stdin", "push"), "it is one binary file"),
+    "parquet": (("file", "stdin"), "it is one binary file"),
+    "arrow": (("file", "stdin"), "it is one binary file"),
     "marinecadastre": (("file", "tail", "replay", "stdin", "push"), "its first line names the columns"),
     "dma_csv": (("file", "tail", "replay", "stdin", "push"), "its first line names the columns"),
     "csv": (("file", "tail", "replay", "stdin", "push"), "its first line names the columns"),

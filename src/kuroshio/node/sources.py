@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -175,13 +176,11 @@ class Source:
             return "failed"
         if self.finished:
             return "off"
-        if self.section.format == "sighting":
-            return "ok"  # people report when they see something: their silence is no fault
         since_us = max(self.last_message_at_us or 0, self.started_at_us or 0)
         quiet_s = (now_us - since_us) / US_PER_S if since_us else 0.0
-        if quiet_s > self.section.quiet_s_max:
+        if quiet_s > self.section.silence_s:
             return "silent"
-        if quiet_s > 0.5 * self.section.quiet_s_max or self.last_message_at_us is None:
+        if quiet_s > 0.5 * self.section.silence_s or (self.last_message_at_us is None and self.section.silence_s < inf):
             return "late"
         return "low" if is_low(self.recent, self.norm.per_min(now_us), now_us) else "ok"
 
