@@ -91,3 +91,28 @@ def test_files_packed_or_unreadable(tmp_path: Path) -> None:
     packed.write_bytes(b"\x1f\x8b broken")
     with pytest.raises(InputError):
         sniff(packed)
+
+
+def format_table() -> str:
+    """Table of the reference page: every format with its options, as the code has them."""
+    rows = ["| format | what it is | options |", "|---|---|---|"]
+    for form in FORMATS.values():
+        options = ", ".join(f"`{name}`" for name in form.options) or "-"
+        rows.append(f"| `{form.name}` | {form.doc} | {options} |")
+    return "\n".join(rows)
+
+
+def test_the_reference_page_lists_every_format_and_tells_of_every_option() -> None:
+    folder = Path(__file__).resolve().parents[2] / "docs" / "reference"
+    page = (folder / "formats.md").read_text()
+    assert format_table() in page
+    told = page.replace(format_table(), "")
+    told += "".join((folder / name).read_text() for name in ("radar.md", "tables.md", "sensing.md"))
+    missing = {
+        (f.name, o) for f in FORMATS.values() for o in f.options if f"`{o}`" not in told and f"{o} =" not in told
+    }
+    assert not missing
+
+
+if __name__ == "__main__":
+    print(format_table())
