@@ -64,6 +64,20 @@ async def test_a_quiet_source_is_taken_whole_however_many_flood():
                 await fill(source, 1_000_000)
 
 
+async def test_floods_that_are_slowed_are_slowed_alike():
+    flooding = [Source(section(f"flood-{n:02}"), None) for n in range(20)]
+    all_ = Sources(flooding, chance=no_chance)
+    taken = dict.fromkeys(all_.by_name, 0)
+    for _ in range(400):
+        for source in flooding:
+            await fill(source, 480_000 if source.held_bytes < 1_000_000 else 0)
+        for name, _, data in all_.take(0.25, 3.0):  # every cycle is long: the least is taken
+            taken[name] += len(data)
+    shares = list(taken.values())
+    assert max(shares) - min(shares) <= 2 * 60_000
+    assert sum(shares) <= 410 * TICKS_BYTES_MIN + TICKS_BYTES_MAX + 20 * 60_000
+
+
 def test_long_cycles_make_small_ticks_and_short_ones_large_again():
     all_ = Sources([Source(section(), None)], chance=no_chance)
     for _ in range(20):

@@ -93,7 +93,8 @@ class Sources:
         Notes
         -----
         The room of a tick is filled like water: every source gets the same level, a source that wants less leaves the
-        rest to the others. So a quiet source is taken whole however many others flood.
+        rest to the others. So a quiet source is taken whole however many others flood. A block that reaches over its
+        share is paid back from the next ones (deficit round robin: Shreedhar and Varghese, 1996).
         """
         if spent_s > CYCLE_S_MAX:
             self._tick_bytes = max(TICKS_BYTES_MIN, 0.5 * self._tick_bytes)
@@ -104,8 +105,8 @@ class Sources:
         left = self._tick_bytes
         for at, (wish, name) in enumerate(wanted):
             share = min(wish, left / (len(wanted) - at))
-            blocks = self.by_name[name].take(share)
-            left -= min(left, sum(len(data) for _, data in blocks))
+            left -= share
+            blocks = self.by_name[name].take_share(share)
             entries.extend((name, at_us, data) for at_us, data in blocks)
         return entries
 

@@ -61,6 +61,7 @@ class Source:
         self._space = asyncio.Event()
         self._space.set()
         self._budget_bytes = section.bytes_per_s_max
+        self._credit_bytes = 0.0
         self._push_lock = threading.Lock()
         self._push_budget_bytes = section.bytes_per_s_max
         self._push_at_us: int | None = None
@@ -85,6 +86,13 @@ class Source:
         rate = self.section.bytes_per_s_max
         self._budget_bytes = min(self._budget_bytes + rate * elapsed_s, 2.0 * rate)
         return max(0.0, min(self._budget_bytes, TICK_BYTES_MAX, self.held_bytes))
+
+    def take_share(self, share_bytes: float) -> list[tuple[int, bytes]]:
+        """Blocks of this tick's share, less what earlier ones took over theirs."""
+        self._credit_bytes += share_bytes
+        taken = self.take(self._credit_bytes)
+        self._credit_bytes = min(0.0, self._credit_bytes - sum(len(data) for _, data in taken))
+        return taken
 
     def take(self, room_bytes: float) -> list[tuple[int, bytes]]:
         """Blocks in order until the room is used; the last may reach over it, which its budget remembers."""
