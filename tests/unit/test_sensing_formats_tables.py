@@ -163,6 +163,15 @@ def test_no_header_is_declared_and_a_repeated_one_is_a_comment() -> None:
     assert headed.ledger.comments == 1
 
 
+@pytest.mark.parametrize("step", [None, 1, 30])
+def test_a_header_that_comes_again_with_a_new_connection_is_a_comment(step: int | None) -> None:
+    data = b"t,id,y,x\n2020-01-01T00:00:00,1,2,3\nt,id,y,x\nt,id,y,9\n2020-01-01T00:00:00,2,2,3\nt,id,y,x\n"
+    out = run(PositionTableDecoder("s", columns=MAP), data, step)
+    assert (out.ledger.messages, out.ledger.comments, out.ledger.rejected) == (2, 3, {"bad_mmsi": 1})
+    assert out.table("positions")["line"].to_pylist() == [2, 5]
+    assert out.table("rejects")["line"].to_pylist() == [4]
+
+
 def test_a_header_without_the_columns_is_a_reject_that_names_them() -> None:
     out = run(PositionTableDecoder("s", columns=MAP), b"a,b,c\n1,2,3\n")
     assert set(out.ledger.rejected) == {"bad_header"}

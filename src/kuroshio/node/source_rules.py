@@ -57,7 +57,7 @@ CARRIED = {
     "marinecadastre": (("file", "tail", "replay", "stdin", "push"), "its first line names the columns"),
     "dma_csv": (("file", "tail", "replay", "stdin", "push"), "its first line names the columns"),
     "csv": (("file", "tail", "replay", "stdin", "push"), "its first line names the columns"),
-    "detections_csv": (("file", "tail", "replay", "stdin", "push"), "its first line names the columns"),
+    "detections_csv": (("tcp", "file", "tail", "replay", "stdin", "push"), "its first line names the columns"),
     "detections_geojson": (("file", "stdin", "push", "http"), "it is one document"),
 }
 ONLY = {"gpsd": "gpsd_json"}

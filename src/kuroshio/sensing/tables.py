@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from kuroshio.errors import ConfigError
@@ -176,7 +177,22 @@ class PositionTableDecoder:
         kept = np.ones(lines, bool)
         kept[[number - 1 for number, _ in skipped]] = False
         numbers = first + 1 + np.flatnonzero(kept)
+        repeated = self._repeated(text)
+        if repeated.any():  # a server that greets each connection with the header
+            ledger.comments += int(repeated.sum())
+            text, numbers = text.filter(pa.array(~repeated)), numbers[~repeated]
+            if not text.num_rows:
+                return {}
         return self._rows(text, numbers, outcome)
+
+    def _repeated(self, text: pa.Table) -> np.ndarray:
+        """Rows that are the header again."""
+        assert self._header is not None
+        same = pc.equal(text.column(0), self._header[0])
+        if pc.any(same).as_py():
+            for column, name in zip(text.columns[1:], self._header[1:], strict=True):
+                same = pc.and_(same, pc.equal(column, name))
+        return np.asarray(same.to_numpy(), bool)
 
     def _rows(self, table: pa.Table, numbers: IntArray, outcome: Outcome) -> dict[str, pa.Table]:
         """Tables of rows with their line numbers; the rows that cannot be read are rejects."""
