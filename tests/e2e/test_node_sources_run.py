@@ -234,7 +234,7 @@ async def test_every_way_in_at_once(tmp_path):
         node = await start(tmp_path, port, (HEAD + SOURCES + MQTT).format(**ports))
         try:
             async with broker(tmp_path / "broker", mqtt) as process:
-                await up(session, node)
+                await up(session, node, limit_s=180.0)
                 await feeds_until(session, node, lambda rows: rows["mqtt"]["connected"])
                 await publish(mqtt, 209_000_001, 15)
                 with (tmp_path / "grow.log").open("ab") as file:
@@ -333,7 +333,7 @@ async def test_floods_slow_the_flooder_and_nobody_else(tmp_path):
     timeout = aiohttp.ClientTimeout(total=20.0)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         try:
-            await up(session, node)
+            await up(session, node, limit_s=180.0)
             tasks = [asyncio.create_task(flood(ports["flood"], flood_block)) for _ in range(3)]
             tasks.append(asyncio.create_task(flood(ports["endless"], b"x" * 65_536)))
             _, quiet = await asyncio.open_connection("127.0.0.1", ports["quiet"])
