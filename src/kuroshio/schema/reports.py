@@ -103,7 +103,9 @@ STATICS = Table(
         Column("destination", TEXT, "Destination claimed; null when empty."),
         Column("dte", U8, "Data terminal equipment: 0 available, 1 not."),
         Column("ais_version", U8, "AIS version indicator."),
-        Column("vendor_id", TEXT, "Vendor identification, type 24 B."),
+        Column("vendor_id", TEXT, "Vendor identification, type 24 B: three characters of the manufacturer."),
+        Column("vendor_model", U8, "Unit model code, type 24 B."),
+        Column("vendor_serial", U32, "Unit serial number, type 24 B."),
         Column("mothership_mmsi", U32, "Mother ship of an auxiliary craft, type 24 B."),
     ),
 )

@@ -45,6 +45,8 @@ class Application:
         Further fields by selector value.
     exact_elements
         True when the data must end with a whole element.
+    first_bit
+        Value of the first bit of the data that picks this layout; -1 where there is one only.
     """
 
     types: tuple[int, ...]
@@ -61,6 +63,7 @@ class Application:
     select: int = 0
     variants: dict[int, tuple[Field, ...]] = field(default_factory=dict, compare=False)
     exact_elements: bool = False
+    first_bit: int = -1
 
     @property
     def fixed_bits(self) -> int:
@@ -100,9 +103,24 @@ def text(name: str, chars: int) -> Field:
 
 
 def tenths(name: str, bits: int, *, absent: int | None = None, kind: Kind = "u", offset: float = 0.0,
-           high: int | None = None) -> Field:  # fmt: skip
+           high: int | None = None, low: int | None = None) -> Field:  # fmt: skip
     """Value in tenths of its unit."""
-    return value(name, bits, kind, den=10, decimals=1, absent=absent, offset=offset, high=high)
+    return value(name, bits, kind, den=10, decimals=1, absent=absent, offset=offset, high=high, low=low)
+
+
+def air_temperature() -> Field:
+    """Temperature of -60 to 60 C; what is outside is reserved or not available (IMO SN.1/Circ.289)."""
+    return tenths("air_temperature_c", 11, kind="i", low=-600, high=600)
+
+
+def dew_point() -> Field:
+    """Dew point of -20 to 50 C; what is outside is reserved or not available (IMO SN.1/Circ.289)."""
+    return tenths("dew_point_c", 10, kind="i", low=-200, high=500)
+
+
+def water_temperature() -> Field:
+    """Temperature of -10 to 50 C; what is outside is reserved or not available (IMO SN.1/Circ.289)."""
+    return tenths("water_temperature_c", 10, kind="i", low=-100, high=500)
 
 
 def speed_kn(name: str, bits: int, *, den: float = 1.0, absent: int | None = None, high: int | None = None) -> Field:

@@ -14,10 +14,12 @@ from kuroshio.sensing.ais.applications import (
     LINKAGE,
     NM,
     Application,
+    air_temperature,
     coordinate,
     date_time,
     day_time,
     degrees,
+    dew_point,
     fine_place,
     place,
     skip,
@@ -25,6 +27,7 @@ from kuroshio.sensing.ais.applications import (
     tenths,
     text,
     value,
+    water_temperature,
 )
 from kuroshio.sensing.ais.fields import Field
 
@@ -70,13 +73,13 @@ METEO_236 = (
 
 METEO_289 = (
     *place(), Field("position_accurate", 1, "b"), *day_time(), *_wind(126),
-    tenths("air_temperature_c", 11, kind="i", absent=-1024), value("humidity_percent", 7, high=100),
-    tenths("dew_point_c", 10, kind="i", absent=501), value("pressure_hpa", 9, offset=799, absent=511, high=402),
+    air_temperature(), value("humidity_percent", 7, high=100),
+    dew_point(), value("pressure_hpa", 9, offset=799, absent=511, high=402),
     value("pressure_trend", 2, absent=3), Field("visibility_beyond", 1, "b"),
     value("visibility_m", 7, num=NM, den=10, decimals=1, absent=127),
     value("water_level_m", 12, den=100, decimals=2, offset=-10.0, high=4000),
     value("water_level_trend", 2, absent=3), *_currents(), *_waves(),
-    tenths("water_temperature_c", 10, kind="i", absent=501), value("precipitation", 3, absent=7),
+    water_temperature(), value("precipitation", 3, absent=7),
     tenths("salinity_permille", 9, high=500), value("ice", 2, absent=3), skip(10),
 )  # fmt: skip
 
@@ -123,7 +126,7 @@ CURRENT_REPORT = (
 SEA_REPORT = (
     *_HEAD, tenths("swell_height_m", 8, high=251), value("swell_period_s", 6, high=60), degrees("swell_dir_deg"),
     value("sea_state", 4, high=12), value("swell_descriptor", 3),
-    tenths("water_temperature_c", 10, kind="i", absent=501), tenths("water_temperature_depth_m", 7, high=121),
+    water_temperature(), tenths("water_temperature_depth_m", 7, high=121),
     value("water_descriptor", 3), tenths("wave_height_m", 8, high=251), value("wave_period_s", 6, high=60),
     degrees("wave_dir_deg"), value("wave_descriptor", 3), tenths("salinity_permille", 9, high=500),
 )  # fmt: skip
@@ -155,9 +158,9 @@ SENSORS = {
     7: SEA_REPORT,
     8: SALINITY_REPORT,
     9: (
-        *_HEAD, tenths("air_temperature_c", 11, kind="i", absent=-1024), value("air_descriptor", 3),
+        *_HEAD, air_temperature(), value("air_descriptor", 3),
         value("precipitation", 2, absent=3), value("visibility_m", 8, num=NM, den=10, decimals=1, high=241),
-        tenths("dew_point_c", 10, kind="i", absent=501), value("dew_point_descriptor", 3),
+        dew_point(), value("dew_point_descriptor", 3),
         value("pressure_hpa", 9, offset=799, high=402), value("pressure_trend", 2, absent=3),
         value("pressure_descriptor", 3), tenths("salinity_permille", 9, high=500),
     ),
@@ -234,15 +237,17 @@ APPLICATIONS = (
                 (LINKAGE, value("berth_length_m", 9, absent=0), tenths("berth_depth_m", 8, absent=0),
                  value("mooring", 3, absent=0), *date_time(), Field("services_known", 1, "b"),
                  *(value(name, 2) for name in _SERVICES), text("berth", 20), *place()), 223),
+    Application(BROADCAST, 1, 21, "Weather observation from ship in WMO code", CIRC289, (value("report", 1),), 1,
+                first_bit=1),
     Application(BROADCAST, 1, 21, "Weather observation from ship", CIRC289,
                 (value("report", 1), text("place", 20), *place(), *day_time(), value("weather", 4, absent=15),
                  Field("visibility_beyond", 1, "b"), value("visibility_m", 7, num=NM, den=10, decimals=1, absent=127),
                  value("humidity_percent", 7, high=100), speed_kn("wind_speed_mps", 7, absent=127),
                  degrees("wind_dir_deg"), value("pressure_hpa", 9, offset=799, high=402), value("pressure_tendency", 4),
-                 tenths("air_temperature_c", 11, kind="i", absent=-1024),
-                 tenths("water_temperature_c", 10, kind="i", absent=501), value("wave_period_s", 6, high=60),
+                 air_temperature(),
+                 water_temperature(), value("wave_period_s", 6, high=60),
                  tenths("wave_height_m", 8, high=251), degrees("wave_dir_deg"), tenths("swell_height_m", 8, high=251),
-                 degrees("swell_dir_deg"), value("swell_period_s", 6, high=60)), 301),
+                 degrees("swell_dir_deg"), value("swell_period_s", 6, high=60)), 301, first_bit=0),
     *(Application(types, 1, fi, "Area notice", CIRC289, AREA_NOTICE, 55, group="areas", element_bits=87, select=3,
                   variants=AREA_SHAPES) for types, fi in ((BROADCAST, 22), (ADDRESSED, 23))),
     Application(BROADCAST, 1, 24, "Extended ship static and voyage data", CIRC289,

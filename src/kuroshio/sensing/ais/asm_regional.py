@@ -14,6 +14,7 @@ from kuroshio.sensing.ais.applications import (
     DURATION,
     LINKAGE,
     Application,
+    air_temperature,
     date_time,
     degrees,
     fine_place,
@@ -103,6 +104,16 @@ for _shape in (3, 4):
         *(f for n in (1, 2, 3, 4)
           for f in (value(f"angle{n}_deg", 10, den=2, decimals=1, high=719), value(f"distance{n}_m", 11))),
     )  # fmt: skip
+# the trial of 2007-2010: no precision, 90 bits an area
+_NAV55_AT = (value("shape", 3), value("scale_power", 2), *fine_place())
+_NAV55_SHAPES = {
+    0: (*_NAV55_AT, value("radius_m", 12)),
+    1: (*_NAV55_AT, value("east_m", 8), value("north_m", 8), degrees("orientation_deg")),
+    2: (*_NAV55_AT, value("radius_m", 12), degrees("left_deg"), degrees("right_deg")),
+    3: _US_SHAPES[3],
+    4: _US_SHAPES[4],
+    5: (value("shape", 3), text("text", 14)),
+}
 _US_SENSORS = {
     **SENSORS,
     0: (skip(27), value("version", 6), *fine_place(), value("precision", 3), tenths("altitude_m", 12, high=4001),
@@ -122,10 +133,11 @@ _US_SENSORS = {
         value("data_descriptor", 3)),
     7: SEA_REPORT,
     8: SALINITY_REPORT,
+    9: (*SENSORS[9][:5], tenths("dew_point_c", 10, offset=-20.0, high=700), *SENSORS[9][6:]),
     10: (*SENSORS[10], value("data_descriptor", 3)),
-    11: (skip(27), speed_kn("wind_speed_mps", 7, high=126), speed_kn("wind_gust_mps", 7, high=126),
+    11: (skip(27), speed_kn("wind_speed_mps", 7, high=121), speed_kn("wind_gust_mps", 7, high=121),
          degrees("wind_dir_deg"), value("averaging_min", 6), value("data_descriptor", 3),
-         speed_kn("forecast_speed_mps", 7, high=126), speed_kn("forecast_gust_mps", 7, high=126),
+         speed_kn("forecast_speed_mps", 7, high=121), speed_kn("forecast_gust_mps", 7, high=121),
          degrees("forecast_dir_deg"), value("forecast_hour", 5, high=23), value("forecast_minute", 6, high=59),
          value("duration_min", 8)),
 }  # fmt: skip
@@ -135,16 +147,19 @@ _REPORT = (
 )  # fmt: skip
 _TIME = (value("hour", 5, high=23), value("minute", 6, high=59))
 _PRESSURE = value("pressure_hpa", 9, offset=799, high=402)
-_WEATHER_WIND = (speed_kn("wind_speed_mps", 7, high=126),)
+_WEATHER_WIND = (speed_kn("wind_speed_mps", 7, high=121),)
 
 US_APPLICATIONS = (
+    Application(BROADCAST, 366, 22, "Area notice of the trial", "USCG, RTCM SC121 (2010), as libais reads it",
+                (LINKAGE, value("notice", 7), *date_time(), DURATION), 55, group="areas", element_bits=90, select=3,
+                variants=_NAV55_SHAPES),
     Application(BROADCAST, 367, 22, "Geographic notice", USCG,
                 (value("version", 6), LINKAGE, value("notice", 7), *date_time(), DURATION, skip(3)),
                 64, group="areas", element_bits=96, select=3, variants=_US_SHAPES),
     Application(BROADCAST, 367, 23, "Satellite ship weather", USCG,
                 (value("version", 3), value("day", 5, absent=0), *_TIME, *place(), _PRESSURE,
-                 tenths("air_temperature_c", 11, kind="i", absent=-1024), *_WEATHER_WIND,
-                 speed_kn("wind_gust_mps", 7, high=126), degrees("wind_dir_deg")), 111, 112),
+                 air_temperature(), *_WEATHER_WIND,
+                 speed_kn("wind_gust_mps", 7, high=121), degrees("wind_dir_deg")), 111, 112),
     Application(BROADCAST, 367, 24, "Satellite ship weather, small", USCG,
                 (value("version", 3), *_TIME, *place(), _PRESSURE), 72, 72),
     Application(BROADCAST, 367, 25, "Satellite ship weather, tiny", USCG,

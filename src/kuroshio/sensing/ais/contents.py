@@ -45,7 +45,9 @@ APPLICATIONS: tuple[Application, ...] = (*IMO, *REGIONAL, DGNSS)
 VARIANTS = 16
 
 # columns of an application row
-A_FIXED, A_LEAST, A_MOST, A_NEXT, A_BITS, A_SELECT, A_NAME, A_LENGTH, A_EXACT, A_ROOM, A_ELEMENT_ROOM = range(11)
+A_FIXED, A_LEAST, A_MOST, A_NEXT, A_BITS, A_SELECT, A_NAME, A_LENGTH, A_EXACT, A_ROOM, A_ELEMENT_ROOM, A_FIRST = range(
+    12
+)
 
 
 class Contents(NamedTuple):
@@ -67,7 +69,7 @@ def compile_contents() -> Contents:
     variants = [app.variants.get(k) for app in APPLICATIONS for k in range(VARIANTS)]
     variant = field_table(variants, scaled=True, skip=none)
     lookup = np.full((2, 1 << 16), -1, np.int32)
-    rows, names = np.zeros((len(APPLICATIONS), 11), np.int64), bytearray()
+    rows, names = np.zeros((len(APPLICATIONS), 12), np.int64), bytearray()
     for at, app in enumerate(APPLICATIONS):
         following = -1
         for addressed in (0, 1):
@@ -78,7 +80,7 @@ def compile_contents() -> Contents:
         rows[at] = (
             app.fixed_bits, app.least, app.most, following, app.element_bits, app.select, len(names), len(group),
             app.exact_elements, _room(fixed, at),
-            4 + _room(element, at) + max(_room(variant, at * VARIANTS + k) for k in range(VARIANTS)),
+            4 + _room(element, at) + max(_room(variant, at * VARIANTS + k) for k in range(VARIANTS)), app.first_bit,
         )  # fmt: skip
         names += group
     return Contents(rows, fixed, element, variant, np.frombuffer(bytes(names) + bytes(LANES), np.uint8), lookup)
@@ -156,6 +158,9 @@ def write(
         payload, chars = rec[one, PAYLOAD], rec[one, CHARS]
         length = chars * 6 - rec[one, FILL] - ranges[layout, 1]
         base = 40 if app == dgnss else ranges[layout, 0]
+        picked = contents.rows[app, A_FIRST]
+        if picked >= 0 and picked != bits_at(buf, payload, chars, base, 1):
+            app = contents.rows[app, A_NEXT]  # the other layout of the identifier
         begun = at
         at = _fields(buf, payload, chars, length, base, contents.fixed, app, out, at)
         step = contents.rows[app, A_BITS]

@@ -38,7 +38,8 @@ def pack(message: Mapping[str, Any]) -> tuple[int, int]:
     layout = choose_for(message)
     value, bits = 0, 0
     limit, wanted = _length(layout, message), message.get("bits")
-    room = 1 << 30 if wanted is None else wanted - sum(item.bits for item in layout.tail)
+    tail = layout.tail if wanted is None or wanted >= layout.min_bits else ()  # a stump has no tail
+    room = 1 << 30 if wanted is None else wanted - sum(item.bits for item in tail)
     for item in layout.fields:
         if limit is not None and bits >= limit:
             break
@@ -49,7 +50,7 @@ def pack(message: Mapping[str, Any]) -> tuple[int, int]:
         if bits + width > room:
             break
         value, bits = (value << width) | raw, bits + width
-    for item in layout.tail:
+    for item in tail:
         raw, width = _field(item, layout, message)
         value, bits = (value << width) | raw, bits + width
     if wanted is None and (layout.cuts or layout.has("name_extension")):
