@@ -22,7 +22,7 @@ def start_state_of(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[n
 @njit
 def predictive_of(t, dt, e, n, r0, r1, r2, motion, w):  # type: ignore[no-untyped-def]
     filter_.combined(t, w.c)
-    return filter_.predictive(t, w.c, dt, e, n, r0, r1, r2, motion)
+    return filter_.predictive(t, w.c, dt, e, n, r0, r1, r2, np.inf, motion)
 
 
 @njit

@@ -53,13 +53,6 @@ def distance_2d(s0, s1, s2, de, dn):  # type: ignore[no-untyped-def]
 
 
 @inner
-def gauss_loglik(s0, s1, s2, de, dn):  # type: ignore[no-untyped-def]
-    """(d2, log density) of a two-dimensional innovation with covariance (s0 s1; s1 s2)."""
-    d2, det = distance_2d(s0, s1, s2, de, dn)
-    return d2, -0.5 * d2 - 0.5 * math.log(det) - LOG_2PI
-
-
-@inner
 def update_position(x, p, ze, zn, r0, r1, r2):  # type: ignore[no-untyped-def]
     """Kalman update of one model by a position."""
     s0, s1, s2 = p[0] + r0, p[1] + r1, p[4] + r2
@@ -264,24 +257,27 @@ def manoeuvre_distance(t, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-unty
 
 
 @inner
-def predictive(t, pc, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-untyped-def]
+def predictive(t, pc, dt, e, n, r0, r1, r2, gate_d2, motion):  # type: ignore[no-untyped-def]
     """(d2 under the manoeuvring model, log density of the mixture) of a position ``dt`` seconds away.
 
-    ``pc`` is the track's `combined` covariance.
+    ``pc`` is the track's `combined` covariance. The density is not worked out (0) where d2 reaches ``gate_d2``.
     """
-    adt = abs(dt)
-    stay0, stay1 = math.exp(-adt / motion.tau0_s), math.exp(-adt / motion.tau1_s)
-    c0 = stay0 * (1.0 - t.mu) + (1.0 - stay1) * t.mu
     b0 = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + r0
     b1 = pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8] + r1
     b2 = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + r2
-    low = process_noise(dt, motion.q0)[0]
     high = process_noise(dt, motion.q1)[0]
     de, dn = e - dt * t.ve, n - dt * t.vn
-    _, l0 = gauss_loglik(b0 + low, b1, b2 + low, de, dn)
-    d1, l1 = gauss_loglik(b0 + high, b1, b2 + high, de, dn)
-    top = max(l0, l1)
-    return d1, top + math.log(c0 * math.exp(l0 - top) + (1.0 - c0) * math.exp(l1 - top))
+    d1, det1 = distance_2d(b0 + high, b1, b2 + high, de, dn)
+    if d1 >= gate_d2:
+        return d1, 0.0
+    low = process_noise(dt, motion.q0)[0]
+    d0, det0 = distance_2d(b0 + low, b1, b2 + low, de, dn)
+    adt = abs(dt)
+    stay0, stay1 = math.exp(-adt / motion.tau0_s), math.exp(-adt / motion.tau1_s)
+    c0 = stay0 * (1.0 - t.mu) + (1.0 - stay1) * t.mu
+    top = min(d0, d1)
+    f0, f1 = math.exp(0.5 * (top - d0)) / math.sqrt(det0), math.exp(0.5 * (top - d1)) / math.sqrt(det1)
+    return d1, math.log(c0 * f0 + (1.0 - c0) * f1) - 0.5 * top - LOG_2PI
 
 
 def scratch() -> Any:

@@ -76,10 +76,10 @@ def best_own(own, own_mmsi, own_ex, theirs, mmsi, ex):  # type: ignore[no-untype
     dist = np.full(n, np.inf)
     same = np.zeros(n, np.bool_)
     lat, lon = own[:, 0].copy(), own[:, 1].copy()
-    grid = build(lat, lon, np.ones(len(own), np.bool_), SEARCH_M)
+    grid = build(lat, lon, SEARCH_M)
     box = np.empty(2048, np.int64)
     for k in range(n):
-        for q in range(near(grid, theirs[k, 0], theirs[k, 1], SEARCH_M, lat, lon, box)):
+        for q in range(near(grid, theirs[k, 0], theirs[k, 1], SEARCH_M, box)):
             i = int(box[q])
             if own_ex[i] != ex[k] or (own_mmsi[i] > 0 and mmsi[k] > 0 and own_mmsi[i] != mmsi[k]):
                 continue

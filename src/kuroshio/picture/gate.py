@@ -15,7 +15,7 @@ import numpy as np
 from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.drag import note_offset
 from kuroshio.picture.filter import combined, predictive
-from kuroshio.picture.grid import build, coarse_map, maybe_near, near
+from kuroshio.picture.grid import build, coarse_map, near, widest_near
 from kuroshio.picture.identity import REFUSED, REPLAYED, STARTED, TOO_OLD, UPDATED, note_report
 from kuroshio.picture.journal import EV_CONFIRMED, show, write_event
 from kuroshio.picture.late import LATE_OK, apply_report, insert_late
@@ -26,6 +26,7 @@ from kuroshio.picture.table import CONFIRMED, CTL_FREE, TENTATIVE, take_row
 CELL_M = 2000.0
 RADIUS_MAX_M = 6 * CELL_M
 NEAR_MAX = 4096
+SLACK_M = 50.0  # plots of a frame differ in time
 
 
 @kernel
@@ -42,16 +43,16 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
         lat, lon, coverage radius (m, -1 unknown), log clutter density (1/m2), pd.
     """
     n_plots = len(idx)
-    plat, plon = np.empty(n_plots), np.empty(n_plots)
-    widest, mid = 0.0, np.int64(0)
+    plat, plon, width = np.empty(n_plots), np.empty(n_plots), np.empty(n_plots)
+    mid = np.int64(0)
     first_us = obs[idx[0]].t_us
     for q in range(n_plots):
         o = obs[idx[q]]
         plat[q], plon[q] = o.z[0], o.z[1]
-        widest = max(widest, o.z[2], o.z[4])
+        width[q] = max(o.z[2], o.z[4])
         mid += (o.t_us - first_us) // n_plots
     mid += first_us
-    grid = build(plat, plon, np.ones(n_plots, np.bool_), CELL_M)
+    grid = build(plat, plon, CELL_M)
     cap = max(64, 4 * n_plots)
     track, plot = np.empty(cap, np.int64), np.empty(cap, np.int64)
     cost, dist = np.empty(cap), np.empty(cap)
@@ -60,32 +61,34 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
     n = 0
     base = math.log(sensor[4]) - sensor[3] - math.log(1.0 - sensor[4])
     g = math.sqrt(rules.gate)
-    coarse = coarse_map(plat, plon)
+    coarse = coarse_map(plat, plon, width)
     for i in rows:
         t = tracks[i]
-        if not maybe_near(coarse, t.lat, t.lon):
+        widest = widest_near(coarse, t.lat, t.lon)
+        if widest <= 0.0:
             continue
         dt = (mid - t.t_us) * 1e-6
         combined(t, pc)
         high = process_noise(dt, motion.q1)[0]
         pee = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + high
         pnn = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + high
-        radius = min(g * math.sqrt(max(pee, pnn) + widest) + 50.0, RADIUS_MAX_M)
+        radius = min(g * math.sqrt(max(pee, pnn) + widest) + SLACK_M, RADIUS_MAX_M)
         lat, lon, _ = move(t.lat, t.lon, t.ve * dt, t.vn * dt)
-        for k in range(near(grid, lat, lon, radius, plat, plon, box)):
+        handicap = rules.tentative_cost if t.status == TENTATIVE else 0.0
+        for k in range(near(grid, lat, lon, radius, box)):
             o = obs[idx[box[k]]]
             if t.exercise != o.exercise:
                 continue
             dtj = (o.t_us - t.t_us) * 1e-6
             e, no = local_offset(t.lat, t.lon, o.z[0], o.z[1])
-            d2, ll = predictive(t, pc, dtj, e, no, o.z[2], o.z[3], o.z[4], motion)
-            if d2 < rules.gate:
+            d2, ll = predictive(t, pc, dtj, e, no, o.z[2], o.z[3], o.z[4], rules.gate, motion)
+            worth = ll + base - handicap
+            if d2 < rules.gate and worth > 0.0:  # else it is better to leave both alone
                 if n == cap:
                     cap *= 2
                     track, plot = np.append(track, track), np.append(plot, plot)
                     cost, dist = np.append(cost, cost), np.append(dist, dist)
-                track[n], plot[n], dist[n] = i, box[k], d2
-                cost[n] = -(ll + base) + (rules.tentative_cost if t.status == TENTATIVE else 0.0)
+                track[n], plot[n], dist[n], cost[n] = i, box[k], d2, -worth
                 n += 1
     return track[:n], plot[:n], cost[:n], dist[:n]
 

@@ -1,6 +1,6 @@
 """Cells on the sphere: which points are near a position, across the antimeridian and at the poles.
 
-What enters: latitudes and longitudes. What leaves: linked lists of points by hashed cell. Rows of cells have equal
+What enters: latitudes and longitudes. What leaves: points sorted by hashed cell. Rows of cells have equal
 height; a row nearer the pole has fewer columns, so that a cell is never narrower than its height.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from kuroshio.geo import metres_per_degree
 from kuroshio.picture.compiled import inner, kernel
+from kuroshio.units import FloatArray
 
 M_PER_DEG = 111_319.49  # equatorial degree on WGS 84: cells err to the larger side
 
@@ -23,13 +24,14 @@ COARSE_LAT_MAX = 80.0
 
 
 class Coarse(NamedTuple):
-    """A flat map of large cells around a frame: which cells have a point in them or beside them.
+    """A flat map of large cells around a frame: the widest of the points in a cell and beside it.
 
-    ``occupied`` is (side, side); ``lat``/``lon`` its centre, ``east``/``north`` metres per degree there. An empty
-    map (side 0) says nothing: every place may be near.
+    ``widest`` is (side, side), 0 where there is no point; ``lat``/``lon`` its centre, ``east``/``north`` metres per
+    degree there. A map of side 0 says nothing: every place may be near, and ``most`` is the widest of all.
     """
 
-    occupied: Any
+    widest: FloatArray
+    most: float
     lat: float
     lon: float
     east: float
@@ -37,10 +39,15 @@ class Coarse(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Hashed cells: ``head`` by hash, ``next`` by point, cell size in degrees of latitude."""
+    """Points by hashed cell: those of slot ``h`` are ``point[start[h]:start[h + 1]]``, with their ``row`` and ``col``.
 
-    head: Any
-    next: Any
+    ``cell_deg`` is the height of a cell in degrees of latitude.
+    """
+
+    start: Any
+    point: Any
+    row: Any
+    col: Any
     mask: int
     cell_deg: float
 
@@ -67,26 +74,32 @@ def cell_of(lat, lon, cell_deg):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def build(lat, lon, use, cell_m):  # type: ignore[no-untyped-def]
-    """Grid over the points where ``use``."""
+def build(lat, lon, cell_m):  # type: ignore[no-untyped-def]
+    """Grid over points."""
+    n = len(lat)
     bits = 4
-    while (1 << bits) < 2 * len(lat):
+    while (1 << bits) < 2 * n:
         bits += 1
     mask = (1 << bits) - 1
-    head = np.full(1 << bits, -1, np.int32)
-    link = np.full(len(lat), -1, np.int32)
     cell_deg = cell_m / M_PER_DEG
-    for j in range(len(lat)):
-        if use[j]:
-            row, col = cell_of(lat[j], lon[j], cell_deg)
-            h = hash_cell(row, col, mask)
-            link[j] = head[h]
-            head[h] = j
-    return Grid(head, link, mask, cell_deg)
+    start = np.zeros((1 << bits) + 2, np.int32)
+    rows, cols, slot = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
+    for j in range(n):
+        rows[j], cols[j] = cell_of(lat[j], lon[j], cell_deg)
+        slot[j] = hash_cell(rows[j], cols[j], mask)
+        start[slot[j] + 2] += 1
+    for h in range(2, len(start)):
+        start[h] += start[h - 1]
+    point, row, col = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
+    for j in range(n):
+        at = start[slot[j] + 1]
+        point[at], row[at], col[at] = j, rows[j], cols[j]
+        start[slot[j] + 1] = at + 1
+    return Grid(start, point, row, col, mask, cell_deg)
 
 
 @inner
-def near(grid, lat, lon, radius_m, plat, plon, out):  # type: ignore[no-untyped-def]
+def near(grid, lat, lon, radius_m, out):  # type: ignore[no-untyped-def]
     """Number of points written to ``out`` whose cells touch the box of ``radius_m`` around a position.
 
     Points outside the circle but in a touched cell may be included; ``out`` bounds how many are returned.
@@ -105,21 +118,19 @@ def near(grid, lat, lon, radius_m, plat, plon, out):  # type: ignore[no-untyped-
             c0, c1 = 0, cols - 1
         for c in range(c0, c1 + 1):
             col = c % cols
-            j = grid.head[hash_cell(row, col, grid.mask)]
-            while j >= 0:
-                pr, pcol = cell_of(plat[j], plon[j], grid.cell_deg)
-                if pr == row and pcol == col:
+            h = hash_cell(row, col, grid.mask)
+            for at in range(grid.start[h], grid.start[h + 1]):
+                if grid.row[at] == row and grid.col[at] == col:
                     if n == len(out):
                         return n
-                    out[n] = j
+                    out[n] = grid.point[at]
                     n += 1
-                j = grid.next[j]
     return n
 
 
 @kernel
-def coarse_map(plat, plon):  # type: ignore[no-untyped-def]
-    """Coarse map of the points; empty near the poles and where they spread too far."""
+def coarse_map(plat, plon, width):  # type: ignore[no-untyped-def]
+    """Coarse map of points with a width each (above 0); empty near the poles and where they spread too far."""
     lat, lon = plat[0], plon[0]
     east, north = metres_per_degree(lat)
     most = 0.0
@@ -129,23 +140,23 @@ def coarse_map(plat, plon):  # type: ignore[no-untyped-def]
     half = int(most / COARSE_M) + 2
     side = 2 * half + 1
     if side > COARSE_MAX or abs(lat) > COARSE_LAT_MAX:
-        return Coarse(np.zeros((0, 0), np.bool_), lat, lon, east, north)
-    occupied = np.zeros((side, side), np.bool_)
+        return Coarse(np.zeros((0, 0)), width.max(), lat, lon, east, north)
+    widest = np.zeros((side, side))
     for q in range(len(plat)):
         x = math.floor(((plon[q] - lon + 180.0) % 360.0 - 180.0) * east / COARSE_M) + half
         y = math.floor((plat[q] - lat) * north / COARSE_M) + half
         for a in range(max(x - 1, 0), min(x + 2, side)):
             for b in range(max(y - 1, 0), min(y + 2, side)):
-                occupied[a, b] = True
-    return Coarse(occupied, lat, lon, east, north)
+                widest[a, b] = max(widest[a, b], width[q])
+    return Coarse(widest, width.max(), lat, lon, east, north)
 
 
 @inner
-def maybe_near(coarse, lat, lon):  # type: ignore[no-untyped-def]
-    """False when no point of the map is within `COARSE_M` (less the map's distortion) of a place."""
-    side = coarse.occupied.shape[0]
+def widest_near(coarse, lat, lon):  # type: ignore[no-untyped-def]
+    """Widest point within `COARSE_M` (less the map's distortion) of a place; 0 when there is none."""
+    side = coarse.widest.shape[0]
     if side == 0:
-        return True
+        return coarse.most
     dlon = lon - coarse.lon
     if dlon > 180.0:
         dlon -= 360.0
@@ -153,4 +164,6 @@ def maybe_near(coarse, lat, lon):  # type: ignore[no-untyped-def]
         dlon += 360.0
     x = math.floor(dlon * coarse.east / COARSE_M) + side // 2
     y = math.floor((lat - coarse.lat) * coarse.north / COARSE_M) + side // 2
-    return 0 <= x < side and 0 <= y < side and coarse.occupied[x, y]
+    if 0 <= x < side and 0 <= y < side:
+        return coarse.widest[x, y]
+    return 0.0

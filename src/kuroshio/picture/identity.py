@@ -109,8 +109,6 @@ class Candidates(NamedTuple):
     """Tracks of plots that carry no MMSI, with a grid of where they are now; not ``ready`` until somebody asks."""
 
     rows: IntArray
-    lat: FloatArray
-    lon: FloatArray
     grid: Any
     radius_m: float
     forbidden: IntArray
@@ -210,7 +208,7 @@ def _find_unbound(tracks, cand, o, z, rules, motion, box, w):  # type: ignore[no
     if len(cand.rows) == 0:
         return -1
     found, n_fit, sure = -1, 0, False
-    for q in range(near(cand.grid, z[0], z[1], cand.radius_m, cand.lat, cand.lon, box)):
+    for q in range(near(cand.grid, z[0], z[1], cand.radius_m, box)):
         t = tracks[cand.rows[box[q]]]
         if t.mmsi != 0 or t.status == 0 or t.exercise != o.exercise:
             continue

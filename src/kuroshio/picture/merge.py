@@ -79,7 +79,7 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
         t = tracks[rows[k]]
         dt = (t_us - t.t_us) * 1e-6
         lat[k], lon[k], _ = move(t.lat, t.lon, dt * t.ve, dt * t.vn)
-    grid = build(lat, lon, np.ones(n, np.bool_), radius_m)
+    grid = build(lat, lon, radius_m)
     box = np.empty(NEAR_MAX, np.int64)
     out = np.empty((64, 2), np.int64)
     m = 0
@@ -88,7 +88,7 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
         i = rows[k]
         t = tracks[i]
         if t.mmsi == 0:
-            found = near(grid, lat[k], lon[k], radius_m, lat, lon, box)
+            found = near(grid, lat[k], lon[k], radius_m, box)
         else:
             found = 0
             at = t.next_row

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.picture.compiled import kernel
-from kuroshio.picture.grid import build, coarse_map, maybe_near, near
+from kuroshio.picture.grid import build, coarse_map, near, widest_near
 from kuroshio.picture.motion import local_offset, move
 from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray
@@ -39,15 +39,15 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
     for q in range(n):
         z = obs[idx[q]].z
         plat[q], plon[q] = z[0], z[1]
-    grid = build(plat, plon, np.ones(n, np.bool_), PAIR_RADIUS_M)
+    grid = build(plat, plon, PAIR_RADIUS_M)
     box = np.empty(64, np.int64)
     taken = np.zeros(n, np.int64)
     out = np.empty((n, 2))
     t_us = obs[idx[n - 1]].t_us
-    coarse = coarse_map(plat, plon)
+    coarse = coarse_map(plat, plon, np.ones(n))
     for i in rows:
         t = tracks[i]
-        if t.mmsi == 0 or not maybe_near(coarse, t.lat, t.lon):
+        if t.mmsi == 0 or widest_near(coarse, t.lat, t.lon) == 0.0:
             continue
         if t.fed[0] < 2 or t.flags & ~FLAG_DARK != 0:
             continue
@@ -57,16 +57,17 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
         dt = age * 1e-6
         lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dt, t.ais[3] * dt)
         only, count = -1, 0
-        for k in range(near(grid, lat, lon, PAIR_RADIUS_M, plat, plon, box)):
+        for k in range(near(grid, lat, lon, PAIR_RADIUS_M, box)):
+            taken[box[k]] += 1
             e, m = local_offset(lat, lon, plat[box[k]], plon[box[k]])
             if e * e + m * m < PAIR_RADIUS_M * PAIR_RADIUS_M:
                 count += 1
                 only = box[k]
-        if count == 0:
+        if count != 1:
+            for k in range(near(grid, lat, lon, PAIR_RADIUS_M, box) if count == 0 else 0):
+                taken[box[k]] -= 1  # nothing near enough: it takes nothing from others
             continue
-        for k in range(near(grid, lat, lon, PAIR_RADIUS_M, plat, plon, box)):
-            taken[box[k]] += 1
-        if count > 1 or t.exercise != obs[idx[only]].exercise:
+        if t.exercise != obs[idx[only]].exercise:
             continue
         dtp = (obs[idx[only]].t_us - t.last_seen_us[0]) * 1e-6
         lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dtp, t.ais[3] * dtp)

@@ -40,10 +40,9 @@ BIND_RADIUS_M = 2500.0
 BIND_MIN_PLOTS = 2
 
 
-_EMPTY_GRID = Grid(np.full(16, -1, np.int32), np.zeros(0, np.int32), 15, 1.0)
-NO_CANDIDATES = Candidates(
-    np.zeros(0, np.int64), np.zeros(0), np.zeros(0), _EMPTY_GRID, BIND_RADIUS_M, np.zeros((0, 2), np.int64), False
-)
+_NOTHING = np.zeros(0, np.int32)
+_EMPTY_GRID = Grid(np.zeros(17, np.int32), _NOTHING, _NOTHING, _NOTHING, 15, 1.0)
+NO_CANDIDATES = Candidates(np.zeros(0, np.int64), _EMPTY_GRID, BIND_RADIUS_M, np.zeros((0, 2), np.int64), False)
 
 
 class Tracker:
@@ -204,8 +203,8 @@ class Tracker:
             rows = rows[(life.mmsi[rows] == 0) & (life.fed[rows, RADAR] >= BIND_MIN_PLOTS)]
             state = predict_rows(self.table.tracks, rows, t_us, self.motion)
             lat, lon = np.ascontiguousarray(state[:, 0]), np.ascontiguousarray(state[:, 1])
-            grid = build(lat, lon, np.ones(len(rows), np.bool_), BIND_RADIUS_M)
-            self._candidates = Candidates(rows, lat, lon, grid, BIND_RADIUS_M, self.forbidden, True)
+            grid = build(lat, lon, BIND_RADIUS_M)
+            self._candidates = Candidates(rows, grid, BIND_RADIUS_M, self.forbidden, True)
         return self._candidates
 
     # ------------------------------------------------------------------ what leaves
