@@ -36,8 +36,8 @@ def imm_update_of(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  #
 
 
 @njit
-def distance_4d_of(p, d):  # type: ignore[no-untyped-def]
-    return merge.distance_4d(p, d)
+def distance_4d_of(p, d, work):  # type: ignore[no-untyped-def]
+    return merge.distance_4d(p, d, work)
 
 
 MOTION = motion_of(TrackerConfig())
@@ -75,10 +75,11 @@ def test_imm_equals_the_reference_over_a_run(rng: np.random.Generator) -> None:
 
 
 def test_distance_of_four_equals_numpy(rng: np.random.Generator) -> None:
+    work = np.empty((5, 4))
     for _ in range(20):
         a = rng.normal(0, 1, (4, 4))
         p = a @ a.T + np.eye(4)
         d = rng.normal(0, 2, 4)
         packed = p[np.triu_indices(4)]
-        assert distance_4d_of(packed, d) == pytest.approx(d @ np.linalg.solve(p, d))
-    assert distance_4d_of(np.zeros(10), np.ones(4)) == np.inf
+        assert distance_4d_of(packed, d, work) == pytest.approx(d @ np.linalg.solve(p, d))
+    assert distance_4d_of(np.zeros(10), np.ones(4), work) == np.inf

@@ -2,7 +2,8 @@
 
 What enters: functions. What leaves: compiled functions, cached on disk, without the interpreter lock and without
 fast math (results must reproduce); a division by zero is infinite, never an exception. `kernel` can be called from
-Python; `inner` only from other kernels, which saves its Python wrapper.
+Python; `inner` only from other kernels, which saves its Python wrapper. `inner` and `bare` (which Python may call too)
+allocate nothing, so they count no references: an array handed to one that counts costs two locked instructions.
 
 The compiler's cache knows when a function's own file changed, not when a file it calls into did; so when any source
 a kernel is made of differs from the last time, the cache beside them is emptied here.
@@ -38,6 +39,9 @@ def _drop_stale_cache() -> None:
 
 _drop_stale_cache()
 
-kernel = njit(cache=True, nogil=True, error_model="numpy")
+_BASE: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+_UNCOUNTED: dict[str, Any] = {"_nrt": False}  # no counting of references, so no allocation: a target option
 _INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # target options without types
-inner = njit(cache=True, nogil=True, error_model="numpy", **_INNER)
+kernel = njit(**_BASE)
+bare = njit(**_BASE, **_UNCOUNTED)
+inner = njit(**_BASE, **_UNCOUNTED, **_INNER)

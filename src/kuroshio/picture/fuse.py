@@ -80,7 +80,7 @@ def best_own(own, own_mmsi, own_ex, theirs, mmsi, ex):  # type: ignore[no-untype
     box = np.empty(2048, np.int64)
     for k in range(n):
         for q in range(near(grid, theirs[k, 0], theirs[k, 1], SEARCH_M, box)):
-            i = int(box[q])
+            i = int(grid.point[box[q]])
             if own_ex[i] != ex[k] or (own_mmsi[i] > 0 and mmsi[k] > 0 and own_mmsi[i] != mmsi[k]):
                 continue
             d = _d2(own[i], theirs[k])

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from kuroshio.geo import metres_per_degree
 from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.drag import note_offset
 from kuroshio.picture.filter import combined, predictive
@@ -27,6 +28,19 @@ CELL_M = 2000.0
 RADIUS_MAX_M = 6 * CELL_M
 NEAR_MAX = 4096
 SLACK_M = 50.0  # plots of a frame differ in time
+FLAT_LAT_MAX = 80.0  # where a plane of metres a degree is good to the margin below
+FLAT_MARGIN = 1.1
+HALF_ROUND_M = 2_000_000.0  # further apart in longitude is across the antimeridian
+
+
+@inner
+def _far(packed, at, lat, lon, east, north, pee, pnn, gate_d2):  # type: ignore[no-untyped-def]
+    """True when one axis alone puts a plot outside the gate, with allowance for its time and the flat map."""
+    dn = abs(packed[at, 0] - lat) * north - SLACK_M
+    if dn > 0.0 and dn * dn > FLAT_MARGIN * gate_d2 * (pnn + packed[at, 3]):
+        return True
+    de = abs(packed[at, 1] - lon) * east - SLACK_M
+    return de > 0.0 and de * de > FLAT_MARGIN * gate_d2 * (pee + packed[at, 2]) and de < HALF_ROUND_M
 
 
 @kernel
@@ -53,6 +67,10 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
         mid += (o.t_us - first_us) // n_plots
     mid += first_us
     grid = build(plat, plon, CELL_M)
+    packed = np.empty((n_plots, 4))  # in the grid's order: what most candidates are turned down by
+    for at in range(n_plots):
+        z = obs[idx[grid.point[at]]].z
+        packed[at, 0], packed[at, 1], packed[at, 2], packed[at, 3] = z[0], z[1], z[2], z[4]
     cap = max(64, 4 * n_plots)
     track, plot = np.empty(cap, np.int64), np.empty(cap, np.int64)
     cost, dist = np.empty(cap), np.empty(cap)
@@ -74,9 +92,14 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
         pnn = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + high
         radius = min(g * math.sqrt(max(pee, pnn) + widest) + SLACK_M, RADIUS_MAX_M)
         lat, lon, _ = move(t.lat, t.lon, t.ve * dt, t.vn * dt)
+        east, north = metres_per_degree(lat)
+        flat = abs(lat) < FLAT_LAT_MAX
         handicap = rules.tentative_cost if t.status == TENTATIVE else 0.0
         for k in range(near(grid, lat, lon, radius, box)):
-            o = obs[idx[box[k]]]
+            if flat and _far(packed, box[k], lat, lon, east, north, pee, pnn, rules.gate):
+                continue
+            q = grid.point[box[k]]
+            o = obs[idx[q]]
             if t.exercise != o.exercise:
                 continue
             dtj = (o.t_us - t.t_us) * 1e-6
@@ -88,7 +111,7 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
                     cap *= 2
                     track, plot = np.append(track, track), np.append(plot, plot)
                     cost, dist = np.append(cost, cost), np.append(dist, dist)
-                track[n], plot[n], dist[n], cost[n] = i, box[k], d2, -worth
+                track[n], plot[n], dist[n], cost[n] = i, q, d2, -worth
                 n += 1
     return track[:n], plot[:n], cost[:n], dist[:n]
 

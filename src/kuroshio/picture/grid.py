@@ -100,7 +100,7 @@ def build(lat, lon, cell_m):  # type: ignore[no-untyped-def]
 
 @inner
 def near(grid, lat, lon, radius_m, out):  # type: ignore[no-untyped-def]
-    """Number of points written to ``out`` whose cells touch the box of ``radius_m`` around a position.
+    """Number of points whose cells touch the box of ``radius_m`` around a position; ``out`` takes their grid places.
 
     Points outside the circle but in a touched cell may be included; ``out`` bounds how many are returned.
     """
@@ -123,7 +123,7 @@ def near(grid, lat, lon, radius_m, out):  # type: ignore[no-untyped-def]
                 if grid.row[at] == row and grid.col[at] == col:
                     if n == len(out):
                         return n
-                    out[n] = grid.point[at]
+                    out[n] = at
                     n += 1
     return n
 

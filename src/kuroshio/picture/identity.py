@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import bare, inner, kernel
 from kuroshio.picture.drag import jumped
 from kuroshio.picture.filter import combined, manoeuvre_distance
 from kuroshio.picture.grid import near
@@ -136,7 +136,7 @@ def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untype
     out[0], out[1] = lat, lon
 
 
-@kernel
+@bare
 def take_claim(tracks, i, mmsi, statics):  # type: ignore[no-untyped-def]
     """Give a row what is known of its MMSI."""
     k = np.searchsorted(statics.mmsi, mmsi)
@@ -209,7 +209,7 @@ def _find_unbound(tracks, cand, o, z, rules, motion, box, w):  # type: ignore[no
         return -1
     found, n_fit, sure = -1, 0, False
     for q in range(near(cand.grid, z[0], z[1], cand.radius_m, box)):
-        t = tracks[cand.rows[box[q]]]
+        t = tracks[cand.rows[cand.grid.point[box[q]]]]
         if t.mmsi != 0 or t.status == 0 or t.exercise != o.exercise:
             continue
         dt = (o.t_us - t.t_us) * 1e-6
@@ -230,7 +230,7 @@ def _find_unbound(tracks, cand, o, z, rules, motion, box, w):  # type: ignore[no
             if dve * dve / (w.c[7] + z[7]) + dvn * dvn / (w.c[9] + z[7]) > rules.bind_gate:
                 continue
         if not _forbidden(cand.forbidden, t.uid, o.mmsi):
-            found = cand.rows[box[q]]
+            found = cand.rows[cand.grid.point[box[q]]]
     return found if n_fit == 1 else -1
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import bare, inner
 from kuroshio.picture.filter import combined
 from kuroshio.picture.table import CTL_EVENTS, CTL_LOG
 from kuroshio.units import FloatArray, IntArray
@@ -159,7 +159,7 @@ def show(log, ctl, t, w):  # type: ignore[no-untyped-def]
     t.shown = 1
 
 
-@kernel
+@bare
 def write_event(log, ctl, t_us, uid, kind, a, b):  # type: ignore[no-untyped-def]
     """One line of a track's story."""
     k = ctl[CTL_EVENTS]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import bare, inner
 from kuroshio.picture.filter import combined, imm_update, start_state
 from kuroshio.picture.motion import POLAR_LAT_DEG, into_axes, local_offset
 
@@ -90,7 +90,7 @@ def apply_report(t, ring, t_us, obs_id, z, birth_rv, motion, w):  # type: ignore
     return imm_update(t, t_us, e, n, r0, r1, r2, has_v, ve, vn, rv, motion, w)
 
 
-@kernel
+@bare
 def seed(tracks, rings, i, w):  # type: ignore[no-untyped-def]
     """Begin a row's memory with its present state, as if one report had said it."""
     t, ring = tracks[i], rings[i]
@@ -112,7 +112,8 @@ def known(ring, obs_id):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _take_out(ring, at, z):  # type: ignore[no-untyped-def]
+def _take_out(ring, at, z, times, ids, side):  # type: ignore[no-untyped-def]
+    times[side], ids[side] = ring.t_us[at], ring.obs_id[at]
     z[0], z[1] = ring.place[at, 0], ring.place[at, 1]
     for k in range(6):
         z[2 + k] = ring.said[at, k]
@@ -133,29 +134,23 @@ def insert_late(t, ring, t_us, obs_id, z, birth_rv, motion, w):  # type: ignore[
             return LATE_TOO_OLD
     if start < 0 or n - start > size:
         return LATE_TOO_OLD
-    m = n - start
-    ts = np.empty(m + 1, np.int64)
-    ids = np.empty(m + 1, np.int64)
-    zs = np.empty((m + 1, 8))
-    k = 0
-    placed = False
-    for q in range(start, n):
-        at = q & (size - 1)
-        if not placed and (ring.t_us[at] > t_us or (ring.t_us[at] == t_us and ring.obs_id[at] > obs_id)):
-            ts[k], ids[k] = t_us, obs_id
-            zs[k] = z
-            placed = True
-            k += 1
-        ts[k], ids[k] = ring.t_us[at], ring.obs_id[at]
-        _take_out(ring, at, zs[k])
-        k += 1
-    if not placed:
-        ts[k], ids[k] = t_us, obs_id
-        zs[k] = z
     ring.pushed = start
     if start > 0:
         h = (start & (size - 1)) // half
         _load_state(t, ring.ck[h], ring.ck_t[h])
-    for k in range(m + 1):
-        apply_report(t, ring, ts[k], ids[k], zs[k], birth_rv, motion, w)
+    # each report is taken out of the ring before the one put in takes its place: two are held at a time
+    held = w.late
+    times, ids = w.late_us, w.late_id
+    _take_out(ring, start & (size - 1), held[0], times, ids, 0)
+    placed, side = False, 0
+    for q in range(start, n):
+        if q + 1 < n:
+            _take_out(ring, (q + 1) & (size - 1), held[1 - side], times, ids, 1 - side)
+        if not placed and (times[side] > t_us or (times[side] == t_us and ids[side] > obs_id)):
+            apply_report(t, ring, t_us, obs_id, z, birth_rv, motion, w)
+            placed = True
+        apply_report(t, ring, times[side], ids[side], held[side], birth_rv, motion, w)
+        side = 1 - side
+    if not placed:
+        apply_report(t, ring, t_us, obs_id, z, birth_rv, motion, w)
     return LATE_OK

@@ -6,6 +6,7 @@ scan of one radar saw separately are two ships, and two live MMSIs are never joi
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,17 @@ NEAR_MAX = 1024
 
 
 @inner
-def distance_4d(p, d):  # type: ignore[no-untyped-def]
-    """D' P^-1 d for a packed 4 x 4 covariance, by Cholesky; inf when it is not positive definite."""
-    a = np.empty((4, 4))
+def distance_4d(p, d, a):  # type: ignore[no-untyped-def]
+    """D' P^-1 d for a packed 4 x 4 covariance, by Cholesky; inf when it is not positive definite.
+
+    ``a`` (5, 4) is work space.
+    """
     n = 0
     for r in range(4):
         for s in range(r, 4):
             a[s, r] = p[n]
             n += 1
     total = 0.0
-    y = np.empty(4)
     for r in range(4):
         for s in range(r + 1):
             v = a[r, s]
@@ -39,15 +41,15 @@ def distance_4d(p, d):  # type: ignore[no-untyped-def]
                 v -= a[r, k] * a[s, k]
             if r == s:
                 if v <= 0.0:
-                    return np.inf
-                a[r, r] = np.sqrt(v)
+                    return math.inf
+                a[r, r] = math.sqrt(v)
             else:
                 a[r, s] = v / a[s, s]
         v = d[r]
         for k in range(r):
-            v -= a[r, k] * y[k]
-        y[r] = v / a[r, r]
-        total += y[r] * y[r]
+            v -= a[r, k] * a[4, k]
+        a[4, r] = v / a[r, r]
+        total += a[4, r] * a[4, r]
     return total
 
 
@@ -83,7 +85,7 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
     box = np.empty(NEAR_MAX, np.int64)
     out = np.empty((64, 2), np.int64)
     m = 0
-    d, pc, pt, pu = np.empty(4), np.empty(10), np.empty(10), np.empty(10)
+    d, pc, pt, pu, work = np.empty(4), np.empty(10), np.empty(10), np.empty(10), np.empty((5, 4))
     for k in range(n):
         i = rows[k]
         t = tracks[i]
@@ -100,7 +102,7 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
                 at = tracks[at].next_row
         done = False
         for q in range(found):
-            o = box[q]
+            o = grid.point[box[q]] if t.mmsi == 0 else box[q]
             u = tracks[rows[o]]
             if o == k or (t.mmsi == 0 and u.mmsi == 0 and o < k) or not _may_be_one(t, u):
                 continue
@@ -112,7 +114,9 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
                 _predict(t, t_us, motion, pc, pt)
                 done = True
             _predict(u, t_us, motion, pc, pu)
-            if distance_4d(pt + pu, d) < max_d2:
+            for r in range(10):
+                pu[r] += pt[r]
+            if distance_4d(pu, d, work) < max_d2:
                 if m == len(out):
                     out = np.concatenate((out, out))
                 out[m, 0], out[m, 1] = min(i, rows[o]), max(i, rows[o])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from kuroshio.geo import enu_offset_m, offset_position
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import bare, inner
 
 COAST_S = 120.0  # beyond this the velocity variance saturates
 COAST_RATE = 1.0 / 600.0  # reversion rate of the coasting model, 1/s
@@ -57,7 +57,7 @@ def _polar_xy(lat, lon):  # type: ignore[no-untyped-def]
     return rho * math.sin(lam), -sign * rho * math.cos(lam)
 
 
-@kernel
+@bare
 def local_offset(lat0, lon0, lat, lon):  # type: ignore[no-untyped-def]
     """(east, north) metres of a point in the plane of a reference; azimuthal about the pole above 85 degrees."""
     if abs(lat0) < POLAR_LAT_DEG:
@@ -71,7 +71,7 @@ def local_offset(lat0, lon0, lat, lon):  # type: ignore[no-untyped-def]
     return c * dx + sign * s * dy, -sign * s * dx + c * dy
 
 
-@kernel
+@bare
 def move(lat0, lon0, e, n):  # type: ignore[no-untyped-def]
     """(lat, lon, turn) of the point at an offset; ``turn`` is the angle (radians) the axes turned on the way.
 

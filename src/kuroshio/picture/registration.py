@@ -58,14 +58,14 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
         lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dt, t.ais[3] * dt)
         only, count = -1, 0
         for k in range(near(grid, lat, lon, PAIR_RADIUS_M, box)):
-            taken[box[k]] += 1
-            e, m = local_offset(lat, lon, plat[box[k]], plon[box[k]])
+            taken[grid.point[box[k]]] += 1
+            e, m = local_offset(lat, lon, plat[grid.point[box[k]]], plon[grid.point[box[k]]])
             if e * e + m * m < PAIR_RADIUS_M * PAIR_RADIUS_M:
                 count += 1
-                only = box[k]
+                only = grid.point[box[k]]
         if count != 1:
             for k in range(near(grid, lat, lon, PAIR_RADIUS_M, box) if count == 0 else 0):
-                taken[box[k]] -= 1  # nothing near enough: it takes nothing from others
+                taken[grid.point[box[k]]] -= 1  # nothing near enough: it takes nothing from others
             continue
         if t.exercise != obs[idx[only]].exercise:
             continue

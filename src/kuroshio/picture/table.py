@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import bare, inner, kernel
 from kuroshio.picture.filter import Kin
 from kuroshio.units import FloatArray, IntArray
 
@@ -147,7 +147,7 @@ def find_key(keys, mmsi):  # type: ignore[no-untyped-def]
         slot = (slot + 1) & mask
 
 
-@kernel
+@bare
 def bind(keys, tracks, ctl, row, mmsi):  # type: ignore[no-untyped-def]
     """Chain a row under an MMSI."""
     slot = find_key(keys, mmsi)
@@ -161,7 +161,7 @@ def bind(keys, tracks, ctl, row, mmsi):  # type: ignore[no-untyped-def]
     tracks[row].mmsi = mmsi
 
 
-@kernel
+@bare
 def unbind(keys, tracks, row):  # type: ignore[no-untyped-def]
     """Take a row out of its MMSI's chain."""
     mmsi = tracks[row].mmsi
@@ -181,14 +181,14 @@ def unbind(keys, tracks, row):  # type: ignore[no-untyped-def]
     tracks[row].next_row = -1
 
 
-@kernel
+@bare
 def first_row(keys, mmsi):  # type: ignore[no-untyped-def]
     """First row bound to an MMSI, or -1."""
     slot = find_key(keys, mmsi)
     return keys[slot].head if slot >= 0 else -1
 
 
-@kernel
+@bare
 def take_row(tracks, ring, ctl, free, t_us):  # type: ignore[no-untyped-def]
     """A free row, cleared and numbered, or -1 when none is left."""
     if ctl[CTL_FREE] == 0:
