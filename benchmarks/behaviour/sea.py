@@ -10,14 +10,19 @@ from kuroshio import clock, schema
 T0_US = 1_700_000_000_000_000
 
 
-def fleet(rows: int, *, seed: int = 1, ships: int | None = None, period_s: float = 60.0) -> pa.Table:
-    """POSITIONS with ``track_id``, sorted by track and time; a tenth of the ships loiter, a fiftieth keep company."""
+def fleet(
+    rows: int, *, seed: int = 1, ships: int | None = None, period_s: float = 60.0, silence_every: float | None = None
+) -> pa.Table:
+    """POSITIONS with ``track_id``, sorted by track and time; a tenth of the ships loiter, a fiftieth keep company.
+
+    ``silence_every`` is the mean number of fixes between silences of hours; by default there are two a ship.
+    """
     rng = clock.generator(seed)
     ships = ships or max(10, rows // 1400)
     n = rows // ships
     track = np.repeat(np.arange(ships, dtype=np.int64), n)
     step_s = rng.exponential(period_s, (ships, n)) + 2.0
-    silent = rng.random((ships, n)) < 2.0 / n
+    silent = rng.random((ships, n)) < (2.0 / n if silence_every is None else 1.0 / silence_every)
     step_s[silent] += rng.uniform(3600, 12 * 3600, int(silent.sum()))
     t = T0_US + (np.cumsum(step_s, axis=1) * 1e6).astype(np.int64)
     speed = rng.uniform(3, 9, ships)

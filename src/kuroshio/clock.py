@@ -32,7 +32,7 @@ def rfc3339(at_us: UtcMicros) -> str:
     '1970-01-01T00:00:00Z'
     """
     seconds, micros = divmod(int(at_us), US_PER_S)
-    base = dt.datetime.fromtimestamp(seconds, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    base = dt.datetime.fromtimestamp(seconds, tz=dt.UTC).isoformat()[:19]
     return f"{base}.{micros:06d}Z" if micros else f"{base}Z"
 
 

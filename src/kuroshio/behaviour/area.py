@@ -13,7 +13,7 @@ from numba import njit
 
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
-from kuroshio.behaviour.state import CLOSE, Batch, Fact
+from kuroshio.behaviour.state import CLOSE, Batch, Fact, State
 from kuroshio.units import IntArray
 
 HOUR_US = 3_600_000_000
@@ -23,36 +23,35 @@ MAX_ROWS = 5_000_000
 
 @njit(cache=True, nogil=True)
 def jumps(
+    who: Any,
+    mmsi: Any,
+    track: Any,
     t: Any,
     lat: Any,
     lon: Any,
     sog: Any,
     cog: Any,
     heading: Any,
-    head: Any,
-    t_last: Any,
-    lat_last: Any,
-    lon_last: Any,
+    ints: Any,
+    floats: Any,
     min_m: float,
     max_speed: float,
     min_us: int,
     break_speed: float,
     break_deg: float,
     size: float,
-) -> tuple[Any, Any]:
-    """(cell, jumped or across) of reports in the order (mmsi, time); ``*_last`` hold the report before each head.
+) -> Any:
+    """(hour, cell, mmsi, track, jumped or across) of reports in the order (mmsi, time).
 
-    The cell of a jump is the one the ship came from: where it lands says nothing.
+    Those that say nothing new are left out. State by MMSI is its last report. The cell of a jump is the one the ship
+    came from: where it lands says nothing.
     """
-    n = t.size
-    cell, bad = np.empty(n, np.int64), np.zeros(n, np.bool_)
-    h = -1
-    t0, la0, lo0 = np.int64(0), 0.0, 0.0
-    for i in range(n):
-        if head[i]:
-            h += 1
-            t0, la0, lo0 = t_last[h], lat_last[h], lon_last[h]
-        la, lo = lat[i], lon[i]
+    out = np.empty((t.size, 5), np.int64)  # pages that are not written cost nothing
+    k = 0
+    for i in range(t.size):
+        w = who[i]
+        t0, la0, lo0 = ints[w, 0], floats[w, 0], floats[w, 1]
+        la, lo, bad = lat[i], lon[i], 0
         if la0 == la0:
             dlon = lo - lo0
             dlon = dlon - 360.0 if dlon > 180.0 else (dlon + 360.0 if dlon < -180.0 else dlon)
@@ -60,13 +59,24 @@ def jumps(
                 east, north = dlon * np.cos(np.radians(la)) * 111_320.0, (la - la0) * 110_574.0
                 far = np.sqrt(east * east + north * north)
                 if t[i] - t0 >= min_us and far > min_m and far > max_speed * (t[i] - t0) * 1e-6:
-                    bad[i] = True
+                    bad = 1
                     la, lo = la0, lo0
-        if sog[i] > break_speed and abs((cog[i] - heading[i] + 180.0) % 360.0 - 180.0) > break_deg:
-            bad[i] = True
-        cell[i] = np.int64((la + 90.0) / size) * 100_000 + np.int64((lo + 180.0) / size)
-        t0, la0, lo0 = t[i], lat[i], lon[i]
-    return cell, bad
+        if sog[i] > break_speed:
+            turn = abs(cog[i] - heading[i])
+            if (360.0 - turn if turn > 180.0 else turn) > break_deg:
+                bad = 1
+        ints[w, 0], floats[w, 0], floats[w, 1] = t[i], lat[i], lon[i]
+        hour, cell = t[i] // HOUR_US, np.int64((la + 90.0) / size) * 100_000 + np.int64((lo + 180.0) / size)
+        if k and not (i == 0 or mmsi[i - 1] != mmsi[i]):
+            same = out[k - 1, 0] == hour and out[k - 1, 1] == cell and out[k - 1, 3] == track[i]
+            if same and out[k - 1, 4] >= bad:
+                continue
+            if same:
+                out[k - 1, 4] = bad
+                continue
+        out[k, 0], out[k, 1], out[k, 2], out[k, 3], out[k, 4] = hour, cell, mmsi[i], track[i], bad
+        k += 1
+    return out[:k].copy()
 
 
 class TallyDetector(Detector):
@@ -77,15 +87,18 @@ class TallyDetector(Detector):
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.rows: IntArray = np.zeros((0, 5), np.int64)  # period, place, ship, track, mark
-        self.judged = -(1 << 60)
+        self.fresh: list[IntArray] = []  # rows since, not brought down to one a (period, place, ship) yet
+        self.waiting, self.first = 0, 1 << 60  # their number, and the first period of all rows
 
     def arrays(self) -> dict[str, Any]:
         """The rows of the periods not judged yet."""
-        return {"rows": self.rows, "judged": np.asarray([self.judged], np.int64)}
+        self._settle()
+        return {"rows": self.rows}
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
-        self.rows, self.judged = arrays["rows"], int(arrays["judged"][0])
+        self.rows, self.fresh, self.waiting = np.array(arrays["rows"]), [], 0
+        self.first = int(self.rows[:, 0].min()) if len(self.rows) else 1 << 60
 
     def tally(self, batch: Batch) -> IntArray:
         """(period, place, ship, track, mark) of the rows that count."""
@@ -97,25 +110,35 @@ class TallyDetector(Detector):
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Keep one row a ship, place and period."""
-        rows = np.concatenate([self.rows, self.tally(batch)])
+        rows = self.tally(batch)
         if not len(rows):
             return
+        self.fresh.append(rows)
+        self.waiting += len(rows)
+        self.first = min(self.first, int(rows[:, 0].min()))
+        if self.waiting > max(100_000, len(self.rows)):
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self.fresh:
+            return
+        rows = np.concatenate([self.rows, *self.fresh])
+        self.fresh, self.waiting = [], 0
         rows = rows[np.lexsort((rows[:, 4], rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0]))]
         last = np.append((np.diff(rows[:, :3], axis=0) != 0).any(axis=1), True)
-        first = np.flatnonzero(np.append(True, last[:-1]))
-        worst = np.maximum.reduceat(rows[:, 4], first)
+        worst = np.maximum.reduceat(rows[:, 4], np.flatnonzero(np.append(True, last[:-1])))
         rows = rows[last]
         rows[:, 4] = worst
         self.rows = rows[:MAX_ROWS]
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Judge the periods that are over."""
-        if not len(self.rows):
+        if (self.first + 1) * self.period_us > to_us:
             return
+        self._settle()
         done = (self.rows[:, 0] + 1) * self.period_us <= to_us
-        if not done.any():
-            return
         ready, self.rows = self.rows[done], self.rows[~done]
+        self.first = int(self.rows[0, 0]) if len(self.rows) else 1 << 60
         heads = np.flatnonzero(np.append(True, np.diff(ready[:, 0]) != 0))
         for a, b in zip(heads, np.append(heads[1:], len(ready)), strict=True):  # one turn a period
             self.judge(int(ready[a, 0]), ready[a:b], out)
@@ -127,38 +150,33 @@ class InterferenceDetector(TallyDetector):
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.last: dict[int, tuple[int, float, float]] = {}
+        self.last = State((0,), (np.nan, 0.0))  # last report of every MMSI
 
     def arrays(self) -> dict[str, Any]:
         """Rows and the last report of every number."""
-        plain = [(m, t, round(la * 1e7), round(lo * 1e7)) for m, (t, la, lo) in self.last.items()]
-        return super().arrays() | {"last": np.asarray(plain, np.int64).reshape(-1, 4)}
+        return super().arrays() | {"last_i": self.last.ints, "last_f": self.last.floats}
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
         super().restore(arrays)
-        self.last = {m: (t, la / 1e7, lo / 1e7) for m, t, la, lo in arrays["last"].tolist()}
+        self.last.restore(arrays["last_i"], arrays["last_f"])
 
     def tally(self, batch: Batch) -> IntArray:
         """A row a report: its cell, and whether it jumped there."""
-        f, d = batch.fixes, self.definition
-        rows = batch.by_mmsi()
-        if not len(rows):
-            return np.zeros((0, 5), np.int64)
-        mmsi, t, lat, lon = f.mmsi[rows], f.t[rows], f.lat[rows], f.lon[rows]
-        head = np.append(True, mmsi[1:] != mmsi[:-1])
-        before = [self.last.get(m, (0, np.nan, 0.0)) for m in mmsi[head].tolist()]  # one turn a number
-        cell, jump = jumps(
-            t,
-            lat,
-            lon,
-            f.sog[rows],
-            f.cog[rows],
-            f.heading[rows],
-            head,
-            np.asarray([b[0] for b in before], np.int64),
-            np.asarray([b[1] for b in before]),
-            np.asarray([b[2] for b in before]),
+        f, d, r = batch.fixes, self.definition, batch.reports()
+        self.last.ensure(len(batch.numbers))
+        rows: IntArray = jumps(
+            r.who,
+            r.mmsi,
+            r.track,
+            r.t,
+            r.lat,
+            r.lon,
+            r.of(f.sog),
+            r.of(f.cog),
+            r.of(f.heading),
+            self.last.ints,
+            self.last.floats,
             float(d["min_step_m"]),
             float(d["max_speed_mps"]),
             d.us("min_interval_s"),
@@ -166,14 +184,7 @@ class InterferenceDetector(TallyDetector):
             float(d["break_angle_deg"]),
             float(d["cell_deg"]),
         )
-        for i in np.flatnonzero(np.append(head[1:], True)).tolist():
-            self.last[int(mmsi[i])] = (int(t[i]), float(lat[i]), float(lon[i]))
-        hour = t // HOUR_US
-        track = f.track[rows]
-        moved = (hour[1:] != hour[:-1]) | (cell[1:] != cell[:-1]) | (track[1:] != track[:-1])
-        news = head | jump | np.append(True, moved | jump[:-1])
-        parts = (hour, cell, mmsi, track, jump.astype(np.int64))
-        return np.stack([p[news] for p in parts], axis=1)
+        return rows
 
     def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
         """Cells with enough ships and enough of them jumping."""

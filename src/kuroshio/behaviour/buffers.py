@@ -1,4 +1,8 @@
-"""Growing event buffers and row copies for kernels, as plain loops: slices cost seconds of compilation each."""
+"""Growing event buffers and row copies for kernels, as plain loops: slices cost seconds of compilation each.
+
+A loop over rows must not bind a buffer anew: counting the references costs more than the work. Such a loop stops when
+its buffer could not hold the events of one more row, and its caller goes on with one twice as long.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,12 @@ def room(ints: Any, floats: Any, k: int) -> tuple[Any, Any]:
         for j in range(floats.shape[1]):
             more_f[i, j] = floats[i, j]
     return more_i, more_f
+
+
+@njit(cache=True, nogil=True)
+def doubled(ints: Any, floats: Any) -> tuple[Any, Any]:
+    """The two event buffers with room for more than twice as many rows."""
+    return room(ints, floats, ints.shape[0])
 
 
 @njit(cache=True, nogil=True)

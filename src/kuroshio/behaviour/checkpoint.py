@@ -25,7 +25,7 @@ from kuroshio.errors import StoreError
 if TYPE_CHECKING:
     from kuroshio.behaviour.engine import Engine
 
-FORMAT = 1
+FORMAT = 2
 _SCHEMA = pa.schema(
     [("name", pa.string()), ("dtype", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.large_binary())]
 )
@@ -50,18 +50,24 @@ def save(engine: Engine, path: Path) -> None:
     from kuroshio.behaviour.engine import Engine as _Engine
 
     assert isinstance(engine, _Engine)
-    arrays: dict[str, Any] = {f"core/{k}": v for k, v in engine.core.arrays().items()}
-    for i, snapshot in enumerate(engine.snapshots):
-        arrays |= {f"snapshot{i}/{k}": v for k, v in snapshot.core.arrays().items()}
-    arrays |= {f"buffer/{k}": v for k, v in engine.buffer.as_columns().items()}
-    arrays |= {f"history/{k}": v for k, v in Fixes.concat(engine.history).as_columns().items()}
+    stands = {"base": engine.base, "front": engine.front}
+    stands |= {f"snapshot{i}": stand for i, stand in enumerate(engine.snapshots)}
+    arrays: dict[str, Any] = {f"{name}/{k}": v for name, s in stands.items() for k, v in s.core.arrays().items()}
+    arrays |= {f"urgent/{k}": v for k, v in engine.urgent.arrays().items()}
+    for name, parts in (("recent", engine.recent), ("older", engine.older), ("ahead", [engine.ahead])):
+        arrays |= {f"{name}/{k}": v for k, v in Fixes.concat(parts).as_columns().items()}
     meta = {
         "format": FORMAT,
         "definitions": engine.definitions.digest,
         "zones": engine.zones.digest if engine.zones is not None else None,
         "watermark_us": engine.watermark_us,
-        "facts": _facts(engine.facts),
-        "snapshots": [{"at_us": s.at_us, "facts": _facts(s.facts)} for s in engine.snapshots],
+        "settled_us": engine.settled_us,
+        "newest_us": engine.newest_us,
+        "dirty_us": engine.dirty_us,
+        "unconfirmed": sorted(engine.unconfirmed),
+        "ending": sorted(engine.ending),
+        "urgent": _facts(engine.urgent.facts),
+        "stands": {name: {"at_us": s.at_us, "facts": _facts(s.facts)} for name, s in stands.items()},
         "standing": {n: {"fact": _fact_plain(s.fact), "grade": s.grade} for n, s in engine.ledger.standing.items()},
         "finished": engine.ledger.finished,
         "counts": dict(engine.counts),
@@ -85,7 +91,7 @@ def save(engine: Engine, path: Path) -> None:
 
 def load(engine: Engine, path: Path) -> None:
     """Take the checkpoint up; see the module."""
-    from kuroshio.behaviour.engine import _Snapshot
+    from kuroshio.behaviour.engine import Stand
 
     try:
         with pa.OSFile(str(path), "rb") as source:
@@ -104,20 +110,23 @@ def load(engine: Engine, path: Path) -> None:
     groups: dict[str, dict[str, Any]] = {}
     for row in body.to_pylist():  # one turn an array
         group, name = row["name"].split("/", 1)
-        value = np.frombuffer(row["data"], np.dtype(row["dtype"])).reshape(row["shape"]).copy()
+        value = np.frombuffer(bytearray(row["data"]), np.dtype(row["dtype"])).reshape(row["shape"])
         groups.setdefault(group, {})[name] = value
-    engine.core.restore(groups["core"])
-    engine.buffer = Fixes(**groups["buffer"])
-    history = Fixes(**groups["history"])
-    engine.history = [history] if len(history) else []
-    engine.watermark_us = meta["watermark_us"]
-    engine.facts = {n: _fact(f) for n, f in meta["facts"].items()}
-    engine.snapshots = []
-    for i, s in enumerate(meta["snapshots"]):
-        core = Core(engine.core.definitions, engine.core.around)
-        core.restore(groups[f"snapshot{i}"])
-        engine.snapshots.append(_Snapshot(s["at_us"], core, {n: _fact(f) for n, f in s["facts"].items()}))
+    stands: dict[str, Stand] = {}
+    for name, plain in meta["stands"].items():
+        core = Core(engine.definitions, engine.around)
+        core.restore(groups[name])
+        stands[name] = Stand(plain["at_us"], core, {n: _fact(f) for n, f in plain["facts"].items()})
+    engine.base, engine.front = stands.pop("base"), stands.pop("front")
+    engine.snapshots = [stands[f"snapshot{i}"] for i in range(len(stands))]
+    engine.urgent.restore(groups["urgent"], {n: _fact(f) for n, f in meta["urgent"].items()})
+    recent, older = Fixes(**groups["recent"]), Fixes(**groups["older"])
+    engine.recent, engine.older = [recent] if len(recent) else [], [older] if len(older) else []
+    engine.ahead = Fixes(**groups["ahead"])
+    engine.watermark_us, engine.settled_us = meta["watermark_us"], meta["settled_us"]
+    engine.newest_us, engine.dirty_us = meta["newest_us"], meta["dirty_us"]
+    engine.unconfirmed = [(int(t), str(n)) for t, n in meta["unconfirmed"]]  # sorted: a heap
+    engine.ending = [(int(t), str(n)) for t, n in meta["ending"]]
     engine.ledger.standing = {n: Standing(_fact(s["fact"]), s["grade"]) for n, s in meta["standing"].items()}
     engine.ledger.finished = dict(meta["finished"])
     engine.counts = Counter(meta["counts"])
-    engine.ahead = None

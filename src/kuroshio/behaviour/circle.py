@@ -22,15 +22,15 @@ MAX_BLOCK = 80
 
 
 @njit(cache=True, nogil=True)
-def _fit(x: Any, y: Any, n: int) -> tuple[float, float, float]:
-    """(radius, rms residual, turns) of n points; radius -1 where they fit no circle."""
+def _fit(floats: Any, s: int, n: int, low_m: float, high_m: float, off: float) -> tuple[float, float]:
+    """(radius, turns) of the n points of a slot; no turns where they fit no circle of a radius within the limits."""
     mx, my = 0.0, 0.0
     for i in range(n):
-        mx += x[i] / n
-        my += y[i] / n
+        mx += floats[s, 4 + 2 * i] / n
+        my += floats[s, 5 + 2 * i] / n
     suu, svv, suv, su3, sv3 = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(n):
-        u, v = x[i] - mx, y[i] - my
+        u, v = floats[s, 4 + 2 * i] - mx, floats[s, 5 + 2 * i] - my
         suu += u * u
         svv += v * v
         suv += u * v
@@ -38,20 +38,25 @@ def _fit(x: Any, y: Any, n: int) -> tuple[float, float, float]:
         sv3 += v * (u * u + v * v)
     det = suu * svv - suv * suv
     if det <= 1e-9 * (suu + svv) ** 2:
-        return -1.0, 0.0, 0.0
+        return -1.0, 0.0
     a, b = 0.5 * (su3 * svv - sv3 * suv) / det, 0.5 * (sv3 * suu - su3 * suv) / det
     radius = np.sqrt(a * a + b * b + (suu + svv) / n)
     rms, turn, last = 0.0, 0.0, 0.0
+    if not low_m <= radius <= high_m:
+        return radius, 0.0
     for i in range(n):
-        u, v = x[i] - mx - a, y[i] - my - b
+        u, v = floats[s, 4 + 2 * i] - mx - a, floats[s, 5 + 2 * i] - my - b
         rms += (np.sqrt(u * u + v * v) - radius) ** 2
-        angle = np.arctan2(v, u)
+    if np.sqrt(rms / n) > off * radius:
+        return radius, 0.0
+    for i in range(n):
+        angle = np.arctan2(floats[s, 5 + 2 * i] - my - b, floats[s, 4 + 2 * i] - mx - a)
         if i > 0:
             step = angle - last
             step = step - 2 * np.pi if step > np.pi else (step + 2 * np.pi if step < -np.pi else step)
             turn += step
         last = angle
-    return radius, np.sqrt(rms / n), turn / (2 * np.pi)
+    return radius, turn / (2 * np.pi)
 
 
 @njit(cache=True, nogil=True)
@@ -72,14 +77,14 @@ def circle_codes(
 ) -> tuple[Any, Any]:
     """(code, radius) at the last row of each block; state a slot: fixes so far, origin, way, claimed way, x, y."""
     n = slot.size
-    code, value = np.zeros(n, np.int64), np.zeros(n)
+    code, value = np.zeros(n, np.int8), np.zeros(n)
     for i in range(n):
         s = slot[i]
         c = ints[s, 0]
         if c == 0:
             floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], 0.0, 0.0
         east, north = enu_offset_m(floats[s, 0], floats[s, 1], lat[i], lon[i])
-        floats[s, 4 + c], floats[s, 4 + MAX_BLOCK + c] = east, north
+        floats[s, 4 + 2 * c], floats[s, 5 + 2 * c] = east, north
         if speed[i] == speed[i] and sog[i] == sog[i]:
             floats[s, 2] += speed[i]
             floats[s, 3] += sog[i]
@@ -87,10 +92,9 @@ def circle_codes(
         if c + 1 < block:
             continue
         ints[s, 0] = 0
-        radius, rms, turned = _fit(floats[s, 4 : 4 + block], floats[s, 4 + MAX_BLOCK : 4 + MAX_BLOCK + block], block)
+        radius, turned = _fit(floats, s, block, low_m, high_m, off)
         lies = floats[s, 2] > faster * floats[s, 3]
-        holds = low_m <= radius <= high_m and rms <= off * radius and abs(turned) >= turns and lies
-        code[i] = 1 if holds else -1
+        code[i] = 1 if turned != 0.0 and abs(turned) >= turns and lies else -1
         value[i] = radius
     return code, value
 
@@ -101,7 +105,8 @@ class CircleDetector(RunDetector):
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.block = State((0,), (0.0,) * (4 + 2 * MAX_BLOCK))
+        self.fixes = min(MAX_BLOCK, int(definition["block_fixes"]))
+        self.block = State((0,), (0.0,) * (4 + 2 * self.fixes), "C")
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -115,7 +120,7 @@ class CircleDetector(RunDetector):
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
         super().restore(arrays)
-        self.block.ints, self.block.floats = arrays["block_i"], arrays["block_f"]
+        self.block.restore(arrays["block_i"], arrays["block_f"])
 
     def codes(self, batch: Batch) -> Codes:
         """A verdict at the end of each block."""
@@ -128,7 +133,7 @@ class CircleDetector(RunDetector):
             f.sog,
             self.block.ints,
             self.block.floats,
-            min(MAX_BLOCK, int(d["block_fixes"])),
+            self.fixes,
             float(d["min_radius_m"]),
             float(d["max_radius_m"]),
             float(d["max_residual"]),

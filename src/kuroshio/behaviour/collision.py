@@ -101,6 +101,8 @@ T, NAV, MMSI = range(3)
 class CollisionDetector(Detector):
     """Off unless the user sets it on; see `definitions/collision_risk.toml`."""
 
+    urgent = True
+
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.state = State((NEVER, -1, -1), (0.0, 0.0, 0.0, 0.0))
@@ -134,7 +136,7 @@ class CollisionDetector(Detector):
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
-        self.state.ints, self.state.floats = arrays["ints"], arrays["floats"]
+        self.state.restore(arrays["ints"], arrays["floats"])
         self.next_step = int(arrays["next"][0])
         self.pending = [(arrays["pending_i"], arrays["pending_f"])] if len(arrays["pending_i"]) else []
         self.open = {}

@@ -26,17 +26,25 @@ from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import REGISTRY, Detector, Surroundings
 from kuroshio.behaviour.fixes import ENDED, Fixes
+from kuroshio.behaviour.index import IdIndex
 from kuroshio.behaviour.state import Batch, Fact, State
 from kuroshio.errors import ConfigError
 from kuroshio.geo.earth import distance_m, enu_offset_m
-from kuroshio.units import IntArray
+from kuroshio.units import BoolArray, IntArray
 
 Facts = list[tuple[int, Fact]]
+TICK_US = 10_000_000  # timers go off on full ten seconds, live and in the archive
+_LONG_AGO = -(1 << 61)
 
 
 @njit(cache=True, nogil=True)
-def pieces(slot: Any, t: Any, lat: Any, lon: Any, ints: Any, floats: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """(dt_us, step_m, speed_mps, prev_lat, prev_lon) of every row; state is the last fix of every slot."""
+def pieces(
+    slot: Any, t: Any, lat: Any, lon: Any, mmsi: Any, who: Any, ints: Any, floats: Any, heard: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """(dt_us, step_m, speed_mps, prev_lat, prev_lon) of every row; state is the last fix of every slot.
+
+    ``heard`` is the last time of every MMSI.
+    """
     n = slot.size
     dt, step, speed = np.empty(n, np.int64), np.zeros(n), np.empty(n)
     la0, lo0 = np.empty(n), np.empty(n)
@@ -52,8 +60,39 @@ def pieces(slot: Any, t: Any, lat: Any, lon: Any, ints: Any, floats: Any) -> tup
             else:
                 step[i] = distance_m(la0[i], lo0[i], lat[i], lon[i])
             speed[i] = step[i] / (dt[i] * 1e-6) if dt[i] > 0 else np.nan
+        if mmsi[i] >= 0:
+            ints[s, 2] = who[i]
+            heard[who[i], 0] = max(heard[who[i], 0], t[i])
+        elif ints[s, 2] >= 0:
+            heard[ints[s, 2], 0] = max(heard[ints[s, 2], 0], t[i])
         ints[s, 0], ints[s, 1], floats[s, 0], floats[s, 1] = t[i], 1, lat[i], lon[i]
     return dt, step, speed, la0, lo0
+
+
+@njit(cache=True, nogil=True)
+def first_rows(slot: Any, known: int, count: int) -> Any:
+    """First row of each slot from ``known`` on; new slots come in the order of their numbers."""
+    out = np.empty(count - known, np.int64)
+    following = known
+    for i in range(slot.size):
+        if slot[i] == following:
+            out[following - known] = i
+            following += 1
+    return out
+
+
+@njit(cache=True, nogil=True)
+def in_order(slot: Any, t: Any, mmsi: Any, who: Any, last: Any, heard: Any) -> Any:
+    """Rows later than the last of their track and of their MMSI; ``slot`` and ``who`` are -1 where not known yet."""
+    out = np.ones(slot.size, np.bool_)
+    for i in range(slot.size):
+        s = slot[i]
+        if s >= 0 and t[i] <= last[s, 0]:
+            out[i] = False
+        w = who[i] if mmsi[i] >= 0 else (last[s, 2] if s >= 0 else -1)
+        if w >= 0 and t[i] <= heard[w, 0]:
+            out[i] = False
+    return out
 
 
 class Core:
@@ -75,61 +114,63 @@ class Core:
                     code="behaviour.kernel",
                 )
             self.detectors[d.id] = REGISTRY[d.kernel](d, around)
-        self.slot_of: dict[int, int] = {}
-        self.track_of: IntArray = np.zeros(0, np.int64)
+        self.tracks, self.numbers = IdIndex(), IdIndex()
         self.exercise_of: Any = np.zeros(0, np.bool_)
-        self.last = State((0, 0), (0.0, 0.0))
+        self.last = State((0, 0, -1), (0.0, 0.0))
+        self.heard = State((_LONG_AGO,), ())  # last time of every MMSI
+        self.advanced_us = _LONG_AGO
 
     def _slots(self, fixes: Fixes) -> IntArray:
-        heads = np.append(True, fixes.track[1:] != fixes.track[:-1])
-        first = np.flatnonzero(heads)
-        names = fixes.track[first].tolist()
-        slot_of = self.slot_of
-        fresh = [i for i, name in enumerate(names) if name not in slot_of]  # one turn a track of the batch
-        if fresh:
-            for i in fresh:
-                slot_of[names[i]] = len(slot_of)
-            rows = first[fresh]
-            self.track_of = np.concatenate([self.track_of, fixes.track[rows]])
-            self.exercise_of = np.concatenate([self.exercise_of, fixes.exercise[rows]])
-            self.last.ensure(len(slot_of))
+        known = len(self.tracks)
+        slot = self.tracks.rows(fixes.track)
+        count = len(self.tracks)
+        if count > known:
+            self.exercise_of = np.concatenate([self.exercise_of, fixes.exercise[first_rows(slot, known, count)]])
+            self.last.ensure(count)
             for detector in self.detectors.values():
-                detector.ensure(len(slot_of))
-        slots = np.asarray([slot_of[name] for name in names], np.int64)
-        return slots[np.cumsum(heads) - 1]
+                detector.ensure(count)
+        return slot
 
-    def last_times(self, tracks: IntArray) -> IntArray:
-        """Time of the last row of each track; long ago for a track that is new."""
-        slots = [self.slot_of.get(t, -1) for t in tracks.tolist()]  # one turn a track of the batch
-        index = np.asarray(slots, np.int64)
-        if not len(self.last.ints):
-            return np.full(len(index), -(1 << 61), np.int64)
-        last: IntArray = np.where(index >= 0, self.last.ints[np.maximum(index, 0), 0], -(1 << 61))
-        return last
+    def in_order(self, fixes: Fixes) -> BoolArray:
+        """True for rows later than all rows before of their track and of the MMSI it claims or claimed last."""
+        slot, who = self.tracks.find(fixes.track), self.numbers.find(fixes.mmsi)
+        return in_order(slot, fixes.t, fixes.mmsi, who, self.last.ints, self.heard.ints)
 
     def step(self, fixes: Fixes, out: Facts) -> None:
         """Facts of rows in canonical order (track, time)."""
         if not len(fixes):
             return
         slot = self._slots(fixes)
-        dt, step, speed, la0, lo0 = pieces(slot, fixes.t, fixes.lat, fixes.lon, self.last.ints, self.last.floats)
+        who = self.numbers.rows(fixes.mmsi)
+        self.heard.ensure(len(self.numbers))
+        dt, step, speed, la0, lo0 = pieces(
+            slot, fixes.t, fixes.lat, fixes.lon, fixes.mmsi, who, self.last.ints, self.last.floats, self.heard.ints
+        )
         ended = fixes.status == ENDED
-        batch = Batch(fixes, slot, dt, step, speed, la0, lo0, ended, self.track_of, self.exercise_of)
+        around = (self.tracks.names, self.exercise_of, self.numbers)
+        batch = Batch(fixes, slot, dt, step, speed, la0, lo0, ended, *around)
         for detector in self.detectors.values():
             detector.step(batch, out)
 
     def advance(self, to_us: int, out: Facts) -> None:
-        """Facts that follow because nothing before ``to_us`` will come any more."""
+        """Facts that follow because nothing before ``to_us`` will come any more; timers go off on full `TICK_US`."""
+        to_us = to_us // TICK_US * TICK_US
+        if to_us <= self.advanced_us:
+            return
+        self.advanced_us = to_us
         for detector in self.detectors.values():
             detector.advance(to_us, out)
 
     def arrays(self) -> dict[str, Any]:
         """Whole state by name."""
         own = {
-            "core.track": self.track_of,
+            "core.track": self.tracks.names,
+            "core.number": self.numbers.names,
             "core.exercise": self.exercise_of,
             "core.ints": self.last.ints,
             "core.floats": self.last.floats,
+            "core.heard": self.heard.ints,
+            "core.advanced": np.asarray([self.advanced_us], np.int64),
         }
         for name, detector in self.detectors.items():
             own |= {f"{name}.{key}": value for key, value in detector.arrays().items()}
@@ -137,22 +178,27 @@ class Core:
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take a whole state back; the arrays are not shared."""
-        arrays = {k: np.array(v) for k, v in arrays.items()}
-        self.track_of, self.exercise_of = arrays["core.track"], arrays["core.exercise"]
-        self.last.ints, self.last.floats = arrays["core.ints"], arrays["core.floats"]
-        self.slot_of = {int(t): i for i, t in enumerate(self.track_of)}
+        self._restore(arrays, IdIndex(arrays["core.track"]), IdIndex(arrays["core.number"]))
+
+    def _restore(self, arrays: dict[str, Any], tracks: IdIndex, numbers: IdIndex) -> None:
+        self.tracks, self.numbers = tracks, numbers
+        self.exercise_of = np.array(arrays["core.exercise"])
+        self.last.restore(arrays["core.ints"], arrays["core.floats"])
+        self.heard.restore(arrays["core.heard"], np.zeros((len(arrays["core.heard"]), 0)))
+        self.advanced_us = int(arrays["core.advanced"][0])
         for name, detector in self.detectors.items():
-            detector.restore({k[len(name) + 1 :]: v for k, v in arrays.items() if k.startswith(name + ".")})
-            for known in ("track_of", "exercise_of"):
+            part = {k[len(name) + 1 :]: v for k, v in arrays.items() if k.startswith(name + ".")}
+            detector.restore(part)
+            for known, value in (
+                ("track_of", tracks.names),
+                ("exercise_of", self.exercise_of),
+                ("numbers", numbers),
+            ):
                 if hasattr(detector, known):
-                    setattr(detector, known, getattr(self, known))
+                    setattr(detector, known, value)
 
     def copy(self) -> Core:
         """An independent copy of state over the same definitions."""
-        twin = Core.__new__(Core)
-        twin.definitions, twin.around = self.definitions, self.around
-        twin.detectors = {n: type(d)(d.definition, d.around) for n, d in self.detectors.items()}
-        twin.slot_of, twin.track_of, twin.exercise_of = {}, self.track_of, self.exercise_of
-        twin.last = self.last.copy()
-        twin.restore(self.arrays())
+        twin = Core(self.definitions, self.around)
+        twin._restore(self.arrays(), self.tracks.copy(), self.numbers.copy())
         return twin

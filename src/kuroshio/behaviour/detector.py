@@ -39,6 +39,7 @@ class Detector:
     """
 
     kernel: ClassVar[str] = ""
+    urgent: ClassVar[bool] = False  # judged at the present too, not only when the watermark has passed
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         self.definition = definition
@@ -55,7 +56,7 @@ class Detector:
         """Facts that follow from silence up to a time."""
 
     def arrays(self) -> dict[str, Any]:
-        """State by name, as arrays; `restore` takes the same."""
+        """State by name, as arrays; `restore` takes the same and shares none of them."""
         return {}
 
     def restore(self, arrays: dict[str, Any]) -> None:
@@ -84,7 +85,7 @@ class SlotDetector(Detector):
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take the two matrices back."""
-        self.state.ints, self.state.floats = arrays["ints"], arrays["floats"]
+        self.state.restore(arrays["ints"], arrays["floats"])
 
 
 class RunDetector(SlotDetector):
@@ -94,7 +95,7 @@ class RunDetector(SlotDetector):
     float_default = runs.FLOAT_DEFAULT
 
     def codes(self, batch: Batch) -> tuple[IntArray, IntArray | None, FloatArray]:
-        """(code, label or None, value) of every row; code 1 raises, -1 lowers, 0 is neutral."""
+        """(code as int8, label or None, value) of every row; code 1 raises, -1 lowers, 0 is neutral."""
         raise NotImplementedError
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
@@ -114,10 +115,8 @@ class RunDetector(SlotDetector):
         """Run kernel over the rows."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
         code, label, value = self.codes(batch)
-        if not (code == 1).any() and not (self.state.ints[:, runs.PHASE] != runs.IDLE).any():
+        if not runs.anything(code, self.state.ints):
             return  # nothing begins and nothing is under way: idle runs keep no state
-        if batch.ended.any():
-            code = np.where(batch.ended, 2, code).astype(np.int64)
         f = batch.fixes
         events = runs.run_rows(
             batch.slot,
@@ -126,9 +125,10 @@ class RunDetector(SlotDetector):
             f.lon,
             batch.step_m,
             code,
-            np.full(len(f), -1, np.int64) if label is None else label.astype(np.int64),
-            np.ascontiguousarray(value, np.float64),
+            NO_LABEL if label is None else label,
+            value,
             f.mmsi,
+            batch.ended,
             self.state.ints,
             self.state.floats,
             int(self.threshold("raise_n", 1)),
@@ -143,7 +143,9 @@ class RunDetector(SlotDetector):
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """End the runs of silent tracks."""
         gap_us = round(self.threshold("max_gap_s", 3600) * 1e6)
-        self._facts(*runs.run_silence(self.state.ints, self.state.floats, to_us, gap_us), out)
+        events = runs.run_silence(self.state.ints, self.state.floats, to_us, gap_us)
+        if len(events[0]):
+            self._facts(*events, out)
 
     def _facts(self, ints: IntArray, num: FloatArray, out: list[tuple[int, Fact]]) -> None:
         for e, v in zip(ints.tolist(), num, strict=True):  # one turn an event, and events are few
@@ -173,6 +175,7 @@ class RunDetector(SlotDetector):
             out.append((EXTEND if kind == EXTEND else kind, fact))
 
 
+NO_LABEL = np.zeros(0, np.int64)
 REGISTRY: dict[str, type[Detector]] = {}
 
 

@@ -5,15 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from kuroshio.behaviour import pairs
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
+from kuroshio.behaviour.index import two_key_order
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, State
 from kuroshio.units import FloatArray, IntArray
 
-_POINT_FIELDS = ("slot", "bin", "lat", "lon", "speed", "mmsi")
 _CAUSES = {pairs.PARTED: "they parted", pairs.LEFT_FAST: "one left at speed", pairs.LOST: "one was no longer heard"}
+
+
+@njit(cache=True, nogil=True)
+def skipped(ended: Any, port: Any, ship_type: Any, types: Any, nav: Any, states: Any) -> Any:
+    """Rows of ended tracks, in excluded areas, or of excluded types or states."""
+    out = np.empty(ended.size, np.bool_)
+    for i in range(ended.size):
+        skip = ended[i] or port[i]
+        for j in range(types.size):
+            skip |= ship_type[i] == types[j]
+        for j in range(states.size):
+            skip |= nav[i] == states[j]
+        out[i] = skip
+    return out
 
 
 @register("encounter")
@@ -22,10 +37,10 @@ class EncounterDetector(Detector):
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.state = State((0, 0), (0.0, 0.0))
-        self.points: dict[str, Any] = {
-            n: np.zeros(0, np.float64 if n in ("lat", "lon", "speed") else np.int64) for n in _POINT_FIELDS
-        }
+        self.state = State((0, 0, pairs.NO_BIN, 0, pairs.NO_BIN), (0.0, 0.0, 0.0))
+        self.point_i: IntArray = np.zeros((0, 3), np.int64)
+        self.point_f: FloatArray = np.zeros((0, 3), np.float64)
+        self.oldest = pairs.NO_BIN  # first step whose points are kept
         self.open_i: IntArray = np.zeros((0, 7), np.int64)
         self.open_f: FloatArray = np.zeros((0, 6), np.float64)
         self.track_of: IntArray = np.zeros(0, np.int64)
@@ -37,97 +52,86 @@ class EncounterDetector(Detector):
 
     def arrays(self) -> dict[str, Any]:
         """Last fixes, points of the window, open pairs."""
-        plain = {"ints": self.state.ints, "floats": self.state.floats, "open_i": self.open_i, "open_f": self.open_f}
-        return plain | {f"point_{n}": v for n, v in self.points.items()}
+        return {
+            "ints": self.state.ints,
+            "floats": self.state.floats,
+            "open_i": self.open_i,
+            "open_f": self.open_f,
+            "point_i": self.point_i,
+            "point_f": self.point_f,
+        }
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
-        self.state.ints, self.state.floats = arrays["ints"], arrays["floats"]
-        self.open_i, self.open_f = arrays["open_i"], arrays["open_f"]
-        self.points = {n: arrays[f"point_{n}"] for n in _POINT_FIELDS}
+        self.state.restore(arrays["ints"], arrays["floats"])
+        self.open_i, self.open_f = np.array(arrays["open_i"]), np.array(arrays["open_f"])
+        self.point_i, self.point_f = np.array(arrays["point_i"]), np.array(arrays["point_f"])
+        self.oldest = pairs.NO_BIN
 
     def _skipped(self, batch: Batch) -> Any:
         f, d = batch.fixes, self.definition
-        skip = batch.ended.copy()
-        types = np.asarray(d["exclude_ship_types"], np.int64)
-        if len(types):
-            skip |= np.isin(f.ship_type, types)
-        states = np.asarray(d["exclude_nav_status"], np.int64)
-        if len(states):
-            skip |= np.isin(f.nav, states)
-        skip |= batch.within(self.around.zones, d["exclude_zone_kinds"])
-        return skip
+        types, states = (np.asarray(d[n], np.int64) for n in ("exclude_ship_types", "exclude_nav_status"))
+        port = batch.within(self.around.zones, d["exclude_zone_kinds"])
+        return skipped(batch.ended, port, f.ship_type, types, f.nav, states)
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Read the new pieces off at the time steps and walk all pairs as far as both are known."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
         f, d = batch.fixes, self.definition
-        new = dict(
-            zip(
-                _POINT_FIELDS,
-                pairs.read_off(
-                    batch.slot,
-                    f.t,
-                    f.lat,
-                    f.lon,
-                    f.mmsi,
-                    self._skipped(batch),
-                    self.state.ints,
-                    self.state.floats,
-                    d.us("time_step_s"),
-                    d.us("max_gap_s"),
-                ),
-                strict=True,
-            )
+        new_i, new_f = pairs.read_off(
+            batch.slot,
+            f.t,
+            f.lat,
+            f.lon,
+            batch.prev_lat,
+            batch.prev_lon,
+            batch.step_m,
+            f.mmsi,
+            self._skipped(batch),
+            self.state.ints,
+            self.state.floats,
+            d.us("time_step_s"),
+            d.us("max_gap_s"),
+            max(float(d["leave_speed_mps"]), float(d["max_speed_mps"])),
         )
-        fresh = np.ones(len(new["slot"]), np.bool_)
-        if len(self.points["slot"]):
-            fresh = np.concatenate([np.zeros(len(self.points["slot"]), np.bool_), fresh])
-            new = {n: np.concatenate([self.points[n], new[n]]) for n in _POINT_FIELDS}
-        if (np.diff(new["slot"]) < 0).any() or not fresh.all():
-            order = np.lexsort((new["bin"], new["slot"]))
-            new, fresh = {n: v[order] for n, v in new.items()}, fresh[order]
-        self.points = new
-        found = pairs.candidates(
-            new["slot"],
-            new["bin"],
-            new["lat"],
-            new["lon"],
-            new["speed"],
-            batch.track_of[new["slot"]],
-            fresh,
-            float(d["distance_m"]),
-            float(d["max_speed_mps"]),
-        )
-        self._walk(found, -(1 << 62), out)
+        if not pairs.ascending(new_i):  # slots are numbered as tracks come, not as they are called
+            order = two_key_order(new_i[:, pairs.P_SLOT], new_i[:, pairs.P_BIN])
+            new_i, new_f = new_i[order], new_f[order]
+        fresh = None
+        if not len(self.point_i):
+            self.point_i, self.point_f = new_i, new_f
+        elif len(new_i):
+            self.point_i, self.point_f, fresh = pairs.merged(self.point_i, self.point_f, new_i, new_f)
+        if len(new_i):
+            limits = float(d["distance_m"]), float(d["max_speed_mps"])
+            found = pairs.candidates(self.point_i, self.point_f, fresh, batch.track_of, *limits)
+        else:
+            found = np.zeros((0, 3), np.int64)
+        self._walk(found, pairs.NO_BIN, out)
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Give up pairs one of which fell silent; forget points no piece can reach any more."""
         d = self.definition
         if len(self.open_i):
             self._walk(np.zeros((0, 3), np.int64), to_us, out)
-        if len(self.points["bin"]):
-            oldest = (to_us - d.us("max_gap_s")) // d.us("time_step_s") - 2
-            keep = self.points["bin"] >= oldest
-            if not keep.all():
-                self.points = {n: v[keep] for n, v in self.points.items()}
+        window = d.us("max_gap_s") // d.us("time_step_s")
+        oldest = (to_us - d.us("max_gap_s")) // d.us("time_step_s") - 2
+        if len(self.point_i) and oldest >= self.oldest + window // 4 + 1:  # a copy of all: not at every call
+            self.point_i, self.point_f = pairs.newer(self.point_i, self.point_f, oldest)
+            self.oldest = oldest
 
     def _walk(self, found: IntArray, to_us: int, out: list[tuple[int, Fact]]) -> None:
         if not len(found) and not len(self.open_i):
             return
-        d, p = self.definition, self.points
-        ptr = np.concatenate([[0], np.cumsum(np.bincount(p["slot"], minlength=len(self.state.ints)))]).astype(np.int64)
+        d = self.definition
         ev, evf, self.open_i, self.open_f = pairs.walk(
             found,
             self.open_i,
             self.open_f,
-            ptr,
-            p["bin"],
-            p["lat"],
-            p["lon"],
-            p["speed"],
-            p["mmsi"],
-            np.ascontiguousarray(self.state.ints[:, 0]),
+            pairs.pointers(self.point_i, len(self.state.ints)),
+            self.point_i,
+            self.point_f,
+            self.state.ints,
             to_us,
             d.us("time_step_s"),
             d.us("max_gap_s"),

@@ -1,16 +1,20 @@
 """The live engine: rows in any batches and any order, alerts out as changes, the same in the end as the archive.
 
-Rows no later than the watermark are settled: they go through the confirmed core in canonical order. Rows beyond it go
-through a copy, whose facts are provisional. A row older than the watermark is late: the engine goes back to the last
-snapshot before it and runs the rows since again; facts that do not come back are void. Facts whose end lies beyond the
-repair horizon are final. Time and watermark are arguments; there is no clock and no I/O in `Engine.step`.
+Two cores run the same definitions. The *front* takes every row as it comes, as long as the rows of each track and of
+each MMSI come in order, and is told that time has passed only up to the watermark: then nothing that comes later can
+make what it says wrong, and a fact is confirmed when the watermark passes the rows it rests on. The *base* follows
+behind, in large batches in canonical order, and is exact whatever the order of arrival. A row out of order, or older
+than the watermark, goes to the base, which starts again from a snapshot before it when it must; the front is then made
+anew from the base, and facts that do not come back are void. Facts whose end lies beyond the repair horizon are final.
+Time and watermark are arguments; there is no clock and no I/O in `Engine.step`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +28,26 @@ from kuroshio.behaviour.detector import Surroundings
 from kuroshio.behaviour.fixes import COASTED, TENTATIVE, Fixes, empty, from_tracks
 from kuroshio.behaviour.ledger import Ledger, table
 from kuroshio.behaviour.state import Fact
+from kuroshio.behaviour.urgent import Urgent
 from kuroshio.geo.zones import Zones
 
-MAX_BUFFER_ROWS = 5_000_000
+MAX_LOG_ROWS = 20_000_000
+FOLLOW_US = 900_000_000  # the base follows a front without disorder in batches of this length
 _START = -(1 << 61)
+_SNAPSHOTS = 4  # in a repair horizon
 
 
 @dataclass
-class _Snapshot:
+class Stand:
+    """A core, the time up to which all rows are in it, and what it has found that is not final."""
+
     at_us: int
     core: Core
-    facts: dict[str, Fact]
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+    def copy(self) -> Stand:
+        """An independent copy."""
+        return Stand(self.at_us, self.core.copy(), dict(self.facts))
 
 
 class Engine:
@@ -49,7 +62,7 @@ class Engine:
     coverage
         Model of what our receivers hear (`coverage.Coverage`), for the evidence of gaps.
     lateness_s
-        Watermark behind ``now_us`` where none is given.
+        Watermark behind ``now_us`` where none is given; also how long rows out of order wait for their repair.
     repair_s
         How far back a late row is still repaired; 0 drops and counts late rows.
     """
@@ -64,21 +77,25 @@ class Engine:
         repair_s: float = 86_400.0,
     ) -> None:
         self.definitions, self.zones = definitions, zones
-        self.core = Core(definitions, Surroundings(zones, coverage))
+        self.around = Surroundings(zones, coverage)
         self.ledger = Ledger(definitions, zones)
         self.lateness_us, self.repair_us = round(lateness_s * 1e6), round(repair_s * 1e6)
         # a row this long after the end of a fact may still go on with it
         lasting = [d.us(n) for d in definitions.enabled for n in ("max_gap_s", "forget_s") if n in d.thresholds]
         self.slack_us = max(lasting, default=0)
-        self.watermark_us = _START
-        self.facts: dict[str, Fact] = {}
-        self.buffer: Fixes = empty()
-        self.history: list[Fixes] = []
-        self.snapshots: list[_Snapshot] = []
+        self.watermark_us = self.settled_us = _START
+        self.snapshots: list[Stand] = []  # older states of the base, oldest first
+        self.base = Stand(_START, Core(definitions, self.around))
+        self.front = Stand(_START, self.base.core.copy())
+        self.urgent = Urgent(definitions, self.around, self.ledger)
+        self.recent: list[Fixes] = []  # rows the base does not hold yet
+        self.older: list[Fixes] = []  # rows it holds, back to the oldest snapshot
+        self.ahead: Fixes = empty()  # rows later than the present
+        self.newest_us = _START
+        self.dirty_us: int | None = None  # time of the earliest row that the front does not hold
+        self.unconfirmed: list[tuple[int, str]] = []  # heap: when the watermark is here, the fact is confirmed
+        self.ending: list[tuple[int, str]] = []  # heap: ends of facts that have one
         self.counts: Counter[str] = Counter()
-        self.ahead: Core | None = None  # the provisional core, what it found, and when it was made
-        self.ahead_facts: dict[str, Fact] = {}
-        self.ahead_since_us = _START
 
     def step(self, tracks: pa.Table, *, now_us: int, watermark_us: int | None = None) -> pa.Table:
         """ALERTS rows: what changed by these updates and by the passing of time.
@@ -98,25 +115,24 @@ class Engine:
             When a required column is missing.
         """
         rows = self._take(tracks)
+        if len(self.ahead):
+            rows, self.ahead = Fixes.concat([self.ahead, rows]), empty()
+        later = rows.t > now_us
+        if later.any():
+            self.ahead, rows = self._limited(rows.take(later)), rows.take(~later)
         watermark_us = now_us - self.lateness_us if watermark_us is None else min(watermark_us, now_us)
-        late = rows.t <= self.watermark_us
-        if late.any():
-            self._repair(rows.take(late))
-            rows = rows.take(~late)
-        self.buffer = Fixes.concat([self.buffer, rows]) if len(rows) else self.buffer
-        if len(self.buffer) > MAX_BUFFER_ROWS:
-            keep = np.argsort(self.buffer.t, kind="stable")[:MAX_BUFFER_ROWS]
-            self.counts["dropped_buffer_full"] += len(self.buffer) - MAX_BUFFER_ROWS
-            self.buffer = self.buffer.take(np.sort(keep))
-        if watermark_us > self.watermark_us:
-            self._settle(watermark_us)
-        view: dict[str, tuple[Fact, int]] = {
-            name: (fact, 2 if self._is_final(fact) else 1) for name, fact in self.facts.items()
-        }
-        for name, fact in self._provisional(now_us, rows).items():
-            view[name] = (fact, 1 if name in view else 0)
-        changes = self.ledger.update(view, now_us)
-        self.facts = {n: f for n, f in self.facts.items() if n not in self.ledger.finished}
+        watermark_us = max(watermark_us, self.watermark_us)
+        rows = self._not_too_late(rows)
+        changed: dict[str, Fact] = {}
+        if len(rows):
+            self._to_front(rows.ordered(), changed)
+        self.watermark_us = watermark_us
+        self._run(self.front, empty(), watermark_us, changed)
+        self.urgent.step(now_us, changed)
+        changes = self._told(changed, now_us)
+        if self._due(now_us):
+            changes += self._settle(now_us)
+        changes += self.ledger.withdraw(self.urgent.stale(watermark_us, self.front.facts), now_us)
         self.counts["alert_rows"] += len(changes)
         return table(changes)
 
@@ -127,81 +143,156 @@ class Engine:
         self.counts["rows_not_measured"] += int(passed.sum())
         return rows.take(~passed) if passed.any() else rows
 
-    def _is_final(self, fact: Fact) -> bool:
-        return fact.end_us is not None and fact.end_us + self.repair_us + self.slack_us < self.watermark_us
+    def _limited(self, rows: Fixes) -> Fixes:
+        if len(rows) > MAX_LOG_ROWS:
+            self.counts["dropped_buffer_full"] += len(rows) - MAX_LOG_ROWS
+            rows = rows.take(np.sort(np.argsort(rows.t, kind="stable")[:MAX_LOG_ROWS]))
+        return rows
 
-    def _settle(self, watermark_us: int) -> None:
-        ready = self.buffer.t <= watermark_us
-        settled = self.buffer.take(ready).ordered()
-        self.buffer = self.buffer.take(~ready)
-        if self.repair_us and (not self.snapshots or watermark_us - self.snapshots[-1].at_us > self.repair_us // 4):
-            self.snapshots.append(_Snapshot(self.watermark_us, self.core.copy(), dict(self.facts)))
-            while len(self.snapshots) > 1 and self.snapshots[1].at_us <= watermark_us - self.repair_us:
-                self.snapshots.pop(0)
-            oldest = self.snapshots[0].at_us
-            self.history = [h for h in (part.take(part.t > oldest) for part in self.history) if len(h)]
-        if self.repair_us and len(settled):
-            self.history.append(settled)
-        self._run(self.core, settled, watermark_us, self.facts)
-        self.watermark_us = watermark_us
+    def _not_too_late(self, rows: Fixes) -> Fixes:
+        """Rows that a repair can still take in; the late among them are counted."""
+        if not len(rows) or int(rows.t.min()) > self.watermark_us:
+            return rows
+        oldest = self.watermark_us
+        if self.repair_us:
+            oldest = self.snapshots[0].at_us if self.snapshots else _START
+        old = rows.t <= oldest
+        self.counts["dropped_too_late"] += int(old.sum())
+        rows = rows.take(~old) if old.any() else rows
+        self.counts["late_rows"] += int((rows.t <= self.watermark_us).sum())
+        return rows
 
-    def _run(self, core: Core, rows: Fixes, to_us: int, into: dict[str, Fact]) -> None:
+    def _to_front(self, rows: Fixes, changed: dict[str, Fact]) -> None:
+        self.recent.append(rows)
+        self.newest_us = max(self.newest_us, int(rows.t.max()))
+        good = self.front.core.in_order(rows) & (rows.t > self.watermark_us)
+        if not good.all():
+            first = int(rows.t[~good].min())
+            self.counts["rows_out_of_order"] += int((~good).sum())
+            self.dirty_us = first if self.dirty_us is None else min(first, self.dirty_us)
+            rows = rows.take(good)
+        self._run(self.front, rows, None, changed)
+        self.urgent.take(rows)
+
+    def _run(self, stand: Stand, rows: Fixes, to_us: int | None, changed: dict[str, Fact]) -> None:
         out: Facts = []
-        core.step(rows, out)
-        core.advance(to_us, out)
-        for _, fact in out:
-            into[self.ledger.id_of(fact)] = fact
+        if len(rows):
+            stand.core.step(rows, out)
+        if to_us is not None:
+            stand.core.advance(to_us, out)
+            stand.at_us = to_us
+        for _, fact in out:  # one turn a fact found
+            name = self.ledger.id_of(fact)
+            stand.facts[name] = changed[name] = fact
 
-    def _repair(self, late: Fixes) -> None:
-        """Run again from the last snapshot before the late rows."""
-        first = int(late.t.min())
-        base = next((s for s in reversed(self.snapshots) if s.at_us < first), None)
-        if base is None:
-            old = late.t <= (self.snapshots[0].at_us if self.snapshots else self.watermark_us)
-            self.counts["dropped_too_late"] += int(old.sum())
-            late = late.take(~old)
-            if not len(late):
-                return
-            base = self.snapshots[0]
-        self.counts["late_rows"] += len(late)
-        self.history.append(late)
-        self.snapshots = [s for s in self.snapshots if s.at_us <= base.at_us]
-        rows = Fixes.concat([part.take(part.t > base.at_us) for part in self.history]).ordered()
-        self.history = [*(part.take(part.t <= base.at_us) for part in self.history), rows]
-        self.core, self.facts, self.ahead = base.core.copy(), dict(base.facts), None
-        self._run(self.core, rows, self.watermark_us, self.facts)
+    def _told(self, changed: dict[str, Fact], now_us: int) -> list[dict[str, Any]]:
+        """Ledger rows for the facts that changed, and for those that are now confirmed or final."""
+        over = self.urgent.over(self.front.facts)
+        for name, fact in changed.items():
+            if name not in self.ledger.standing:
+                heappush(self.unconfirmed, (self.newest_us, name))
+            if fact.end_us is not None:
+                heappush(self.ending, (fact.end_us, name))
+        view = {name: (fact, 0) for name, fact in changed.items()}
+        if self.dirty_us is None:  # a front that lacks rows confirms nothing
+            while self.unconfirmed and self.unconfirmed[0][0] <= self.watermark_us:
+                name = heappop(self.unconfirmed)[1]
+                known = over.get(name) or self.front.facts.get(name)
+                if known is not None:
+                    view[name] = (known, 1)
+            while self.ending and self._is_final(self.ending[0][0]):
+                end_us, name = heappop(self.ending)
+                known = over.get(name) or self.front.facts.get(name)
+                if known is not None and known.end_us == end_us and self._grade(name, view) >= 1:
+                    view[name] = (known, 2)
+        changes = self.ledger.update(view, now_us)
+        for name in [n for n, (_, grade) in view.items() if grade == 2]:
+            self.front.facts.pop(name, None)
+        return changes
 
-    def _provisional(self, now_us: int, fresh: Fixes) -> dict[str, Fact]:
-        """Facts that rows beyond the watermark and the time since would make.
+    def _grade(self, name: str, view: Mapping[str, tuple[Fact, int]]) -> int:
+        standing = self.ledger.standing.get(name)
+        return max(view[name][1] if name in view else 0, standing.grade if standing is not None else 0)
 
-        The copy of the core goes on from step to step while rows come in order on every track; it is made anew from the
-        confirmed core after rows that did not, and at least once in ``lateness_s``, so that each row is run three times
-        at most.
-        """
-        if now_us <= self.watermark_us:
-            self.ahead = None
-            return {}
-        stale = self.ahead is None or now_us - self.ahead_since_us >= self.lateness_us
-        stale = stale or bool((fresh.t > now_us).any())
-        if not stale and len(fresh) and self.ahead is not None:
-            fresh = fresh.ordered()
-            heads = np.append(True, fresh.track[1:] != fresh.track[:-1])
-            last = self.ahead.last_times(fresh.track[heads])
-            stale = bool((fresh.t[heads] <= last).any())
-        if stale or self.ahead is None:
-            self.ahead, self.ahead_since_us, self.ahead_facts = self.core.copy(), now_us, {}
-            fresh = self.buffer.take(self.buffer.t <= now_us).ordered()
-            if (self.buffer.t > now_us).any():
-                self.ahead_since_us = now_us - self.lateness_us
-        self._run(self.ahead, fresh, now_us, self.ahead_facts)
-        return self.ahead_facts
+    def _is_final(self, end_us: int) -> bool:
+        return end_us + self.repair_us + self.slack_us < self.watermark_us
+
+    def _due(self, now_us: int) -> bool:
+        """The base follows at leisure; once in ``lateness`` where the front lacks rows, at once if all are settled."""
+        if self.dirty_us is not None and (
+            self.newest_us <= self.watermark_us or now_us - self.settled_us >= self.lateness_us
+        ):
+            return True
+        return self.watermark_us - self.base.at_us >= max(self.lateness_us, FOLLOW_US)
+
+    def _settle(self, now_us: int) -> list[dict[str, Any]]:
+        """Bring the base up to the watermark; where rows came out of order, take the front from it."""
+        self.settled_us = now_us
+        first, recent = self.dirty_us, self.recent
+        if first is not None and first <= self.base.at_us:
+            while len(self.snapshots) > 1 and self.snapshots[-1].at_us >= first:
+                self.snapshots.pop()
+            self.base = self.snapshots[-1].copy()
+            since = [part.t > self.base.at_us for part in self.older]
+            recent = [part.take(new) for part, new in zip(self.older, since, strict=True)] + recent
+            self.older = [part.take(~new) for part, new in zip(self.older, since, strict=True)]
+        self._snapshot()
+        rows = Fixes.concat(recent)
+        settled = rows.t <= self.watermark_us
+        now, later = rows.take(settled).ordered(), rows.take(~settled)
+        self.older, self.recent = self._kept([*self.older, now]), [later] if len(later) else []
+        self._run(self.base, now, self.watermark_us, {})
+        if first is None:
+            for name in [n for n in self.base.facts if n in self.ledger.finished]:
+                del self.base.facts[name]
+            return []
+        self.front = self.base.copy()
+        self._run(self.front, later.ordered(), self.watermark_us, {})
+        self.dirty_us = None
+        return self._told_again(now_us)
+
+    def _told_again(self, now_us: int) -> list[dict[str, Any]]:
+        """Ledger rows that bring the ledger to what the front made anew says; what it does not say is void."""
+        view: dict[str, tuple[Fact, int]] = {}
+        self.unconfirmed, self.ending = [], []
+        for name, fact in (self.front.facts | self.urgent.over(self.front.facts)).items():
+            grade = 1 if name in self.base.facts else 0
+            if grade == 0:
+                heappush(self.unconfirmed, (self.newest_us, name))
+            elif fact.end_us is not None and self._is_final(fact.end_us):
+                grade = 2
+            if fact.end_us is not None and grade < 2:
+                heappush(self.ending, (fact.end_us, name))
+            view[name] = (fact, grade)
+        gone = [n for n in self.ledger.standing if n not in view and n not in self.urgent.facts]
+        changes = self.ledger.update(view, now_us) + self.ledger.withdraw(gone, now_us)
+        for stand in (self.front, self.base):
+            stand.facts = {n: f for n, f in stand.facts.items() if n not in self.ledger.finished}
+        return changes
+
+    def _snapshot(self) -> None:
+        every = max(self.repair_us // _SNAPSHOTS, self.lateness_us)
+        if self.repair_us and (not self.snapshots or self.base.at_us - self.snapshots[-1].at_us >= every):
+            self.snapshots.append(self.base.copy())
+            while len(self.snapshots) > 1 and self.snapshots[1].at_us <= self.watermark_us - self.repair_us:
+                self.snapshots.pop(0)
+
+    def _kept(self, parts: list[Fixes]) -> list[Fixes]:
+        """Rows that a snapshot may need again."""
+        if not self.snapshots:
+            return []
+        if sum(map(len, parts)) > MAX_LOG_ROWS and len(self.snapshots) > 1:
+            self.counts["repair_horizon_cut"] += 1
+            self.snapshots.pop(0)
+        oldest = self.snapshots[0].at_us
+        return [part for part in parts if len(part) and int(part.t.max()) > oldest]
 
     def health(self) -> Mapping[str, int]:
         """Counts of rows taken, passed over, late, dropped and waiting, and of open alerts."""
         return {
             **self.counts,
-            "rows_waiting": len(self.buffer),
-            "tracks": len(self.core.slot_of),
+            "rows_waiting": len(self.ahead),
+            "tracks": len(self.front.core.tracks),
             "alerts_standing": len(self.ledger.standing),
         }
 

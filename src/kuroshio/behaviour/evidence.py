@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from kuroshio import clock
-from kuroshio.behaviour.definition import Definition, fill
+from kuroshio.behaviour.definition import Definition, Threshold, fill
 from kuroshio.behaviour.state import Fact
 from kuroshio.geo.zones import Zones
 
@@ -45,53 +45,89 @@ def summary(definition: Definition, fact: Fact) -> str:
     return f"{text} ({who})"
 
 
-def _threshold(definition: Definition, name: str, fact: Fact) -> dict[str, Any]:
-    t = definition.thresholds[name]
-    value = list(t.value) if isinstance(t.value, tuple) else t.value
-    row: dict[str, Any] = {"name": name, "value": value, "unit": t.unit, "meaning": t.meaning, "source": t.source}
-    measured = fact.values.get(t.measured) if t.measured else None
-    if isinstance(measured, int | float) and isinstance(t.value, int | float):
-        margin = measured - t.value if t.sense == "at least" else t.value - measured
-        row |= {"measured": measured, "sense": t.sense, "margin": margin}
-    return row
+class Writer:
+    """Evidence of the facts of one definition as JSON text with sorted keys; what all share is written once."""
 
-
-def evidence(definition: Definition, fact: Fact, zones: Zones | None) -> dict[str, Any]:
-    """Evidence of a fact as a plain dict; see the module."""
-    return {
-        "definition": {
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        plain = {
             "id": definition.id,
             "version": definition.version,
             "title": definition.title,
             "sentence": definition.prose(),
-        },
-        "thresholds": [_threshold(definition, name, fact) for name in definition.thresholds],
-        "values": dict(fact.values),
-        "geometry": [
-            {"label": label, "at": clock.rfc3339(t), "lat_deg": lat, "lon_deg": lon}
-            for label, t, lat, lon in fact.points
-            if lat == lat
-        ],
-        "inputs": [
-            {
-                "track_id": track,
-                "mmsi": fact.mmsis[i] if i < len(fact.mmsis) and len(fact.mmsis) == len(fact.tracks) else None,
-                "from": clock.rfc3339(fact.start_us),
-                "to": clock.rfc3339(fact.end_us if fact.end_us is not None else fact.met_us),
-            }
-            for i, track in enumerate(fact.tracks)
-        ],
-        "rows": fact.rows,
-        "met_at": clock.rfc3339(fact.met_us),
-        "ended_because": fact.cause,
-        "notes": list(fact.notes),
-        "alternatives": list(definition.known_false_positives),
-        "cancelled_by": definition.cancelled_by,
-        "limits": definition.limits,
-        "zones_digest": zones.digest if zones is not None and fact.zone else None,
-    }
+        }
+        self._head = (
+            f'{{"alternatives":{as_json(definition.known_false_positives)},'
+            f'"cancelled_by":{as_json(definition.cancelled_by)},"definition":{as_json(plain)}'
+        )
+        self._limits = as_json(definition.limits)
+        self._thresholds = [_rest(t) for t in definition.thresholds.values()]
+
+    def text(self, fact: Fact, zones: Zones | None, void_because: str | None = None) -> str:
+        """JSON of the evidence; see the module. Equal facts give equal bytes."""
+        thresholds = ",".join(self._threshold(t, rest, fact) for t, rest in self._thresholds)
+        digest = zones.digest if zones is not None and fact.zone else None
+        parts = [
+            self._head,
+            f'"ended_because":{as_json(fact.cause)}',
+            f'"geometry":{as_json(_geometry(fact))}',
+            f'"inputs":{as_json(_inputs(fact))}',
+            f'"limits":{self._limits}',
+            f'"met_at":"{clock.rfc3339(fact.met_us)}"',
+            f'"notes":{as_json(fact.notes)}',
+            f'"rows":{fact.rows}',
+            f'"thresholds":[{thresholds}]',
+            f'"values":{as_json(dict(fact.values))}',
+        ]
+        if void_because is not None:
+            parts.append(f'"void_because":{as_json(void_because)}')
+        return ",".join([*parts, f'"zones_digest":{as_json(digest)}}}'])
+
+    def _threshold(self, t: Threshold, rest: tuple[str, str, str], fact: Fact) -> str:
+        measured = fact.values.get(t.measured) if t.measured else None
+        meaning, value, source = rest
+        if not isinstance(measured, int | float) or not isinstance(t.value, int | float):
+            return f"{{{meaning},{source},{value}}}"
+        margin = measured - t.value if t.sense == "at least" else t.value - measured
+        held = f'"margin":{as_json(margin)},{meaning[: meaning.rindex(_NAME)]}"measured":{as_json(measured)},'
+        name = meaning[meaning.rindex(_NAME) :]
+        return f'{{{held}{name},"sense":{as_json(t.sense)},{source},{value}}}'
+
+
+_NAME = '"name":'
+
+
+def _rest(t: Threshold) -> tuple[Threshold, tuple[str, str, str]]:
+    value = list(t.value) if isinstance(t.value, tuple) else t.value
+    texts = (
+        f'"meaning":{as_json(t.meaning)},{_NAME}{as_json(t.name)}',
+        f'"unit":{as_json(t.unit)},"value":{as_json(value)}',
+        f'"source":{as_json(t.source)}',
+    )
+    return t, texts
+
+
+def _geometry(fact: Fact) -> list[dict[str, Any]]:
+    return [
+        {"label": label, "at": clock.rfc3339(t), "lat_deg": lat, "lon_deg": lon}
+        for label, t, lat, lon in fact.points
+        if lat == lat
+    ]
+
+
+def _inputs(fact: Fact) -> list[dict[str, Any]]:
+    begin = clock.rfc3339(fact.start_us)
+    end = clock.rfc3339(fact.end_us if fact.end_us is not None else fact.met_us)
+    both = len(fact.mmsis) == len(fact.tracks)
+    return [
+        {"track_id": track, "mmsi": fact.mmsis[i] if both else None, "from": begin, "to": end}
+        for i, track in enumerate(fact.tracks)
+    ]
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def as_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: the same value gives the same bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)

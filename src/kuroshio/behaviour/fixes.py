@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import njit
 
 from kuroshio import schema
+from kuroshio.behaviour.index import two_key_order
 from kuroshio.errors import InputError
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -60,30 +62,44 @@ class Fixes:
     @staticmethod
     def concat(parts: list[Fixes]) -> Fixes:
         """All rows of the parts."""
-        if not parts:
-            return empty()
+        if len(parts) < 2:
+            return parts[0] if parts else empty()
         return Fixes(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Fixes)))
 
     def ordered(self) -> Fixes:
         """Canonical order, one row a (track, time)."""
         if len(self) < 2:
             return self
-        same = self.track[1:] == self.track[:-1]
-        if not np.all((self.track[1:] > self.track[:-1]) | (same & (self.t[1:] > self.t[:-1]))):
-            tie = same & (self.t[1:] == self.t[:-1])
-            sorted_already = np.all((self.track[1:] > self.track[:-1]) | (same & (self.t[1:] >= self.t[:-1])))
-            if sorted_already and not tie.any():
-                return self
-            content = [np.nan_to_num(getattr(self, name), nan=-1e9) for name in _CONTENT]
-            order = np.lexsort((*content, self.t, self.track))
-            track, t = self.track[order], self.t[order]
-            last = np.append((track[1:] != track[:-1]) | (t[1:] != t[:-1]), True)
-            return self.take(order[last])
-        return self
+        fixes = self
+        if not _in_order(self.track, self.t):
+            fixes = self.take(two_key_order(self.track, self.t))
+        tie = (fixes.track[1:] == fixes.track[:-1]) & (fixes.t[1:] == fixes.t[:-1])
+        return fixes.take(fixes._greatest(tie)) if tie.any() else fixes
+
+    def _greatest(self, tie: BoolArray) -> IntArray:
+        """Rows that stay where ``tie`` says that a row has the track and time of the one before it."""
+        keep = np.ones(len(self), np.bool_)
+        member = np.append(tie, False) | np.append(False, tie)
+        rows = np.flatnonzero(member)
+        group = np.cumsum(~np.append(False, tie))[rows]
+        content = [np.nan_to_num(getattr(self, name)[rows].astype(np.float64), nan=-1e9) for name in _CONTENT]
+        order = np.lexsort((*content, group))
+        last = np.append(group[order][1:] != group[order][:-1], True)
+        keep[rows] = False
+        keep[rows[order[last]]] = True
+        return np.flatnonzero(keep)
 
     def as_columns(self) -> dict[str, Any]:
         """Columns by name, for a checkpoint."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@njit(cache=True, nogil=True)
+def _in_order(track: Any, t: Any) -> Any:
+    i = 1
+    while i < t.size and (track[i] > track[i - 1] or (track[i] == track[i - 1] and t[i] >= t[i - 1])):
+        i += 1
+    return i >= t.size
 
 
 NO_FLAGS = 1 << 30  # the row says nothing of its flags: none of their bits is set, and that none is known is not zero
@@ -128,7 +144,7 @@ def from_tracks(table: pa.Table) -> Fixes:
             cog=_floats(table, "cog_deg", n),
             heading=_floats(table, "heading_deg", n),
             mmsi=_ints(table, "mmsi", n),
-            flags=np.where(_ints(table, "flags", n) < 0, NO_FLAGS, _ints(table, "flags", n)),
+            flags=_ints(table, "flags", n, NO_FLAGS),
             ais_at=_times(table, "last_ais_at", n),
             radar_at=_times(table, "last_radar_at", n),
             image_at=_times(table, "last_image_at", n),
@@ -188,16 +204,16 @@ def _finish(fixes: Fixes) -> Fixes:
 
 
 def _column(table: pa.Table, name: str) -> pa.Array | None:
-    if name not in table.column_names:
+    place = table.schema.get_field_index(name)
+    if place < 0:
         return None
-    column = table.column(name)
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    return column
+    column = table.column(place)
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.unify_dictionaries().chunks) if column.num_chunks else pa.array([], column.type)
 
 
-@lru_cache(maxsize=6)
+@lru_cache(maxsize=16)
 def _shared(n: int, value: Any, dtype: Any) -> Any:
     return np.full(n, value, dtype)
 
@@ -207,27 +223,60 @@ def _constant(n: int, value: Any, dtype: Any = np.int64) -> Any:
     return _shared(n, value, dtype) if n <= 1_000_000 else np.full(n, value, dtype)
 
 
-def _ints(table: pa.Table, name: str, n: int) -> IntArray:
+class _View:
+    """Memory of an Arrow buffer as an array that numba takes for any other: one form of each kernel is compiled."""
+
+    def __init__(self, buffer: pa.Buffer, dtype: Any) -> None:
+        self.buffer = buffer
+        kind = np.dtype(dtype)
+        self.__array_interface__ = {
+            "shape": (buffer.size // kind.itemsize,),
+            "typestr": kind.str,
+            "data": (buffer.address, False),  # said to be writable; nothing here writes to it
+            "version": 3,
+        }
+
+
+def _view(buffer: pa.Buffer | None, dtype: Any) -> Any:
+    return np.asarray(_View(buffer, dtype)) if buffer is not None and buffer.size else np.zeros(0, dtype)
+
+
+def _numbers(column: pa.Array, kind: pa.DataType, dtype: Any, absent: Any) -> Any:
+    """Values of a primitive column, without a copy where the type is right and none is absent."""
+    if column.type != kind:
+        column = column.cast(kind)
+    values = _view(column.buffers()[1], dtype)[column.offset : column.offset + len(column)]
+    if column.null_count:
+        values = np.where(np.asarray(column.is_valid()), values, absent)
+    return values
+
+
+def _ints(table: pa.Table, name: str, n: int, absent: int = -1) -> IntArray:
     column = _column(table, name)
     if column is None or column.null_count == n:
-        return _constant(n, -1)
-    return np.asarray(pc.fill_null(column.cast(pa.int64()), -1))
+        return _constant(n, absent)
+    result: IntArray = _numbers(column, pa.int64(), np.int64, absent)
+    return result
 
 
 def _times(table: pa.Table, name: str, n: int) -> IntArray:
     column = _column(table, name)
     if column is None or column.null_count == n:
         return _constant(n, NEVER)
-    if pa.types.is_timestamp(column.type):
+    if pa.types.is_timestamp(column.type) and column.type.unit != "us":
         column = column.cast(pa.timestamp("us", tz="UTC"))
-    return np.asarray(pc.fill_null(column.cast(pa.int64()), NEVER))
+    elif not pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    result: IntArray = _numbers(column, column.type, np.int64, NEVER)
+    return result
 
 
 def _floats(table: pa.Table, name: str, n: int) -> FloatArray:
     column = _column(table, name)
     if column is None or column.null_count == n:
         return _constant(n, np.nan, np.float64)
-    return np.array(pc.fill_null(column.cast(pa.float64()), np.nan))
+    result: FloatArray = _numbers(column, pa.float64(), np.float64, np.nan)
+    return result
 
 
 def _bools(table: pa.Table, name: str, n: int) -> BoolArray:
@@ -243,22 +292,42 @@ def _labels(table: pa.Table, name: str, codes: dict[str, int]) -> IntArray:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     words = column.dictionary.to_pylist()
-    index = np.asarray(pc.fill_null(column.indices, 0))
-    unknown = [words[i] for i in np.unique(index).tolist() if words and words[i] not in codes]
-    if unknown:  # a dictionary may hold words that no row uses
-        raise InputError(f"tracks: {name} {unknown[0]!r} is none of {', '.join(codes)}", code="behaviour.value")
-    return np.asarray([codes.get(w, 0) for w in words] or [0], np.int64)[index]
+    result: IntArray = np.asarray([codes.get(w, -1) for w in words] or [0], np.int64)[
+        _numbers(column.indices, pa.int32(), np.int32, 0)
+    ]
+    if (result < 0).any():  # a dictionary may hold words that no row uses
+        used = [w for w in pc.unique(column.cast(pa.string())).to_pylist() if w not in codes]
+        raise InputError(f"tracks: {name} {used[0]!r} is none of {', '.join(codes)}", code="behaviour.value")
+    return result
 
 
 def _codes(table: pa.Table, name: str, n: int) -> IntArray:
-    """63-bit hash of each text, -1 where it is absent: kernels compare names, they do not read them."""
+    """62-bit hash of each text, -1 where it is absent: kernels compare names, they do not read them."""
     column = _column(table, name)
     if column is None or column.null_count == n:
         return _constant(n, -1)
-    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    words = encoded.dictionary.to_pylist()
-    from hashlib import blake2b
+    if pa.types.is_dictionary(column.type):
+        words = column.dictionary.cast(pa.large_string())
+        index = _numbers(column.indices.cast(pa.int64()), pa.int64(), np.int64, -1)
+        return np.append(_hashes(words), -1)[index]
+    return np.where(np.asarray(column.is_valid()), _hashes(column.cast(pa.large_string())), -1)
 
-    codes = [int.from_bytes(blake2b(str(w).encode(), digest_size=8).digest(), "big") >> 1 for w in words]
-    index = np.asarray(pc.fill_null(encoded.indices, -1))
-    return np.append(np.asarray(codes, np.int64), -1)[index]
+
+def _hashes(words: pa.Array) -> IntArray:
+    _, offsets, data = words.buffers()
+    hashes: IntArray = _fnv(
+        _view(offsets, np.int64)[words.offset : words.offset + len(words) + 1], _view(data, np.uint8)
+    )
+    return hashes
+
+
+@njit(cache=True, nogil=True)
+def _fnv(ends: Any, data: Any) -> Any:
+    """Source: Fowler, Noll, Vo, FNV-1a with 64 bits; a tie of two names needs 2^31 of them."""
+    out = np.empty(max(0, ends.size - 1), np.int64)
+    for i in range(out.size):
+        h = np.uint64(14695981039346656037)
+        for j in range(ends[i], ends[i + 1]):
+            h = (h ^ np.uint64(data[j])) * np.uint64(1099511628211)
+        out[i] = np.int64(h >> np.uint64(2))
+    return out

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, room
+from kuroshio.behaviour.buffers import copy_row, doubled
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
@@ -35,7 +35,13 @@ def _qualifies(ints: Any, s: int, need: int, window_us: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def gap_rows(
+def _some_rows(
+    begin: int,
+    k: int,
+    born: Any,
+    n_born: int,
+    out: Any,
+    num: Any,
     slot: Any,
     t: Any,
     lat: Any,
@@ -50,17 +56,18 @@ def gap_rows(
     silence_us: int,
     need: int,
     window_us: int,
-) -> tuple[Any, Any]:
-    """Events (kind, slot, start, end, row) with the place of the last report; rows in order (slot, time)."""
-    out, num = np.empty((64, 6), np.int64), np.empty((64, 6), np.float64)
-    k = 0
-    for i in range(slot.size):
+) -> tuple[int, int, int]:
+    for i in range(begin, slot.size):
+        if k + 2 > out.shape[0]:
+            return i, k, n_born
         s, a = slot[i], ais[i]
-        out, num = room(out, num, k + 2)
         if ended[i]:
             ints[s, ENDED] = t[i]
         if a == NEVER or (a <= ints[s, LAST] and ints[s, LAST] != NEVER):
             continue
+        if ints[s, LAST] == NEVER and mmsi[i] >= 0:
+            born[n_born] = i
+            n_born += 1
         if ints[s, LAST] != NEVER and a - ints[s, LAST] > silence_us and _qualifies(ints, s, need, window_us):
             for kind in (OPEN, CLOSE):
                 if kind == CLOSE or ints[s, PHASE] == 0:
@@ -77,7 +84,59 @@ def gap_rows(
         ints[s, COUNT] += 1
         ints[s, LAST] = a
         floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], sog[i], cog[i]
-    return out[:k], num[:k]
+    return slot.size, k, n_born
+
+
+@njit(cache=True, nogil=True)
+def gap_rows(
+    slot: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    sog: Any,
+    cog: Any,
+    ais: Any,
+    mmsi: Any,
+    ended: Any,
+    ints: Any,
+    floats: Any,
+    silence_us: int,
+    need: int,
+    window_us: int,
+) -> tuple[Any, Any, Any]:
+    """Events (kind, slot, start, end, row) with the place of the last report; rows in order (slot, time).
+
+    The third is the rows with which a slot claims an MMSI for the first time.
+    """
+    out, num = np.empty((64, 6), np.int64), np.empty((64, 6), np.float64)
+    born = np.empty(slot.size, np.int64)
+    i = k = n_born = 0
+    while i < slot.size:
+        i, k, n_born = _some_rows(
+            i,
+            k,
+            born,
+            n_born,
+            out,
+            num,
+            slot,
+            t,
+            lat,
+            lon,
+            sog,
+            cog,
+            ais,
+            mmsi,
+            ended,
+            ints,
+            floats,
+            silence_us,
+            need,
+            window_us,
+        )
+        if i < slot.size:
+            out, num = doubled(out, num)
+    return out[:k], num[:k], born[:n_born]
 
 
 @njit(cache=True, nogil=True)
@@ -121,17 +180,14 @@ class GapDetector(Detector):
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
-        self.state.ints, self.state.floats = arrays["ints"], arrays["floats"]
+        self.state.restore(arrays["ints"], arrays["floats"])
         self.by_mmsi = dict(arrays["ended"].tolist())
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Reports end a silence, other rows tell nothing new."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
         f, ints = batch.fixes, self.state.ints
-        born = f.mmsi >= 0
-        born &= f.ais_at != NEVER
-        born &= ints[batch.slot, LAST] == NEVER
-        events, num = gap_rows(
+        events, num, born = gap_rows(
             batch.slot,
             f.t,
             f.lat,
@@ -150,14 +206,13 @@ class GapDetector(Detector):
         for e, v in zip(events.tolist(), num, strict=True):  # one turn an event
             kind, slot, start, end, mmsi, _ = e
             out.append((kind, self._fact(slot, start, end if kind == CLOSE else None, mmsi, v)))
-        if born.any() or batch.ended.any():
-            self._hand_over(batch, np.flatnonzero(born), out)
+        if batch.ended.any() or (len(born) and self.by_mmsi):
+            self._hand_over(batch, born, out)
 
     def _hand_over(self, batch: Batch, born: IntArray, out: list[tuple[int, Fact]]) -> None:
         """A new track that claims the MMSI of an ended one ends its silence, when it could have sailed there."""
         f, ints, floats = batch.fixes, self.state.ints, self.state.floats
-        _, first = np.unique(batch.slot[born], return_index=True)
-        happenings = [(int(f.t[i]), 1, int(i)) for i in born[first]]
+        happenings = [(int(f.t[i]), 1, int(i)) for i in born]
         happenings += [(int(f.t[i]), 0, int(i)) for i in np.flatnonzero(batch.ended)]
         for t, kind, i in sorted(happenings):  # births and ends of tracks only
             slot = int(batch.slot[i])

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, room
+from kuroshio.behaviour.buffers import copy_row, doubled
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, SlotDetector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
+from kuroshio.behaviour.index import IdIndex
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, State
 from kuroshio.geo.earth import distance_m
 
@@ -24,7 +25,11 @@ T, TRACK, FIRST, LATEST, STEPS, BAD, OPENED, TRACK_A, TRACK_B, MET = range(10)
 
 
 @njit(cache=True, nogil=True)
-def steps(
+def _some_steps(
+    begin: int,
+    k: int,
+    ev: Any,
+    num: Any,
     who: Any,
     t: Any,
     lat: Any,
@@ -38,21 +43,14 @@ def steps(
     forget_us: int,
     min_us: int,
     share: float,
-) -> tuple[Any, Any]:
-    """Events (kind, who, start, met, end, track a, track b, steps, bad) of rows in order (who, time).
-
-    A step is impossible when it is longer than ``min_m`` and faster than ``max_speed``, and longer ago than
-    ``min_dt_us``: two receivers' clocks a second apart make no such step. A position that is sent again unchanged is
-    no step.
-    """
-    ev, num = np.empty((64, 9), np.int64), np.empty((64, 6))
-    k = 0
-    for i in range(who.size):
+) -> tuple[int, int]:
+    for i in range(begin, who.size):
+        if k + 2 > ev.shape[0]:
+            return i, k
         w = who[i]
         if ints[w, T] == NEVER or t[i] < ints[w, T]:
             ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t[i], track[i], lat[i], lon[i]
             continue
-        ev, num = room(ev, num, k + 2)
         if ints[w, FIRST] != NEVER and t[i] - ints[w, LATEST] > forget_us:
             if ints[w, OPENED]:
                 ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = (
@@ -102,6 +100,55 @@ def steps(
                 num[k, 0], num[k, 1] = lat[i], lon[i]
                 k += 1
         ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t[i], track[i], lat[i], lon[i]
+    return who.size, k
+
+
+@njit(cache=True, nogil=True)
+def steps(
+    who: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    track: Any,
+    ints: Any,
+    floats: Any,
+    max_speed: float,
+    min_m: float,
+    min_dt_us: int,
+    forget_us: int,
+    min_us: int,
+    share: float,
+) -> tuple[Any, Any]:
+    """Events (kind, who, start, met, end, track a, track b, steps, bad) of rows in order (who, time).
+
+    A step is impossible when it is longer than ``min_m`` and faster than ``max_speed``, and longer ago than
+    ``min_dt_us``: two receivers' clocks a second apart make no such step. A position that is sent again unchanged is
+    no step.
+    """
+    ev, num = np.empty((64, 9), np.int64), np.empty((64, 6))
+    i = k = 0
+    while i < who.size:
+        i, k = _some_steps(
+            i,
+            k,
+            ev,
+            num,
+            who,
+            t,
+            lat,
+            lon,
+            track,
+            ints,
+            floats,
+            max_speed,
+            min_m,
+            min_dt_us,
+            forget_us,
+            min_us,
+            share,
+        )
+        if i < who.size:
+            ev, num = doubled(ev, num)
     return ev[:k], num[:k]
 
 
@@ -124,44 +171,27 @@ class StepsDetector(Detector):
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.state = State((NEVER, -1, NEVER, NEVER, 0, 0, 0, -1, -1, 0), (0.0,) * 6)
-        self.row_of: dict[int, int] = {}
-        self.mmsi_of: list[int] = []
+        self.numbers = IdIndex()
 
     def arrays(self) -> dict[str, Any]:
-        """Matrices and the numbers they belong to."""
-        return {
-            "ints": self.state.ints,
-            "floats": self.state.floats,
-            "mmsi": np.asarray(self.mmsi_of, np.int64),
-        }
+        """Matrices by MMSI; the core keeps the numbers."""
+        return {"ints": self.state.ints, "floats": self.state.floats}
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
-        self.state.ints, self.state.floats = arrays["ints"], arrays["floats"]
-        self.mmsi_of = arrays["mmsi"].tolist()
-        self.row_of = {m: i for i, m in enumerate(self.mmsi_of)}
+        self.state.restore(arrays["ints"], arrays["floats"])
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """AIS reports of every number in the order of time, whatever track they went to."""
-        f, d = batch.fixes, self.definition
-        rows = batch.by_mmsi()
-        if not len(rows):
-            return
-        mmsi = f.mmsi[rows]
-        heads = np.append(True, mmsi[1:] != mmsi[:-1])
-        names, index = mmsi[heads], np.cumsum(heads) - 1
-        for name in names.tolist():  # one turn a number
-            if name not in self.row_of:
-                self.row_of[name] = len(self.mmsi_of)
-                self.mmsi_of.append(name)
-        self.state.ensure(len(self.mmsi_of))
-        who = np.asarray([self.row_of[n] for n in names.tolist()], np.int64)[index]
+        d, r = self.definition, batch.reports()
+        self.numbers = batch.numbers
+        self.state.ensure(len(self.numbers))
         ev, num = steps(
-            who,
-            f.t[rows],
-            f.lat[rows],
-            f.lon[rows],
-            f.track[rows],
+            r.who,
+            r.t,
+            r.lat,
+            r.lon,
+            r.track,
             self.state.ints,
             self.state.floats,
             float(d["max_speed_mps"]),
@@ -185,7 +215,7 @@ class StepsDetector(Detector):
 
     def _fact(self, e: list[int], v: list[float]) -> Fact:
         kind, w, start, met, end, a, b, n, bad = e
-        mmsi = self.mmsi_of[w]
+        mmsi = int(self.numbers.names[w])
         return Fact(
             definition=self.definition.id,
             tracks=(a, b) if a != b else (a,),
@@ -213,22 +243,44 @@ _CLAIMS = ("mmsi", "name", "imo", "call_sign")
 
 
 @njit(cache=True, nogil=True)
-def changes(slot: Any, t: Any, mmsi: Any, name: Any, imo: Any, call: Any, ints: Any, quiet_us: int) -> Any:
-    """Events (row, which claim, before, after) where a track claims something else than before."""
-    out, none = np.empty((16, 4), np.int64), np.empty((16, 0))
-    k = 0
-    for i in range(slot.size):
+def _some_changes(
+    begin: int,
+    k: int,
+    out: Any,
+    slot: Any,
+    t: Any,
+    mmsi: Any,
+    name: Any,
+    imo: Any,
+    call: Any,
+    ints: Any,
+    quiet_us: int,
+) -> tuple[int, int]:
+    for i in range(begin, slot.size):
+        if k + 4 > out.shape[0]:
+            return i, k
         s = slot[i]
         for c in range(4):
             now = mmsi[i] if c == 0 else (name[i] if c == 1 else (imo[i] if c == 2 else call[i]))
             if now < 0 or (c == 2 and now == 0) or now == ints[s, c]:
                 continue
             if ints[s, c] >= 0 and (ints[s, TOLD] == NEVER or t[i] - ints[s, TOLD] > quiet_us):
-                out, none = room(out, none, k)
                 out[k, 0], out[k, 1], out[k, 2], out[k, 3] = i, c, ints[s, c], now
                 k += 1
                 ints[s, TOLD] = t[i]
             ints[s, c] = now
+    return slot.size, k
+
+
+@njit(cache=True, nogil=True)
+def changes(slot: Any, t: Any, mmsi: Any, name: Any, imo: Any, call: Any, ints: Any, quiet_us: int) -> Any:
+    """Events (row, which claim, before, after) where a track claims something else than before."""
+    out, none = np.empty((64, 4), np.int64), np.empty((64, 0))
+    i = k = 0
+    while i < slot.size:
+        i, k = _some_changes(i, k, out, slot, t, mmsi, name, imo, call, ints, quiet_us)
+        if i < slot.size:
+            out, none = doubled(out, none)
     return out[:k]
 
 

@@ -6,7 +6,7 @@ gives what the watch saw at that time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from kuroshio import schema
 from kuroshio.behaviour.definition import Definitions
-from kuroshio.behaviour.evidence import alert_id, as_json, evidence, summary
+from kuroshio.behaviour.evidence import Writer, alert_id, summary
 from kuroshio.behaviour.state import Fact
 from kuroshio.geo.zones import Zones
 
@@ -36,6 +36,7 @@ class Ledger:
 
     def __init__(self, definitions: Definitions, zones: Zones | None) -> None:
         self.definitions, self.zones = definitions, zones
+        self.writers: dict[str, Writer] = {}
         self.standing: dict[str, Standing] = {}
         self.finished: dict[str, int] = {}  # final alerts and when they ended, so that none is told twice
 
@@ -44,7 +45,7 @@ class Ledger:
         return alert_id(self.definitions[fact.definition], fact)
 
     def update(self, view: Mapping[str, tuple[Fact, int]], now_us: int) -> list[dict[str, Any]]:
-        """Rows that bring the ledger to a view: all facts that stand now, by alert id, with their grade."""
+        """Rows that bring the ledger to facts as they stand, by alert id, with their grade; others stay as they are."""
         rows: list[dict[str, Any]] = []
         for name, (fact, grade) in view.items():
             if name in self.finished:
@@ -68,10 +69,12 @@ class Ledger:
             self.standing[name] = Standing(fact, grade)
             if grade == 2:
                 self._finish(name, fact)
-        for name in [n for n in self.standing if n not in view]:
-            was = self.standing.pop(name)
-            rows.append(self._row(name, was.fact, was.grade, "void", now_us))
         return rows
+
+    def withdraw(self, names: Iterable[str], now_us: int) -> list[dict[str, Any]]:
+        """Rows that void alerts which later data do not bear out."""
+        gone = [(name, self.standing.pop(name)) for name in names if name in self.standing]
+        return [self._row(name, was.fact, was.grade, "void", now_us) for name, was in gone]
 
     def _finish(self, name: str, fact: Fact) -> None:
         del self.standing[name]
@@ -82,9 +85,9 @@ class Ledger:
 
     def _row(self, name: str, fact: Fact, grade: int, change: str, now_us: int) -> dict[str, Any]:
         definition = self.definitions[fact.definition]
-        body = evidence(definition, fact, self.zones)
-        if change == "void":
-            body["void_because"] = "data received later do not bear it out"
+        because = "data received later do not bear it out" if change == "void" else None
+        if fact.definition not in self.writers:
+            self.writers[fact.definition] = Writer(definition)
         return {
             "alert_id": name,
             "definition": fact.definition,
@@ -101,7 +104,7 @@ class Ledger:
             "lon_deg": fact.lon_deg if np.isfinite(fact.lon_deg) else None,
             "zone": fact.zone,
             "summary": summary(definition, fact),
-            "evidence": as_json(body),
+            "evidence": self.writers[fact.definition].text(fact, self.zones, because),
             "exercise": fact.exercise,
         }
 

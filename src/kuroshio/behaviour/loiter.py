@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kuroshio.behaviour.buffers import clear_row, room
+from kuroshio.behaviour.buffers import clear_row, doubled
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
@@ -27,24 +27,25 @@ TIMES, LATS, LONS = WAYS + BINS, WAYS + 2 * BINS, WAYS + 3 * BINS
 
 
 @njit(cache=True, nogil=True)
-def _say(ev: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, cause: int) -> tuple[Any, Any]:
-    ev, num = room(ev, num, k)
+def _say(ev: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, cause: int) -> None:
     ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = kind, s, ints[s, START], ints[s, MET], ints[s, END]
     ev[k, 5], ev[k, 6], ev[k, 7] = ints[s, ROWS], ints[s, MMSI], cause
     num[k, 0], num[k, 1], num[k, 2], num[k, 3] = floats[s, LAT0], floats[s, LON0], floats[s, LAT], floats[s, LON]
     num[k, 4] = floats[s, WAY] / max(1e-6, floats[s, TIME])
     num[k, 5] = ints[s, STILL] / max(1, ints[s, ROWS])
-    return ev, num
 
 
 @njit(cache=True, nogil=True)
-def loiter_rows(
+def _some_rows(
+    begin: int,
+    k: int,
+    ev: Any,
+    num: Any,
     slot: Any,
     t: Any,
     lat: Any,
     lon: Any,
     step_m: Any,
-    dt: Any,
     nav: Any,
     mmsi: Any,
     skip: Any,
@@ -57,16 +58,16 @@ def loiter_rows(
     max_still: float,
     cover: float,
     extend_us: int,
-) -> tuple[Any, Any]:
-    """Events of rows in order (slot, time); state changed in place."""
-    ev, num = np.empty((64, 8), np.int64), np.empty((64, 6), np.float64)
-    k = 0
-    for i in range(slot.size):
+) -> tuple[int, int]:
+    for i in range(begin, slot.size):
         s = slot[i]
-        if ints[s, KNOWN] == 0 or skip[i] or t[i] - ints[s, LAST] > max_gap_us:
+        fresh = ints[s, KNOWN] == 0 or skip[i] or t[i] - ints[s, LAST] > max_gap_us
+        if k + 2 + (0 if fresh else (t[i] - ints[s, LAST]) // bin_us + 1) > ev.shape[0]:
+            return i, k
+        if fresh:
             if ints[s, PHASE] == 2:
                 why = 2 if t[i] - ints[s, LAST] > max_gap_us else 3
-                ev, num = _say(ev, num, k, CLOSE, s, ints, floats, why)
+                _say(ev, num, k, CLOSE, s, ints, floats, why)
                 k += 1
             ints[s, PHASE] = 0
             ints[s, MMSI] = mmsi[i] if mmsi[i] >= 0 else ints[s, MMSI]
@@ -114,15 +115,15 @@ def loiter_rows(
                 still = ints[s, STILL] > max_still * ints[s, ROWS]
                 if ints[s, PHASE] == 1 and until - ints[s, START] >= min_us and not still:
                     ints[s, PHASE], ints[s, MET], ints[s, NEXT] = 2, until, until + extend_us
-                    ev, num = _say(ev, num, k, OPEN, s, ints, floats, 0)
+                    _say(ev, num, k, OPEN, s, ints, floats, 0)
                     k += 1
                 elif ints[s, PHASE] == 2 and until >= ints[s, NEXT]:
                     ints[s, NEXT] = until + extend_us
-                    ev, num = _say(ev, num, k, EXTEND, s, ints, floats, 0)
+                    _say(ev, num, k, EXTEND, s, ints, floats, 0)
                     k += 1
             elif ints[s, PHASE] > 0:
                 if ints[s, PHASE] == 2:
-                    ev, num = _say(ev, num, k, CLOSE, s, ints, floats, 1)
+                    _say(ev, num, k, CLOSE, s, ints, floats, 1)
                     k += 1
                 ints[s, PHASE] = 0
             following = (b + 1) % BINS
@@ -131,22 +132,83 @@ def loiter_rows(
         ints[s, LAST], floats[s, LAT], floats[s, LON] = t[i], lat[i], lon[i]
         ints[s, ROWS] += 1
         ints[s, STILL] += nav[i] == 1 or nav[i] == 5
+    return slot.size, k
+
+
+@njit(cache=True, nogil=True)
+def loiter_rows(
+    slot: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    step_m: Any,
+    nav: Any,
+    mmsi: Any,
+    skip: Any,
+    ints: Any,
+    floats: Any,
+    bin_us: int,
+    max_gap_us: int,
+    slow: float,
+    min_us: int,
+    max_still: float,
+    cover: float,
+    extend_us: int,
+) -> tuple[Any, Any]:
+    """Events of rows in order (slot, time); state changed in place."""
+    ev, num = np.empty((64, 8), np.int64), np.empty((64, 6), np.float64)
+    i = k = 0
+    while i < slot.size:
+        i, k = _some_rows(
+            i,
+            k,
+            ev,
+            num,
+            slot,
+            t,
+            lat,
+            lon,
+            step_m,
+            nav,
+            mmsi,
+            skip,
+            ints,
+            floats,
+            bin_us,
+            max_gap_us,
+            slow,
+            min_us,
+            max_still,
+            cover,
+            extend_us,
+        )
+        if i < slot.size:
+            ev, num = doubled(ev, num)
     return ev[:k], num[:k]
+
+
+@njit(cache=True, nogil=True)
+def _silent(ints: Any, to_us: int, max_gap_us: int) -> Any:
+    out, k = np.empty(ints.shape[0], np.int64), 0
+    for s in range(ints.shape[0]):
+        if ints[s, PHASE] == 2 and to_us - ints[s, LAST] > max_gap_us:
+            out[k] = s
+            k += 1
+    return out[:k]
 
 
 @njit(cache=True, nogil=True)
 def loiter_silence(ints: Any, floats: Any, to_us: int, max_gap_us: int) -> tuple[Any, Any]:
     """Events of loiterings that a silence ended."""
-    ev, num = np.empty((16, 8), np.int64), np.empty((16, 6), np.float64)
-    k = 0
-    for s in range(ints.shape[0]):
-        if ints[s, PHASE] == 2 and to_us - ints[s, LAST] > max_gap_us:
-            ev, num = _say(ev, num, k, CLOSE, s, ints, floats, 2)
-            k += 1
-            ints[s, PHASE] = 0
-            ints[s, KNOWN] = 0
-            clear_row(floats, s, WAYS)
-    return ev[:k], num[:k]
+    silent = _silent(ints, to_us, max_gap_us)
+    ev, num = np.empty((silent.size, 8), np.int64), np.empty((silent.size, 6), np.float64)
+    for k in range(silent.size):
+        s = silent[k]
+        _say(ev, num, k, CLOSE, s, ints, floats, 2)
+        ints[s, PHASE] = 0
+        ints[s, KNOWN] = 0
+        clear_row(floats, s, WAYS)
+    return ev, num
 
 
 @register("loiter")
@@ -171,7 +233,6 @@ class LoiterDetector(SlotDetector):
             f.lat,
             f.lon,
             batch.step_m,
-            batch.dt_us,
             f.nav,
             f.mmsi,
             skip,

@@ -12,29 +12,46 @@ import numpy as np
 from numba import njit
 
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import RunDetector, Surroundings, register
+from kuroshio.behaviour.detector import NO_LABEL, RunDetector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.state import Batch, State
 from kuroshio.geo.polygon import edge_distance_m
 from kuroshio.geo.zones import Zones, to_units
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
-Codes = tuple[IntArray, IntArray | None, FloatArray]
+Codes = tuple[Any, IntArray | None, FloatArray]  # the codes are int8
 
 
-def speed_of(batch: Batch) -> FloatArray:
+@njit(cache=True, nogil=True)
+def speed_of(sog: Any, piece: Any) -> Any:
     """Reported speed over ground, else that of the piece, m/s; NaN where neither is known."""
-    return np.where(np.isfinite(batch.fixes.sog), batch.fixes.sog, batch.speed_mps)
+    out = np.empty(sog.size)
+    for i in range(sog.size):
+        out[i] = sog[i] if np.isfinite(sog[i]) else piece[i]
+    return out
 
 
-def three_way(raising: BoolArray, known: BoolArray) -> IntArray:
-    """1 where it holds, -1 where it is known not to, 0 where it is unknown."""
-    return np.where(known, np.where(raising, 1, -1), 0).astype(np.int64)
+def three_way(raising: BoolArray, known: BoolArray) -> Any:
+    """1 where it holds, -1 where it is known not to, 0 where it is unknown (int8)."""
+    return np.where(known, np.where(raising, np.int8(1), np.int8(-1)), np.int8(0))
 
 
 def mean(num: FloatArray, rows: int) -> float:
     """Mean value of a run from its sums."""
     return float(num[5]) / max(1, rows)
+
+
+@njit(cache=True, nogil=True)
+def _drift_codes(sog: Any, cog: Any, heading: Any, low: float, high: float, angle: float) -> tuple[Any, Any]:
+    code, value = np.zeros(sog.size, np.int8), np.zeros(sog.size)
+    for i in range(sog.size):
+        across = abs(cog[i] - heading[i])
+        if not np.isfinite(across) or not np.isfinite(sog[i]):
+            continue
+        across = 360.0 - across if across > 180.0 else across
+        value[i] = across
+        code[i] = 1 if low <= sog[i] <= high and across > angle else -1
+    return code, value
 
 
 @register("drift")
@@ -44,10 +61,9 @@ class DriftDetector(RunDetector):
     def codes(self, batch: Batch) -> Codes:
         """Speed in the band and course against heading beyond the angle."""
         f, d = batch.fixes, self.definition
-        known = np.isfinite(f.sog) & np.isfinite(f.cog) & np.isfinite(f.heading)
-        across = np.abs((f.cog - f.heading + 180.0) % 360.0 - 180.0)
-        slow = (f.sog >= float(d["min_speed_mps"])) & (f.sog <= float(d["max_speed_mps"]))
-        return three_way(slow & (across > float(d["angle_deg"])), known), None, np.nan_to_num(across)
+        limits = float(d["min_speed_mps"]), float(d["max_speed_mps"]), float(d["angle_deg"])
+        code, across = _drift_codes(f.sog, f.cog, f.heading, *limits)
+        return code, None, across
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Mean and greatest angle."""
@@ -55,13 +71,14 @@ class DriftDetector(RunDetector):
 
 
 @njit(cache=True, nogil=True)
-def _stop_codes(slot: Any, t: Any, sog: Any, state: Any, fast: float, slow: float, within_us: int) -> Any:
+def _stop_codes(slot: Any, t: Any, sog: Any, state: Any, fast: float, slow: float, within_us: int) -> tuple[Any, Any]:
     """State a slot: time of the last fast report, armed or not."""
-    code = np.zeros(slot.size, np.int64)
+    code, value = np.zeros(slot.size, np.int8), np.zeros(slot.size)
     for i in range(slot.size):
         s = slot[i]
         if sog[i] != sog[i]:
             continue
+        value[i] = sog[i]
         if sog[i] < slow:
             if state[s, 1] == 0 and state[s, 0] != NEVER and t[i] - state[s, 0] <= within_us:
                 state[s, 1] = 1
@@ -71,7 +88,7 @@ def _stop_codes(slot: Any, t: Any, sog: Any, state: Any, fast: float, slow: floa
             code[i] = -1
             if sog[i] > fast:
                 state[s, 0] = t[i]
-    return code
+    return code, value
 
 
 @register("sudden_stop")
@@ -94,15 +111,14 @@ class SuddenStopDetector(RunDetector):
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
         super().restore(arrays)
-        self.before.ints = arrays["before"]
-        self.before.floats = np.zeros((len(arrays["before"]), 0))
+        self.before.restore(arrays["before"], np.zeros((len(arrays["before"]), 0)))
 
     def codes(self, batch: Batch) -> Codes:
         """Slow now, fast a moment ago."""
         f, d = batch.fixes, self.definition
         fast, slow = float(d["from_speed_mps"]), float(d["to_speed_mps"])
-        code = _stop_codes(batch.slot, f.t, f.sog, self.before.ints, fast, slow, d.us("within_s"))
-        return code, None, np.nan_to_num(f.sog)
+        code, speed = _stop_codes(batch.slot, f.t, f.sog, self.before.ints, fast, slow, d.us("within_s"))
+        return code, None, speed
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Greatest speed since."""
@@ -110,18 +126,33 @@ class SuddenStopDetector(RunDetector):
 
 
 @njit(cache=True, nogil=True)
-def _turning(slot: Any, cog: Any, state: Any, weight: float) -> Any:
+def _turning(
+    slot: Any,
+    cog: Any,
+    sog: Any,
+    piece: Any,
+    port: Any,
+    state: Any,
+    weight: float,
+    low: float,
+    high: float,
+    most: float,
+) -> tuple[Any, Any]:
     """Exponential mean of the absolute change of course from row to row; state a slot: last course, mean."""
-    out = np.empty(slot.size)
+    code, out = np.zeros(slot.size, np.int8), np.empty(slot.size)
     for i in range(slot.size):
         s = slot[i]
         if cog[i] == cog[i]:
             if state[s, 0] == state[s, 0]:
-                turn = abs((cog[i] - state[s, 0] + 180.0) % 360.0 - 180.0)
+                turn = abs(cog[i] - state[s, 0])
+                turn = 360.0 - turn if turn > 180.0 else turn
                 state[s, 1] += weight * (turn - state[s, 1])
             state[s, 0] = cog[i]
         out[i] = state[s, 1]
-    return out
+        v = sog[i] if np.isfinite(sog[i]) else piece[i]
+        if np.isfinite(v):
+            code[i] = 1 if low <= v <= high and out[i] >= most and not port[i] else -1
+    return code, out
 
 
 @register("fishing")
@@ -144,16 +175,15 @@ class FishingDetector(RunDetector):
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
         super().restore(arrays)
-        self.course.floats = arrays["course"]
-        self.course.ints = np.zeros((len(arrays["course"]), 0), np.int64)
+        self.course.restore(np.zeros((len(arrays["course"]), 0), np.int64), arrays["course"])
 
     def codes(self, batch: Batch) -> Codes:
         """Speed in the band and turning above the limit."""
-        d, v = self.definition, speed_of(batch)
-        turn = _turning(batch.slot, batch.fixes.cog, self.course.floats, 0.2)
-        band = (v >= float(d["min_speed_mps"])) & (v <= float(d["max_speed_mps"]))
+        f, d = batch.fixes, self.definition
         port = batch.within(self.around.zones, d["exclude_zone_kinds"])
-        return three_way(band & (turn >= float(d["turn_deg"])) & ~port, np.isfinite(v)), None, turn
+        limits = float(d["min_speed_mps"]), float(d["max_speed_mps"]), float(d["turn_deg"])
+        code, turn = _turning(batch.slot, f.cog, f.sog, batch.speed_mps, port, self.course.floats, 0.2, *limits)
+        return code, None, turn
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Mean turning."""
@@ -168,14 +198,18 @@ class ZoneRunDetector(RunDetector):
     def located(self, batch: Batch) -> tuple[Zones | None, IntArray]:
         """(zones, first zone of the kinds that each row is in, -1 none)."""
         zones = self.around.zones
-        label = np.full(len(batch.fixes), -1, np.int64)
         if zones is None or not zones.mask(self.definition["zone_kinds"]).any():
-            return None, label
+            return None, NO_LABEL
+        label = np.full(len(batch.fixes), -1, np.int64)
         ptr, zone = batch.zones(zones)
         owner = np.repeat(np.arange(len(label)), np.diff(ptr))
         wanted = zones.mask(self.definition["zone_kinds"])[zone]
         label[owner[wanted][::-1]] = zone[wanted][::-1]
         return zones, label
+
+    def nothing(self, batch: Batch) -> Codes:
+        """What is said where no such zone is loaded: nothing of any row."""
+        return np.zeros(len(batch.fixes), np.int8), None, np.zeros(len(batch.fixes))
 
     def zone_name(self, label: int) -> str | None:
         """Name of the zone."""
@@ -190,9 +224,9 @@ class SlowInZoneDetector(ZoneRunDetector):
     def codes(self, batch: Batch) -> Codes:
         """Inside and below the speed; a faster fix inside lowers, a fix outside too."""
         zones, label = self.located(batch)
-        v = speed_of(batch)
         if zones is None:
-            return np.zeros(len(v), np.int64), None, np.nan_to_num(v)
+            return self.nothing(batch)
+        v = speed_of(batch.fixes.sog, batch.speed_mps)
         inside = label >= 0
         holds = inside & (v <= float(self.definition["max_speed_mps"]))
         return three_way(holds, np.isfinite(v) | ~inside), label, np.nan_to_num(v)
@@ -219,7 +253,7 @@ class OnLandDetector(ZoneRunDetector):
         """Deeper in land than the limit, and in no inland water."""
         zones, label = self.located(batch)
         if zones is None:
-            return np.zeros(len(label), np.int64), None, np.zeros(len(label))
+            return self.nothing(batch)
         limit = float(self.definition["depth_m"])
         water = batch.within(zones, ["inland", "port"])
         x, y = to_units(batch.fixes.lat, batch.fixes.lon)
@@ -232,20 +266,42 @@ class OnLandDetector(ZoneRunDetector):
         return {"depth_m": float(num[7])}
 
 
+@njit(cache=True, nogil=True)
+def _bit_codes(flags: Any, bit: int) -> tuple[Any, Any]:
+    code, value = np.empty(flags.size, np.int8), np.zeros(flags.size)
+    for i in range(flags.size):
+        on = (flags[i] & bit) != 0
+        code[i] = 1 if on else -1
+        value[i] = 1.0 if on else 0.0
+    return code, value
+
+
 @register("flag")
 class FlagDetector(RunDetector):
     """A judgement of the picture that lasts: AIS against radar, or a claim that no sensor bears out."""
 
     def codes(self, batch: Batch) -> Codes:
         """The bit of the flags that the definition names."""
-        flagged = (batch.fixes.flags & int(self.definition["flag_bit"])) != 0
-        if not flagged.any():
-            return np.full(len(flagged), -1, np.int64), None, np.zeros(len(flagged))
-        return three_way(flagged, np.ones(len(flagged), np.bool_)), None, flagged.astype(np.float64)
+        code, value = _bit_codes(batch.fixes.flags, int(self.definition["flag_bit"]))
+        return code, None, value
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Share of the updates that bear the flag."""
         return {"flagged_share": mean(num, rows)}
+
+
+@njit(cache=True, nogil=True)
+def _distress_codes(mmsi: Any, nav: Any, ais_at: Any, t: Any, prefixes: Any) -> tuple[Any, Any]:
+    code, value = np.zeros(t.size, np.int8), np.zeros(t.size)
+    for i in range(t.size):
+        if ais_at[i] != t[i]:
+            continue
+        beacon = False
+        for p in prefixes:
+            beacon |= mmsi[i] // 1_000_000 == p
+        value[i] = 1.0 if beacon else 0.0
+        code[i] = 1 if (beacon and nav[i] != 15) or nav[i] == 14 else -1
+    return code, value
 
 
 @register("distress")
@@ -255,9 +311,9 @@ class DistressDetector(RunDetector):
     def codes(self, batch: Batch) -> Codes:
         """A beacon's MMSI or status 14 raises, another AIS report lowers."""
         f = batch.fixes
-        beacon = np.isin(f.mmsi // 1_000_000, np.asarray(self.definition["mmsi_prefixes"], np.int64))
-        active = (beacon & (f.nav != 15)) | (f.nav == 14)
-        return three_way(active, f.ais_at == f.t), None, beacon.astype(np.float64)
+        prefixes = np.asarray(self.definition["mmsi_prefixes"], np.int64)
+        code, beacon = _distress_codes(f.mmsi, f.nav, f.ais_at, f.t, prefixes)
+        return code, None, beacon
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """What said so."""

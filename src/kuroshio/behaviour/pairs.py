@@ -1,9 +1,10 @@
 """Two ships near one another: candidates by a sweep over each time step, then runs with exact crossing times.
 
 What enters: fixes. They are read off at common time steps on the straight pieces between fixes (pieces longer than
-``max_gap_us`` are no pieces), slow points of a step are swept in strips of latitude, and a pair that is near is walked
-step by step until it parts. Start and end are where the distance, linear motion taken between steps, crosses the limit.
-There is no midnight, no day, no antimeridian here. State: the points of the last ``max_gap_us`` and the open pairs.
+``max_gap_us`` are no pieces), slow points of a step are put into cells as wide as the limit, and a pair that is near is
+walked step by step until it parts. Start and end are where the distance, linear motion taken between steps, crosses the
+limit. A ship at speed has no points but those next to a slow one: no pair needs them. There is no midnight, no day, no
+antimeridian here. State: the points of the last ``max_gap_us`` and the open pairs.
 """
 
 from __future__ import annotations
@@ -13,12 +14,19 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, room
+from kuroshio.behaviour.buffers import copy_row, doubled, room
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
-from kuroshio.geo.earth import distance_m, enu_offset_m
+from kuroshio.geo.earth import enu_offset_m
 from kuroshio.units import FloatArray, IntArray
 
 LOW_MARGIN_M_PER_DEG = 110_000.0  # below the least metres in a degree of latitude (110,574): strips never too narrow
+# points: integers P_SLOT, P_BIN, P_MMSI ; numbers P_LAT, P_LON, P_SPEED
+P_SLOT, P_BIN, P_MMSI = range(3)
+P_LAT, P_LON, P_SPEED = range(3)
+# state a slot: time of the last fix, known, last step with a point, that point slow, last fast step and its place
+T, KNOWN, PUT_BIN, PUT_SLOW, FAST_BIN = range(5)
+FAST_LAT, FAST_LON, FAST_SPEED = range(3)
+NO_BIN = -(1 << 60)
 # open pairs: integers A, B, BIN, START, MET, NEXT, STEPS ; numbers of PAIR_FLOATS
 A, B, BIN, START, MET, NEXT, STEPS = range(7)
 MIN_D, SUM_D, PATH_A, PATH_B, LAT, LON = range(6)
@@ -27,134 +35,312 @@ PARTED, LEFT_FAST, LOST = 1, 2, 3
 
 
 @njit(cache=True, nogil=True)
-def read_off(
-    slot: Any, t: Any, lat: Any, lon: Any, mmsi: Any, skip: Any, ints: Any, floats: Any, step_us: int, max_gap_us: int
-) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """(slot, bin, lat, lon, speed, mmsi) of every time step on the pieces; state is the last fix of every slot."""
-    count = 0
-    for turn in range(2):
-        if turn == 1:
-            o_slot, o_bin, o_mmsi = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
-            o_lat, o_lon, o_speed = np.empty(count), np.empty(count), np.empty(count)
-        k = 0
-        before, t0, la0, lo0 = -1, np.int64(0), 0.0, 0.0
-        known = False
-        for i in range(slot.size):
-            s = slot[i]
-            if s != before:
-                before = s
-                known = ints[s, 1] == 1
-                t0, la0, lo0 = ints[s, 0], floats[s, 0], floats[s, 1]
-            if known and t[i] - t0 <= max_gap_us and not skip[i]:
-                dt = t[i] - t0
-                first, last = t0 // step_us + 1, t[i] // step_us
-                if turn == 0:
-                    count += max(0, last - first + 1)
-                elif last >= first:
-                    dlon = lon[i] - lo0
-                    dlon = dlon - 360.0 if dlon > 180.0 else (dlon + 360.0 if dlon < -180.0 else dlon)
-                    if abs(dlon) < 0.2 and abs(lat[i] - la0) < 0.2 and abs(la0) < 70.0:
-                        east, north = enu_offset_m(la0, lo0, lat[i], lon[i])
-                        speed = np.sqrt(east * east + north * north) / (dt * 1e-6)
-                    else:
-                        speed = distance_m(la0, lo0, lat[i], lon[i]) / (dt * 1e-6)
-                    for b in range(first, last + 1):
-                        f = (b * step_us - t0) / dt
-                        x = lo0 + f * dlon
-                        o_slot[k], o_bin[k], o_mmsi[k], o_speed[k] = s, b, mmsi[i], speed
-                        o_lat[k] = la0 + f * (lat[i] - la0)
-                        o_lon[k] = x - 360.0 if x > 180.0 else (x + 360.0 if x < -180.0 else x)
-                        k += 1
-            t0, la0, lo0, known = t[i], lat[i], lon[i], True
-            if turn == 1:
-                ints[s, 0], ints[s, 1], floats[s, 0], floats[s, 1] = t0, 1, la0, lo0
-    return o_slot, o_bin, o_lat, o_lon, o_speed, o_mmsi
+def _wrap(x: float) -> float:
+    return x - 360.0 if x > 180.0 else (x + 360.0 if x < -180.0 else x)
 
 
 @njit(cache=True, nogil=True)
-def _gap_m(lat: Any, lon: Any, i: int, j: int) -> float:
-    east, north = enu_offset_m(lat[i], lon[i], lat[j], lon[j])
+def _put(pi: Any, pf: Any, k: int, s: int, b: int, mmsi: int, lat: float, lon: float, speed: float) -> None:
+    pi[k, P_SLOT], pi[k, P_BIN], pi[k, P_MMSI] = s, b, mmsi
+    pf[k, P_LAT], pf[k, P_LON], pf[k, P_SPEED] = lat, lon, speed
+
+
+@njit(cache=True, nogil=True)
+def _read_some(
+    begin: int,
+    k: int,
+    pi: Any,
+    pf: Any,
+    slot: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    la0: Any,
+    lo0: Any,
+    step_m: Any,
+    mmsi: Any,
+    skip: Any,
+    ints: Any,
+    floats: Any,
+    step_us: int,
+    max_gap_us: int,
+    fast: float,
+) -> tuple[int, int]:
+    for i in range(begin, slot.size):
+        s = slot[i]
+        t0, known = ints[s, T], ints[s, KNOWN] == 1
+        dt = t[i] - t0
+        if known and k + 3 + min(dt, max_gap_us) // step_us > pi.shape[0]:
+            return i, k
+        ints[s, T], ints[s, KNOWN] = t[i], 1
+        if not known or dt > max_gap_us or skip[i]:
+            continue
+        first, last = t0 // step_us + 1, t[i] // step_us
+        if last < first:
+            continue
+        dlon, speed = _wrap(lon[i] - lo0[i]), step_m[i] / (dt * 1e-6)
+        if speed > fast:
+            if ints[s, PUT_SLOW] == 1 and ints[s, PUT_BIN] == first - 1:
+                f = (first * step_us - t0) / dt
+                x = _wrap(lo0[i] + f * dlon)
+                _put(pi, pf, k, s, first, mmsi[i], la0[i] + f * (lat[i] - la0[i]), x, speed)
+                k += 1
+                ints[s, PUT_BIN], ints[s, PUT_SLOW] = first, 0
+            f = (last * step_us - t0) / dt
+            ints[s, FAST_BIN], floats[s, FAST_SPEED] = last, speed
+            floats[s, FAST_LAT], floats[s, FAST_LON] = la0[i] + f * (lat[i] - la0[i]), _wrap(lo0[i] + f * dlon)
+            continue
+        if ints[s, FAST_BIN] == first - 1 and ints[s, PUT_BIN] < first - 1:
+            y, x, v = floats[s, FAST_LAT], floats[s, FAST_LON], floats[s, FAST_SPEED]
+            _put(pi, pf, k, s, first - 1, mmsi[i], y, x, v)
+            k += 1
+        for b in range(first, last + 1):
+            f = (b * step_us - t0) / dt
+            x = _wrap(lo0[i] + f * dlon)
+            _put(pi, pf, k, s, b, mmsi[i], la0[i] + f * (lat[i] - la0[i]), x, speed)
+            k += 1
+        ints[s, PUT_BIN], ints[s, PUT_SLOW] = last, 1
+    return slot.size, k
+
+
+@njit(cache=True, nogil=True)
+def read_off(
+    slot: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    la0: Any,
+    lo0: Any,
+    step_m: Any,
+    mmsi: Any,
+    skip: Any,
+    ints: Any,
+    floats: Any,
+    step_us: int,
+    max_gap_us: int,
+    fast: float,
+) -> tuple[Any, Any]:
+    """Points (integers, numbers) of the time steps on the pieces that lead to the rows, in order (slot, step).
+
+    Of the steps a ship passes at more than ``fast`` only the first after and the last before a slow one have a point.
+    """
+    pi, pf = np.empty((slot.size // 4 + 64, 3), np.int64), np.empty((slot.size // 4 + 64, 3))
+    i = k = 0
+    while i < slot.size:
+        i, k = _read_some(
+            i,
+            k,
+            pi,
+            pf,
+            slot,
+            t,
+            lat,
+            lon,
+            la0,
+            lo0,
+            step_m,
+            mmsi,
+            skip,
+            ints,
+            floats,
+            step_us,
+            max_gap_us,
+            fast,
+        )
+        if i < slot.size:
+            pi, pf = doubled(pi, pf)
+    return pi[:k].copy(), pf[:k].copy()
+
+
+@njit(cache=True, nogil=True)
+def ascending(pi: Any) -> Any:
+    """True when points are in the order of their slots."""
+    i = 1
+    while i < pi.shape[0] and pi[i, P_SLOT] >= pi[i - 1, P_SLOT]:
+        i += 1
+    return i >= pi.shape[0]
+
+
+@njit(cache=True, nogil=True)
+def merged(pi: Any, pf: Any, ni: Any, nf: Any) -> tuple[Any, Any, Any]:
+    """(integers, numbers, new or not) of points and new points, both in order (slot, step)."""
+    n = pi.shape[0] + ni.shape[0]
+    oi, of, fresh = np.empty((n, 3), np.int64), np.empty((n, 3)), np.zeros(n, np.bool_)
+    a = b = 0
+    for k in range(n):
+        old = b >= ni.shape[0]
+        if not old and a < pi.shape[0]:
+            old = pi[a, P_SLOT] < ni[b, P_SLOT] or (pi[a, P_SLOT] == ni[b, P_SLOT] and pi[a, P_BIN] < ni[b, P_BIN])
+        if old:
+            copy_row(oi, k, 0, pi, a, 0, 3)
+            copy_row(of, k, 0, pf, a, 0, 3)
+            a += 1
+        else:
+            copy_row(oi, k, 0, ni, b, 0, 3)
+            copy_row(of, k, 0, nf, b, 0, 3)
+            fresh[k] = True
+            b += 1
+    return oi, of, fresh
+
+
+@njit(cache=True, nogil=True)
+def newer(pi: Any, pf: Any, oldest: int) -> tuple[Any, Any]:
+    """Points of the steps from ``oldest`` on."""
+    oi, of = np.empty_like(pi), np.empty_like(pf)
+    k = 0
+    for i in range(pi.shape[0]):
+        if pi[i, P_BIN] >= oldest:
+            copy_row(oi, k, 0, pi, i, 0, 3)
+            copy_row(of, k, 0, pf, i, 0, 3)
+            k += 1
+    return oi[:k].copy(), of[:k].copy()
+
+
+@njit(cache=True, nogil=True)
+def _gap_m(pf: Any, i: int, j: int) -> float:
+    east, north = enu_offset_m(pf[i, P_LAT], pf[i, P_LON], pf[j, P_LAT], pf[j, P_LON])
     return float(np.sqrt(east * east + north * north))
 
 
 @njit(cache=True, nogil=True)
-def sweep(
-    order: Any, strip: Any, bins: Any, lat: Any, lon: Any, shift: Any, track: Any, fresh: Any, limit_m: float
-) -> Any:
-    """Pairs (i, j) of points of one step within the limit, at least one of them new; lower track first."""
-    out, none = np.empty((1024, 2), np.int64), np.empty((1024, 0))
-    k = 0
-    n = order.size
-    ahead = 0
-    for p in range(n):
-        i = order[p]
-        reach = limit_m / (LOW_MARGIN_M_PER_DEG * max(0.01, np.cos(np.radians(min(89.4, abs(lat[i]) + 0.2)))))
-        for turn in range(2):
-            if turn == 0:
-                q = p + 1
-            else:
-                while ahead < n and (
-                    bins[order[ahead]] < bins[i]
-                    or (bins[order[ahead]] == bins[i] and strip[order[ahead]] <= strip[i])
-                    or (
-                        bins[order[ahead]] == bins[i]
-                        and strip[order[ahead]] == strip[i] + 1
-                        and lon[order[ahead]] + shift[order[ahead]] < lon[i] + shift[i] - reach * 1.2
-                    )
-                ):
-                    ahead += 1
-                q = ahead
-            while q < n:
-                j = order[q]
-                if bins[j] != bins[i] or strip[j] != strip[i] + turn or lon[j] + shift[j] - lon[i] - shift[i] > reach:
-                    break
-                q += 1
-                if not (fresh[i] or fresh[j]) or track[i] == track[j]:
-                    continue
-                a, b = (i, j) if track[i] < track[j] else (j, i)
-                if _gap_m(lat, lon, a, b) <= limit_m:
-                    out, none = room(out, none, k)
-                    out[k, 0], out[k, 1] = a, b
-                    k += 1
+def _columns(row: Any, limit_m: float) -> Any:
+    """Cells round the earth in a strip of latitude: none narrower than the limit anywhere in it."""
+    high = (abs(row) + 1.0) * limit_m / LOW_MARGIN_M_PER_DEG
+    return max(1, int(360.0 * LOW_MARGIN_M_PER_DEG * np.cos(np.radians(min(89.9, high))) / limit_m))
+
+
+@njit(cache=True, nogil=True)
+def _hash(b: Any, row: Any, col: Any, shift: Any) -> Any:
+    h = np.uint64(b) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(row) * np.uint64(0xC2B2AE3D27D4EB4F)
+    h = (h ^ (h >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(col) * np.uint64(0x94D049BB133111EB)
+    return np.int64((h ^ (h >> np.uint64(29))) * np.uint64(0xD6E8FEB86659FD93) >> np.uint64(shift))
+
+
+@njit(cache=True, nogil=True)
+def _near_some(
+    start: int,
+    k: int,
+    out: Any,
+    begin: int,
+    slow: Any,
+    head: Any,
+    after: Any,
+    rows: Any,
+    cols: Any,
+    shift: int,
+    pi: Any,
+    pf: Any,
+    track: Any,
+    limit_m: float,
+) -> tuple[int, int]:
+    """Put in points from ``start`` on and note the pairs those from ``begin`` on make, as long as there is room."""
+    scale = LOW_MARGIN_M_PER_DEG / limit_m
+    strip, width = np.int64(NO_BIN), np.ones(3, np.int64)
+    for p in range(start, slow.size):  # every pair is met once: when the later of the two is put in
+        i, begun = slow[p], k
+        b, row = pi[i, P_BIN], np.int64(np.floor(pf[i, P_LAT] * scale))
+        if row != strip:
+            strip = row
+            for c in range(3):
+                width[c] = _columns(row - 1 + c, limit_m)
+        for r in range(row - 1, row + 2 if p >= begin else row - 1):
+            n_cols = width[r - row + 1]
+            own = np.int64((pf[i, P_LON] + 180.0) / 360.0 * n_cols)
+            wide = 3 if n_cols >= 3 else n_cols
+            for c in range(wide):
+                col = own - 1 + c
+                col = col + n_cols if col < 0 else (col - n_cols if col >= n_cols else col)
+                q = head[_hash(b, r, col, shift)]
+                while q >= 0:
+                    j = slow[q]
+                    if pi[j, P_BIN] == b and rows[q] == r and cols[q] == col:
+                        first, second = (i, j) if track[pi[i, P_SLOT]] < track[pi[j, P_SLOT]] else (j, i)
+                        if pi[i, P_SLOT] != pi[j, P_SLOT] and _gap_m(pf, first, second) <= limit_m:
+                            if k == out.shape[0]:
+                                return p, begun
+                            out[k, 0], out[k, 1], out[k, 2] = pi[first, P_SLOT], pi[second, P_SLOT], b
+                            k += 1
+                    q = after[q]
+        rows[p], cols[p] = row, np.int64((pf[i, P_LON] + 180.0) / 360.0 * width[1]) % width[1]
+        h = _hash(b, row, cols[p], shift)
+        after[p], head[h] = head[h], p
+    return slow.size, k
+
+
+@njit(cache=True, nogil=True)
+def near(pi: Any, pf: Any, fresh: Any, whole: bool, track: Any, limit_m: float, max_speed: float) -> Any:
+    """(slot a, slot b, step) of slow points of one step within the limit, at least one of them new; lower track first.
+
+    ``fresh`` is not read where ``whole`` says that all points are new.
+    """
+    n = pi.shape[0]
+    slow, count = np.empty(n, np.int64), 0
+    low: Any = np.int64(1 << 60)
+    high: Any = np.int64(-(1 << 60))
+    for i in range(n):
+        if whole or fresh[i]:
+            low, high = min(low, pi[i, P_BIN]), max(high, pi[i, P_BIN])
+    touched = np.full(max(0, high - low + 1) if not whole else 0, False)
+    if not whole:
+        for i in range(n):
+            if fresh[i]:
+                touched[pi[i, P_BIN] - low] = True
+    begin = 0
+    for turn in range(0 if not whole else 1, 2):  # first the old ones, which are only found, then the new
+        begin = count
+        for i in range(n):
+            b = pi[i, P_BIN]
+            mine = whole or (fresh[i] == (turn == 1) and low <= b <= high and touched[b - low])
+            if mine and pf[i, P_SPEED] <= max_speed:
+                slow[count] = i
+                count += 1
+    bits = 4
+    while 1 << bits < 2 * count:
+        bits += 1
+    head, after = np.full(1 << bits, -1, np.int32), np.empty(count, np.int32)
+    rows, cols = np.empty(count, np.int64), np.empty(count, np.int64)
+    out, none = np.empty((256, 3), np.int64), np.empty((256, 0))
+    p = k = 0
+    while p < count:
+        p, k = _near_some(
+            p,
+            k,
+            out,
+            begin,
+            slow[:count],
+            head,
+            after,
+            rows,
+            cols,
+            64 - bits,
+            pi,
+            pf,
+            track,
+            limit_m,
+        )
+        if p < count:
+            out, none = doubled(out, none)
     return out[:k]
 
 
-def candidates(
-    slot: IntArray,
-    bins: IntArray,
-    lat: FloatArray,
-    lon: FloatArray,
-    speed: FloatArray,
-    track: IntArray,
-    fresh: Any,
-    limit_m: float,
-    max_speed: float,
-) -> IntArray:
-    """(slot a, slot b, bin) of all pairs of slow points within the limit at steps that have a new point, sorted."""
-    if not fresh.any():
-        return np.zeros((0, 3), np.int64)
-    first = int(bins[fresh].min())
-    touched = np.zeros(int(bins[fresh].max()) - first + 1, np.bool_)
-    touched[bins[fresh] - first] = True
-    use = (speed <= max_speed) & (bins >= first) & (bins < first + len(touched))
-    index = np.flatnonzero(use)
-    index = index[touched[bins[index] - first]]
-    reach = limit_m / (LOW_MARGIN_M_PER_DEG * np.cos(np.radians(np.minimum(89.4, np.abs(lat[index]) + 0.2))))
-    ghost = index[lon[index] > 180.0 - reach]
-    shift = np.concatenate([np.zeros(len(index)), np.full(len(ghost), -360.0)])
-    index = np.concatenate([index, ghost])
-    la, lo, b = lat[index], lon[index], bins[index]
-    strip = np.floor(la * (LOW_MARGIN_M_PER_DEG / limit_m)).astype(np.int64)
-    order = np.lexsort((lo + shift, strip, b))
-    found = sweep(order, strip, b, la, lo, shift, track[index], fresh[index], limit_m)
-    if not len(found):
-        return np.zeros((0, 3), np.int64)
-    a, c = index[found[:, 0]], index[found[:, 1]]
-    rows = np.stack([slot[a], slot[c], bins[a]], axis=1)
-    rows = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))]
-    if len(ghost):
-        rows = rows[np.append(True, (np.diff(rows, axis=0) != 0).any(axis=1))]
-    return rows
+def candidates(pi: IntArray, pf: FloatArray, fresh: Any, track: IntArray, limit_m: float, max_speed: float) -> IntArray:
+    """(slot a, slot b, step) of all near pairs at steps that have a new point, sorted; ``fresh`` None: all are new."""
+    rows: IntArray = near(pi, pf, _NONE if fresh is None else fresh, fresh is None, track, limit_m, max_speed)
+    return rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))] if len(rows) else rows
+
+
+_NONE = np.zeros(0, np.bool_)
+
+
+@njit(cache=True, nogil=True)
+def pointers(pi: Any, slots: int) -> Any:
+    """Where the points of each slot begin, and one more."""
+    ptr = np.zeros(slots + 1, np.int64)
+    for i in range(pi.shape[0]):
+        ptr[pi[i, P_SLOT] + 1] += 1
+    for s in range(slots):
+        ptr[s + 1] += ptr[s]
+    return ptr
 
 
 @njit(cache=True, nogil=True)
@@ -171,16 +357,16 @@ def _cross(ex0: float, ny0: float, ex1: float, ny1: float, limit: float, outward
 
 
 @njit(cache=True, nogil=True)
-def _find(ptr: Any, bins: Any, s: int, b: int) -> int:
+def _find(ptr: Any, pi: Any, s: int, b: int) -> int:
     lo, hi = ptr[s], ptr[s + 1]
     end = hi
     while lo < hi:
         mid = (lo + hi) >> 1
-        if bins[mid] < b:
+        if pi[mid, P_BIN] < b:
             lo = mid + 1
         else:
             hi = mid
-    return lo if lo < end and bins[lo] == b else -1
+    return lo if lo < end and pi[lo, P_BIN] == b else -1
 
 
 @njit(cache=True, nogil=True)
@@ -189,12 +375,9 @@ def walk(
     open_i: Any,
     open_f: Any,
     ptr: Any,
-    bins: Any,
-    lat: Any,
-    lon: Any,
-    speed: Any,
-    mmsi: Any,
-    last_t: Any,
+    pi: Any,
+    pf: Any,
+    state: Any,
     to_us: int,
     step_us: int,
     max_gap_us: int,
@@ -232,12 +415,12 @@ def walk(
                 if p >= cand.shape[0] or cand[p, 0] != a or cand[p, 1] != b:
                     break
                 now = cand[p, 2]
-                i, j = _find(ptr, bins, a, now), _find(ptr, bins, b, now)
-                ex, ny = enu_offset_m(lat[i], lon[i], lat[j], lon[j])
+                i, j = _find(ptr, pi, a, now), _find(ptr, pi, b, now)
+                ex, ny = enu_offset_m(pf[i, P_LAT], pf[i, P_LON], pf[j, P_LAT], pf[j, P_LON])
                 d = np.sqrt(ex * ex + ny * ny)
                 one[BIN], one[START], one[MET], one[NEXT], one[STEPS] = now, now * step_us, -1, 0, 1
-                if i > ptr[a] and j > ptr[b] and bins[i - 1] == now - 1 and bins[j - 1] == now - 1:
-                    ex0, ny0 = enu_offset_m(lat[i - 1], lon[i - 1], lat[j - 1], lon[j - 1])
+                if i > ptr[a] and j > ptr[b] and pi[i - 1, P_BIN] == now - 1 and pi[j - 1, P_BIN] == now - 1:
+                    ex0, ny0 = enu_offset_m(pf[i - 1, P_LAT], pf[i - 1, P_LON], pf[j - 1, P_LAT], pf[j - 1, P_LON])
                     if ex0 * ex0 + ny0 * ny0 > enter_m * enter_m:
                         f = _cross(ex0, ny0, ex, ny, enter_m, False)
                         one[START] = (now - 1) * step_us + np.int64(np.rint(f * step_us))
@@ -246,40 +429,40 @@ def walk(
                     d,
                     0.0,
                     0.0,
-                    lat[i],
-                    lon[i],
+                    pf[i, P_LAT],
+                    pf[i, P_LON],
                 )
                 running = True
-            i, j = _find(ptr, bins, a, one[BIN]), _find(ptr, bins, b, one[BIN])
+            i, j = _find(ptr, pi, a, one[BIN]), _find(ptr, pi, b, one[BIN])
             cause, end = 0, one[BIN] * step_us
             while True:
                 now = one[BIN] + 1
-                i2 = i + 1 if i >= 0 and i + 1 < ptr[a + 1] and bins[i + 1] == now else _find(ptr, bins, a, now)
-                j2 = j + 1 if j >= 0 and j + 1 < ptr[b + 1] and bins[j + 1] == now else _find(ptr, bins, b, now)
+                i2 = i + 1 if i >= 0 and i + 1 < ptr[a + 1] and pi[i + 1, P_BIN] == now else _find(ptr, pi, a, now)
+                j2 = j + 1 if j >= 0 and j + 1 < ptr[b + 1] and pi[j + 1, P_BIN] == now else _find(ptr, pi, b, now)
                 if i2 < 0 or j2 < 0:
-                    gone_a = i2 < 0 and (last_t[a] >= now * step_us or last_t[a] + max_gap_us < to_us)
-                    gone_b = j2 < 0 and (last_t[b] >= now * step_us or last_t[b] + max_gap_us < to_us)
+                    gone_a = i2 < 0 and (state[a, T] >= now * step_us or state[a, T] + max_gap_us < to_us)
+                    gone_b = j2 < 0 and (state[b, T] >= now * step_us or state[b, T] + max_gap_us < to_us)
                     cause = LOST if gone_a or gone_b else 0
                     break
-                ex, ny = enu_offset_m(lat[i2], lon[i2], lat[j2], lon[j2])
+                ex, ny = enu_offset_m(pf[i2, P_LAT], pf[i2, P_LON], pf[j2, P_LAT], pf[j2, P_LON])
                 d = np.sqrt(ex * ex + ny * ny)
                 if d > exit_m:
-                    ex0, ny0 = enu_offset_m(lat[i], lon[i], lat[j], lon[j])
+                    ex0, ny0 = enu_offset_m(pf[i, P_LAT], pf[i, P_LON], pf[j, P_LAT], pf[j, P_LON])
                     end = one[BIN] * step_us + np.int64(np.rint(_cross(ex0, ny0, ex, ny, exit_m, True) * step_us))
                     cause = PARTED
                     break
-                if speed[i2] > fast or speed[j2] > fast:
+                if pf[i2, P_SPEED] > fast or pf[j2, P_SPEED] > fast:
                     cause = LEFT_FAST
                     break
-                onef[PATH_A] += _gap_m(lat, lon, i, i2)
-                onef[PATH_B] += _gap_m(lat, lon, j, j2)
+                onef[PATH_A] += _gap_m(pf, i, i2)
+                onef[PATH_B] += _gap_m(pf, j, j2)
                 onef[SUM_D] += d
                 one[STEPS] += 1
                 one[BIN] = now
                 end = now * step_us
                 i, j = i2, j2
                 if d < onef[MIN_D]:
-                    onef[MIN_D], onef[LAT], onef[LON] = d, lat[i], lon[i]
+                    onef[MIN_D], onef[LAT], onef[LON] = d, pf[i, P_LAT], pf[i, P_LON]
                 kind = -1
                 run_s = max(1e-6, (one[STEPS] - 1) * step_us * 1e-6)
                 calm = onef[PATH_A] <= slow * run_s and onef[PATH_B] <= slow * run_s
@@ -292,7 +475,7 @@ def walk(
                 if kind >= 0:
                     ev, evf = room(ev, evf, k)
                     ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4], ev[k, 5] = kind, a, b, one[START], one[MET], end
-                    ev[k, 6], ev[k, 7], ev[k, 8], ev[k, 9] = one[STEPS], mmsi[i], mmsi[j], 0
+                    ev[k, 6], ev[k, 7], ev[k, 8], ev[k, 9] = one[STEPS], pi[i, P_MMSI], pi[j, P_MMSI], 0
                     copy_row(evf, k, 0, workf, 0, 0, 6)
                     k += 1
             if cause == 0:
@@ -318,7 +501,7 @@ def walk(
                             one[MET],
                             end,
                         )
-                        ev[k, 6], ev[k, 7], ev[k, 8], ev[k, 9] = one[STEPS], mmsi[i], mmsi[j], cause
+                        ev[k, 6], ev[k, 7], ev[k, 8], ev[k, 9] = one[STEPS], pi[i, P_MMSI], pi[j, P_MMSI], cause
                         copy_row(evf, k, 0, workf, 0, 0, 6)
                         k += 1
             running = False

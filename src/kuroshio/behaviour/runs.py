@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, room
+from kuroshio.behaviour.buffers import copy_row, doubled
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 
 # state columns: integers, then numbers
@@ -29,28 +29,41 @@ CAUSES[RELABELLED] = "it moved to another area"
 
 
 @njit(cache=True, nogil=True)
-def _emit(
-    out: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, end: int, cause: int
-) -> tuple[Any, Any]:
-    out, num = room(out, num, k)
+def _emit(out: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, end: int, cause: int) -> None:
     out[k, E_KIND], out[k, E_SLOT], out[k, E_START], out[k, E_MET] = kind, s, ints[s, START], ints[s, MET]
     out[k, E_END], out[k, E_ROWS], out[k, E_LABEL], out[k, E_MMSI] = end, ints[s, ROWS], ints[s, LABEL], ints[s, MMSI]
     out[k, E_CAUSE] = cause
     copy_row(num, k, 0, floats, s, 0, 8)
-    return out, num
 
 
 @njit(cache=True, nogil=True)
-def run_rows(
+def anything(code: Any, ints: Any) -> bool:
+    """True when a row raises or a run is under way."""
+    for i in range(code.size):
+        if code[i] == 1:
+            return True
+    s = 0
+    while s < ints.shape[0] and ints[s, PHASE] == IDLE:
+        s += 1
+    return bool(s < ints.shape[0])
+
+
+@njit(cache=True, nogil=True)
+def _some_rows(
+    begin: int,
+    k: int,
+    out: Any,
+    num: Any,
     slot: Any,
     t: Any,
     lat: Any,
     lon: Any,
     step_m: Any,
-    code: Any,
-    label: Any,
+    codes: Any,
+    labels: Any,
     value: Any,
     mmsi: Any,
+    ended: Any,
     ints: Any,
     floats: Any,
     raise_n: int,
@@ -59,44 +72,47 @@ def run_rows(
     min_m: float,
     max_gap_us: int,
     extend_us: int,
-) -> tuple[Any, Any]:
-    """Events of the rows in order (slot, time); the state matrices are changed in place."""
-    out, num = np.empty((64, 9), np.int64), np.empty((64, 8), np.float64)
-    k = 0
-    for i in range(slot.size):
+) -> tuple[int, int]:
+    for i in range(begin, slot.size):
+        if k + 2 > out.shape[0]:
+            return i, k
         s = slot[i]
+        code = 2 if ended[i] else int(codes[i])
+        if code != 1 and ints[s, PHASE] == IDLE:
+            continue
+        label = labels[i] if labels.size else -1
         if ints[s, PHASE] != IDLE:
             cause = 0
             if t[i] - ints[s, LAST] > max_gap_us:
                 cause = SILENT
-            elif code[i] == 2:
+            elif code == 2:
                 cause = ENDED
-            elif code[i] == 1 and label[i] != ints[s, LABEL]:
+            elif code == 1 and label != ints[s, LABEL]:
                 cause = RELABELLED
-            elif code[i] == -1:
+            elif code == -1:
                 ints[s, DOWNS] += 1
                 if ints[s, PHASE] == RAISING or ints[s, DOWNS] >= lower_n:
                     cause = LOWERED
             if cause:
                 if ints[s, PHASE] == REPORTED:
-                    out, num = _emit(out, num, k, CLOSE, s, ints, floats, ints[s, LAST_UP], cause)
+                    _emit(out, num, k, CLOSE, s, ints, floats, ints[s, LAST_UP], cause)
                     k += 1
                 ints[s, PHASE] = IDLE
         if mmsi[i] >= 0 and ints[s, PHASE] != IDLE:  # only now: what a silence ended was said under the name before it
             ints[s, MMSI] = mmsi[i]
-        if code[i] == 2:
+        if code == 2:
             continue
         if ints[s, PHASE] == IDLE:
-            if code[i] != 1:
+            if code != 1:
                 continue
             ints[s, PHASE], ints[s, START], ints[s, UPS], ints[s, DOWNS], ints[s, ROWS] = RAISING, t[i], 0, 0, 0
-            ints[s, LABEL], ints[s, MMSI] = label[i], mmsi[i]
+            ints[s, LABEL], ints[s, MMSI] = label, mmsi[i]
             floats[s, LAT0], floats[s, LON0], floats[s, PATH], floats[s, SUM] = lat[i], lon[i], 0.0, 0.0
             floats[s, LOW], floats[s, HIGH] = np.inf, -np.inf
         else:
             floats[s, PATH] += step_m[i]
         ints[s, LAST] = t[i]
-        if code[i] == 1:
+        if code == 1:
             ints[s, ROWS] += 1
             floats[s, SUM] += value[i]
             floats[s, LOW], floats[s, HIGH] = min(floats[s, LOW], value[i]), max(floats[s, HIGH], value[i])
@@ -106,26 +122,93 @@ def run_rows(
             floats[s, LAT], floats[s, LON] = lat[i], lon[i]
             if ints[s, PHASE] == RAISING and ints[s, UPS] >= raise_n:
                 ints[s, PHASE] = RAISED
-        if ints[s, PHASE] == RAISED and t[i] - ints[s, START] >= min_us and floats[s, PATH] >= min_m and code[i] == 1:
+        if ints[s, PHASE] == RAISED and t[i] - ints[s, START] >= min_us and floats[s, PATH] >= min_m and code == 1:
             ints[s, PHASE], ints[s, MET], ints[s, NEXT] = REPORTED, t[i], t[i] + extend_us
-            out, num = _emit(out, num, k, OPEN, s, ints, floats, t[i], 0)
+            _emit(out, num, k, OPEN, s, ints, floats, t[i], 0)
             k += 1
-        elif ints[s, PHASE] == REPORTED and code[i] == 1 and t[i] >= ints[s, NEXT]:
+        elif ints[s, PHASE] == REPORTED and code == 1 and t[i] >= ints[s, NEXT]:
             ints[s, NEXT] = t[i] + extend_us
-            out, num = _emit(out, num, k, EXTEND, s, ints, floats, t[i], 0)
+            _emit(out, num, k, EXTEND, s, ints, floats, t[i], 0)
             k += 1
+    return slot.size, k
+
+
+@njit(cache=True, nogil=True)
+def run_rows(
+    slot: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    step_m: Any,
+    codes: Any,
+    labels: Any,
+    value: Any,
+    mmsi: Any,
+    ended: Any,
+    ints: Any,
+    floats: Any,
+    raise_n: int,
+    lower_n: int,
+    min_us: int,
+    min_m: float,
+    max_gap_us: int,
+    extend_us: int,
+) -> tuple[Any, Any]:
+    """Events of the rows in order (slot, time); the state matrices are changed in place.
+
+    ``labels`` is empty where the condition has none.
+    """
+    out, num = np.empty((64, 9), np.int64), np.empty((64, 8), np.float64)
+    i = k = 0
+    while i < slot.size:
+        i, k = _some_rows(
+            i,
+            k,
+            out,
+            num,
+            slot,
+            t,
+            lat,
+            lon,
+            step_m,
+            codes,
+            labels,
+            value,
+            mmsi,
+            ended,
+            ints,
+            floats,
+            raise_n,
+            lower_n,
+            min_us,
+            min_m,
+            max_gap_us,
+            extend_us,
+        )
+        if i < slot.size:
+            out, num = doubled(out, num)
     return out[:k], num[:k]
+
+
+@njit(cache=True, nogil=True)
+def _silent(ints: Any, to_us: int, max_gap_us: int) -> Any:
+    out, k = np.empty(ints.shape[0], np.int64), 0
+    for s in range(ints.shape[0]):
+        if ints[s, PHASE] != IDLE and to_us - ints[s, LAST] > max_gap_us:
+            out[k] = s
+            k += 1
+    return out[:k]
 
 
 @njit(cache=True, nogil=True)
 def run_silence(ints: Any, floats: Any, to_us: int, max_gap_us: int) -> tuple[Any, Any]:
     """Events of the runs that a silence up to ``to_us`` has ended."""
-    out, num = np.empty((16, 9), np.int64), np.empty((16, 8), np.float64)
+    silent = _silent(ints, to_us, max_gap_us)
+    out, num = np.empty((silent.size, 9), np.int64), np.empty((silent.size, 8), np.float64)
     k = 0
-    for s in range(ints.shape[0]):
-        if ints[s, PHASE] != IDLE and to_us - ints[s, LAST] > max_gap_us:
-            if ints[s, PHASE] == REPORTED:
-                out, num = _emit(out, num, k, CLOSE, s, ints, floats, ints[s, LAST_UP], SILENT)
-                k += 1
-            ints[s, PHASE] = IDLE
+    for s in silent:
+        if ints[s, PHASE] == REPORTED:
+            _emit(out, num, k, CLOSE, s, ints, floats, ints[s, LAST_UP], SILENT)
+            k += 1
+        ints[s, PHASE] = IDLE
     return out[:k], num[:k]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, room
+from kuroshio.behaviour.buffers import copy_row, doubled
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
@@ -27,21 +27,21 @@ _CAUSES = {LEFT: "it left", SILENT: "it fell silent inside", ENDED: "the track e
 
 
 @njit(cache=True, nogil=True)
-def _say(
-    ev: Any, num: Any, k: int, kind: int, s: int, r: int, ints: Any, floats: Any, end: int, why: int
-) -> tuple[Any, Any]:
-    ev, num = room(ev, num, k)
+def _say(ev: Any, num: Any, k: int, kind: int, s: int, r: int, ints: Any, floats: Any, end: int, why: int) -> None:
     c, g = FIRST_RECORD + r * R_INTS, 2 + r * R_FLOATS
     ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = kind, s, ints[s, c + R_START], ints[s, c + R_MET], end
     ev[k, 5], ev[k, 6], ev[k, 7] = ints[s, c + R_ROWS], ints[s, c + R_ZONE], ints[s, MMSI]
     ev[k, 8], ev[k, 9] = why, ints[s, c + R_UNSEEN]
     copy_row(num, k, 0, floats, s, g, 4)
     copy_row(num, k, 4, floats, s, 0, 2)
-    return ev, num
 
 
 @njit(cache=True, nogil=True)
-def zone_rows(
+def _some_rows(
+    begin: int,
+    k: int,
+    ev: Any,
+    num: Any,
     ix: Any,
     slot: Any,
     t: Any,
@@ -59,11 +59,10 @@ def zone_rows(
     max_gap_us: int,
     out_m: float,
     extend_us: int,
-) -> tuple[Any, Any]:
-    """Events of rows in order (slot, time); ``ptr`` and ``zone`` are the zones each row is in."""
-    ev, num = np.empty((64, 10), np.int64), np.empty((64, 6), np.float64)
-    k = 0
-    for i in range(slot.size):
+) -> tuple[int, int]:
+    for i in range(begin, slot.size):
+        if k + 3 * ROOM > ev.shape[0]:
+            return i, k
         s = slot[i]
         known = ints[s, KNOWN] == 1 and t[i] - ints[s, LAST] <= max_gap_us
         x1, y1 = np.rint(lon[i] * UNITS_PER_DEG), np.rint(lat[i] * UNITS_PER_DEG)
@@ -79,7 +78,7 @@ def zone_rows(
                 if ints[s, c + R_PHASE] == 2:
                     end = ints[s, c + R_OUT] if ints[s, c + R_OUT] else ints[s, c + R_LAST]
                     why = LEFT if ints[s, c + R_OUT] else (ENDED if ended[i] and known else SILENT)
-                    ev, num = _say(ev, num, k, CLOSE, s, r, ints, floats, end, why)
+                    _say(ev, num, k, CLOSE, s, r, ints, floats, end, why)
                     k += 1
                 ints[s, c + R_PHASE] = 0
                 continue
@@ -91,11 +90,11 @@ def zone_rows(
                 ints[s, c + R_ROWS] += 1
                 if ints[s, c + R_PHASE] == 1 and (ints[s, c + R_ROWS] >= need or t[i] - ints[s, c + R_START] >= min_us):
                     ints[s, c + R_PHASE], ints[s, c + R_MET], ints[s, c + R_NEXT] = 2, t[i], t[i] + extend_us
-                    ev, num = _say(ev, num, k, OPEN, s, r, ints, floats, t[i], 0)
+                    _say(ev, num, k, OPEN, s, r, ints, floats, t[i], 0)
                     k += 1
                 elif ints[s, c + R_PHASE] == 2 and t[i] >= ints[s, c + R_NEXT]:
                     ints[s, c + R_NEXT] = t[i] + extend_us
-                    ev, num = _say(ev, num, k, EXTEND, s, r, ints, floats, t[i], 0)
+                    _say(ev, num, k, EXTEND, s, r, ints, floats, t[i], 0)
                     k += 1
                 continue
             if ints[s, c + R_OUT] == 0:
@@ -109,10 +108,10 @@ def zone_rows(
                     ints[s, c + R_PHASE] = 0
                     continue
                 ints[s, c + R_PHASE], ints[s, c + R_MET], ints[s, c + R_NEXT] = 2, ints[s, c + R_OUT], t[i] + extend_us
-                ev, num = _say(ev, num, k, OPEN, s, r, ints, floats, ints[s, c + R_OUT], 0)
+                _say(ev, num, k, OPEN, s, r, ints, floats, ints[s, c + R_OUT], 0)
                 k += 1
             if edge_distance_m(ix, ints[s, c + R_ZONE], x1, y1, out_m) >= out_m:
-                ev, num = _say(ev, num, k, CLOSE, s, r, ints, floats, ints[s, c + R_OUT], LEFT)
+                _say(ev, num, k, CLOSE, s, r, ints, floats, ints[s, c + R_OUT], LEFT)
                 k += 1
                 ints[s, c + R_PHASE] = 0
         if mmsi[i] >= 0:
@@ -150,28 +149,90 @@ def zone_rows(
                     floats[s, g + 1] = floats[s, 1] + f * (xs - x0) / UNITS_PER_DEG
                 if need <= 1 or t[i] - ints[s, c + R_START] >= min_us:
                     ints[s, c + R_PHASE], ints[s, c + R_MET], ints[s, c + R_NEXT] = 2, t[i], t[i] + extend_us
-                    ev, num = _say(ev, num, k, OPEN, s, free, ints, floats, t[i], 0)
+                    _say(ev, num, k, OPEN, s, free, ints, floats, t[i], 0)
                     k += 1
         ints[s, LAST], ints[s, KNOWN], floats[s, 0], floats[s, 1] = t[i], 0 if ended[i] else 1, lat[i], lon[i]
+    return slot.size, k
+
+
+@njit(cache=True, nogil=True)
+def zone_rows(
+    ix: Any,
+    slot: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    mmsi: Any,
+    ended: Any,
+    ptr: Any,
+    zone: Any,
+    wanted: Any,
+    ints: Any,
+    floats: Any,
+    need: int,
+    min_us: int,
+    max_gap_us: int,
+    out_m: float,
+    extend_us: int,
+) -> tuple[Any, Any]:
+    """Events of rows in order (slot, time); ``ptr`` and ``zone`` are the zones each row is in."""
+    ev, num = np.empty((64, 10), np.int64), np.empty((64, 6), np.float64)
+    i = k = 0
+    while i < slot.size:
+        i, k = _some_rows(
+            i,
+            k,
+            ev,
+            num,
+            ix,
+            slot,
+            t,
+            lat,
+            lon,
+            mmsi,
+            ended,
+            ptr,
+            zone,
+            wanted,
+            ints,
+            floats,
+            need,
+            min_us,
+            max_gap_us,
+            out_m,
+            extend_us,
+        )
+        if i < slot.size:
+            ev, num = doubled(ev, num)
     return ev[:k], num[:k]
+
+
+@njit(cache=True, nogil=True)
+def _silent(ints: Any, to_us: int, max_gap_us: int) -> Any:
+    out, k = np.empty(ints.shape[0], np.int64), 0
+    for s in range(ints.shape[0]):
+        if ints[s, KNOWN] == 1 and to_us - ints[s, LAST] > max_gap_us:
+            out[k] = s
+            k += 1
+    return out[:k]
 
 
 @njit(cache=True, nogil=True)
 def zone_silence(ints: Any, floats: Any, to_us: int, max_gap_us: int) -> tuple[Any, Any]:
     """Events of stays that a silence ended."""
-    ev, num = np.empty((16, 10), np.int64), np.empty((16, 6), np.float64)
+    silent = _silent(ints, to_us, max_gap_us)
+    ev, num = np.empty((silent.size * ROOM, 10), np.int64), np.empty((silent.size * ROOM, 6), np.float64)
     k = 0
-    for s in range(ints.shape[0]):
-        if ints[s, KNOWN] == 1 and to_us - ints[s, LAST] > max_gap_us:
-            ints[s, KNOWN] = 0
-            for r in range(ROOM):
-                c = FIRST_RECORD + r * R_INTS
-                if ints[s, c + R_PHASE] == 2:
-                    end = ints[s, c + R_OUT] if ints[s, c + R_OUT] else ints[s, c + R_LAST]
-                    why = LEFT if ints[s, c + R_OUT] else SILENT
-                    ev, num = _say(ev, num, k, CLOSE, s, r, ints, floats, end, why)
-                    k += 1
-                ints[s, c + R_PHASE] = 0
+    for s in silent:
+        ints[s, KNOWN] = 0
+        for r in range(ROOM):
+            c = FIRST_RECORD + r * R_INTS
+            if ints[s, c + R_PHASE] == 2:
+                end = ints[s, c + R_OUT] if ints[s, c + R_OUT] else ints[s, c + R_LAST]
+                why = LEFT if ints[s, c + R_OUT] else SILENT
+                _say(ev, num, k, CLOSE, s, r, ints, floats, end, why)
+                k += 1
+            ints[s, c + R_PHASE] = 0
     return ev[:k], num[:k]
 
 

@@ -1,0 +1,133 @@
+"""Row numbers of identifiers, kept as arrays: a hash table that kernels fill, so that no batch costs a turn a name.
+
+What enters: columns of 64-bit identifiers (tracks, MMSIs). What leaves: for each the number of its row in the state
+matrices, counted from 0 in the order of first appearance. Also the order (track, time) of a batch by one integer sort.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from kuroshio.units import IntArray
+
+_EMPTY = -1
+
+
+@njit(cache=True, nogil=True)
+def _spread(key: Any, bits: int) -> Any:
+    h = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
+    h ^= h >> np.uint64(29)
+    h *= np.uint64(0xBF58476D1CE4E5B9)
+    return np.int64(h >> np.uint64(64 - bits))
+
+
+@njit(cache=True, nogil=True)
+def _put(table: Any, bits: int, names: Any, count: int) -> None:
+    mask = table.size - 1
+    for i in range(count):
+        at = _spread(names[i], bits)
+        while table[at] != _EMPTY:
+            at = (at + 1) & mask
+        table[at] = i
+
+
+@njit(cache=True, nogil=True)
+def _look(begin: int, keys: Any, table: Any, bits: int, names: Any, count: int, add: bool, out: Any) -> tuple[int, int]:
+    """Rows of the keys from the ``i``-th on; new ones are added while there is room. (Next key, number of names)."""
+    mask = table.size - 1
+    last_key, last_row = np.int64(0), np.int64(-2)
+    for i in range(begin, keys.size):
+        key = keys[i]
+        if last_row != -2 and key == last_key:
+            out[i] = last_row
+            continue
+        at = _spread(key, bits)
+        row = np.int64(_EMPTY)
+        while table[at] != _EMPTY:
+            if names[table[at]] == key:
+                row = np.int64(table[at])
+                break
+            at = (at + 1) & mask
+        if row == _EMPTY and add:
+            if count >= names.size:
+                return i, count
+            names[count] = key
+            table[at] = count
+            row = np.int64(count)
+            count += 1
+        out[i] = row
+        last_key, last_row = key, row
+    return keys.size, count
+
+
+class IdIndex:
+    """Identifier -> row; grows by doubling, never forgets."""
+
+    def __init__(self, names: IntArray | None = None) -> None:
+        self._names: IntArray = np.zeros(16, np.int64) if names is None or not len(names) else np.array(names)
+        self._count = 0 if names is None else len(names)
+        self._grow(max(16, len(self._names)))
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def names(self) -> IntArray:
+        """Identifiers in the order of their rows."""
+        return self._names[: self._count]
+
+    def _grow(self, room: int) -> None:
+        more = np.zeros(room, np.int64)
+        more[: self._count] = self._names[: self._count]
+        self._names = more
+        self._bits = max(5, int(2 * room - 1).bit_length())
+        self._table = np.full(1 << self._bits, _EMPTY, np.int32)
+        _put(self._table, self._bits, self._names, self._count)
+
+    def rows(self, keys: IntArray) -> IntArray:
+        """Row of each key; a key not seen before gets the next one."""
+        out = np.empty(len(keys), np.int64)
+        i = 0
+        while i < len(keys):  # one turn a doubling
+            i, self._count = _look(i, keys, self._table, self._bits, self._names, self._count, True, out)
+            if i < len(keys):
+                self._grow(2 * len(self._names))
+        return out
+
+    def find(self, keys: IntArray) -> IntArray:
+        """Row of each key, -1 where it is not known."""
+        out = np.empty(len(keys), np.int64)
+        _look(0, keys, self._table, self._bits, self._names, self._count, False, out)
+        return out
+
+    def copy(self) -> IdIndex:
+        """An independent copy."""
+        twin = IdIndex.__new__(IdIndex)
+        twin._names, twin._table = self._names.copy(), self._table.copy()
+        twin._count, twin._bits = self._count, self._bits
+        return twin
+
+
+def two_key_order(first: IntArray, second: IntArray) -> IntArray:
+    """Order by two integer columns, rows equal in both in any order.
+
+    Positions are packed behind the key where both fit into 63 bits, since one sort of integers is several times as fast
+    as a stable sort of two columns.
+    """
+    n = len(first)
+    bits = max(1, n - 1).bit_length()
+    order = np.arange(n)
+    for column in (second, first):
+        values = column[order]
+        if n < 2 or not (values[1:] < values[:-1]).any():
+            continue
+        low = int(values.min())
+        if int(values.max()) - low < 1 << (63 - bits):
+            packed = np.sort(((values - low) << bits) | np.arange(n))
+            order = order[packed & ((1 << bits) - 1)]
+        else:
+            order = order[np.argsort(values, kind="stable")]
+    return order
