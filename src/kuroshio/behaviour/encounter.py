@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kuroshio.behaviour import pairs
+from kuroshio.behaviour import pairs, points
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.index import two_key_order
@@ -37,10 +37,10 @@ class EncounterDetector(Detector):
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.state = State((0, 0, pairs.NO_BIN, 0, pairs.NO_BIN), (0.0, 0.0, 0.0))
+        self.state = State((0, 0, points.NO_BIN, 0, points.NO_BIN), (0.0, 0.0, 0.0))
         self.point_i: IntArray = np.zeros((0, 3), np.int64)
         self.point_f: FloatArray = np.zeros((0, 3), np.float64)
-        self.oldest = pairs.NO_BIN  # first step whose points are kept
+        self.oldest = points.NO_BIN  # first step whose points are kept
         self.open_i: IntArray = np.zeros((0, 7), np.int64)
         self.open_f: FloatArray = np.zeros((0, 6), np.float64)
         self.track_of: IntArray = np.zeros(0, np.int64)
@@ -66,7 +66,7 @@ class EncounterDetector(Detector):
         self.state.restore(arrays["ints"], arrays["floats"])
         self.open_i, self.open_f = np.array(arrays["open_i"]), np.array(arrays["open_f"])
         self.point_i, self.point_f = np.array(arrays["point_i"]), np.array(arrays["point_f"])
-        self.oldest = pairs.NO_BIN
+        self.oldest = points.NO_BIN
 
     def _skipped(self, batch: Batch) -> Any:
         f, d = batch.fixes, self.definition
@@ -78,7 +78,7 @@ class EncounterDetector(Detector):
         """Read the new pieces off at the time steps and walk all pairs as far as both are known."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
         f, d = batch.fixes, self.definition
-        new_i, new_f = pairs.read_off(
+        new_i, new_f = points.read_off(
             batch.slot,
             f.t,
             f.lat,
@@ -94,20 +94,20 @@ class EncounterDetector(Detector):
             d.us("max_gap_s"),
             max(float(d["leave_speed_mps"]), float(d["max_speed_mps"])),
         )
-        if not pairs.ascending(new_i):  # slots are numbered as tracks come, not as they are called
-            order = two_key_order(new_i[:, pairs.P_SLOT], new_i[:, pairs.P_BIN])
+        if not points.ascending(new_i):  # slots are numbered as tracks come, not as they are called
+            order = two_key_order(new_i[:, points.P_SLOT], new_i[:, points.P_BIN])
             new_i, new_f = new_i[order], new_f[order]
         fresh = None
         if not len(self.point_i):
             self.point_i, self.point_f = new_i, new_f
         elif len(new_i):
-            self.point_i, self.point_f, fresh = pairs.merged(self.point_i, self.point_f, new_i, new_f)
+            self.point_i, self.point_f, fresh = points.merged(self.point_i, self.point_f, new_i, new_f)
         if len(new_i):
             limits = float(d["distance_m"]), float(d["max_speed_mps"])
-            found = pairs.candidates(self.point_i, self.point_f, fresh, batch.track_of, *limits)
+            found = points.candidates(self.point_i, self.point_f, fresh, batch.track_of, *limits)
         else:
             found = np.zeros((0, 3), np.int64)
-        self._walk(found, pairs.NO_BIN, out)
+        self._walk(found, points.NO_BIN, out)
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Give up pairs one of which fell silent; forget points no piece can reach any more."""
@@ -117,7 +117,7 @@ class EncounterDetector(Detector):
         window = d.us("max_gap_s") // d.us("time_step_s")
         oldest = (to_us - d.us("max_gap_s")) // d.us("time_step_s") - 2
         if len(self.point_i) and oldest >= self.oldest + window // 4 + 1:  # a copy of all: not at every call
-            self.point_i, self.point_f = pairs.newer(self.point_i, self.point_f, oldest)
+            self.point_i, self.point_f = points.newer(self.point_i, self.point_f, oldest)
             self.oldest = oldest
 
     def _walk(self, found: IntArray, to_us: int, out: list[tuple[int, Fact]]) -> None:
@@ -128,7 +128,7 @@ class EncounterDetector(Detector):
             found,
             self.open_i,
             self.open_f,
-            pairs.pointers(self.point_i, len(self.state.ints)),
+            points.pointers(self.point_i, len(self.state.ints)),
             self.point_i,
             self.point_f,
             self.state.ints,
