@@ -1,4 +1,4 @@
-"""`python -m benchmarks.picture [--quick | --autoferry] [--json]`."""
+"""`python -m benchmarks.picture [--quick | NAME ...] [--json] [--out DIR]`; see `RUNS` for the names."""
 
 from __future__ import annotations
 
@@ -6,112 +6,151 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.picture import autoferry, run, scene
-from kuroshio.picture import warm_up
+from benchmarks.picture import live, peer
 
 
-def against_stonesoup(ships: int, budget_s: float, *, seed: int = 11, from_s: float = 60.0) -> dict:
-    """Parity and full mode beside Stone Soup on the same frames.
-
-    Stone Soup comes as far as its budget of CPU seconds lets it; on that part all three are compared. Over the whole
-    ten minutes parity mode stands for it, scaled by their ratio on the common part (1.000 when they are equal).
-    """
-    folder = run.stonesoup_path(20.0)
-    duration_s = 600.0
-    whole = scene.make(seed, ships, duration_s)
-    at_work = run.StoneSoup(whole, budget_s, folder) if folder else None
-    warm_up()
-    at = [t for t in sorted(whole.truth) if t >= from_s]
-    run.run_parity(whole.until(20.0), [])  # compiled before it is timed
-    parity, full = run.run_parity(whole, at), run.run_full(whole, at)
-    long_parity, long_full = (run.mean_gospa(whole, r["snapshots"], at) for r in (parity, full))
-    out = {
-        "ships": ships,
-        "parity_reports_per_s": parity["reports"] / parity["cpu_s"],
-        "full_reports_per_s": full["reports"] / full["cpu_s"],
-        "gospa_parity_m": long_parity,
-        "gospa_full_m": long_full,
-        "anees": run.mean_anees(whole, full["snapshots"], at),
-        "stonesoup_reports_per_s": None,
-        "ratio_stonesoup": None,
-        "gospa_ratio_parity": None,
-        "gospa_ratio_full": None,
-    }
-    peer = at_work.result() if at_work else None
-    if peer is None:
-        out["stonesoup"] = "failed" if at_work else "not installed and pip could not install it"
-        return out
-    rate = peer["reports"] / peer["cpu_s"]
-    common = [t for t in sorted(whole.truth) if t >= from_s and str(t) in peer["snapshots"] and t < peer["reached_s"]]
-    theirs = run.mean_gospa(whole, {float(k): v for k, v in peer["snapshots"].items()}, common)
-    out.update(stonesoup_reports_per_s=rate, common_instants=len(common), reached_s=peer["reached_s"])
-    if theirs is None:
-        out["stonesoup"] = f"reached only {peer['reached_s']} s of the scene in its budget: the machine is busy"
-        return out
-    same = run.mean_gospa(whole, parity["snapshots"], common) / theirs
-    out.update(
-        ratio_stonesoup=out["parity_reports_per_s"] / rate,
-        ratio_stonesoup_full=out["full_reports_per_s"] / rate,
-        gospa_ratio_parity=same,
-        gospa_ratio_full_common=run.mean_gospa(whole, full["snapshots"], common) / theirs,
-        gospa_ratio_full=long_full / long_parity * same,
-    )
-    return out
+def _data() -> Path:
+    if "KUROSHIO_DATA" not in os.environ:
+        raise SystemExit("this run needs recorded data: set KUROSHIO_DATA to its folder")
+    return Path(os.environ["KUROSHIO_DATA"])
 
 
-def growth(ships: int, duration_s: float, seed: int = 12) -> dict:
-    """Rate and worst step of full mode at a size."""
-    whole = scene.make(seed, ships, duration_s)
-    full = run.run_full(whole, [])
-    tracker = full["tracker"]
-    return {
-        "ships": ships,
-        "reports": full["reports"],
-        "reports_per_s": full["reports"] / full["cpu_s"],
-        "step_ms_max": 1e3 * max(full["steps"]),
-        "step_ms_median": 1e3 * sorted(full["steps"])[len(full["steps"]) // 2],
-        "real_time_factor": duration_s / full["cpu_s"],
-        "bytes_per_track": tracker.table.bytes_per_row,
-    }
+def _peer(arguments: argparse.Namespace) -> dict:
+    return peer.full()
 
 
-def quick() -> dict:
-    """The figures of the contract, within 50 s."""
-    begun = time.monotonic()
-    out = against_stonesoup(20, 18.0, from_s=40.0)
-    ten = growth(10_000, 40.0)
-    out.update(
-        reports_per_s_10k=ten["reports_per_s"],
-        step_ms_max_10k=ten["step_ms_max"],
-        step_ms_median_10k=ten["step_ms_median"],
-        bytes_per_track=ten["bytes_per_track"],
-        elapsed_s=time.monotonic() - begun,
-    )
-    return out
+def _autoferry(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import autoferry
+
+    return autoferry.table(_data() / "autoferry")
 
 
-def full() -> dict:
-    """The tables of the documentation; some minutes."""
-    warm_up()
-    return {
-        "stonesoup": [against_stonesoup(n, b) for n, b in ((100, 40.0), (300, 60.0), (1000, 120.0))],
-        "growth": [growth(n, d) for n, d in ((1000, 300.0), (10_000, 120.0), (100_000, 40.0))],
-    }
+def _solent(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import solent
+
+    return solent.table(_data())
+
+
+def _growth(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import growth
+
+    return growth.table()
+
+
+def _keyed(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import growth
+
+    return growth.keyed()
+
+
+def _long(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import growth
+
+    return growth.long(arguments.ships, arguments.minutes, arguments.budget_s)
+
+
+def _sea(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import growth
+
+    return growth.sea()
+
+
+def _scenes(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import accuracy
+
+    result, maps = accuracy.scenes()
+    if arguments.out:
+        for name, svg in maps.items():
+            (arguments.out / f"map-{name}.svg").write_text(svg, encoding="utf-8")
+    return result
+
+
+def _registration(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import accuracy
+
+    return accuracy.registration()
+
+
+def _late(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import accuracy
+
+    return accuracy.late()
+
+
+def _spoof(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import accuracy
+
+    return accuracy.drag()
+
+
+def _sharing(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import sharing
+
+    return sharing.table()
+
+
+RUNS: dict[str, Callable[[argparse.Namespace], dict]] = {
+    "peer": _peer,
+    "autoferry": _autoferry,
+    "solent": _solent,
+    "growth": _growth,
+    "keyed": _keyed,
+    "long": _long,
+    "sea": _sea,
+    "scenes": _scenes,
+    "registration": _registration,
+    "late": _late,
+    "spoof": _spoof,
+    "sharing": _sharing,
+}
+
+
+def _kept(name: str, result: dict, out: Path) -> None:
+    """The result in a file of its own, with what made it, and the page of all of them made anew."""
+    from benchmarks.picture import page
+
+    command = f"python -m benchmarks.picture {name}"
+    kept = {"command": command, "machine": page.machine(), "revision": page.revision(), **live.rounded(result)}
+    (out / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    page.write(out)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.picture", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="within 50 s")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--autoferry", action="store_true", help="real radar with truth; needs KUROSHIO_DATA")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*RUNS, "all", "page"]))
+    parser.add_argument("--quick", action="store_true", help="the figures of the contract, within 50 s")
+    parser.add_argument("--json", action="store_true", help="one JSON object on one line")
+    parser.add_argument("--out", type=Path, help="folder for results, pictures, and the page of them")
+    parser.add_argument("--ships", type=int, default=100_000, help="of the long run")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of the long run, minutes of data")
+    parser.add_argument("--budget-s", type=float, default=600.0, help="of the long run, wall seconds")
     arguments = parser.parse_args()
-    if arguments.autoferry:
-        result = autoferry.run(Path(os.environ["KUROSHIO_DATA"]) / "autoferry")
+    if arguments.quick:
+        results: dict = peer.quick()
     else:
-        result = quick() if arguments.quick else full()
-    print(json.dumps(result) if arguments.json else json.dumps(result, indent=2))
+        names = [n for n in (RUNS if "all" in arguments.names else arguments.names) if n != "page"]
+        if unknown := set(names) - set(RUNS):
+            parser.error(f"no run {', '.join(sorted(unknown))}; there are {', '.join(RUNS)}")
+        if not arguments.names:
+            parser.error("say --quick or a name")
+        results = {}
+        if arguments.out:
+            arguments.out.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            begun = time.monotonic()
+            results[name] = RUNS[name](arguments)
+            results[name]["elapsed_s"] = time.monotonic() - begun
+            if arguments.out:
+                _kept(name, results[name], arguments.out)
+        if arguments.out and not names:
+            from benchmarks.picture import page
+
+            page.write(arguments.out)
+        results = results[names[0]] if len(names) == 1 else results
+    print(json.dumps(results) if arguments.json else json.dumps(live.rounded(results), indent=2))
 
 
 if __name__ == "__main__":

@@ -39,14 +39,14 @@ def stonesoup_path(timeout_s: float) -> Path | None:
 class StoneSoup:
     """Stone Soup at work on a scene in a process of its own, on another core."""
 
-    def __init__(self, scene: scenes.Scene, budget_s: float, folder: Path) -> None:
+    def __init__(self, scene: scenes.Scene, budget_s: float, folder: Path, wall_s: float) -> None:
         self._tmp = tempfile.TemporaryDirectory()
         path = str(Path(self._tmp.name) / "frames.npz")
         scenes.save(scene, path)
         peer = Path(__file__).with_name("peer_stonesoup.py")
-        self._limit_s = 2.0 * budget_s + 60.0
+        self._limit_s = wall_s + 20.0
         self._process = subprocess.Popen(
-            [sys.executable, str(peer), path, str(budget_s), str(1.6 * budget_s)],
+            [sys.executable, str(peer), path, str(budget_s), str(wall_s)],
             env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

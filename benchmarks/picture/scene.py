@@ -51,6 +51,11 @@ class Scene:
         """The part of the scene up to a time."""
         return Scene([f for f in self.frames if f.t_s <= t_s], self.truth, self.radars)
 
+    def first(self, reports: int) -> Scene:
+        """The frames that hold the first so many reports."""
+        upto = np.searchsorted(np.cumsum([len(f.xy) for f in self.frames]), reports, "right")
+        return Scene(self.frames[: int(upto)], self.truth, self.radars)
+
     def sensors(self) -> list[SensorModel]:
         lat, lon = offset_position(*CENTRE, self.radars[:, 0], self.radars[:, 1])
         return [

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 BLOCK_STATES = 1_000_000
-CLASS_COLUMNS = ("motion", "held_by")
+CLASS_COLUMNS = ("motion", "held_by", "spoof")
 
 
 @dataclass
