@@ -256,7 +256,7 @@ def impossible_steps(track, t, lat, lon):
 def test_identity_split_against_the_segments_of_global_fishing_watch(shared_data):
     """Their main segment of 338013000 holds nine steps of 64 to 519 kn; ours none, and we differ only at those steps.
 
-    Of the 30 rows they split off, 22 lie on the way of the ship; it is the row at 05:59:35 that does not, which they keep.
+    Of the 30 rows they split off, 22 lie on the way of the ship; it is the row before, which they keep, that does not.
     """
     rows, t, *where = load_json(shared_data / "gfw-gpsdio-segment" / "338013000.json")
     track = behaviour.split_identities(np.full(len(rows), 338013000), t, *where)
@@ -268,7 +268,7 @@ def test_identity_split_against_the_segments_of_global_fishing_watch(shared_data
     main, ours = np.bincount(theirs).argmax(), Counter(track.tolist()).most_common(1)[0][0]
     taken_out = np.flatnonzero((theirs == main) & (track != ours))
     assert len(taken_out) == 9
-    assert np.abs(t[taken_out][:, None] - t[wrong][None, :]).min(axis=1).max() <= 10 * 60 * S
+    assert np.abs(t[taken_out][:, None] - t[wrong][None, :]).min(axis=1).max() <= 20 * 60 * S
     alone = (theirs != main) & (track != ours)
     kept = np.flatnonzero((theirs != main) & (track == ours))
     assert (alone.sum(), len(kept)) == (7, 23)  # and each of the 23 could be sailed to and from: no impossible step
@@ -276,8 +276,8 @@ def test_identity_split_against_the_segments_of_global_fishing_watch(shared_data
 
 def test_identity_split_of_many_ships_on_one_mmsi_link_by_link(shared_data):
     """416000000 is the number of many ships: of the links within a day of either side the other keeps most."""
-    lines = gzip.open(shared_data / "gfw-gpsdio-segment" / "segmented-416000000.json.gz", "rt").read().splitlines()
-    rows = [json.loads(line) for line in lines]
+    packed = (shared_data / "gfw-gpsdio-segment" / "segmented-416000000.json.gz").read_bytes()
+    rows = [json.loads(line) for line in gzip.decompress(packed).splitlines()]
     t = np.asarray([clock.parse_rfc3339(r["timestamp"]) for r in rows])
     lat, lon, sog, cog = (np.asarray([r.get(k) for r in rows], float) for k in ("lat", "lon", "speed", "course"))
     track = behaviour.split_identities(np.full(len(rows), 416000000), t, lat, lon, sog * 0.514444, cog)

@@ -128,11 +128,13 @@ class Engine:
             self._to_front(rows.ordered(), changed)
         self.watermark_us = watermark_us
         self._run(self.front, empty(), watermark_us, changed)
-        self.urgent.step(now_us, changed)
+        self.urgent.step(now_us, self.front.facts, changed)
         changes = self._told(changed, now_us)
         if self._due(now_us):
             changes += self._settle(now_us)
-        changes += self.ledger.withdraw(self.urgent.stale(watermark_us, self.front.facts), now_us)
+        gone, other = self.urgent.stale(watermark_us, self.front.facts)
+        changes += self.ledger.withdraw(gone, now_us)
+        changes += self.ledger.update({name: (fact, 0) for name, fact in other.items()}, now_us)
         self.counts["alert_rows"] += len(changes)
         return table(changes)
 

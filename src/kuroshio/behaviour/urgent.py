@@ -40,28 +40,35 @@ class Urgent:
         if self.core is not None and len(rows):
             self.core.step(rows, [])
 
-    def step(self, now_us: int, changed: dict[str, Fact]) -> None:
-        """Judge at the present; what is new or has ended is put over what the exact detector says."""
+    def step(self, now_us: int, exact: Mapping[str, Fact], changed: dict[str, Fact]) -> None:
+        """Judge at the present; what the exact detector does not know yet is put into ``changed``."""
         if self.core is None:
             return
         out: Facts = []
         self.core.advance(now_us, out)
         for _, fact in out:  # one turn a fact found
             name = self.ledger.id_of(fact)
-            if name not in self.ledger.finished:
-                self.facts[name] = changed[name] = fact
+            known = exact.get(name)
+            if name in self.ledger.finished or (
+                known is not None and (known.end_us is not None or fact.end_us is None)
+            ):
+                continue
+            self.facts[name] = changed[name] = fact
         changed |= {name: fact for name, fact in self.over(changed).items() if name in changed}
 
-    def stale(self, watermark_us: int, exact: Mapping[str, Fact]) -> list[str]:
-        """Facts that the exact detector should have by now and has not; those it has too are left to it."""
-        gone = []
+    def stale(self, watermark_us: int, exact: Mapping[str, Fact]) -> tuple[list[str], dict[str, Fact]]:
+        """(facts the exact detector should have by now and has not, facts it has otherwise); they are left to it."""
+        gone, other = [], {}
         for name in [n for n, f in self.facts.items() if f.start_us <= watermark_us]:
-            known = exact.get(name)
-            if known is None or known.end_us is not None:
-                del self.facts[name]
-                if known is None and name not in self.ledger.finished:
-                    gone.append(name)
-        return gone
+            known, end_us = exact.get(name), self.facts[name].end_us
+            if known is not None and known.end_us is None and (end_us is None or end_us > watermark_us):
+                continue
+            del self.facts[name]
+            if known is not None:
+                other[name] = known
+            elif name not in self.ledger.finished:
+                gone.append(name)
+        return gone, other
 
     def arrays(self) -> dict[str, Any]:
         """State for a checkpoint."""
