@@ -195,6 +195,7 @@ class CollisionDetector(Detector):
         live = (ints[:, T] != NEVER) & (at_us - ints[:, T] <= d.us("max_age_s")) & (ints[:, NAV] != -9)
         live &= (ints[:, NAV] != 5) & (np.hypot(floats[:, 2], floats[:, 3]) >= 0.0)
         use = np.flatnonzero(live)
+        use = use[np.argsort(self.track_of[use], kind="stable")]  # slots are numbered as tracks come
         age = (at_us - ints[use, T]) / 1e6
         ve, vn = floats[use, 2], floats[use, 3]
         lat = floats[use, 0] + vn * age / M_PER_DEG
