@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from kuroshio import clock
 from kuroshio.errors import InputError
-from kuroshio.schema import AIDS, BASE_STATIONS, POSITIONS, SAFETY, STATICS, Table
+from kuroshio.schema import AIDS, BASE_STATIONS, POSITIONS, REJECTS, SAFETY, STATICS, Table
 from kuroshio.sensing.base import Decoded
 from kuroshio.sensing.formats_lines import Line, LineSplitter, Outcome
 from kuroshio.units import MPS_PER_KN, US_PER_S
@@ -100,7 +100,7 @@ class JsonFeedDecoder:
         outcome = Outcome(self.source, received_at_us)
         ledger = outcome.decoded.ledger
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in KEPT}
-        wrapped = list[Decoded]()
+        carried: list[tuple[Line, Reports]] = []
         for line in lines:  # JSON comes a line at a time; such feeds bring hundreds a second
             ledger.lines += 1
             text = line.data.strip(b" \t\x00,")
@@ -112,8 +112,6 @@ class JsonFeedDecoder:
                 continue
             try:
                 found = self._adapter(_parse(text), received_at_us)
-                if found.nmea:
-                    wrapped.append(self._sentences(found, line.number, received_at_us))
             except Refused as refused:
                 outcome.reject(line.number, refused.reason, refused.detail, line.data)
                 continue
@@ -123,9 +121,12 @@ class JsonFeedDecoder:
             if found.empty:
                 ledger.comments += 1
                 continue
+            if found.nmea:
+                carried.append((line, found))
+                continue
             ledger.messages += 1
-            for name, kept in rows.items():
-                kept += [{**row, "line": line.number} for row in getattr(found, name)]
+            _put(rows, found, line.number)
+        wrapped = self._wrapped(carried, rows, outcome)
         made = {name: self._table(KEPT[name], kept, received_at_us) for name, kept in rows.items()}
         done = outcome.finish(self._splitter.waiting, **made)
         done = _in_order([*wrapped, done]) if wrapped else done
@@ -133,23 +134,50 @@ class JsonFeedDecoder:
             done.tables[STATICS.name] = self._join24.apply(done.tables[STATICS.name])
         return done
 
-    def _sentences(self, found: Reports, line: int, received_at_us: int | None) -> Decoded:
-        """The sentences of one object decoded by ourselves; their line is the object's.
+    def _wrapped(
+        self, carried: list[tuple[Line, Reports]], rows: dict[str, list[dict[str, Any]]], outcome: Outcome
+    ) -> list[Decoded]:
+        """What our own decoder makes of the sentences that objects carry.
 
-        A sentence that fails beside good ones is a row of rejects that counts no line; where none is good, the
-        object is refused.
+        An object's sentences are a log of their own. Those that are whole alone cannot join others, so that many
+        objects are decoded at once; the rest one by one.
+        """
+        alone = [all(map(_is_whole, found.nmea)) for _, found in carried]
+        batches = [[one for one, whole in zip(carried, alone, strict=True) if whole]]
+        batches += [[one] for one, whole in zip(carried, alone, strict=True) if not whole]
+        return [self._sentences(batch, rows, outcome) for batch in batches if batch]
+
+    def _sentences(
+        self, batch: list[tuple[Line, Reports]], rows: dict[str, list[dict[str, Any]]], outcome: Outcome
+    ) -> Decoded:
+        """The sentences of some objects decoded by ourselves; the line of each row is its object's.
+
+        A sentence that fails beside good ones is a row of rejects that counts no line; an object without a good one
+        is refused.
         """
         self._nmea.restore(self._fresh)
-        whole = self._nmea.feed(b"".join(s.strip() + b"\r\n" for s in found.nmea), received_at_us)
+        data = [b"".join(sentence.strip() + b"\r\n" for sentence in found.nmea) for _, found in batch]
+        whole = self._nmea.feed(b"".join(data), outcome.received_at_us)
         inner = Decoded.join([whole, self._nmea.flush()])
-        if not inner.ledger.messages:
-            reason = next(iter(inner.ledger.rejected), "no_message")
-            raise Refused(reason, "in the sentences carried")
+        owner = np.repeat(np.arange(len(batch)), [one.count(b"\n") for one in data])
+        numbers = np.array([line.number for line, _ in batch], np.int64)
+        owners = {name: owner[table["line"].to_numpy() - 1] for name, table in inner.tables.items()}
+        good = np.zeros(len(batch), np.bool_)
+        for name, owned in owners.items():
+            good[owned] |= name != REJECTS.name
+        outcome.decoded.ledger.messages += int(good.sum())
+        failed = owners.get(REJECTS.name, np.zeros(0, np.int64))
+        for at in np.flatnonzero(~good).tolist():  # rare
+            first = np.flatnonzero(failed == at)
+            reason = inner.tables[REJECTS.name]["reason"][int(first[0])].as_py() if first.size else "no_message"
+            outcome.reject(batch[at][0].number, reason, "in the sentences carried", batch[at][0].data)
+        for at in np.flatnonzero(good).tolist():
+            _put(rows, batch[at][1], batch[at][0].number)
         tables = {}
         for name, table in inner.tables.items():
             at = table.schema.get_field_index("line")
-            lines = pa.array(np.full(table.num_rows, line, np.int64))
-            tables[name] = table.set_column(at, table.schema.field(at), lines)
+            table = table.set_column(at, table.schema.field(at), pa.array(numbers[owners[name]]))
+            tables[name] = table.filter(pa.array(good[owners[name]]))
         return Decoded(tables)
 
     def _table(self, schema: Table, rows: list[dict[str, Any]], received_at_us: int | None) -> pa.Table | None:
@@ -164,6 +192,18 @@ class JsonFeedDecoder:
         if received_at_us is not None:
             arrays["received_at"] = [received_at_us] * len(rows)
         return schema.build(arrays, len(rows))
+
+
+def _put(rows: dict[str, list[dict[str, Any]]], found: Reports, line: int) -> None:
+    """Add the rows of an object by table."""
+    for name, kept in rows.items():
+        kept += [{**row, "line": line} for row in getattr(found, name)]
+
+
+def _is_whole(sentence: bytes) -> bool:
+    """Whether a sentence is one line and says that it is the only part of its message."""
+    inside = sentence.strip()
+    return b"\n" not in inside and inside.count(b"!") == 1 and b",1,1," in inside[inside.find(b"!") :][:12]
 
 
 def _in_order(parts: list[Decoded]) -> Decoded:
