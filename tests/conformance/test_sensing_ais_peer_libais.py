@@ -152,3 +152,13 @@ def test_a_turn_out_of_range_is_the_code_that_tells_only_a_direction(shared_data
         if "rot_over_range" in expected:
             rot = raw_fields(sentences)["rot"]
             assert expected["rot_over_range"] == (abs(rot) >= 127 or math.isinf(rot)), (sentences, rot)
+
+
+def test_an_area_notice_is_in_metres_as_libais_says(shared_data: Path) -> None:
+    log = (shared_data / "libais" / "typeexamples.nmea").read_bytes()
+    told = [json.loads(line) for line in (shared_data / "libais" / "typeexamples.json").read_text().splitlines()]
+    (wanted,) = [one["sub_areas"][0] for one in told if "sub_areas" in one]
+    contents = [json.loads(c) for c in ais.decode(log).table("binary")["content"].to_pylist() if c]
+    (area,) = next(c for c in contents if "areas" in c)["areas"]
+    assert (area["radius_m"], area["precision"]) == (wanted["radius"], wanted["precision"]) == (9260, 4)
+    assert (area["lon_deg"], area["lat_deg"]) == pytest.approx((wanted["x"], wanted["y"]), abs=1e-6)

@@ -41,14 +41,19 @@ def put_together(
     draw: st.DrawFn, fields: tuple[Field, ...], bits: int, chosen: dict[int, int]
 ) -> tuple[int, dict[str, Any]]:
     """Bits of fields, zero up to a length, and what each should come back as; ``chosen`` fixes fields by first bit."""
-    value, at, wanted = 0, 0, {}
+    value, at, wanted, powers = 0, 0, {}, {}
     for item in fields:
         if not item.bits:
             continue  # a text to the end: left empty
         raw = chosen[at] if at in chosen and item.kind != "x" else draw(raw_of(item))
         value, at = (value << item.bits) | (raw & ((1 << item.bits) - 1)), at + item.bits
+        powers[item.name] = 10**raw if item.name == "scale_power" else 1
         if item.kind != "x":
-            wanted[item.si or item.name] = expected(item, raw), item.decimals
+            told = expected(item, raw)
+            wanted[item.si or item.name] = (
+                told if told is None or not item.power else told * powers[item.power],
+                item.decimals,
+            )
     return value << (bits - at), wanted
 
 

@@ -84,12 +84,23 @@ def value(
     high: int | None = None,
     low: int | None = None,
     doc: str = "",
+    power: str = "",
 ) -> Field:
     """Field of an application: ``name`` carries the unit of ``raw * num / den + offset``."""
     return Field(
         name, bits, kind, si=name, num=num, den=den, offset=offset, decimals=decimals, absent=absent, high=high,
-        low=low, doc=doc,
+        low=low, doc=doc, power=power,
     )  # fmt: skip
+
+
+def scale() -> Field:
+    """Power of ten that the lengths of the same shape are multiplied by; they are told in metres."""
+    return Field("scale_power", 2, "x")
+
+
+def length(name: str, bits: int) -> Field:
+    """Length in metres of a shape with a `scale`."""
+    return value(name, bits, power="scale_power")
 
 
 def skip(bits: int) -> Field:

@@ -21,7 +21,9 @@ from kuroshio.sensing.ais.applications import (
     degrees,
     dew_point,
     fine_place,
+    length,
     place,
+    scale,
     skip,
     speed_kn,
     tenths,
@@ -83,19 +85,19 @@ METEO_289 = (
     tenths("salinity_permille", 9, high=500), value("ice", 2, absent=3), skip(10),
 )  # fmt: skip
 
-_SCALED = (value("scale_power", 2),)  # distances of a shape times 10 to this power
+_SCALED = (scale(),)
 _SHAPE_AT = (*_SCALED, *place(), value("precision", 3))
 AREA_SHAPES = {
-    0: (value("shape", 3), *_SHAPE_AT, value("radius_m", 12)),
-    1: (value("shape", 3), *_SHAPE_AT, value("east_m", 8), value("north_m", 8), degrees("orientation_deg")),
-    2: (value("shape", 3), *_SHAPE_AT, value("radius_m", 12), degrees("left_deg"), degrees("right_deg")),
+    0: (value("shape", 3), *_SHAPE_AT, length("radius_m", 12)),
+    1: (value("shape", 3), *_SHAPE_AT, length("east_m", 8), length("north_m", 8), degrees("orientation_deg")),
+    2: (value("shape", 3), *_SHAPE_AT, length("radius_m", 12), degrees("left_deg"), degrees("right_deg")),
     5: (value("shape", 3), text("text", 14)),
 }
 for _shape in (3, 4):  # polyline and polygon: up to four further points by angle in half degrees and distance
     AREA_SHAPES[_shape] = (
         value("shape", 3), *_SCALED,
         *(f for n in (1, 2, 3, 4)
-          for f in (value(f"angle{n}_deg", 10, den=2, decimals=1, high=719), value(f"distance{n}_m", 10))),
+          for f in (value(f"angle{n}_deg", 10, den=2, decimals=1, high=719), length(f"distance{n}_m", 10))),
     )  # fmt: skip
 AREA_NOTICE = (LINKAGE, value("notice", 7), *date_time(), DURATION)
 

@@ -18,7 +18,9 @@ from kuroshio.sensing.ais.applications import (
     date_time,
     degrees,
     fine_place,
+    length,
     place,
+    scale,
     skip,
     speed_kn,
     tenths,
@@ -91,25 +93,25 @@ AID_APPLICATIONS = tuple(
     Application(ADDRESSED, dac, 10, "Aid to navigation monitoring", GLA, _MONITORING, 44) for dac in (235, 250)
 )
 
-_US_AT = (value("scale_power", 2), *fine_place(), value("precision", 3))
+_US_AT = (scale(), *fine_place(), value("precision", 3))
 _US_SHAPES = {
-    0: (value("shape", 3), *_US_AT, value("radius_m", 12)),
-    1: (value("shape", 3), *_US_AT, value("east_m", 8), value("north_m", 8), degrees("orientation_deg")),
-    2: (value("shape", 3), *_US_AT, value("radius_m", 12), degrees("left_deg"), degrees("right_deg")),
+    0: (value("shape", 3), *_US_AT, length("radius_m", 12)),
+    1: (value("shape", 3), *_US_AT, length("east_m", 8), length("north_m", 8), degrees("orientation_deg")),
+    2: (value("shape", 3), *_US_AT, length("radius_m", 12), degrees("left_deg"), degrees("right_deg")),
     5: (value("shape", 3), text("text", 15)),
 }
 for _shape in (3, 4):
     _US_SHAPES[_shape] = (
-        value("shape", 3), value("scale_power", 2),
+        value("shape", 3), scale(),
         *(f for n in (1, 2, 3, 4)
-          for f in (value(f"angle{n}_deg", 10, den=2, decimals=1, high=719), value(f"distance{n}_m", 11))),
+          for f in (value(f"angle{n}_deg", 10, den=2, decimals=1, high=719), length(f"distance{n}_m", 11))),
     )  # fmt: skip
 # the trial of 2007-2010: no precision, 90 bits an area
-_NAV55_AT = (value("shape", 3), value("scale_power", 2), *fine_place())
+_NAV55_AT = (value("shape", 3), scale(), *fine_place())
 _NAV55_SHAPES = {
-    0: (*_NAV55_AT, value("radius_m", 12)),
-    1: (*_NAV55_AT, value("east_m", 8), value("north_m", 8), degrees("orientation_deg")),
-    2: (*_NAV55_AT, value("radius_m", 12), degrees("left_deg"), degrees("right_deg")),
+    0: (*_NAV55_AT, length("radius_m", 12)),
+    1: (*_NAV55_AT, length("east_m", 8), length("north_m", 8), degrees("orientation_deg")),
+    2: (*_NAV55_AT, length("radius_m", 12), degrees("left_deg"), degrees("right_deg")),
     3: _US_SHAPES[3],
     4: _US_SHAPES[4],
     5: (value("shape", 3), text("text", 14)),

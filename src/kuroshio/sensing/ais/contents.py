@@ -2,7 +2,7 @@
 
 What enters: message rows of the binary family, their data ranges and identifiers. What leaves: one JSON object a row,
 or null. A list of elements (area shapes, sensor reports, waypoints) becomes a JSON list; an element whose selector has
-no layout keeps its common fields.
+no layout keeps its common fields. Lengths of area shapes are in metres, their scale factor applied.
 """
 
 from __future__ import annotations

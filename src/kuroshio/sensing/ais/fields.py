@@ -50,6 +50,8 @@ class Field:
         What reserved and special values mean.
     decimals
         Digits after the point where the SI value is written as text.
+    power
+        Name of the field of the same layout whose value is a power of ten that this one is multiplied by.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Field:
     decimals: int = 0
     initial: int = 0
     offset: float = 0.0
+    power: str = ""
 
     @property
     def raw_min(self) -> int:

@@ -26,8 +26,11 @@ _WORDS = np.array([int.from_bytes(word, "little") for word in (b"null", b"true",
 _TEXT = np.frombuffer(TEXT_ALPHABET.encode(), np.uint8)
 
 # columns of a field row
-F_START, F_WIDTH, F_KIND, F_NUM, F_DEN, F_DECIMALS, F_ABSENT, F_LOW, F_HIGH, F_NAME, F_LENGTH, F_OFFSET = range(12)
-FIELD = 12
+F_START, F_WIDTH, F_KIND, F_NUM, F_DEN, F_DECIMALS, F_ABSENT, F_LOW, F_HIGH, F_NAME, F_LENGTH, F_OFFSET, F_POWER = (
+    range(13)
+)
+FIELD = 13
+POWER_BITS = 2  # IMO SN.1/Circ.289, area notice: scale factor
 UNSIGNED, SIGNED, FLAG, TEXT = range(4)
 _KINDS = {"u": UNSIGNED, "i": SIGNED, "b": FLAG, "t": TEXT}
 
@@ -49,9 +52,10 @@ def field_table(layouts: list[tuple[Field, ...] | None], *, scaled: bool, skip: 
     names = bytearray()
     for fields in layouts:
         first.append(len(rows))
-        at = 0
+        at, starts = 0, dict[str, int]()
         for item in fields or ():
             start, at = at, at + item.bits
+            starts[item.name] = start
             if item.kind not in _KINDS or item.name in skip:
                 continue
             use = scaled and bool(item.si)
@@ -63,7 +67,7 @@ def field_table(layouts: list[tuple[Field, ...] | None], *, scaled: bool, skip: 
                  round(item.den) if use else 1, item.decimals if use else 0, absent,
                  item.low if use and item.low is not None else NULL + 1,
                  item.high if use and item.high is not None else 1 << 31, len(names), len(name) + 4,
-                 round(item.offset * factor) if use else 0)
+                 round(item.offset * factor) if use else 0, starts[item.power] if use and item.power else -1)
             )  # fmt: skip
             names += b',"' + name + b'":'
         last.append(len(rows))
@@ -155,6 +159,9 @@ def field_value(buf: Bytes, payload: int, chars: int, length: int, base: int, fi
         return _word(out, at, 1 if raw else 2)
     if raw == field[F_ABSENT] or raw < field[F_LOW] or raw > field[F_HIGH]:
         return _word(out, at, 0)
+    if field[F_POWER] >= 0:
+        for _ in range(bits_at(buf, payload, chars, base + field[F_POWER], POWER_BITS)):
+            raw *= 10
     num, den = field[F_NUM], field[F_DEN]
     if num != 1 or den != 1:
         raw = raw * num
