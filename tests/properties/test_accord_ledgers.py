@@ -30,6 +30,7 @@ def random_order(rng: np.random.Generator, n: int) -> list[Event]:
         "place": "x",
         "date": "2026-01-01",
         "orderer": f"{receiver}:a",
+        "decision": "permit",
     }
     name, t = f"o{n}", int(rng.integers(0, 1000))
     events = [
@@ -60,6 +61,7 @@ def random_radar(rng: np.random.Generator, n: int) -> list[Event]:
         "item": "radar",
         "quantity": int(rng.integers(1, 5)),
         "source": "s",
+        "decision": "decide",
     }
     name = f"e{n}"
     events = [
@@ -69,6 +71,7 @@ def random_radar(rng: np.random.Generator, n: int) -> list[Event]:
         Event(name, "delivery", 3, "JPN:a", {"evidence": "n", **held}),
         Event(name, "training", 4, "PHL:a", {"evidence": "n"}),
         Event(name, "in_service", 5, "PHL:a", {"evidence": "n"}),
+        Event(name, "permit_move", 5, "JPN:a", {"consent": "C", "holder": "VNM"}),
         Event(name, "move", 6, "PHL:a", {"evidence": "n", "holder": "VNM", "consent": "C"}),
         Event(name, "disposal", 7, "PHL:a", {"evidence": "n"}),
     ]

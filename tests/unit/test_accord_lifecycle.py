@@ -30,6 +30,7 @@ ORDER = {
     "place": "Subic",
     "date": "2026-03-02",
     "orderer": "PHL:a",
+    "decision": "permit",
 }
 
 
@@ -99,6 +100,7 @@ def test_what_is_not_settled_in_a_year_converts_to_cash():
 def test_weapon_items_are_refused_everywhere():
     assert "outside" in fold(SUPPORT, story(item="weapon_system")[:1])[1][0].reason
     facts = {"accord": "X", "from": "JPN", "to": "PHL", "item": "weapon_system", "quantity": 1, "source": "s"}
+    facts["decision"] = "deny"
     assert "outside" in fold(EQUIPMENT, [Event("e", "reported", T0, "JPN:a", facts)])[1][0].reason
 
 
@@ -112,6 +114,7 @@ def radar():
         "item": "coastal_radar",
         "quantity": {"value": 4, "uncertain": True, "source": "press"},
         "source": "press",
+        "decision": "decide",
     }
     return [
         Event("r1", "reported", T0, "JPN:a", first),
@@ -141,18 +144,58 @@ def test_equipment_skips_no_milestone_and_moves_only_with_consent():
     away = Event("r1", "move", T0 + 9, "PHL:a", {"evidence": "doc", "holder": "VNM"})
     assert "consent of JPN" in fold(EQUIPMENT, [*radar(), away])[1][0].reason
     agreed = Event("r1", "move", T0 + 9, "PHL:a", {"evidence": "doc", "holder": "VNM", "consent": "C-9"})
-    assert inventory(fold(EQUIPMENT, [*radar(), agreed])[0].values()) == {("VNM", "coastal_radar"): 5}
+    assert "consent of JPN" in fold(EQUIPMENT, [*radar(), agreed])[1][0].reason, "a consent must be given, not claimed"
+    own = Event("r1", "permit_move", T0 + 8, "PHL:a", {"consent": "C-9", "holder": "VNM"})
+    assert "word of JPN" in fold(EQUIPMENT, [*radar(), own])[1][0].reason
+    given = Event("r1", "permit_move", T0 + 8, "JPN:a", {"consent": "C-9", "holder": "VNM"})
+    assert inventory(fold(EQUIPMENT, [*radar(), given, agreed])[0].values()) == {("VNM", "coastal_radar"): 5}
+    elsewhere = Event("r1", "move", T0 + 9, "PHL:a", {"evidence": "doc", "holder": "IDN", "consent": "C-9"})
+    assert "consent of JPN" in fold(EQUIPMENT, [*radar(), given, elsewhere])[1][0].reason
+
+
+@pytest.mark.parametrize("step", ["correct", "monitoring_report"])
+def test_no_other_step_moves_equipment(step):
+    event = Event("r1", step, T0 + 9, "PHL:a", {"evidence": "e", "condition": "good", "holder": "VNM"})
+    assert "may not change holder" in fold(EQUIPMENT, [*radar(), event])[1][0].reason
+
+
+def test_the_price_ordered_is_the_price_owed():
+    events = story()
+    events[1] = Event("o1", "accept", T0 + 1, "JPN:b", {"acceptor": "JPN:b", "decision": "permit", "unit_price": 9})
+    assert "may not change unit_price" in fold(SUPPORT, events)[1][0].reason
+
+
+def test_support_goes_on_to_a_third_party_only_with_the_providers_consent():
+    onward = Event("o1", "onward", T0 + 9, "PHL:a", {"consent": "C", "to": "VNM", "quantity": 5, "evidence": "doc"})
+    assert "no consent" in fold(SUPPORT, [*story(), onward])[1][0].reason
+    own = Event("o1", "permit_onward", T0 + 8, "PHL:a", {"consent": "C", "to": "VNM", "quantity": 5})
+    assert "word of JPN" in fold(SUPPORT, [*story(), own])[1][0].reason
+    given = Event("o1", "permit_onward", T0 + 8, "JPN:b", {"consent": "C", "to": "VNM", "quantity": 5})
+    orders, refused = fold(SUPPORT, [*story(), given, onward])
+    assert refused == []
+    assert orders["o1"].facts["onward"][0]["to"] == "VNM"
+    assert orders["o1"].facts["to"] == "PHL"
+    more = Event("o1", "onward", T0 + 10, "PHL:a", {**onward.facts, "quantity": 1})
+    assert "covers 5, of which 5 went" in fold(SUPPORT, [*story(), given, onward, more])[1][0].reason
+
+
+@pytest.mark.parametrize("facts", [{"craft": 7}, {"craft": [None]}, {"from": ["JPN"]}, {"to": {}}, {"accord": 1}])
+def test_facts_of_any_form_are_refused_not_raised(facts):
+    first = visit()[0]
+    _, refused = fold(ACCESS, [Event("v1", "propose", T0, "JPN:a", {**first.facts, **facts})])
+    assert len(refused) == 1
 
 
 def visit(**manifest):
     """Events of a port call."""
     ship = [{"id": "DD-1", "type": "vessel"}]
     first = {"accord": "R", "from": "JPN", "to": "PHL", "activity": "drill", "purpose": "exercise", "craft": ship}
+    first |= {"subject": "port_call", "decision": "decide"}
     return [
         Event("v1", "propose", T0, "JPN:a", {**first, "period": "2026-03"}),
         Event("v1", "consent", T0 + 1, "PHL:a", {"consent": "C-1"}),
         Event("v1", "clear", T0 + 2, "PHL:a", {"craft_id": "DD-1", "clearance": "K-1"}),
-        Event("v1", "notify_entry", T0 + 3, "JPN:a", {"entry_us": str(T0 + 10 * DAY), "place": "Subic"}),
+        Event("v1", "notify_entry", T0 + 3, "JPN:a", {"entry_at": clock.rfc3339(T0 + 10 * DAY), "place": "Subic"}),
         Event("v1", "enter", T0 + 10 * DAY, "JPN:a", {"manifest": [{"name": "stores", **manifest}], "place": "Subic"}),
         Event("v1", "claim", T0 + 11 * DAY, "PHL:a", {"claim": "c1", "amount": 5}),
         Event("v1", "depart", T0 + 12 * DAY, "JPN:a", {"departed_at": "2026-03-13"}),
@@ -172,7 +215,7 @@ def test_access_needs_consent_clearance_notice_and_manifest():
     assert "hazardous" in fold(ACCESS, visit(hazardous=True))[1][0].reason
     late = [
         *visit()[:3],
-        Event("v1", "notify_entry", T0 + 9 * DAY, "JPN:a", {"entry_us": str(T0 + 10 * DAY), "place": "x"}),
+        Event("v1", "notify_entry", T0 + 9 * DAY, "JPN:a", {"entry_at": clock.rfc3339(T0 + 10 * DAY), "place": "x"}),
     ]
     assert "PT72H" in fold(ACCESS, late)[1][0].reason
     own = [*visit()[:1], Event("v1", "consent", T0 + 1, "JPN:a", {"consent": "C"})]

@@ -31,15 +31,29 @@ def test_an_older_store_is_brought_up_step_by_step(tmp_path: Path) -> None:
     Operations(url_of(tmp_path), now_us=1).close()
     engine = sa.create_engine(url_of(tmp_path))
     done: list[int] = []
-    steps = {2: lambda c: done.append(2), 3: lambda c: done.append(3)}
+    now = tables.VERSION
+    steps = {n: lambda c, n=n: done.append(n) for n in (now + 1, now + 2)}
     with engine.begin() as connection:
-        assert migrations.bring_up(connection, now_us=5, steps=steps, target=3) == 1
-        assert migrations.version_of(connection) == 3
-        assert migrations.bring_up(connection, now_us=6, steps=steps, target=3) == 3
-    assert done == [2, 3]
+        assert migrations.bring_up(connection, now_us=5, steps=steps, target=now + 2) == now
+        assert migrations.version_of(connection) == now + 2
+        assert migrations.bring_up(connection, now_us=6, steps=steps, target=now + 2) == now + 2
+    assert done == [now + 1, now + 2]
     with engine.begin() as connection, pytest.raises(StoreError, match="no step") as caught:
-        migrations.bring_up(connection, now_us=5, steps=steps, target=4)
+        migrations.bring_up(connection, now_us=5, steps=steps, target=now + 3)
     assert caught.value.error_code == "store.migration"
+
+
+def test_a_store_of_version_1_gets_the_table_of_entries(tmp_path: Path) -> None:
+    Operations(url_of(tmp_path), now_us=1).close()
+    engine = sa.create_engine(url_of(tmp_path))
+    with engine.begin() as connection:
+        tables.entries.drop(connection)
+        connection.execute(tables.store_version.update().values(version=1))
+    with Operations(url_of(tmp_path), now_us=9) as store:
+        assert store.add_entry("e1", {"step": "order"}, source="PHL", recorded_us=5)
+        assert not store.add_entry("e1", {"step": "order"}, source="JPN", recorded_us=6)
+        assert [(r["number"], r["source"], r["body"]) for r in store.entries()] == [(1, "PHL", {"step": "order"})]
+        assert store.entries(after=1) == []
 
 
 def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:

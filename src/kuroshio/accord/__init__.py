@@ -27,7 +27,7 @@ from kuroshio.accord.samples import draft_path, sample_paths
 from kuroshio.accord.status import Standing
 from kuroshio.accord.things import items_of_tracks
 from kuroshio.accord.traces import decision_dict
-from kuroshio.accord.why import why
+from kuroshio.accord.why import as_of, why
 
 __all__ = [
     "AccordFileError",
@@ -40,6 +40,7 @@ __all__ = [
     "Route",
     "Standing",
     "answers",
+    "as_of",
     "decision_dict",
     "derive",
     "draft_path",

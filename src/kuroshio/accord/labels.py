@@ -161,3 +161,21 @@ def parse_tlp(text: str) -> Obligations:
     name = "CLEAR" if colour == "WHITE" else colour
     marking = frozenset() if name == "CLEAR" else frozenset((f"TLP:{name}",))
     return Obligations(onward=_TLP_ONWARD[colour], marking=marking)
+
+
+def read(text: str) -> dict[str, Any] | None:
+    """What a label of any of the three kinds says: ``form``, ``attributes`` of ITEMS, ``obligations``; None for none.
+
+    Raises
+    ------
+    InputError
+        When it is of one of the forms and malformed.
+    """
+    if text.lstrip().startswith("<"):
+        return {"form": "stanag_4774", "attributes": attributes_of_label(text), "obligations": {}}
+    parties = parse_rel_to(text)
+    if parties is not None:
+        return {"form": "rel_to", "attributes": {"releasable_to": parties}, "obligations": {}}
+    if "TLP" not in text.upper():
+        return None
+    return {"form": "tlp", "attributes": {}, "obligations": parse_tlp(text).as_dict()}

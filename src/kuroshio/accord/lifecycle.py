@@ -16,6 +16,8 @@ from typing import Any
 
 import rfc8785
 
+from kuroshio.errors import InputError
+
 MAX_FACT_BYTES = 65_536
 
 
@@ -77,7 +79,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: the states it may follow, the state it leads to, the facts it must bring, and its own checks."""
+    """One step: the states it may follow, the state it leads to, the facts it must bring, and its own checks.
+
+    Its facts are merged into those of the exchange, but for what is ``fixed`` there and not in ``changes``; a step
+    with ``collects`` appends them as one entry to the list of that name instead.
+    """
 
     name: str
     after: tuple[str, ...]
@@ -85,15 +91,18 @@ class Step:
     needs: tuple[str, ...] = ()
     check: Callable[[Exchange, Event], str | None] | None = None
     apply: Callable[[Exchange, Event], Mapping[str, Any]] | None = None
+    changes: tuple[str, ...] = ()
+    collects: str | None = None
 
 
 @dataclass(frozen=True)
 class LifeCycle:
-    """Steps of one kind of exchange; the first step named in ``opens`` makes the exchange."""
+    """Steps of one kind of exchange; ``opens`` makes the exchange, ``fixed`` facts stay as they were first said."""
 
     kind: str
     opens: str
     steps: Mapping[str, Step]
+    fixed: tuple[str, ...] = ()
 
 
 def take(cycle: LifeCycle, exchange: Exchange | None, event: Event) -> Exchange | Refusal:
@@ -109,11 +118,17 @@ def take(cycle: LifeCycle, exchange: Exchange | None, event: Event) -> Exchange 
         return Refusal(event, f"{event.step} cannot follow {exchange.state}")
     missing = [name for name in step.needs if event.facts.get(name) in (None, "", [])]
     if missing:
-        return Refusal(event, f"{event.step} lacks {', '.join(missing)}")
-    reason = step.check(exchange, event) if step.check is not None else None
-    if reason is not None:
-        return Refusal(event, reason)
-    facts = step.apply(exchange, event) if step.apply is not None else {**exchange.facts, **event.facts}
+        told = [name for name in missing if name != "decision"] or missing  # the ledger makes the decision
+        return Refusal(event, f"{event.step} lacks {', '.join(told)}")
+    if event.step == cycle.opens and not all(isinstance(event.facts[n], str) for n in ("accord", "from", "to")):
+        return Refusal(event, "accord, from and to are words")
+    try:
+        reason = _rewritten(cycle, step, exchange, event) or (step.check(exchange, event) if step.check else None)
+        if reason is not None:
+            return Refusal(event, reason)
+        facts = _applied(step, exchange, event)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, InputError) as err:
+        return Refusal(event, f"{event.step} has a fact of another form: {err}")  # a partner's event may hold anything
     return replace(
         exchange,
         state=step.to if step.to is not None else exchange.state,
@@ -121,6 +136,40 @@ def take(cycle: LifeCycle, exchange: Exchange | None, event: Event) -> Exchange 
         events=(*exchange.events, event.id),
         last_us=event.at_us,
     )
+
+
+def _rewritten(cycle: LifeCycle, step: Step, exchange: Exchange, event: Event) -> str | None:
+    """Why a step may not say again, in other words, what stands; None when it does not."""
+    if step.collects is not None:
+        return None
+    facts = exchange.facts
+    kept = [n for n in cycle.fixed if n in facts and n not in step.changes]
+    changed = [n for n in kept if event.facts.get(n, facts[n]) != facts[n]]
+    return f"{event.step} may not change {', '.join(changed)}" if changed else None
+
+
+def _applied(step: Step, exchange: Exchange, event: Event) -> Mapping[str, Any]:
+    if step.collects is not None:
+        entry = {**event.facts, "at_us": str(event.at_us), "by": event.by}
+        return {**exchange.facts, step.collects: [*exchange.facts.get(step.collects, ()), entry]}
+    return step.apply(exchange, event) if step.apply is not None else {**exchange.facts, **event.facts}
+
+
+def by_party(side: str) -> Callable[[Exchange, Event], str | None]:
+    """Check that a step is the word of the party at one end, ``from`` or ``to``."""
+
+    def check(exchange: Exchange, event: Event) -> str | None:
+        party = exchange.facts[side]
+        return None if event.party == party else f"{event.step} is the word of {party}, not of {event.party}"
+
+    return check
+
+
+def denied(event: Event) -> str | None:
+    """Why the agreements deny the exchange that an event opens, with the clause; None when they do not."""
+    if event.facts["decision"] != "deny":
+        return None
+    return f"denied by {event.facts.get('cited') or 'no accord in force'}: nobody here can override it"
 
 
 def fold(cycle: LifeCycle, events: Iterable[Event]) -> tuple[dict[str, Exchange], list[Refusal]]:

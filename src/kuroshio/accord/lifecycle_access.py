@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from kuroshio.accord.durations import add
-from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Step
+from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Step, by_party, denied
+from kuroshio.clock import parse_rfc3339
 
 CRAFT = ("vessel", "aircraft", "vehicle")
 NOTICE_BEFORE = "PT72H"
 INSIDE = ("entered",)
+PROPOSAL = ("accord", "from", "to", "subject", "activity", "purpose", "craft", "period", "decision")
 
 
 def _propose(exchange: Exchange, event: Event) -> str | None:
@@ -25,12 +27,10 @@ def _propose(exchange: Exchange, event: Event) -> str | None:
     for craft in facts["craft"]:
         if not isinstance(craft, Mapping) or craft.get("type") not in CRAFT or not craft.get("id"):
             return f"craft {craft!r} needs an id and a type of {', '.join(CRAFT)}"
-    return None
+    return denied(event)
 
 
-def _by_host(exchange: Exchange, event: Event) -> str | None:
-    host = exchange.facts["to"]
-    return None if event.party == host else f"{event.step} is the word of {host}, not of {event.party}"
+_by_host = by_party("to")
 
 
 def _clear(exchange: Exchange, event: Event) -> str | None:
@@ -46,7 +46,7 @@ def _cleared(exchange: Exchange, event: Event) -> Mapping[str, Any]:
 
 
 def _notice(exchange: Exchange, event: Event) -> str | None:
-    entry_us = int(event.facts["entry_us"])
+    entry_us = parse_rfc3339(event.facts["entry_at"])
     if add(event.at_us, NOTICE_BEFORE) > entry_us and not event.facts.get("short_notice_consent"):
         return f"notice is later than {NOTICE_BEFORE} before entry, and no consent to short notice is named"
     uncleared = sorted({c["id"] for c in exchange.facts["craft"]} - set(exchange.facts.get("cleared", ())))
@@ -54,20 +54,12 @@ def _notice(exchange: Exchange, event: Event) -> str | None:
 
 
 def _enter(exchange: Exchange, event: Event) -> str | None:
-    if event.at_us < int(exchange.facts["entry_us"]):
+    if event.at_us < parse_rfc3339(exchange.facts["entry_at"]):
         return "entry before the time notified"
     hazardous = [g for g in event.facts["manifest"] if isinstance(g, Mapping) and g.get("hazardous")]
     if hazardous and not exchange.facts.get("hazardous_consent"):
         return f"hazardous goods without consent: {', '.join(str(g.get('name')) for g in hazardous)}"
     return None
-
-
-def _append(name: str) -> Any:
-    def apply(exchange: Exchange, event: Event) -> Mapping[str, Any]:
-        entry = {**event.facts, "at_us": str(event.at_us), "by": event.by}
-        return {**exchange.facts, name: [*exchange.facts.get(name, ()), entry]}
-
-    return apply
 
 
 def _settle_claim(exchange: Exchange, event: Event) -> str | None:
@@ -87,28 +79,27 @@ ACCESS = LifeCycle(
     {
         s.name: s
         for s in (
-            Step(
-                "propose", (), "proposed", ("accord", "from", "to", "activity", "purpose", "craft", "period"), _propose
-            ),
+            Step("propose", (), "proposed", PROPOSAL, _propose),
             Step("consent", ("proposed",), "decided", ("consent",), _by_host),
             Step("refuse", ("proposed",), "refused", ("reason",), _by_host),
             Step("clear", ("decided",), None, ("craft_id", "clearance"), _clear, _cleared),
             Step("hazardous", ("decided",), None, ("hazardous_consent",), _by_host),
-            Step("notify_entry", ("decided",), "notified", ("entry_us", "place"), _notice),
+            Step("notify_entry", ("decided",), "notified", ("entry_at", "place"), _notice),
             Step("enter", ("notified",), "entered", ("manifest", "place"), _enter),
-            Step("incident", INSIDE, None, ("incident", "what"), None, _append("incidents")),
-            Step("claim", (*INSIDE, "departed"), None, ("claim", "amount"), None, _append("claims")),
+            Step("incident", INSIDE, None, ("incident", "what"), collects="incidents"),
+            Step("claim", (*INSIDE, "departed"), None, ("claim", "amount"), collects="claims"),
             Step(
                 "settle_claim",
                 (*INSIDE, "departed"),
                 None,
                 ("claim", "evidence"),
                 _settle_claim,
-                _append("settled_claims"),
+                collects="settled_claims",
             ),
             Step("depart", INSIDE, "departed", ("departed_at",)),
             Step("close", ("departed",), "closed", ("closer",), _close),
             Step("cancel", ("proposed", "decided", "notified"), "cancelled", ("reason",)),
         )
     },
+    fixed=("accord", "from", "to", "subject", "activity", "purpose", "craft"),
 )

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Step
+from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Step, by_party, denied
 
 MILESTONES = ("reported", "notes", "contract", "delivery", "training", "in_service", "monitoring", "disposal")
 WEAPON_ITEMS = ("weapon_system", "ammunition")
@@ -31,12 +31,12 @@ def is_uncertain(value: Any) -> bool:
 
 def _report(exchange: Exchange, event: Event) -> str | None:
     if certain(event.facts["item"]) in WEAPON_ITEMS:
-        return "weapon systems are outside every agreement this node handles"
+        return f"weapon systems are outside every agreement this node handles ({event.facts.get('cited')})"
     if event.facts["from"] == event.facts["to"]:
         return "giver and receiver are one party"
     quantity = certain(event.facts["quantity"])
     whole = isinstance(quantity, int) and not isinstance(quantity, bool) and quantity > 0
-    return None if whole else f"quantity {quantity!r} is not a positive whole number"
+    return denied(event) if whole else f"quantity {quantity!r} is not a positive whole number"
 
 
 def _milestone(exchange: Exchange, event: Event) -> str | None:
@@ -52,27 +52,36 @@ def _in_service(exchange: Exchange, event: Event) -> Mapping[str, Any]:
 def _move(exchange: Exchange, event: Event) -> str | None:
     facts = event.facts
     changed = [name for name in ("holder", "end_use") if name in facts and facts[name] != exchange.facts.get(name)]
-    if changed and not facts.get("consent"):
-        return f"change of {' and '.join(changed)} needs the consent of {exchange.facts['from']}"
+    given = [c for c in exchange.facts.get("consents", ()) if c["consent"] == facts.get("consent")]
+    if changed and not any(all(c.get(name) == facts[name] for name in changed) for c in given):
+        return f"change of {' and '.join(changed)} needs the consent of {exchange.facts['from']} to it"
     return None if set(facts) & set(IDENTITY) else "nothing is moved"
 
 
+def _milestone_changes(name: str) -> tuple[str, ...]:
+    return IDENTITY if name == "delivery" else ()
+
+
 def _steps() -> Iterable[Step]:
-    yield Step("reported", (), "reported", ("accord", "from", "to", "item", "quantity", "source"), _report)
+    yield Step("reported", (), "reported", ("accord", "from", "to", "item", "quantity", "source", "decision"), _report)
     for before, name in itertools.pairwise(MILESTONES):
         needs: tuple[str, ...] = ("evidence",)
         if name == "delivery":
             needs = ("evidence", *IDENTITY)
         after = (before, "in_service") if name == "disposal" else (before,)
-        yield Step(name, after, name, needs, _milestone, _in_service if name == "in_service" else None)
+        apply = _in_service if name == "in_service" else None
+        yield Step(name, after, name, needs, _milestone, apply, changes=_milestone_changes(name))
     held = ("delivery", "training", "in_service", "monitoring")
     yield Step("monitoring_report", ("in_service", "monitoring"), "monitoring", ("evidence", "condition"))
-    yield Step("move", held, None, ("evidence",), _move)
+    yield Step("permit_move", held, None, ("consent",), by_party("from"), collects="consents")
+    yield Step("move", held, None, ("evidence",), _move, changes=IDENTITY)
     yield Step("correct", MILESTONES[:-1], None, ("evidence",))
     yield Step("withdraw", MILESTONES[:3], "withdrawn", ("reason",))
 
 
-EQUIPMENT = LifeCycle("equipment", "reported", {s.name: s for s in _steps()})
+EQUIPMENT = LifeCycle(
+    "equipment", "reported", {s.name: s for s in _steps()}, fixed=("accord", "from", "to", "holder", "end_use")
+)
 
 
 def inventory(items: Iterable[Exchange]) -> dict[tuple[str, str], int]:

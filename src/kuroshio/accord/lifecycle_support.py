@@ -5,6 +5,9 @@ data, two different persons, a source document and a receipt cannot be made, del
 impossible to omit. Settlement is in cash, in kind or in equal value; what is not settled within a year converts to
 cash.
 
+Onward transfer to a third party needs the provider's own consent, for that party and that quantity, also after the
+order is closed.
+
 Amounts are integers of the smallest unit of the currency (or of the item for in kind): no rounding, no float.
 """
 
@@ -15,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kuroshio.accord.durations import add
-from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Step
+from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Step, by_party, denied
 
 MINIMUM = (
     "accord",
@@ -31,10 +34,11 @@ MINIMUM = (
     "place",
     "date",
     "orderer",
+    "decision",
 )
 MODES = ("cash", "in_kind", "equal_value")
 SETTLE_WITHIN = "P1Y"
-WEAPON_ITEMS = ("weapon_system",)
+WEAPON_ITEMS = ("weapon_system", "ammunition")
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
@@ -50,22 +54,23 @@ def _order(exchange: Exchange, event: Event) -> str | None:
     if event.party != facts["to"]:
         return f"the order is placed by {event.party}, not by the receiving party {facts['to']}"
     if facts["item"] in WEAPON_ITEMS:
-        return "weapon systems are outside every agreement this node handles"
-    return None
+        return f"weapon systems and ammunition are outside every agreement this node handles ({facts.get('cited')})"
+    return denied(event)
 
 
 def _accept(exchange: Exchange, event: Event) -> str | None:
-    if event.facts["acceptor"] == exchange.facts["orderer"]:
+    if exchange.facts["orderer"] in (event.facts["acceptor"], event.by):
         return "orderer and acceptor are one person"
     if event.party != exchange.facts["from"]:
         return f"accepted by {event.party}, not by the providing party {exchange.facts['from']}"
-    effect = event.facts["decision"]
-    if effect == "deny":
+    effects = {event.facts["decision"], exchange.facts["decision"]}
+    if "deny" in effects:
         return f"the accord denies it: {event.facts.get('cited', 'no clause')}"
-    if effect == "decide" and not event.facts.get("consent"):
-        return "the accord asks a role, and no consent is named"
-    if effect not in ("permit", "oblige", "decide"):
-        return f"decision {effect!r} is none"
+    if not effects <= {"permit", "oblige", "decide"}:
+        return f"decision {event.facts['decision']!r} is none"
+    if "decide" in effects and not event.facts.get("consent"):
+        role = event.facts.get("role") or exchange.facts.get("role") or "a role"
+        return f"the accord asks {role}, and no consent is named"
     return None
 
 
@@ -101,6 +106,8 @@ def _settle(exchange: Exchange, event: Event) -> str | None:
         return f"mode {mode!r} is not one of {', '.join(MODES)}"
     if not isinstance(amount, int) or isinstance(amount, bool) or amount <= 0:
         return f"amount {amount!r} is not a positive whole number"
+    if event.party not in (exchange.facts["from"], exchange.facts["to"]):
+        return f"settled by {event.party}, which is no party of the order"
     if amount > exchange.facts["value"] - exchange.facts["settled"]:
         return f"amount {amount} is more than is owed"
     if mode != "cash" and event.at_us > int(exchange.facts["due_us"]):
@@ -117,6 +124,29 @@ def _close(exchange: Exchange, event: Event) -> str | None:
     return f"{owed} is still owed" if owed else None
 
 
+def _onward(exchange: Exchange, event: Event) -> str | None:
+    facts = event.facts
+    given = [c for c in exchange.facts.get("onward_consents", ()) if c["consent"] == facts["consent"]]
+    if not given or given[0]["to"] != facts["to"]:
+        return f"no consent {facts['consent']!r} of {exchange.facts['from']} to a transfer to {facts['to']}"
+    passed = sum(t["quantity"] for t in exchange.facts.get("onward", ()) if t["consent"] == facts["consent"])
+    if not isinstance(facts["quantity"], int) or not 0 < facts["quantity"] <= given[0]["quantity"] - passed:
+        return f"the consent covers {given[0]['quantity']}, of which {passed} went"
+    return by_party("to")(exchange, event)
+
+
+def _onward_consent(exchange: Exchange, event: Event) -> str | None:
+    quantity = event.facts["quantity"]
+    if not isinstance(quantity, int) or isinstance(quantity, bool) or quantity <= 0:
+        return f"quantity {quantity!r} is not a positive whole number"
+    return by_party("from")(exchange, event)
+
+
+def _by_either(exchange: Exchange, event: Event) -> str | None:
+    ends = (exchange.facts["from"], exchange.facts["to"])
+    return None if event.party in ends else f"{event.step} is the word of {' or '.join(ends)}, not of {event.party}"
+
+
 SUPPORT = LifeCycle(
     "support",
     "order",
@@ -125,14 +155,31 @@ SUPPORT = LifeCycle(
         for s in (
             Step("order", (), "proposed", MINIMUM, _order),
             Step("accept", ("proposed",), "decided", ("acceptor", "decision"), _accept),
-            Step("refuse", ("proposed",), "refused", ("reason",)),
-            Step("cancel", ("proposed", "decided"), "cancelled", ("reason",)),
+            Step("refuse", ("proposed",), "refused", ("reason",), by_party("from")),
+            Step("cancel", ("proposed", "decided"), "cancelled", ("reason",), _by_either),
             Step("deliver", ("decided",), "executed", ("source_document", "delivered_at"), _deliver),
             Step("receipt", ("executed",), "receipted", ("received", "receiver"), _receipt, _receipted),
             Step("settle", ("receipted",), None, ("amount", "mode", "evidence"), _settle, _settled),
             Step("close", ("receipted",), "closed", ("closer",), _close),
+            Step(
+                "permit_onward",
+                ("receipted", "closed"),
+                None,
+                ("consent", "to", "quantity"),
+                _onward_consent,
+                collects="onward_consents",
+            ),
+            Step(
+                "onward",
+                ("receipted", "closed"),
+                None,
+                ("consent", "to", "quantity", "evidence"),
+                _onward,
+                collects="onward",
+            ),
         )
     },
+    fixed=tuple(name for name in MINIMUM if name != "decision"),
 )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kuroshio.accord.model import Accord, Clause, Status, When
+from kuroshio.accord.model import Accord, Activity, Clause, Content, Status, When
 from kuroshio.accord.status import Standing
 from kuroshio.clock import rfc3339
 
@@ -86,4 +86,34 @@ def accord_listing(accord: Accord, now: Standing) -> dict[str, Any]:
             {"article": c.article, "treatment": c.treatment, "clauses": list(c.clauses), "note": c.note}
             for c in accord.coverage
         ],
+    }
+
+
+def activities(content: Content, *, now_us: int) -> list[dict[str, Any]]:
+    """Activities by period: participants, area, scope with its clauses, and whether the scope holds now.
+
+    Parameters
+    ----------
+    content
+        Of a book.
+    now_us
+        Moment of the question, UTC microseconds: ``state`` is planned, running or over at it.
+    """
+    return [_activity(a, now_us) for a in sorted(content.activities.values(), key=lambda a: (a.period.from_us, a.id))]
+
+
+def _activity(activity: Activity, now_us: int) -> dict[str, Any]:
+    before, holds = now_us < activity.period.from_us, activity.period.holds(now_us)
+    return {
+        "id": activity.id,
+        "kind": activity.kind,
+        "title": activity.title,
+        "accord": activity.accord,
+        "participants": list(activity.participants),
+        "area": activity.area,
+        "from": rfc3339(activity.period.from_us),
+        "until": rfc3339(activity.period.until_us),
+        "state": "planned" if before else "running" if holds else "over",
+        "exercise_data_only": activity.kind == "exercise",
+        "scope": [clause_listing(c) for c in activity.scope],
     }

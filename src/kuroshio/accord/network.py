@@ -6,7 +6,7 @@ party, an accord or a consent falls. All is data for the page; nothing is drawn 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from itertools import combinations
 from typing import Any
 
@@ -16,7 +16,11 @@ from kuroshio.schema import Effect
 
 
 def graph(book: Book, *, valid_at_us: int, known_at_us: int | None = None) -> dict[str, Any]:
-    """Nodes (parties) and edges (pairs of parties with the accords that cover them and their states)."""
+    """Nodes (parties), edges (pairs of parties with the accords that cover them and their states), and the shape.
+
+    ``shape`` holds the same figures for the links in force as they are, for a hub and spokes of the same parties
+    (the hub is the party with most links), and for a lattice in which every pair has its own agreement.
+    """
     parties = sorted({p for a in book.content.accords.values() for p in a.parties})
     edges: list[dict[str, Any]] = []
     for a, b in combinations(parties, 2):
@@ -28,8 +32,56 @@ def graph(book: Book, *, valid_at_us: int, known_at_us: int | None = None) -> di
     degree = {p: sum(p in e["parties"] and bool(e["in_force"]) for e in edges) for p in parties}
     nodes = [{"party": p, "degree": degree[p]} for p in parties]
     pairs = len(parties) * (len(parties) - 1) // 2
-    linked = sum(bool(e["in_force"]) for e in edges)
-    return {"nodes": nodes, "edges": edges, "density": round(linked / pairs, 4) if pairs else 0.0}
+    links = {(a, b) for a, b in (e["parties"] for e in edges if e["in_force"])}
+    hub = max(parties, key=lambda p: (degree[p], p), default="")
+    return {
+        "nodes": nodes,
+        "edges": edges,
+        "density": round(len(links) / pairs, 4) if pairs else 0.0,
+        "shape": {
+            "as_it_is": resilience(parties, links),
+            "hub_and_spoke": resilience(parties, {(p, hub) for p in parties if p != hub}),
+            "lattice": resilience(parties, set(combinations(parties, 2))),
+        },
+    }
+
+
+def resilience(parties: Sequence[str], links: Set[tuple[str, str]]) -> dict[str, Any]:
+    """Figures of a network of links: pairs that reach each other in at most two hops, and what one fall costs.
+
+    Parameters
+    ----------
+    parties
+        Names, n of them.
+    links
+        Pairs linked directly, each in either order.
+
+    Returns
+    -------
+    dict
+        ``pairs_direct``, ``pairs_within_two``, and for the worst single fall of a party (the pairs among the others)
+        and of a link: its name and the share of the pairs that are lost.
+    """
+    both = {frozenset(link) for link in links}
+    whole = _within_two(parties, both)
+    parties_fall = {
+        p: len({pair for pair in whole if p not in pair} - _within_two([q for q in parties if q != p], both))
+        for p in parties
+    }
+    links_fall = {"-".join(sorted(link)): len(whole - _within_two(parties, both - {link})) for link in both}
+    out: dict[str, Any] = {"links": len(both), "pairs_within_two": len(whole)}
+    for name, lost in (("party", parties_fall), ("link", links_fall)):
+        worst = max(sorted(lost), key=lambda k: lost[k], default=None)
+        share = lost[worst] / len(whole) if worst is not None and whole else 0.0
+        out[f"worst_{name}"] = worst if share else None
+        out[f"worst_{name}_share_lost"] = round(share, 4)
+    return out
+
+
+def _within_two(parties: Sequence[str], links: Set[frozenset[str]]) -> set[frozenset[str]]:
+    known = set(parties)
+    near = {p: {q for link in links if p in link for q in link if q != p and q in known} for p in parties}
+    return {frozenset((a, b)) for a, b in combinations(parties, 2) if b in near[a] or near[a] & near[b]}
 
 
 def reach(

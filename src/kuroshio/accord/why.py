@@ -11,8 +11,10 @@ from typing import Any
 
 from kuroshio.accord.attributes import REQUIRED, normalise
 from kuroshio.accord.book import Book
+from kuroshio.accord.condition import Truth, all_hold
 from kuroshio.accord.model import DOUBTFUL, IN_FORCE
 from kuroshio.accord.traces import decision_dict
+from kuroshio.clock import rfc3339
 from kuroshio.schema import Decision, Effect
 
 
@@ -50,9 +52,31 @@ def why(
             "to": to,
             "release_order": order.id if order is not None else None,
             "would_change": changes,
+            "excluded_by": excluded_by(book, item, releaser=releaser, to=to, **times),
         },
         "recipient": recipient_view(book, item, decision, releaser=releaser, to=to, **times),
     }
+
+
+def excluded_by(
+    book: Book,
+    item: Mapping[str, Any],
+    *,
+    releaser: str,
+    to: str,
+    valid_at_us: int,
+    known_at_us: int | None = None,
+) -> list[str]:
+    """Clauses between the two parties that exclude the thing by name, also where no clause would permit it anyway."""
+    hop = book.hop(releaser, to, valid_at_us, known_at_us)
+    attributes = {**normalise(book.content, item, valid_at_us=valid_at_us), "from": releaser, "to": to}
+    return [
+        f"{accord.id} {clause.id}"
+        for accord in book.content.accords.values()
+        if {releaser, to} <= set(accord.parties) and attributes.get("kind") in (None, *accord.kinds)
+        for clause in accord.clauses
+        if clause.effect is Effect.DENY and all_hold(clause.when, attributes, hop.rank)[0] is Truth.TRUE
+    ]
 
 
 def recipient_view(
@@ -134,3 +158,30 @@ def _with_required(book: Book, accord_id: str) -> set[str]:
             found.add(one)
             waiting.extend(book.content.accords[one].requires)
     return found
+
+
+def as_of(book: Book, *, valid_at_us: int, known_at_us: int | None = None) -> dict[str, Any]:
+    """Status of every agreement at a legal time as known at another, with what disagrees.
+
+    Parameters
+    ----------
+    valid_at_us, known_at_us
+        UTC microseconds; the known time is by default the legal one.
+    """
+    rows = []
+    for accord_id, accord in book.content.accords.items():
+        found = book.status(accord_id, valid_at_us, known_at_us)
+        rows.append(
+            {
+                "accord": accord_id,
+                "title": accord.title,
+                "parties": list(accord.parties),
+                "state": found.state,
+                "since": rfc3339(found.entry.from_us) if found.entry else None,
+                "source": found.entry.source if found.entry else None,
+                "note": found.entry.note if found.entry else None,
+                "conflicts": [c.text for c in found.conflicts],
+            }
+        )
+    known = valid_at_us if known_at_us is None else known_at_us
+    return {"valid_at": rfc3339(valid_at_us), "known_at": rfc3339(known), "accords": rows}

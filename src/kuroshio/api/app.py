@@ -18,7 +18,7 @@ from kuroshio.api.auth import Gate
 from kuroshio.api.intake import DeadlineProtocol, Intake
 from kuroshio.api.live import Live
 from kuroshio.api.passwords import Passwords
-from kuroshio.api.routes import export, picture, session, sharing, sightings, stream
+from kuroshio.api.routes import accords, books, export, picture, session, sharing, sightings, stream
 from kuroshio.api.settings import ApiSettings
 from kuroshio.api.shield import Shield
 from kuroshio.node.views import NodeView
@@ -32,7 +32,16 @@ The roles that may use a path are listed there as `x-kuroshio-roles`.
 """
 
 
-ROUTERS = (session.router, picture.router, sharing.router, sightings.router, export.router, stream.router)
+ROUTERS = (
+    session.router,
+    picture.router,
+    sharing.router,
+    accords.router,
+    books.router,
+    sightings.router,
+    export.router,
+    stream.router,
+)
 
 NO_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Kuroshio</title>
 <h1>Kuroshio runs; its page is not built</h1>

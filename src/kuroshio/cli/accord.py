@@ -212,24 +212,17 @@ def as_of(
 ) -> None:
     """Status of each accord at a legal date, as known at another, with what disagrees."""
     held = load_book(book)
-    valid, seen = moment(at), moment(known) if known else None
-    ids = [accord_id] if accord_id else list(held.content.accords)
-    rows: list[dict[str, Any]] = []
-    for one in ids:
-        found = held.status(one, valid, seen)
-        rows.append(
-            {
-                "accord": one,
-                "state": found.state,
-                "since": clock.rfc3339(found.entry.from_us) if found.entry else None,
-                "source": found.entry.source if found.entry else None,
-                "conflicts": [c.text for c in found.conflicts],
-            }
-        )
+    found = accord.as_of(held, valid_at_us=moment(at), known_at_us=moment(known) if known else None)
+    if accord_id is not None:
+        held.accord(accord_id)
+        found["accords"] = [row for row in found["accords"] if row["accord"] == accord_id]
     if as_json:
-        output.emit_json({"valid_at": clock.rfc3339(valid), "known_at": clock.rfc3339(seen or valid), "accords": rows})
+        output.emit_json(found)
         return
-    table = [[r["accord"], r["state"], r["since"], r["source"], "; ".join(r["conflicts"]) or None] for r in rows]
+    table = [
+        [r["accord"], r["state"], (r["since"] or "")[:10] or None, r["source"], "; ".join(r["conflicts"]) or None]
+        for r in found["accords"]
+    ]
     output.print_table(f"as of {at}", ["accord", "state", "since", "source", "conflicts"], table)
 
 

@@ -63,15 +63,17 @@ RECORD_KINDS: dict[str, dict[str, Form]] = {
     "order": {
         "order_id": _word, "step": _word, "activity": _word, "unit_ordering": _text, "unit_price": _number,
         "currency": _word, "price_basis": _word, "payment": _word, "due_us": _whole, "place": _text,
-        "ordered_by": _text, "accepted_by": _text, "settles": _word, **_WHAT,
+        "ordered_by": _text, "accepted_by": _text, "settles": _word, "entry": _note, **_WHAT,
     },
     "equipment": {
         "asset_id": _word, "step": _word, "holder": _text, "place": _text, "custodian": _text, "end_use": _text,
-        "evidence_sha256": _hex, "uncertain": _words, "at_us": _whole, **_WHAT,
+        "evidence_sha256": _hex, "uncertain": _words, "at_us": _whole, "entry": _note,
+        **_WHAT,
     },
     "access": {
         "request_id": _word, "step": _word, "activity": _word, "craft": _text, "enter_us": _whole, "leave_us": _whole,
         "place": _text, "persons": _whole, "hazardous": _text, "remarks": _text,
+        "entry": _note,
     },
     "policy": {"accord": _word, "change": _word, "digest": _hex, "effective_us": _whole, "group": _word,
                "group_version": _whole},

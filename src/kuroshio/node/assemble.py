@@ -15,6 +15,7 @@ from kuroshio import accord, behaviour, clock, picture, sensing
 from kuroshio.errors import ConfigError
 from kuroshio.geo.zones import Zones, load_zones
 from kuroshio.links import Link
+from kuroshio.node.books import LedgerDesk
 from kuroshio.node.config import NodeConfig, SourceSection
 from kuroshio.node.core import Core
 from kuroshio.node.deciding import Decider
@@ -45,6 +46,7 @@ class Parts:
     archive: Archive
     journal: Journal
     own: Channel
+    ledger: LedgerDesk
     zones: Mapping[str, Any] | None
 
 
@@ -100,7 +102,8 @@ def build(config: NodeConfig) -> Parts:
         config.accords.purpose,
     )
     decider = Decider(config.node.party, book_of(config), holdings)
-    return Parts(config, time, sources, core, decider, operations, archive, journal, own, document)
+    ledger = LedgerDesk(config.node.party, lambda: decider.book, operations, now_us=time.now_us)
+    return Parts(config, time, sources, core, decider, operations, archive, journal, own, ledger, document)
 
 
 def warm_up() -> None:

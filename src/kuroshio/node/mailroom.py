@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio import clock, exchange, record
-from kuroshio.errors import KuroshioError
+from kuroshio.errors import InputError, KuroshioError
 from kuroshio.geo import metres_per_degree
 from kuroshio.links.tls import KeyFolder
 from kuroshio.node import cards
+from kuroshio.node.books import RECORD_OF
 from kuroshio.node.config import PartnerSection
 from kuroshio.node.deciding import may_still_go
 from kuroshio.peers.outbox import Item
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 ALERTS_MAX = 500
 CHECKPOINT_EVERY_US = 20 * US_PER_S
+STEP_KINDS = tuple(RECORD_OF.values())
 CONTROL_KINDS = ("recall", "tighten", "receipt", "checkpoint", "cosignature", "policy")
 
 
@@ -115,6 +117,16 @@ class Mailroom:
             self._place(received)
         elif received.kind == "alerts":
             self._keep_alerts(received)
+        elif received.kind in STEP_KINDS:
+            self._keep_step(received)
+
+    def _keep_step(self, received: exchange.Received) -> None:
+        """Put a partner's step of an exchange into the ledger; what is not its own word is counted and left out."""
+        text = str((received.body or {}).get("entry", ""))
+        try:
+            self._parts.ledger.take(received.partner, text)
+        except InputError as err:
+            log.warning("a step of %s is not taken: %s", received.partner, err)
 
     def _place(self, received: exchange.Received) -> None:
         """Give the rows to the picture, with their ties and their precision on the side."""
@@ -122,6 +134,7 @@ class Mailroom:
         assert rows is not None
         echo = pa.array(~received.echo)
         rows = rows.filter(echo)  # our own data coming back changes nothing
+        rows = self._of_this_world(rows)
         if not rows.num_rows:
             return
         party = received.partner
@@ -137,9 +150,18 @@ class Mailroom:
         self._held[party] = concat(TRACKS, [before.filter(pc.invert(stale)), rows])
         self._arrived.append(rows)
 
+    def _of_this_world(self, rows: pa.Table) -> pa.Table:
+        """Rows of the kind this node's picture holds: exercise data never enters a real one, nor real data a drill."""
+        drill = pc.fill_null(rows["exercise"], False)
+        kept = rows.filter(drill if self._parts.config.node.mode == "exercise" else pc.invert(drill))
+        if kept.num_rows < rows.num_rows:
+            name = "kept_out_exercise" if self._parts.config.node.mode != "exercise" else "kept_out_real"
+            self.counters[name] = self.counters.get(name, 0) + rows.num_rows - kept.num_rows
+        return kept
+
     def _keep_alerts(self, received: exchange.Received) -> None:
         assert received.released is not None
-        for row in received.released.to_pylist():
+        for row in self._of_this_world(received.released).to_pylist():
             shown = cards.released_alert(row, received.partner, received.release)
             for old in [a for a in self._alerts if a["alert_id"] == shown["alert_id"]]:
                 self._alerts.remove(old)
@@ -180,6 +202,8 @@ class Mailroom:
         """True when a queued item is still allowed by what is in force now, and was not withdrawn."""
         if item.kind in CONTROL_KINDS:
             return True
+        if item.kind in STEP_KINDS:  # what was done under an agreement is told to its other party, also when it ended
+            return bool(self._desk.ledger.release(item.release_id)["state"] in ("sent", "received"))
         if self._desk.ledger.release(item.release_id)["state"] not in ("sent", "received"):
             return False
         header = Release.from_bytes(item.body).fields

@@ -6,7 +6,7 @@ published; what changes something is handed to the worker thread and waited for.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -19,8 +19,10 @@ from kuroshio import __version__, clock
 from kuroshio.errors import AuthError, InputError, KuroshioError, NotFound
 from kuroshio.geo import metres_per_degree
 from kuroshio.links.framing import pieces
-from kuroshio.node import cards
+from kuroshio.node import cards, items
+from kuroshio.node.asking import AccordDesk
 from kuroshio.node.assemble import Parts
+from kuroshio.node.books import LedgerDesk
 from kuroshio.node.deciding import time_or_none
 from kuroshio.node.linking import pushed
 from kuroshio.node.live import Channel
@@ -247,6 +249,27 @@ class Service:
     def dry_run(self, accord_text: str, *, at: str | None = None) -> dict[str, Any]:
         at_us = self.now_us() if at is None else clock.parse_rfc3339(at)
         return self.parts.decider.dry_run(accord_text, self.parts.own.snapshot()[1], now_us=at_us)
+
+    def agreements(self) -> AccordDesk:
+        picture, holdings = self.parts.own, self.parts.decider.holdings
+        return AccordDesk(
+            self.parts.config.node.party,
+            lambda: self.parts.decider.book,
+            item=lambda reference: self.parts.decider.item(reference, picture.snapshot()[1]),
+            items=lambda: items.of_tracks(picture.snapshot()[1], holdings),
+            now_us=self.now_us,
+        )
+
+    def ledger(self) -> LedgerDesk:
+        return self.parts.ledger
+
+    def record_step(
+        self, kind: str, exchange: str, step: str, facts: Mapping[str, Any], *, by: str, at: str | None = None
+    ) -> dict[str, Any]:
+        entry = self.parts.ledger.record(kind, exchange, step, facts, by=by, at=at)
+        self.call(self.sharing.tell_step, self.parts.ledger, entry, now_us=self.now_us())
+        self.parts.own.announce("releases")
+        return self.parts.ledger.told(entry)
 
     def zones(self) -> dict[str, Any]:
         return cards.features(self.parts.config, self.parts.zones)

@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio import exchange
+from kuroshio.accord.ledger import Entry
 from kuroshio.errors import NotFound, ReleaseRefused
 from kuroshio.node import cards
+from kuroshio.node.books import LedgerDesk
 from kuroshio.node.deciding import Decider, Group, reason_text, time_or_none, withheld_rows
 from kuroshio.record import Log
 from kuroshio.schema import TRACKS, Citation, Effect
@@ -152,6 +154,22 @@ class Sharing:
     def control(self, kind: str, body: dict[str, Any], to: str, *, now_us: UtcMicros) -> None:
         """A protocol statement to a partner, on record and posted before any data."""
         self.post(self.desk.control(kind, body, to=to, now_us=now_us), now_us=now_us)
+
+    def tell_step(self, ledger: LedgerDesk, entry: Entry, *, now_us: UtcMicros) -> bool:
+        """Tell the other party of an exchange of a step that was recorded here; False when it has no link here."""
+        statement = ledger.statement(entry, self.partners)
+        if statement is None:
+            return False
+        to, kind, body, decision = statement
+        terms = {"purpose": self.decider.holdings.purpose, "held_under": decision.held_under, "level": "U"}
+        version = decision.rules_digest[:16]
+        self.post(
+            self.desk.record(
+                kind, body, decision, to=to, now_us=now_us, originator=self.party, accord_version=version, **terms
+            ),
+            now_us=now_us,
+        )
+        return True
 
     def settle(self, *, now_us: UtcMicros) -> None:
         """Receipts that are owed, and each recall that a partner has not confirmed in time, said again."""

@@ -7,11 +7,14 @@ or a party's code for the partner view, which is computed by the same code that 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
+
+from kuroshio.node.asking import AccordDesk
+from kuroshio.node.books import LedgerDesk
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,20 @@ class NodeView(Protocol):
 
     def dry_run(self, accord_text: str, *, at: str | None = None) -> dict[str, Any]:
         """What would flow from the present picture under a draft: counts by effect, party and clause, examples."""
+        ...
+
+    def agreements(self) -> AccordDesk:
+        """The agreements, asked: status, words, routes, faults, labels."""
+        ...
+
+    def ledger(self) -> LedgerDesk:
+        """Support, equipment and access exchanges with duties and commitments, read."""
+        ...
+
+    def record_step(
+        self, kind: str, exchange: str, step: str, facts: Mapping[str, Any], *, by: str, at: str | None = None
+    ) -> dict[str, Any]:
+        """Keep one step and tell the other party; the exchange (or what else it was) as it then stands."""
         ...
 
     def zones(self) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from kuroshio.errors import StoreError
 from kuroshio.store import tables
 
 # version reached -> step that reaches it; version 1 is made whole by create_all
-STEPS: dict[int, Callable[[sa.Connection], None]] = {}
+STEPS: dict[int, Callable[[sa.Connection], None]] = {
+    2: lambda connection: tables.entries.create(connection),
+}
 
 
 def version_of(connection: sa.Connection) -> int:

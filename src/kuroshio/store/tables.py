@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 1  # of this schema; see migrations.py
+VERSION = 2  # of this schema; see migrations.py
 
 META = sa.MetaData()
 
@@ -158,6 +158,16 @@ consents = sa.Table(
     _text("note"),
     _time("at_us"),
     sa.Index("consents_by_item", "item_id", "to", "number"),
+)
+
+entries = sa.Table(  # since version 2
+    "exchange_entries",
+    META,
+    _serial(),
+    sa.Column("entry_id", sa.Text, nullable=False, unique=True),
+    _text("source"),
+    _time("recorded_us"),
+    _text("body"),  # the entry as JSON
 )
 
 actions = sa.Table("actions", META, _serial(), _text("action"), _text("arguments"), _text("by"), _time("at_us"))

@@ -13,7 +13,7 @@ import asyncio
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,17 @@ import pyarrow.compute as pc
 import uvicorn
 from fastapi import FastAPI
 
-from kuroshio import __version__, api, clock
+from kuroshio import __version__, accord, api, clock
 from kuroshio.api import Passwords, create_app, server_config
 from kuroshio.clock import rfc3339
 from kuroshio.errors import AccordError, InputError, NotFound
+from kuroshio.node.asking import AccordDesk
+from kuroshio.node.books import LedgerDesk
 from kuroshio.node.views import Change
 from kuroshio.sensing.sighting import sighting
 from kuroshio.store import ROLES, Operations, url_of
 from kuroshio.testing import standin_answers as answers
+from kuroshio.testing import standin_books
 from kuroshio.testing.standin_sea import KIND_DARK, VIEWS, ClosedSea, seen_by
 from kuroshio.units import US_PER_S, UtcMicros
 
@@ -64,6 +67,10 @@ class StandIn:
         self._releases = answers.releases(self.sea)
         self._consents: dict[tuple[str, str], dict[str, Any]] = {}
         self._changed: list[dict[str, Any]] = []
+        self._book = standin_books.book()
+        entries = standin_books.EntryList()
+        self._ledger = LedgerDesk("PHL", lambda: self._book, entries, now_us=self.now_us)
+        standin_books.fill(self._ledger, entries)
         self._subscribers: list[tuple[asyncio.AbstractEventLoop, asyncio.Queue[Change], str | None]] = []
         self._lock = threading.Lock()
 
@@ -234,6 +241,30 @@ class StandIn:
         if "accord" not in accord_text:
             raise AccordError("line 1: expected 'accord:'", code="accord.syntax")
         return {**answers.dry_run(self.sea.tracks(self.tick)), "at": at or rfc3339(self.now_us())}
+
+    def agreements(self) -> AccordDesk:
+        """The sample agreements, asked of the ships of the stand-in."""
+        tracks = self.sea.tracks(self.tick)
+        rows = accord.items_of_tracks(tracks, originator="PHL", level="R", purpose="maritime_safety")
+
+        def item(reference: str) -> dict[str, Any]:
+            for row in rows.filter(pc.equal(rows.column("item_id"), reference)).to_pylist():
+                return dict(row)
+            raise NotFound(f"no live item {reference[:40]!r}", code="item.unknown")
+
+        return AccordDesk("PHL", lambda: self._book, item=item, items=lambda: rows, now_us=self.now_us)
+
+    def ledger(self) -> LedgerDesk:
+        """Ledger of the sample agreements, kept in memory."""
+        return self._ledger
+
+    def record_step(
+        self, kind: str, exchange: str, step: str, facts: Mapping[str, Any], *, by: str, at: str | None = None
+    ) -> dict[str, Any]:
+        """Keep one step."""
+        entry = self._ledger.record(kind, exchange, step, facts, by=by, at=at)
+        self._changed.append({"type": "releases"})
+        return self._ledger.told(entry)
 
     def zones(self) -> dict[str, Any]:
         """A zone, a radar's coverage and a receiver, as GeoJSON."""
