@@ -11,6 +11,10 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
 from kuroshio import accord
 from kuroshio.sensing import ais
 from kuroshio.sensing.asterix_encode import encode_cat048
@@ -22,11 +26,14 @@ from kuroshio.testing.fuzz.mutate import Rng, below, one_of
 
 _NOW = 1_780_000_000_000_000
 _SITE = {"lat_deg": 20.0, "lon_deg": 122.0}
+_MAP = {"columns": {"time": "time", "mmsi": "mmsi", "lat_deg": "lat", "lon_deg": "lon", "sog": "sog"}}
 OPTIONS: dict[str, dict[str, Any]] = {
     "asterix": _SITE,
     "ttm": _SITE,
     "pcap": {"options": _SITE},
-    "csv": {"columns": {"time": "time", "mmsi": "mmsi", "lat_deg": "lat", "lon_deg": "lon", "sog": "sog"}},
+    "csv": _MAP,
+    "parquet": _MAP,
+    "arrow": _MAP,
 }
 JSON_FORMATS = frozenset(
     {"gpsd_json", "aiscatcher_json", "aisstream_json", "digitraffic_json", "signalk", "detections_geojson"}
@@ -108,6 +115,19 @@ _DMA = (b"# Timestamp,Type of mobile,MMSI,Latitude,Longitude,Navigational status
         b"8,30,GPS,3.1,CPH,,AIS,20,10,4,4\n")  # fmt: skip
 
 
+def _table_file(*, parquet: bool) -> bytes:
+    """A small table of positions as a Parquet or an Arrow file."""
+    table = pa.table({"time": ["2020-01-01T00:00:00Z", None], "mmsi": [5, 6], "lat": [1.0, 91.0], "lon": [2.0, None],
+                      "sog": [3.0, 102.3]})  # fmt: skip
+    out = pa.BufferOutputStream()
+    if parquet:
+        pq.write_table(table, out)
+    else:
+        with pa.ipc.new_file(out, table.schema) as writer:
+            writer.write_table(table)
+    return bytes(out.getvalue())
+
+
 def _seeds(name: str) -> list[bytes]:
     made: dict[str, Callable[[], list[bytes]]] = {
         "asterix": lambda: [*_plots(), b"".join(_plots()), b"\x22\x00\x0b\xf0\x01\x02\x02\x00\x00\x01\x00",
@@ -118,6 +138,8 @@ def _seeds(name: str) -> list[bytes]:
                         b"$RARSD,1,2,3,4,5,6,7,8,9,10,12,N,H*00\r\n"],
         "pcap": lambda: [capture(_plots()), capture(_plots(), next_generation=True)],
         "csv": lambda: [b'time,mmsi,lat,lon,sog\n2020-01-01T00:00:00Z,5,1,2,3\n"2020-01-01T00:00:01Z","6",,,\n'],
+        "parquet": lambda: [_table_file(parquet=True)],
+        "arrow": lambda: [_table_file(parquet=False)],
         "marinecadastre": lambda: [_MARINE],
         "dma_csv": lambda: [_DMA],
         "detections_csv": lambda: [b"time,lat_deg,lon_deg,detection_id,length_m\n2020-01-01T00:00:00Z,1,2,3,90\n"],
