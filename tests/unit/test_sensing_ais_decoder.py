@@ -148,3 +148,14 @@ def test_a_state_of_other_limits_is_refused() -> None:
         ais.Decoder("x", multipart_limit=3).restore(ais.Decoder("x").state())
     with pytest.raises(InputError):
         ais.Decoder("x").restore({})
+
+
+def test_what_is_said_of_an_overlong_line_does_not_depend_on_the_reads() -> None:
+    log = b"\\!7D" * 20_000 + b"\n"
+    told = []
+    for step in (len(log), 7_000):
+        decoder = ais.Decoder("s")
+        parts = [decoder.feed(log[at : at + step]) for at in range(0, len(log), step)]
+        told.append(Decoded.join([*parts, decoder.flush()]).table("rejects").to_pylist())
+    assert told[0] == told[1]
+    assert [(r["reason"], r["detail"]) for r in told[0]] == [("line_too_long", "more than 65536 bytes")]

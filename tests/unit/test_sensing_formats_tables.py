@@ -196,6 +196,15 @@ def test_a_number_is_read_alike_whatever_stands_beside_it(cell: str) -> None:
     assert (alone[1][0], True) == tuple(beside[1])
 
 
+@pytest.mark.parametrize("step", [1_000, 70_000, 10_000_000])
+def test_a_line_above_the_limit_is_one_reject_wherever_a_read_ends(step: int) -> None:
+    decoder = PositionTableDecoder("t", layout=None, columns=MAP)
+    row = b"2020-01-01T00:00:00,5,1,2\n"
+    out = run(decoder, b"t,id,y,x\n" + row + row[:-1] + b"2" * 200_000 + b"\n" + row, step)
+    assert out.ledger.rejected == {"columns": 1}
+    assert [r["line"] for r in out.table("positions").to_pylist()] == [2, 4]
+
+
 def test_a_lone_carriage_return_ends_no_line() -> None:
     decoder = PositionTableDecoder("t", layout=None, columns=MAP)
     out = run(decoder, b"t,id,y,x\n2020-01-01T00:00:00,1\r5,1,2\n2020-01-01T00:00:00,2,3,4\n")

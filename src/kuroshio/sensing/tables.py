@@ -20,12 +20,12 @@ import pyarrow.csv as pacsv
 
 from kuroshio.errors import ConfigError
 from kuroshio.sensing.base import Decoded
-from kuroshio.sensing.formats_lines import Outcome
+from kuroshio.sensing.formats_lines import RAW_LIMIT, Outcome
 from kuroshio.sensing.tables_layouts import LAYOUTS, Layout, declared, missing_columns
 from kuroshio.sensing.tables_rows import Rows, build
 from kuroshio.units import IntArray
 
-MAX_HEADER_BYTES = 65_536
+MAX_LINE_BYTES = 65_536
 BLOCK_BYTES = 4_000_000
 MAX_SEEN_STATICS = 200_000
 
@@ -101,19 +101,33 @@ class PositionTableDecoder:
         self._header = list(header) if header else None
         self._declared_header = bool(header)
         self._rest = b""
+        self._cut = False  # the rest of the line held is to be dropped
         self._line = 0
         self._seen: dict[int, None] = {}
 
     def feed(self, data: bytes, received_at_us: int | None = None) -> Decoded:
         """Rows of the lines that end within these bytes."""
-        whole, newline, rest = (self._rest + data).rpartition(b"\n")
+        whole, newline, self._rest = self._bounded(data).rpartition(b"\n")
+        rest = self._rest
         outcome = Outcome(self.source, received_at_us)
-        if len(rest) > MAX_HEADER_BYTES:
-            whole, newline, rest = self._rest + data, b"", b""
-        self._rest = rest
         if not whole and not newline:
             return outcome.finish(int(bool(rest)))
         return self._decode(whole + newline, outcome)
+
+    def _bounded(self, data: bytes) -> bytes:
+        """What is held and the data, a line above the limit cut to one cell, which no table has: it is a reject."""
+        if self._cut:
+            _, newline, rest = data.partition(b"\n")
+            data, self._cut = newline + rest, not newline
+        data = self._rest + data
+        if len(data) <= MAX_LINE_BYTES:
+            return data
+        lines = data.split(b"\n")
+        for k, line in enumerate(lines):
+            if len(line) > MAX_LINE_BYTES:
+                lines[k] = line[:RAW_LIMIT].replace(self.delimiter.encode(), b" ").replace(b'"', b" ")
+                self._cut = self._cut or k == len(lines) - 1
+        return b"\n".join(lines)
 
     def flush(self) -> Decoded:
         """Rows of a last line without an end."""
