@@ -5,7 +5,8 @@ What enters: two books, and an ITEMS table when the effect is wanted. What leave
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +17,8 @@ from kuroshio.accord.columns import factor
 from kuroshio.accord.dryrun import change, neighbours
 from kuroshio.accord.gather import SECTIONS
 from kuroshio.accord.listing import clause_listing
+from kuroshio.accord.model import Accord
+from kuroshio.accord.printed import print_clause
 
 
 def text_difference(old: Book, new: Book) -> dict[str, Any]:
@@ -59,6 +62,35 @@ def _entry(section: str, key: str, old: Book, new: Book) -> dict[str, Any]:
 def _clause(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     names = [n for n in {**before, **after} if before.get(n) != after.get(n)]
     return {"id": before["id"], "fields": {n: [before.get(n), after.get(n)] for n in names}}
+
+
+def in_words(old: Book, new: Book) -> Iterator[str]:
+    """The difference as sentences: clause by clause for accords, by id for the rest."""
+    found = text_difference(old, new)
+    for section in SECTIONS:
+        for key in found.get(section, {}).get("added", ()):
+            yield f"{section}: {key} is new"
+        for key in found.get(section, {}).get("removed", ()):
+            yield f"{section}: {key} is gone"
+        for key, entry in found.get(section, {}).get("changed", {}).items():
+            for name, (before, after) in entry["fields"].items():
+                yield f"{key}: {name} was {_short(before)}, is {_short(after)}"
+            if section == "accords":
+                yield from _clause_words(old.accord(key), new.accord(key), entry["clauses"])
+
+
+def _clause_words(before: Accord, after: Accord, clauses: Mapping[str, Any]) -> Iterator[str]:
+    ids = [c["id"] for part in ("added", "removed", "changed") for c in clauses[part]]
+    for clause_id in ids:
+        one, two = before.clause(clause_id), after.clause(clause_id)
+        said = [print_clause(c) if c is not None else "(nothing)" for c in (one, two)]
+        yield f"{after.id} {clause_id}: was: {said[0]}"
+        yield f"{after.id} {clause_id}: is:  {said[1]}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(canonical(value), ensure_ascii=False) if value is not None else "nothing"
+    return text if len(text) <= 120 else text[:117] + "..."
 
 
 def effect_difference(

@@ -7,6 +7,8 @@ by a jurist.
 
 from __future__ import annotations
 
+import re
+
 from kuroshio.accord.model import Caveat, Clause, When
 from kuroshio.clock import rfc3339
 from kuroshio.schema import Obligations
@@ -27,6 +29,17 @@ HEADS: dict[str, dict[str, str]] = {
         "known": "known here since",
         "conflict": "Sources disagree",
         "caveats": "National rules",
+        "level": "{from_} {mark} ({level}) is protected in {to} as {choices}.",
+        "or": " or ",
+        "no_mark": "nothing: no mark of that party meets it",
+        "instrument": "Text read: {name}{signed}.",
+        "signed": ", signed {date}",
+        "renewal": "Renewed every {every} unless notice is given {notice} before.",
+        "coverage": "What of it is coded",
+        "coded": "coded",
+        "human": "a person decides",
+        "duty": "a duty with a clock",
+        "not_coded": "not coded",
     },
     "ja": {
         "reading": "{by}による解釈（{date}）: {note}。ファイルから生成したものであり、協定の本文ではない。",
@@ -41,6 +54,17 @@ HEADS: dict[str, dict[str, str]] = {
         "known": "把握日",
         "conflict": "情報源の不一致",
         "caveats": "各当事者の国内規則",
+        "level": "{from_}の{mark}（{level}）は、{to}において{choices}として保護する。",
+        "or": "又は",
+        "no_mark": "（対応する区分なし）",
+        "instrument": "解釈の対象: {name}{signed}。",
+        "signed": "（{date}署名）",
+        "renewal": "{notice}前までに通告がない限り、{every}ごとに更新される。",
+        "coverage": "コード化の範囲",
+        "coded": "コード化済み",
+        "human": "人が判断",
+        "duty": "期限のある義務",
+        "not_coded": "未コード化",
     },
     "fil": {
         "reading": "Pagbasa ni/ng {by}, {date}: {note}. Ginawa mula sa file; hindi ito ang teksto ng kasunduan.",
@@ -55,6 +79,17 @@ HEADS: dict[str, dict[str, str]] = {
         "known": "nalaman noong",
         "conflict": "Hindi magkatugma ang mga pinagmulan",
         "caveats": "Mga pambansang tuntunin",
+        "level": "Ang {mark} ng {from_} ({level}) ay pinoprotektahan sa {to} bilang {choices}.",
+        "or": " o ",
+        "no_mark": "wala: walang katumbas na marka",
+        "instrument": "Tekstong binasa: {name}{signed}.",
+        "signed": ", nilagdaan noong {date}",
+        "renewal": "Nare-renew bawat {every} maliban kung may abiso {notice} bago nito.",
+        "coverage": "Ang saklaw ng naka-code",
+        "coded": "naka-code",
+        "human": "tao ang magpapasya",
+        "duty": "tungkuling may takdang oras",
+        "not_coded": "hindi naka-code",
     },
 }
 
@@ -89,6 +124,15 @@ STATE_WORDS: dict[str, dict[str, str]] = {
     },
 }
 
+# unit of a duration -> words by language; English and Filipino have one form each, with (s) where both may stand
+UNITS: dict[str, dict[str, str]] = {
+    "en": {"Y": "{} year(s)", "M": "{} month(s)", "W": "{} week(s)", "D": "{} day(s)"}
+    | {"H": "{} hour(s)", "m": "{} minute(s)", "S": "{} second(s)"},
+    "ja": {"Y": "{}年", "M": "{}か月", "W": "{}週間", "D": "{}日", "H": "{}時間", "m": "{}分", "S": "{}秒"},
+    "fil": {"Y": "{} taon", "M": "{} buwan", "W": "{} linggo", "D": "{} araw", "H": "{} oras"}
+    | {"m": "{} minuto", "S": "{} segundo"},
+}
+
 # clause type -> template; {when} {by} {do} {within} {notify} {on}
 SENTENCES: dict[str, dict[str, str]] = {
     "en": {
@@ -111,7 +155,9 @@ SENTENCES: dict[str, dict[str, str]] = {
         "deny": "提供してはならない{when}。",
         "tie.decide": "受領した側は、事前に{by}の同意を求める{when}{within}。",
         "tie.deny": "受領した側は、第三者に提供してはならない{when}。",
+        "tie.oblige": "受領した側は、次の条件を付してのみ転送することができる{when}: {do}。",
         "duty": "{on}のときは、{notify}に通報する{within}。",
+        "duty.every": "{on}の後、{every}ごとに{notify}への報告を要する{within}。",
         "survives": " この義務は協定の終了後も存続する。",
         "absolute": " 何人も免除することはできない。",
     },
@@ -122,7 +168,9 @@ SENTENCES: dict[str, dict[str, str]] = {
         "deny": "Hindi maaaring ibahagi{when}.",
         "tie.decide": "Ang tumanggap ay humihingi muna ng pahintulot kay/sa {by}{when}{within}.",
         "tie.deny": "Ang tumanggap ay hindi kailanman magbabahagi nito{when}.",
+        "tie.oblige": "Maipapasa lamang ito ng tumanggap sa mga kondisyong ito{when}: {do}.",
         "duty": "Kapag may {on}, ipaaalam kay/sa {notify}{within}.",
+        "duty.every": "Mula sa {on}, may ulat sa {notify} bawat {every}{within}.",
         "survives": " Nananatili ito kahit matapos ang kasunduan.",
         "absolute": " Walang makapag-aalis nito.",
     },
@@ -250,6 +298,13 @@ class Phrases:
             for name, value in terms.as_dict().items()
         )
 
+    def duration(self, duration: str) -> str:
+        """An ISO 8601 duration in words; one of a single unit loses the (s) that does not fit its number."""
+        date, _, time = duration.lstrip("P").partition("T")
+        parts = [*re.findall(r"(\d+)([YMWD])", date), *re.findall(r"(\d+)([HmS])", time.replace("M", "m"))]
+        words = [UNITS[self.language][unit].format(n).replace("(s)", "" if n == "1" else "s") for n, unit in parts]
+        return (" " if self.language != "ja" else "").join(words)
+
     def role(self, role: str | None) -> str:
         """An office in words."""
         if role is None:
@@ -270,7 +325,8 @@ class Phrases:
         clock = clause.within or clause.answer_within
         within = ""
         if clock is not None:
-            within = self.connect["at_once"] if clock == "PT0S" else self.connect["within"].format(clock)
+            told = self.duration(clock)
+            within = self.connect["at_once"] if clock == "PT0S" else self.connect["within"].format(told)
         sentence = self.sentences[kind].format(
             when=self.when(clause.when),
             by=self.role(clause.by),
@@ -278,7 +334,7 @@ class Phrases:
             within=within,
             notify=self.role(clause.notify),
             on=(clause.on or "?").replace("_", " "),
-            every=clause.every or "",
+            every=self.duration(clause.every) if clause.every else "",
         )
         survives = self.sentences["survives"] if clause.survives else ""
         return sentence + survives + (self.sentences["absolute"] if clause.absolute else "")

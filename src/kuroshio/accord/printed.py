@@ -42,16 +42,30 @@ def print_accord(book: Book, accord_id: str, *, language: str = "en", at_us: int
     lines = [title, "", head["reading"].format(by=by, date=date, note=note), ""]
     lines.append(head["parties"].format(parties=", ".join(accord.parties), binding=head[accord.binding]))
     lines.append(head["state"].format(state=STATE_WORDS[language].get(now.state, now.state)))
+    for text in accord.instruments:
+        signed = head["signed"].format(date=text.signed) if text.signed else ""
+        lines.append(head["instrument"].format(name=text.name, signed=signed))
+    if accord.renewal is not None:
+        every, notice = (phrases.duration(d) for d in accord.renewal)
+        lines.append(head["renewal"].format(every=every, notice=notice))
     if accord.requires:
         lines.append(head["requires"].format(requires=", ".join(accord.requires)))
     lines += ["", f"## {head['clauses']}", ""]
-    lines += [f"- **{clause.id}** {phrases.clause(clause)}" for clause in accord.clauses]
+    for clause in accord.clauses:
+        lines.append(f"- **{clause.id}** {phrases.clause(clause)}")
+        lines += [f"  > {clause.text}"] if clause.text else []
     lines += ["", f"## {head['history']}", "", *_history(accord, language)]
     lines += [f"- {head['conflict']}: {conflict.text}" for conflict in now.conflicts]
     if accord.equivalence:
         lines += ["", f"## {head['levels']}", ""]
         for e in accord.equivalence:
-            lines.append(f"- {e.from_} {e.mark} ({e.level}) -> {e.to}: {' / '.join(e.choices) or '-'}")
+            choices = head["or"].join(e.choices) or head["no_mark"]
+            lines.append(
+                "- " + head["level"].format(from_=e.from_, mark=e.mark, level=e.level, to=e.to, choices=choices)
+            )
+    if accord.coverage:
+        lines += ["", f"## {head['coverage']}", ""]
+        lines += [f"- {c.article}: {head[c.treatment]}" + (f" ({c.note})" if c.note else "") for c in accord.coverage]
     return "\n".join(lines) + "\n"
 
 
@@ -59,7 +73,7 @@ def _history(accord: Accord, language: str) -> list[str]:
     out = []
     for entry in sorted(accord.status, key=lambda s: (s.from_us, s.recorded_us)):
         word = STATE_WORDS[language].get(entry.state, entry.state)
-        source = f"; {entry.source}" if entry.source else ""
+        source = "".join(f"; {told}" for told in (entry.source, entry.note) if told)
         known = f"{HEADS[language]['known']} {rfc3339(entry.recorded_us)[:10]}"
         out.append(f"- {rfc3339(entry.from_us)[:10]}: {word} ({entry.confidence}; {known}{source})")
         out.extend(f"  - {party}: {view.says or view.state}" for party, view in entry.views)

@@ -5,7 +5,6 @@ Files come from ``--book`` (files or folders, repeated); without it the sample b
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import typer
 
 from kuroshio import accord, clock
 from kuroshio.accord import difference, printed
-from kuroshio.cli import output
+from kuroshio.cli import accord_ledger, accord_other, output
 from kuroshio.cli.accord_inputs import (
     ITEM_HELP,
     AtOption,
@@ -30,6 +29,8 @@ from kuroshio.cli.accord_inputs import (
 from kuroshio.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Check, print, ask and dry-run agreements.")
+app.add_typer(accord_ledger.app, name="ledger")
+accord_other.register(app)
 
 
 @app.command()
@@ -136,9 +137,19 @@ def _print_dry_run(found: dict[str, Any]) -> None:
     side = found.get("draft", found["today"])
     clauses = [[p, clause, n] for p, named in side["clause"].items() for clause, n in named.items()]
     output.print_table("by clause", ["to", "clause", "items"], clauses)
-    for party, moves in found.get("change", {}).get("effect", {}).items():
+    _print_moves(found.get("change", {}))
+
+
+def _print_moves(change: dict[str, Any]) -> None:
+    for party, moves in change.get("effect", {}).items():
         for move, n in moves.items():
             output.stdout.print(f"{party}: {move}: {n:,}", markup=False)
+    for party, n in change.get("terms_only", {}).items():
+        output.stdout.print(f"{party}: other terms: {n:,}", markup=False)
+    for one in change.get("examples", ()):
+        before, after = one["today"], one["draft"]
+        told = f"{before['effect']} -> {after['effect']} ({after['cited']})"
+        output.stdout.print(f"  {one['item_id']} to {one['to']}: {told}", markup=False)
 
 
 @app.command("print")
@@ -317,7 +328,12 @@ def diff(
     if as_json:
         output.emit_json(found)
         return
-    output.stdout.print_json(json.dumps(found, default=str))
+    for sentence in difference.in_words(before, after):
+        output.stdout.print(sentence, markup=False, soft_wrap=True)
+    effect = found.get("effect")
+    if effect is not None:
+        output.say(f"{effect['items']:,} items from {effect['releaser']}: {effect['change']['rows']:,} change")
+        _print_moves(effect["change"])
 
 
 @app.command()
@@ -341,3 +357,15 @@ def graph(
         for e in found["edges"]
     ]
     output.print_table("network", ["pair", "in force", "not in force"], rows)
+    shapes = [
+        [
+            name.replace("_", " "),
+            s["links"],
+            s["pairs_within_two"],
+            f"{s['worst_party'] or '-'} ({s['worst_party_share_lost']:.0%})",
+            f"{s['worst_link'] or '-'} ({s['worst_link_share_lost']:.0%})",
+        ]
+        for name, s in found["shape"].items()
+    ]
+    columns = ["network", "links", "pairs within two hops", "worst party to fall", "worst link to fall"]
+    output.print_table("what one fall costs", columns, shapes)
