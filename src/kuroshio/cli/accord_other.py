@@ -134,7 +134,7 @@ def activities(book: list[Path] | None = BookOption, at: str | None = AtOption, 
     for one in found:
         output.stdout.print(
             f"{one['id']}: {one['title'] or one['kind']} ({one['kind']}, {one['state']}), {one['from'][:10]} to "
-            f"{one['until'][:10]}, {', '.join(one['participants'])}, under {one['accord']}, area {one['area'] or 'any'}",
+            f"{one['until'][:10]}, {', '.join(one['participants'])}, {one['accord']}, {one['area'] or 'any area'}",
             markup=False,
             soft_wrap=True,
         )
