@@ -4,6 +4,7 @@ What enters: functions. What leaves: compiled functions, cached on disk, without
 fast math (results must reproduce); a division by zero is infinite, never an exception. `kernel` can be called from
 Python; `inner` only from other kernels, which saves its Python wrapper. `inner` and `bare` (which Python may call too)
 allocate nothing, so they count no references: an array handed to one that counts costs two locked instructions.
+`within` is for small functions that take parts of records: it becomes part of its caller, which need not build them.
 
 The compiler's cache knows when a function's own file changed, not when a file it calls into did; so when any source
 a kernel is made of differs from the last time, the cache beside them is emptied here.
@@ -45,3 +46,4 @@ _INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True} 
 kernel = njit(**_BASE)
 bare = njit(**_BASE, **_UNCOUNTED)
 inner = njit(**_BASE, **_UNCOUNTED, **_INNER)
+within = njit(**_BASE, **_UNCOUNTED, **_INNER, forceinline=True)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kuroshio.picture.compiled import inner
+from kuroshio.picture.compiled import inner, within
 from kuroshio.picture.motion import move, predict_packed, process_noise, turn_axes
 from kuroshio.units import FloatArray, IntArray
 
@@ -53,14 +53,14 @@ class Kin(NamedTuple):
     t_us: IntArray
 
 
-@inner
+@within
 def distance_2d(s0, s1, s2, de, dn):  # type: ignore[no-untyped-def]
     """(d2, determinant) of a two-dimensional innovation with covariance (s0 s1; s1 s2)."""
     det = s0 * s2 - s1 * s1
     return (s2 * de * de - 2.0 * s1 * de * dn + s0 * dn * dn) / det, det
 
 
-@inner
+@within
 def update_position(x, p, ze, zn, r0, r1, r2):  # type: ignore[no-untyped-def]
     """Kalman update of one model by a position."""
     s0, s1, s2 = p[0] + r0, p[1] + r1, p[4] + r2
@@ -88,7 +88,7 @@ def update_position(x, p, ze, zn, r0, r1, r2):  # type: ignore[no-untyped-def]
     p[9] -= kd0 * d0 + kd1 * d1
 
 
-@inner
+@within
 def update_velocity(x, p, zve, zvn, rv):  # type: ignore[no-untyped-def]
     """Kalman update of one model by a velocity with variance ``rv`` in each component."""
     s0, s1, s2 = p[7] + rv, p[8], p[9] + rv
@@ -129,7 +129,7 @@ def start_state(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[no-u
         t.x[m, 2], t.x[m, 3] = ve, vn
 
 
-@inner
+@within
 def _mix(x, p, w0, w1, out_x, out_p):  # type: ignore[no-untyped-def]
     """Moment-matched mixture of two models: mean, and covariance with the spread of the means."""
     d0, d1, d2, d3 = x[1, 0] - x[0, 0], x[1, 1] - x[0, 1], x[1, 2] - x[0, 2], x[1, 3] - x[0, 3]
@@ -148,7 +148,7 @@ def _mix(x, p, w0, w1, out_x, out_p):  # type: ignore[no-untyped-def]
     out_p[9] = w0 * p[0, 9] + w1 * p[1, 9] + w * d3 * d3
 
 
-@inner
+@within
 def combined(t, out):  # type: ignore[no-untyped-def]
     """Packed covariance of the two models of a track as one; its mean is the track's position and velocity."""
     w1 = t.mu
@@ -170,7 +170,7 @@ def combined(t, out):  # type: ignore[no-untyped-def]
     out[9] += w * d3 * d3
 
 
-@inner
+@within
 def _collapse(t):  # type: ignore[no-untyped-def]
     """Combine the models of a track and move the plane's origin to the combined position."""
     w1 = t.mu

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
-from kuroshio.geo import enu_offset_m, offset_position
-from kuroshio.picture.compiled import bare, inner
+from kuroshio.geo import metres_per_degree
+from kuroshio.picture.compiled import bare, inner, within
 
 COAST_S = 120.0  # beyond this the velocity variance saturates
 COAST_RATE = 1.0 / 600.0  # reversion rate of the coasting model, 1/s
@@ -19,7 +19,7 @@ POLAR_LAT_DEG = 85.0
 POLE_M_PER_DEG = 111_693.9  # WGS 84 meridian radius at the pole, per degree
 
 
-@inner
+@within
 def process_noise(dt_s, q):  # type: ignore[no-untyped-def]
     """(position, cross, velocity) noise of one axis after ``dt_s``; saturating beyond `COAST_S`."""
     dt = abs(dt_s)
@@ -32,7 +32,7 @@ def process_noise(dt_s, q):  # type: ignore[no-untyped-def]
     return pos, cross if dt_s > 0 else -cross, q / (2.0 * k) * (1.0 - one * one)
 
 
-@inner
+@within
 def predict_packed(p, dt, q, out):  # type: ignore[no-untyped-def]
     """Packed covariance after ``dt`` seconds of constant velocity with noise density ``q``."""
     d2 = dt * dt
@@ -57,11 +57,20 @@ def _polar_xy(lat, lon):  # type: ignore[no-untyped-def]
     return rho * math.sin(lam), -sign * rho * math.cos(lam)
 
 
+@within
+def _wrapped(lon):  # type: ignore[no-untyped-def]
+    """Longitude, or difference of two, in [-180, 180): one turn is all that can be too much, and a modulo is slow."""
+    if lon >= 180.0:
+        return lon - 360.0
+    return lon + 360.0 if lon < -180.0 else lon
+
+
 @bare
 def local_offset(lat0, lon0, lat, lon):  # type: ignore[no-untyped-def]
     """(east, north) metres of a point in the plane of a reference; azimuthal about the pole above 85 degrees."""
     if abs(lat0) < POLAR_LAT_DEG:
-        return enu_offset_m(lat0, lon0, lat, lon)
+        east, north = metres_per_degree(0.5 * (lat0 + lat))
+        return _wrapped(lon - lon0) * east, (lat - lat0) * north
     x0, y0 = _polar_xy(lat0, lon0)
     x1, y1 = _polar_xy(lat, lon)
     lam = math.radians(lon0)
@@ -78,12 +87,9 @@ def move(lat0, lon0, e, n):  # type: ignore[no-untyped-def]
     Below 85 degrees a ship keeps its course (rhumb line, turn 0); above, it keeps a straight line over the pole.
     """
     if abs(lat0) < POLAR_LAT_DEG:
-        lat, lon = offset_position(lat0, lon0, e, n)
-        if lat > 90.0:
-            lat = 90.0
-        elif lat < -90.0:
-            lat = -90.0
-        return lat, lon, 0.0
+        east, north = metres_per_degree(lat0 + 0.5 * n / metres_per_degree(lat0)[1])
+        lat = min(max(lat0 + n / north, -90.0), 90.0)
+        return lat, _wrapped(lon0 + e / east), 0.0
     sign = 1.0 if lat0 > 0 else -1.0
     x0, y0 = _polar_xy(lat0, lon0)
     lam = math.radians(lon0)
