@@ -7,10 +7,15 @@ has no clock and reads no feed; it does not judge who may see an alert, and it n
 
 from __future__ import annotations
 
-from kuroshio.behaviour.archive import detect
+import pyarrow as pa
+
+from kuroshio.behaviour.archive import archive_fixes, detect
 from kuroshio.behaviour.definition import Definition, Definitions, Threshold, load_definitions
 from kuroshio.behaviour.engine import Engine
 from kuroshio.behaviour.ledger import fold
+from kuroshio.behaviour.norms import Norms
+from kuroshio.behaviour.norms import build as _build
+from kuroshio.behaviour.norms import load as load_norms
 from kuroshio.behaviour.segment import split_identities
 from kuroshio.geo.zones import Zone, Zones, load_zones
 
@@ -18,16 +23,24 @@ __all__ = [
     "Definition",
     "Definitions",
     "Engine",
+    "Norms",
     "Threshold",
     "Zone",
     "Zones",
+    "build_norms",
     "detect",
     "fold",
     "load_definitions",
+    "load_norms",
     "load_zones",
     "split_identities",
     "warm_up",
 ]
+
+
+def build_norms(rows: pa.Table) -> Norms:
+    """Coverage and traffic learned from POSITIONS or TRACKS, in any order."""
+    return _build(archive_fixes(rows))
 
 
 def warm_up() -> None:

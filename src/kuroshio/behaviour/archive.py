@@ -5,8 +5,6 @@ It is the live core in one big batch. Positions without a ``track_id`` are split
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 
@@ -16,6 +14,7 @@ from kuroshio.behaviour.definition import Definitions, load_definitions
 from kuroshio.behaviour.detector import Surroundings
 from kuroshio.behaviour.fixes import COASTED, TENTATIVE, Fixes, from_positions, from_tracks
 from kuroshio.behaviour.ledger import Ledger, fold, table
+from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.segment import split_identities
 from kuroshio.behaviour.state import Fact
 from kuroshio.errors import InputError
@@ -48,7 +47,7 @@ def detect(
     definitions: Definitions | None = None,
     *,
     zones: Zones | None = None,
-    coverage: Any = None,
+    norms: Norms | None = None,
     now_us: int | None = None,
 ) -> pa.Table:
     """ALERTS, one row an alert as it stands at the end of the archive.
@@ -59,7 +58,7 @@ def detect(
         POSITIONS (MMSI, time, place; ``track_id`` optional) or TRACKS, in any order.
     definitions
         What to look for; by default what is shipped.
-    zones, coverage
+    zones, norms
         Reference layers.
     now_us
         Time the archive is looked at from; by default its last row. It is ``known_at`` of every alert.
@@ -76,16 +75,16 @@ def detect(
     end_us = int(fixes.t.max()) if now_us is None else now_us
     ledger = Ledger(definitions, zones)
     facts: dict[str, tuple[Fact, int]] = {}
-    for fact in run(fixes, definitions, end_us, zones=zones, coverage=coverage):
+    for fact in run(fixes, definitions, end_us, zones=zones, norms=norms):
         facts[ledger.id_of(fact)] = (fact, 1 if fact.end_us is None else 2)
     return fold(table(ledger.update(facts, end_us)))
 
 
 def run(
-    fixes: Fixes, definitions: Definitions, end_us: int, *, zones: Zones | None = None, coverage: Any = None
+    fixes: Fixes, definitions: Definitions, end_us: int, *, zones: Zones | None = None, norms: Norms | None = None
 ) -> list[Fact]:
     """Facts as they stand at ``end_us``: the last word on each, in the order they were found."""
-    core = Core(definitions, Surroundings(zones, coverage))
+    core = Core(definitions, Surroundings(zones, norms))
     out: Facts = []
     core.step(fixes.take(fixes.t <= end_us) if len(fixes) and fixes.t.max() > end_us else fixes, out)
     core.advance(end_us, out)

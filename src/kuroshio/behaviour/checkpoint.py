@@ -60,6 +60,7 @@ def save(engine: Engine, path: Path) -> None:
         "format": FORMAT,
         "definitions": engine.definitions.digest,
         "zones": engine.zones.digest if engine.zones is not None else None,
+        "norms": engine.norms.digest if engine.norms is not None else None,
         "watermark_us": engine.watermark_us,
         "settled_us": engine.settled_us,
         "newest_us": engine.newest_us,
@@ -100,7 +101,9 @@ def load(engine: Engine, path: Path) -> None:
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as err:
         raise StoreError(f"{path}: not a checkpoint: {err}", code="behaviour.checkpoint") from err
     zones = engine.zones.digest if engine.zones is not None else None
-    for what, have in (("format", FORMAT), ("definitions", engine.definitions.digest), ("zones", zones)):
+    norms = engine.norms.digest if engine.norms is not None else None
+    now = {"format": FORMAT, "definitions": engine.definitions.digest, "zones": zones, "norms": norms}
+    for what, have in now.items():
         if meta.get(what) != have:
             raise StoreError(
                 f"{path}: checkpoint of other {what} ({meta.get(what)}, here {have})",

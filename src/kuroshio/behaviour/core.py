@@ -21,6 +21,7 @@ from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
     identity,
     loiter,
     motion,
+    unusual,
     zone,
 )
 from kuroshio.behaviour.definition import Definitions

@@ -10,6 +10,7 @@ from numba import njit
 from kuroshio.behaviour.detector import RunDetector, register
 from kuroshio.behaviour.fixes import NEVER, NO_FLAGS
 from kuroshio.behaviour.motion import Codes
+from kuroshio.behaviour.norms import HOUR_US
 from kuroshio.behaviour.state import Batch
 from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray
@@ -41,6 +42,10 @@ class DarkDetector(RunDetector):
         f, d = batch.fixes, self.definition
         held_us, silent_us = d.us("held_s"), d.us("ais_silence_s")
         code, silence_s = _dark_codes(f.t, f.radar_at, f.image_at, f.ais_at, f.flags, held_us, silent_us)
+        norms, doubtful = self.around.norms, np.flatnonzero((code == 1) & ((f.flags & FLAG_DARK) == 0))
+        if norms is not None and len(doubtful):  # where no AIS is heard, silence tells of the receiver
+            p = norms.p_heard_hourly(f.lat[doubtful], f.lon[doubtful], f.t[doubtful] // HOUR_US, 0)
+            code[doubtful[~(p >= float(d["min_p_heard"]))]] = 0
         return code, None, silence_s
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:

@@ -8,23 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
 from kuroshio.behaviour import runs
 from kuroshio.behaviour.definition import Definition
+from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.state import CLOSE, EXTEND, Batch, Fact, State, number
+from kuroshio.geo.shore import Shore
 from kuroshio.geo.zones import Zones
 from kuroshio.units import FloatArray, IntArray
+
+SHORE_LIMIT_M = 100_000.0  # further from shore than this is told as this
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Reference layers that detectors may ask: zones, and the coverage model when there is one."""
+    """Reference layers that detectors may ask: zones, and norms when there are any."""
 
     zones: Zones | None = None
-    coverage: Any = None
+    norms: Norms | None = None
+
+    @cached_property
+    def shore(self) -> Shore | None:
+        """Where land ends; None where no land is among the zones."""
+        return Shore.of(self.zones)
+
+    def shore_m(self, lat_deg: float, lon_deg: float) -> float | None:
+        """Metres to the nearest shore up to `SHORE_LIMIT_M`, rounded; None where no land is loaded."""
+        if self.shore is None or not np.isfinite(lat_deg):
+            return None
+        return round(float(self.shore.distance_m(lat_deg, lon_deg, SHORE_LIMIT_M)[0]))
+
+    def offshore(self, lat_deg: float, lon_deg: float, least_m: float) -> bool:
+        """True where no land is loaded, or none is nearer."""
+        if self.shore is None or least_m <= 0.0:
+            return True
+        return bool(self.shore.distance_m(lat_deg, lon_deg, least_m)[0] >= least_m)
 
 
 class Detector:

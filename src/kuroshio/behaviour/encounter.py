@@ -105,9 +105,19 @@ class EncounterDetector(Detector):
         if len(new_i):
             limits = float(d["distance_m"]), float(d["max_speed_mps"])
             found = points.candidates(self.point_i, self.point_f, fresh, batch.track_of, *limits)
+            found = self._offshore(found)
         else:
             found = np.zeros((0, 3), np.int64)
         self._walk(found, points.NO_BIN, out)
+
+    def _offshore(self, found: IntArray) -> IntArray:
+        """Near pairs whose first ship is far enough from shore, where land is known."""
+        least, shore = float(self.definition["min_shore_m"]), self.around.shore
+        if shore is None or least <= 0.0 or not len(found):
+            return found
+        place = points.places(found, points.pointers(self.point_i, len(self.state.ints)), self.point_i)
+        away = shore.distance_m(self.point_f[place, points.P_LAT], self.point_f[place, points.P_LON], least)
+        return found[away >= least]
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Give up pairs one of which fell silent; forget points no piece can reach any more."""
@@ -165,6 +175,7 @@ class EncounterDetector(Detector):
                 "mean_speed_b_mps": v[pairs.PATH_B] / span_s,
                 "mean_speed_mps": max(v[pairs.PATH_A], v[pairs.PATH_B]) / span_s,
                 "steps": steps,
+                "shore_distance_m": self.around.shore_m(v[pairs.LAT], v[pairs.LON]),
             },
             points=(("nearest", start, v[pairs.LAT], v[pairs.LON]),),
             rows=steps,

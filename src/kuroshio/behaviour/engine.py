@@ -27,6 +27,7 @@ from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import Surroundings
 from kuroshio.behaviour.fixes import COASTED, TENTATIVE, Fixes, empty, from_tracks
 from kuroshio.behaviour.ledger import Ledger, table
+from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.state import Fact
 from kuroshio.behaviour.urgent import Urgent
 from kuroshio.geo.zones import Zones
@@ -59,8 +60,8 @@ class Engine:
         What to look for.
     zones
         Reference areas; without them no zone is entered and no port is known.
-    coverage
-        Model of what our receivers hear (`coverage.Coverage`), for the evidence of gaps.
+    norms
+        What is usual here (`norms.load`): for gaps, dark vessels and unusual movement.
     lateness_s
         Watermark behind ``now_us`` where none is given; also how long rows out of order wait for their repair.
     repair_s
@@ -72,12 +73,12 @@ class Engine:
         definitions: Definitions,
         *,
         zones: Zones | None = None,
-        coverage: Any = None,
+        norms: Norms | None = None,
         lateness_s: float = 300.0,
         repair_s: float = 86_400.0,
     ) -> None:
-        self.definitions, self.zones = definitions, zones
-        self.around = Surroundings(zones, coverage)
+        self.definitions, self.zones, self.norms = definitions, zones, norms
+        self.around = Surroundings(zones, norms)
         self.ledger = Ledger(definitions, zones)
         self.lateness_us, self.repair_us = round(lateness_s * 1e6), round(repair_s * 1e6)
         # a row this long after the end of a fact may still go on with it

@@ -51,6 +51,7 @@ class Fixes:
     imo: IntArray
     name: IntArray
     call_sign: IntArray
+    length: FloatArray
 
     def __len__(self) -> int:
         return len(self.t)
@@ -117,6 +118,7 @@ _DTYPE: dict[str, Any] = {
     "sog": np.float64,
     "cog": np.float64,
     "heading": np.float64,
+    "length": np.float64,
     "exercise": np.bool_,
 }
 
@@ -156,6 +158,7 @@ def from_tracks(table: pa.Table) -> Fixes:
             imo=_ints(table, "imo", n),
             name=_codes(table, "name", n),
             call_sign=_codes(table, "call_sign", n),
+            length=_floats(table, "length_m", n),
         )
     )
 
@@ -187,6 +190,7 @@ def from_positions(table: pa.Table, track: IntArray) -> Fixes:
             imo=_ints(table, "imo", n),
             name=_codes(table, "name", n),
             call_sign=_codes(table, "call_sign", n),
+            length=_floats(table, "length_m", n),
         )
     )
 

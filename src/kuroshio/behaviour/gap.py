@@ -21,6 +21,7 @@ from kuroshio.geo.earth import distance_m
 from kuroshio.units import FloatArray, IntArray
 
 MAX_RING = 64
+_DOUBTFUL = 0.5
 _MAX_MEMORY = 200_000  # identities whose ended tracks are remembered for a hand-over
 # state: integers LAST to PLACE, then a ring of the last report times; numbers of the last report
 LAST, PHASE, MMSI, COUNT, ENDED, PLACE, RING = range(7)
@@ -50,6 +51,7 @@ def _some_rows(
     cog: Any,
     ais: Any,
     mmsi: Any,
+    nav: Any,
     ended: Any,
     ints: Any,
     floats: Any,
@@ -74,7 +76,7 @@ def _some_rows(
                     out[k, 0], out[k, 1], out[k, 2], out[k, 3] = kind, s, ints[s, LAST], a
                     out[k, 4], out[k, 5] = ints[s, MMSI], min(ints[s, COUNT], need)
                     copy_row(num, k, 0, floats, s, 0, 4)
-                    num[k, 4], num[k, 5] = lat[i], lon[i]
+                    num[k, 4], num[k, 5], num[k, 6] = lat[i], lon[i], floats[s, 4]
                     k += 1
         ints[s, PHASE] = 0
         if mmsi[i] >= 0:
@@ -84,6 +86,7 @@ def _some_rows(
         ints[s, COUNT] += 1
         ints[s, LAST] = a
         floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], sog[i], cog[i]
+        floats[s, 4] = nav[i]
     return slot.size, k, n_born
 
 
@@ -97,6 +100,7 @@ def gap_rows(
     cog: Any,
     ais: Any,
     mmsi: Any,
+    nav: Any,
     ended: Any,
     ints: Any,
     floats: Any,
@@ -108,7 +112,7 @@ def gap_rows(
 
     The third is the rows with which a slot claims an MMSI for the first time.
     """
-    out, num = np.empty((64, 6), np.int64), np.empty((64, 6), np.float64)
+    out, num = np.empty((64, 6), np.int64), np.empty((64, 7), np.float64)
     born = np.empty(slot.size, np.int64)
     i = k = n_born = 0
     while i < slot.size:
@@ -127,6 +131,7 @@ def gap_rows(
             cog,
             ais,
             mmsi,
+            nav,
             ended,
             ints,
             floats,
@@ -164,7 +169,7 @@ class GapDetector(Detector):
         self.need = int(definition["min_reports"])
         self.silence_us = definition.us("silence_s")
         self.window_us = definition.us("window_s")
-        self.state = State((NEVER, 0, -1, 0, NEVER, 0, *(NEVER,) * self.need), (np.nan,) * 4)
+        self.state = State((NEVER, 0, -1, 0, NEVER, 0, *(NEVER,) * self.need), (np.nan,) * 5)
         self.track_of: IntArray = np.zeros(0, np.int64)
         self.exercise_of: Any = np.zeros(0, np.bool_)
         self.by_mmsi: dict[int, int] = {}  # identity -> slot of its ended track
@@ -196,6 +201,7 @@ class GapDetector(Detector):
             f.cog,
             f.ais_at,
             f.mmsi,
+            f.nav,
             batch.ended,
             ints,
             self.state.floats,
@@ -205,7 +211,7 @@ class GapDetector(Detector):
         )
         for e, v in zip(events.tolist(), num, strict=True):  # one turn an event
             kind, slot, start, end, mmsi, _ = e
-            out.append((kind, self._fact(slot, start, end if kind == CLOSE else None, mmsi, v)))
+            self._say(kind, self._fact(slot, start, end if kind == CLOSE else None, mmsi, v), out)
         if batch.ended.any() or (len(born) and self.by_mmsi):
             self._hand_over(batch, born, out)
 
@@ -229,20 +235,31 @@ class GapDetector(Detector):
                 continue
             del self.by_mmsi[int(f.mmsi[i])]
             if t - last > self.silence_us and _qualifies(ints, old, self.need, self.window_us):
-                v = np.asarray([*floats[old], f.lat[i], f.lon[i]])
+                v = np.asarray([*floats[old, :4], f.lat[i], f.lon[i], floats[old, 4]])
                 note = f"came back as track {int(f.track[i])}"
                 for change in (OPEN, CLOSE) if ints[old, PHASE] == 0 else (CLOSE,):
                     end = t if change == CLOSE else None
                     notes = (note,) if change == CLOSE else ()
-                    out.append((change, self._fact(old, last, end, int(ints[old, MMSI]), v, notes)))
+                    self._say(change, self._fact(old, last, end, int(ints[old, MMSI]), v, notes), out)
             ints[old, PHASE] = 2
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """A silence that has become too long is a fact though no row says so."""
         ints, floats = self.state.ints, self.state.floats
         for s in gap_silence(ints, floats, to_us, self.silence_us, self.need, self.window_us).tolist():
-            v = np.asarray([*floats[s], np.nan, np.nan])
-            out.append((OPEN, self._fact(s, int(ints[s, LAST]), None, int(ints[s, MMSI]), v)))
+            v = np.asarray([*floats[s, :4], np.nan, np.nan, floats[s, 4]])
+            self._say(OPEN, self._fact(s, int(ints[s, LAST]), None, int(ints[s, MMSI]), v), out)
+
+    def _say(self, kind: int, fact: Fact, out: list[tuple[int, Fact]]) -> None:
+        """Told when it lies far enough from shore and would have been heard, as far as either is known."""
+        d = self.definition
+        if not self.around.offshore(fact.lat_deg, fact.lon_deg, float(d["min_shore_m"])):
+            return
+        if self.around.norms is not None and float(d["min_p_heard"]) > 0.0:
+            p = fact.values["p_heard"]
+            if not isinstance(p, float) or p < float(d["min_p_heard"]):
+                return
+        out.append((kind, fact))
 
     def _fact(
         self, slot: int, start: int, end: int | None, mmsi: int, v: FloatArray, notes: tuple[str, ...] = ()
@@ -256,8 +273,13 @@ class GapDetector(Detector):
             far = float(distance_m(v[0], v[1], v[4], v[5]))
             points.append(("next report", end, float(v[4]), float(v[5])))
             values |= {"distance_m": far, "implied_speed_mps": far / silence_s}
-        if self.around.coverage is not None:
-            values["p_not_received"] = self.around.coverage.p_silent(float(v[0]), float(v[1]), start, silence_s)
+        values["shore_distance_m"] = self.around.shore_m(float(v[0]), float(v[1]))
+        if self.around.norms is not None:
+            places = [(lat, lon) for _, _, lat, lon in points]
+            values["p_heard"] = self.around.norms.p_heard(places, start, silence_s, bool(v[6] < 0.0))
+            values["norms_digest"] = self.around.norms.digest
+            if values["p_heard"] is None or values["p_heard"] < _DOUBTFUL:
+                values["severity"] = "info"  # no sensor is as likely as no report
         return Fact(
             definition=self.definition.id,
             tracks=(int(self.track_of[slot]),),

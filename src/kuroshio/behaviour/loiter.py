@@ -255,6 +255,8 @@ class LoiterDetector(SlotDetector):
     def _facts(self, ev: IntArray, num: FloatArray, out: list[tuple[int, Fact]]) -> None:
         for e, v in zip(ev.tolist(), num.tolist(), strict=True):  # one turn an event
             kind, slot, start, met, end, rows, mmsi, cause = e
+            if not self.around.offshore(v[0], v[1], float(self.definition["min_shore_m"])):
+                continue
             out.append(
                 (
                     kind,
@@ -272,6 +274,7 @@ class LoiterDetector(SlotDetector):
                             "mean_speed_mps": v[4],
                             "still_share": v[5],
                             "updates": rows,
+                            "shore_distance_m": self.around.shore_m(v[0], v[1]),
                         },
                         points=(("start", start, v[0], v[1]), ("last", end, v[2], v[3])),
                         rows=rows,

@@ -1,9 +1,9 @@
 """The evidence pack: one file that shows an alert, verifies by digest and gives the alert again offline.
 
 What enters: an alert, the rows it rests on, the definitions and zones. What leaves: a ZIP file (stored, fixed times, so
-that the same content gives the same bytes) with the alert and definition as JSON, the rows as Arrow IPC, the zone as
-GeoJSON, a map as SVG, and a manifest with the SHA-256 of each. `reproduce` runs the definition over the rows in the
-pack, with nothing else, and compares the alert byte for byte.
+that the same content gives the same bytes) with the alert and definition as JSON, the rows as Arrow IPC, the zones as
+GeoJSON, the norms of its cells where it rests on them, a map as SVG, and a manifest with the SHA-256 of each.
+`reproduce` runs the definition over the rows in the pack, with nothing else, and compares the alert byte for byte.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,17 +24,29 @@ from kuroshio import clock, schema
 from kuroshio.behaviour.archive import detect
 from kuroshio.behaviour.definition import Definition, Definitions, Threshold
 from kuroshio.behaviour.evidence import as_json
+from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.sketch import draw
 from kuroshio.errors import InputError, NotFound, VerificationError
 from kuroshio.geo.zones import Zone, Zones, load_zones
+from kuroshio.units import FloatArray
 
 FORMAT = "kuroshio.evidence/1"
 MAX_PACK_BYTES = 256 << 20
 MAX_PARTS = 16
 _FIXED = (1980, 1, 1, 0, 0, 0)
-_PARTS = ("alert.json", "definition.json", "rows.arrow", "zones.geojson", "map.svg", "manifest.json")
+_PARTS = (
+    "alert.json",
+    "definition.json",
+    "rows.arrow",
+    "zones.geojson",
+    "map.svg",
+    "coverage.arrow",
+    "traffic.arrow",
+    "manifest.json",
+)
 _LEAD_US = 24 * 3600 * 1_000_000
 _UNFIXED = ("known_at", "change", "grade")
+_NEAR_DEG = 1.0  # further than the greatest distance from shore that is told (detector.SHORE_LIMIT_M)
 
 
 def _definition_plain(d: Definition) -> dict[str, Any]:
@@ -73,6 +86,28 @@ def _geojson(zones: list[Zone]) -> dict[str, Any]:
     }
 
 
+def _areas(zones: Zones | None, definition: Definition, alert: Mapping[str, Any], rows: pa.Table) -> list[Zone]:
+    """Zones the alert rests on: all where it names one, else those near its rows where the definition asks for any."""
+    asked = {"zone_kinds", "exclude_zone_kinds", "min_shore_m"} & set(definition.thresholds)
+    if zones is None or alert["zone"]:
+        return list(zones.zones) if zones is not None else []
+    lat, lon = (np.asarray(rows[n].drop_null()) for n in ("lat_deg", "lon_deg"))
+    if not asked or not len(lat):
+        return []
+    low, high = lat.min() - _NEAR_DEG, lat.max() + _NEAR_DEG
+    middle, wide = float(lon[0]), float(np.abs((lon - lon[0] + 180.0) % 360.0 - 180.0).max())
+    wide += _NEAR_DEG / max(0.05, np.cos(np.radians(min(87.0, np.abs(lat).max()))))
+    return [z for z in zones.zones if any(_near(part[0], low, high, middle, wide) for part in z.parts)]
+
+
+def _near(ring: FloatArray, low: float, high: float, middle: float, wide: float) -> bool:
+    if ring[:, 1].max() < low or ring[:, 1].min() > high:
+        return False
+    half = (ring[:, 0].max() - ring[:, 0].min()) / 2.0
+    off = (ring[:, 0].min() + half - middle + 180.0) % 360.0 - 180.0
+    return bool(abs(off) <= half + wide)
+
+
 def _alert_plain(row: Mapping[str, Any]) -> dict[str, Any]:
     plain = {k: v for k, v in row.items() if k not in _UNFIXED}
     for name in ("start_at", "end_at"):
@@ -100,7 +135,13 @@ def select_rows(rows: pa.Table, alert: Mapping[str, Any], *, lead_us: int = _LEA
 
 
 def make_pack(
-    path: str | Path, alert: Mapping[str, Any], rows: pa.Table, definitions: Definitions, *, zones: Zones | None = None
+    path: str | Path,
+    alert: Mapping[str, Any],
+    rows: pa.Table,
+    definitions: Definitions,
+    *,
+    zones: Zones | None = None,
+    norms: Norms | None = None,
 ) -> str:
     """Write the evidence pack of one alert; returns the SHA-256 of its manifest.
 
@@ -127,9 +168,14 @@ def make_pack(
         "alert.json": as_json(_alert_plain(alert)).encode(),
         "definition.json": as_json(_definition_plain(definition)).encode(),
         "rows.arrow": _ipc(part.combine_chunks()),
-        "zones.geojson": as_json(_geojson(list(zones.zones) if zones is not None and alert["zone"] else [])).encode(),
+        "zones.geojson": as_json(_geojson(_areas(zones, definition, alert, part))).encode(),
         "map.svg": draw(alert, part).encode(),
     }
+    if norms is not None and "norms_digest" in json.loads(alert["evidence"])["values"]:
+        local = norms.part(*(np.asarray(part[n].drop_null()) for n in ("lat_deg", "lon_deg")))
+        named = {"kuroshio.norms": norms.digest}
+        body["coverage.arrow"] = _ipc(local.coverage.replace_schema_metadata(named))
+        body["traffic.arrow"] = _ipc(local.traffic.replace_schema_metadata(named))
     _same(alert, _detect(body, now_us), "rows given")
     manifest = {
         "format": FORMAT,
@@ -141,7 +187,7 @@ def make_pack(
     }
     body["manifest.json"] = as_json(manifest).encode()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in _PARTS:
+        for name in (n for n in _PARTS if n in body):
             archive.writestr(zipfile.ZipInfo(name, _FIXED), body[name])
     return hashlib.sha256(body["manifest.json"]).hexdigest()
 
@@ -188,7 +234,15 @@ def _detect(body: Mapping[str, bytes], now_us: int) -> list[dict[str, Any]]:
     definition = _definition(json.loads(body["definition.json"]))
     layer = json.loads(body["zones.geojson"])
     zones = load_zones(layer) if layer["features"] else None
-    result: list[dict[str, Any]] = detect(rows, Definitions([definition]), zones=zones, now_us=now_us).to_pylist()
+    norms = None
+    if "coverage.arrow" in body:
+        coverage, traffic = (
+            pa.ipc.open_file(io.BytesIO(body[n])).read_all() for n in ("coverage.arrow", "traffic.arrow")
+        )
+        norms = Norms(coverage, traffic, coverage.schema.metadata[b"kuroshio.norms"].decode())
+    result: list[dict[str, Any]] = detect(
+        rows, Definitions([definition]), zones=zones, norms=norms, now_us=now_us
+    ).to_pylist()
     return result
 
 

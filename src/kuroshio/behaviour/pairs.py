@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from kuroshio.behaviour.buffers import copy_row, room
-from kuroshio.behaviour.points import P_BIN, P_LAT, P_LON, P_MMSI, P_SPEED, T, gap_m
+from kuroshio.behaviour.points import P_BIN, P_LAT, P_LON, P_MMSI, P_SPEED, T, find, gap_m
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 from kuroshio.geo.earth import enu_offset_m
 
@@ -34,19 +34,6 @@ def _cross(ex0: float, ny0: float, ex1: float, ny1: float, limit: float, outward
     root = np.sqrt(max(0.0, b * b - a * c))
     f = (-b + root) / a if outward else (-b - root) / a
     return float(min(1.0, max(0.0, f)))
-
-
-@njit(cache=True, nogil=True)
-def _find(ptr: Any, pi: Any, s: int, b: int) -> int:
-    lo, hi = ptr[s], ptr[s + 1]
-    end = hi
-    while lo < hi:
-        mid = (lo + hi) >> 1
-        if pi[mid, P_BIN] < b:
-            lo = mid + 1
-        else:
-            hi = mid
-    return lo if lo < end and pi[lo, P_BIN] == b else -1
 
 
 @njit(cache=True, nogil=True)
@@ -95,7 +82,7 @@ def walk(
                 if p >= cand.shape[0] or cand[p, 0] != a or cand[p, 1] != b:
                     break
                 now = cand[p, 2]
-                i, j = _find(ptr, pi, a, now), _find(ptr, pi, b, now)
+                i, j = find(ptr, pi, a, now), find(ptr, pi, b, now)
                 ex, ny = enu_offset_m(pf[i, P_LAT], pf[i, P_LON], pf[j, P_LAT], pf[j, P_LON])
                 d = np.sqrt(ex * ex + ny * ny)
                 one[BIN], one[START], one[MET], one[NEXT], one[STEPS] = now, now * step_us, -1, 0, 1
@@ -113,12 +100,12 @@ def walk(
                     pf[i, P_LON],
                 )
                 running = True
-            i, j = _find(ptr, pi, a, one[BIN]), _find(ptr, pi, b, one[BIN])
+            i, j = find(ptr, pi, a, one[BIN]), find(ptr, pi, b, one[BIN])
             cause, end = 0, one[BIN] * step_us
             while True:
                 now = one[BIN] + 1
-                i2 = i + 1 if i >= 0 and i + 1 < ptr[a + 1] and pi[i + 1, P_BIN] == now else _find(ptr, pi, a, now)
-                j2 = j + 1 if j >= 0 and j + 1 < ptr[b + 1] and pi[j + 1, P_BIN] == now else _find(ptr, pi, b, now)
+                i2 = i + 1 if i >= 0 and i + 1 < ptr[a + 1] and pi[i + 1, P_BIN] == now else find(ptr, pi, a, now)
+                j2 = j + 1 if j >= 0 and j + 1 < ptr[b + 1] and pi[j + 1, P_BIN] == now else find(ptr, pi, b, now)
                 if i2 < 0 or j2 < 0:
                     gone_a = i2 < 0 and (state[a, T] >= now * step_us or state[a, T] + max_gap_us < to_us)
                     gone_b = j2 < 0 and (state[b, T] >= now * step_us or state[b, T] + max_gap_us < to_us)

@@ -326,6 +326,29 @@ _NONE = np.zeros(0, np.bool_)
 
 
 @njit(cache=True, nogil=True)
+def find(ptr: Any, pi: Any, s: int, b: int) -> int:
+    """Row of the point of a slot at a step, -1 where there is none."""
+    lo, hi = ptr[s], ptr[s + 1]
+    end = hi
+    while lo < hi:
+        mid = (lo + hi) >> 1
+        if pi[mid, P_BIN] < b:
+            lo = mid + 1
+        else:
+            hi = mid
+    return lo if lo < end and pi[lo, P_BIN] == b else -1
+
+
+@njit(cache=True, nogil=True)
+def places(found: Any, ptr: Any, pi: Any) -> Any:
+    """Row of the first ship's point of each near pair."""
+    out = np.empty(found.shape[0], np.int64)
+    for i in range(found.shape[0]):
+        out[i] = find(ptr, pi, found[i, 0], found[i, 2])
+    return out
+
+
+@njit(cache=True, nogil=True)
 def pointers(pi: Any, slots: int) -> Any:
     """Where the points of each slot begin, and one more."""
     ptr = np.zeros(slots + 1, np.int64)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from kuroshio.behaviour import load_definitions, load_zones
+from kuroshio.behaviour import load_definitions, load_norms, load_zones
 from kuroshio.behaviour.pack import alert_rows, make_pack, verify_pack
 from kuroshio.behaviour.pack import reproduce as reproduce_pack
 from kuroshio.cli import output
@@ -27,7 +27,8 @@ def pack(
     rows: Annotated[list[Path], typer.Option("--rows", help="Files it was detected in.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write.")] = Path("alert.evidence"),
     definitions: Annotated[list[Path] | None, typer.Option("--definitions", help="Your definition files.")] = None,
-    zones: Annotated[list[Path] | None, typer.Option("--zones", help="GeoJSON files or folders.")] = None,
+    zones: Annotated[list[Path] | None, typer.Option("--zones", help="Layer files or folders.")] = None,
+    norms: Annotated[Path | None, typer.Option("--norms", help="Folder that `kuroshio norms build` wrote.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Write the evidence pack of one alert."""
@@ -40,7 +41,9 @@ def pack(
         raise NotFound(f"{alerts}: no alert {alert_id!r}", code="behaviour.no_alert")
     data = pa.concat_tables([read_rows(p) for p in rows], promote_options="permissive")
     areas = load_zones(*zones) if zones else None
-    digest = make_pack(out, chosen, data, load_definitions([*definitions] if definitions else None), zones=areas)
+    usual = load_norms(norms) if norms is not None else None
+    known = load_definitions([*definitions] if definitions else None)
+    digest = make_pack(out, chosen, data, known, zones=areas, norms=usual)
     if as_json:
         output.emit_json({"alert_id": alert_id, "pack": str(out), "sha256": digest})
     else:

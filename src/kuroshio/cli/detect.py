@@ -13,7 +13,7 @@ import typer
 
 from kuroshio import clock
 from kuroshio.behaviour import detect as detect_alerts
-from kuroshio.behaviour import load_definitions, load_zones
+from kuroshio.behaviour import load_definitions, load_norms, load_zones
 from kuroshio.cli import output
 from kuroshio.errors import InputError
 
@@ -23,7 +23,7 @@ _ALIASES = {"lat": "lat_deg", "lon": "lon_deg", "sog": "sog_mps", "cog": "cog_de
 _KEEP = {
     *("mmsi", "observed_at", "lat_deg", "lon_deg", "sog_mps", "cog_deg", "heading_deg", "nav_status", "ship_type"),
     *("track_id", "status", "flags", "hits", "last_ais_at", "last_radar_at", "last_image_at", "exercise"),
-    *("imo", "name", "call_sign", "sensors"),
+    *("imo", "name", "call_sign", "sensors", "length_m"),
 }
 
 
@@ -82,7 +82,10 @@ def detect(
         list[Path] | None, typer.Option("--definitions", help="Your definition files or folders (TOML or YAML).")
     ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only these definitions.")] = None,
-    zones: Annotated[list[Path] | None, typer.Option("--zones", help="GeoJSON files or folders.")] = None,
+    zones: Annotated[
+        list[Path] | None, typer.Option("--zones", help="GeoJSON, GeoParquet or place (CSV) files or folders.")
+    ] = None,
+    norms: Annotated[Path | None, typer.Option("--norms", help="Folder that `kuroshio norms build` wrote.")] = None,
     known_at: Annotated[str | None, typer.Option("--known-at", help="Look from this time (RFC 3339).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON summary on stdout.")] = False,
 ) -> None:
@@ -91,6 +94,7 @@ def detect(
     if only:
         wanted = wanted.only(*only)
     areas = load_zones(*zones) if zones else None
+    usual = load_norms(norms) if norms is not None else None
     now_us = clock.parse_rfc3339(known_at) if known_at else None
     with output.progress(quiet=as_json) as bar:
         task = bar.add_task("reading", total=len(paths) + 2)
@@ -100,7 +104,7 @@ def detect(
             bar.advance(task)
         rows = pa.concat_tables(tables, promote_options="permissive")
         bar.update(task, description=f"detecting in {rows.num_rows:,} rows")
-        alerts = detect_alerts(rows, wanted, zones=areas, now_us=now_us)
+        alerts = detect_alerts(rows, wanted, zones=areas, norms=usual, now_us=now_us)
         bar.advance(task)
         out.mkdir(parents=True, exist_ok=True)
         target = out / "alerts.parquet"

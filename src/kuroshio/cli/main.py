@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cot": ("kuroshio.cli.cot", "Send the node's own picture to a TAK server or display."),
     "keys": ("kuroshio.cli.keys", "Make and show a node's keys and certificates."),
     "user": ("kuroshio.cli.user", "Add, list and remove the people who sign in."),
+    "norms": ("kuroshio.cli.norms", "Learn what is usual from an archive: coverage and traffic."),
     "rule": ("kuroshio.cli.rule", "Check and dry-run user rules on the archive."),
     "alert": ("kuroshio.cli.alert", "Show, verify and reproduce an alert from its evidence pack."),
     "simulate": ("kuroshio.cli.simulate", "Run many nodes under faults and virtual time and check the laws."),

@@ -21,6 +21,7 @@ from kuroshio import clock
 from kuroshio.errors import ConfigError
 from kuroshio.geo.cells import build_index
 from kuroshio.geo.earth import metres_per_degree
+from kuroshio.geo.layers import layer_files, read_layer
 from kuroshio.geo.polygon import TURN, UNITS_PER_DEG, contains_many, in_zone, members_many
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -155,7 +156,7 @@ def _units(ring: FloatArray) -> FloatArray:
 
 
 def load_zones(*sources: str | Path | Mapping[str, Any]) -> Zones:
-    """Zones from GeoJSON files, folders of ``*.geojson`` / ``*.json``, or GeoJSON already parsed.
+    """Zones from files or folders of GeoJSON, GeoParquet or places (`geo.layers`), or GeoJSON already parsed.
 
     Raises
     ------
@@ -168,17 +169,8 @@ def load_zones(*sources: str | Path | Mapping[str, Any]) -> Zones:
             zones += _collection(source, "geojson")
             continue
         path = Path(source)
-        files = sorted([*path.glob("*.geojson"), *path.glob("*.json")]) if path.is_dir() else [path]
-        if not files:
-            raise ConfigError(f"{path}: no *.geojson file in this folder", code="zones.empty")
-        for file in files:
-            try:
-                document = json.loads(file.read_text("utf-8"))
-            except (OSError, ValueError) as err:
-                raise ConfigError(f"{file}: cannot be read as GeoJSON: {err}", code="zones.file") from err
-            if not isinstance(document, Mapping):
-                raise ConfigError(f"{file}: not a GeoJSON object", code="zones.file")
-            zones += _collection(document, str(file))
+        for file in layer_files(path):
+            zones += _collection(read_layer(file), str(file))
     return Zones(zones)
 
 

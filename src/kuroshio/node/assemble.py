@@ -5,7 +5,6 @@ What enters: a `NodeConfig`. What leaves: `Parts`, opened and consistent, or a C
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from kuroshio import accord, behaviour, clock, picture, sensing
 from kuroshio.errors import ConfigError
+from kuroshio.geo.layers import layer_files, read_layer
 from kuroshio.geo.zones import Zones, load_zones
 from kuroshio.links import Link
 from kuroshio.node.books import LedgerDesk
@@ -75,7 +75,8 @@ def build(config: NodeConfig) -> Parts:
     zones, document = zones_of(config.behaviour.zones)
     tracker = picture.Tracker(sensors=[sensor_of(s) for s in config.sources if s.sensor is not None])
     definitions = behaviour.load_definitions(list(config.behaviour.definitions) or None)
-    engine = behaviour.Engine(definitions, zones=zones)
+    norms = behaviour.load_norms(config.behaviour.norms) if config.behaviour.norms is not None else None
+    engine = behaviour.Engine(definitions, zones=zones, norms=norms)
     pipeline = Pipeline(
         sections, decoders, tracker, engine,
         exercise=config.node.mode == "exercise", deduplicate_s=config.node.deduplicate_s,
@@ -164,14 +165,15 @@ def sensor_of(section: SourceSection) -> picture.SensorModel:
 
 
 def zones_of(path: Path | None) -> tuple[Zones | None, Mapping[str, Any] | None]:
-    """Zones of a GeoJSON file, and the document for the page."""
+    """Zones of a layer file or folder, and one document for the page."""
     if path is None:
         return None, None
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
-        raise ConfigError(f"zones {path}: {err}", code="config.zones") from err
-    return load_zones(document), document
+    features: list[Any] = []
+    for file in layer_files(path):
+        document = read_layer(file)
+        features += document["features"] if document.get("type") == "FeatureCollection" else [document]
+    whole = {"type": "FeatureCollection", "features": features}
+    return load_zones(whole), whole
 
 
 def book_of(config: NodeConfig) -> accord.Book:

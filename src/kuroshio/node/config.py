@@ -190,10 +190,11 @@ class AccordsSection(Section):
 
 
 class BehaviourSection(Section):
-    """Definitions of alerts: folders that override the shipped ones, and zones."""
+    """Definitions of alerts: folders that override the shipped ones, zones, and norms learned from an archive."""
 
     definitions: tuple[Path, ...] = ()
     zones: Path | None = None
+    norms: Path | None = None
 
 
 class NodeConfig(Section):
@@ -281,6 +282,7 @@ def _absolute(config: NodeConfig, base: Path) -> NodeConfig:
                 update={
                     "definitions": tuple(base / p for p in config.behaviour.definitions),
                     "zones": place(config.behaviour.zones),
+                    "norms": place(config.behaviour.norms),
                 }
             ),
             "sources": tuple(

@@ -1,0 +1,29 @@
+"""A ship that goes as ships of its kind do not go here: speed or course rare in the learned histograms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kuroshio.behaviour.detector import RunDetector, register
+from kuroshio.behaviour.motion import Codes, three_way
+from kuroshio.behaviour.state import Batch
+from kuroshio.units import FloatArray
+
+
+@register("norm")
+class NormDetector(RunDetector):
+    """See `definitions/speed_course_anomaly.toml`; without norms it is silent."""
+
+    def codes(self, batch: Batch) -> Codes:
+        """Rare raises, usual lowers, unknown is neutral."""
+        norms, d = self.around.norms, self.definition
+        if norms is None:
+            return np.zeros(len(batch.fixes), np.int8), None, np.zeros(len(batch.fixes))
+        p = norms.rarity(batch.fixes, int(d["min_observations"]))
+        return three_way(p < float(d["max_p"]), np.isfinite(p)), None, np.nan_to_num(p)
+
+    def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
+        """Rarest of it, and the version of the norms."""
+        return {"p": float(num[6]), "norms_digest": self.around.norms.digest if self.around.norms is not None else None}

@@ -1,0 +1,234 @@
+"""Reference layers and norms: shore, places, GeoParquet, coverage learned from receptions, rare movement."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from kuroshio import behaviour
+from kuroshio.behaviour.archive import archive_fixes
+from kuroshio.behaviour.fixes import from_positions
+from kuroshio.behaviour.pack import make_pack, reproduce, verify_pack
+from kuroshio.cli.main import app
+from kuroshio.errors import ConfigError, InputError
+from kuroshio.geo.earth import distance_m
+from kuroshio.geo.shore import Shore
+
+S, MIN, H = 1_000_000, 60_000_000, 3_600_000_000
+T0 = 1_700_006_400 * S
+ALL = behaviour.load_definitions()
+
+
+def land(ring, kind="land", name="Island"):
+    return {
+        "type": "Feature",
+        "properties": {"name": name, "kind": kind},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
+
+
+def square(lon, lat, half):
+    corners = [(-half, -half), (half, -half), (half, half), (-half, half), (-half, -half)]
+    return [[lon + x, lat + y] for x, y in corners]
+
+
+@pytest.mark.parametrize("centre", [(121.0, 20.0), (179.9, -10.0), (10.0, 70.0)])
+def test_distance_to_shore_against_a_dense_walk_along_the_edge(rng, centre):
+    lon0, lat0 = centre
+    zones = behaviour.load_zones(land(square(lon0, lat0, 0.3)))
+    shore = Shore.of(zones)
+    assert shore is not None
+    lat = lat0 + rng.uniform(-0.8, 0.8, 60)
+    lon = (lon0 + rng.uniform(-0.8, 0.8, 60) + 180) % 360 - 180
+    got = shore.distance_m(lat, lon, 60_000.0)
+    side = np.linspace(-0.3, 0.3, 4001)
+    edge = np.full(4001, 0.3)
+    x, y = np.concatenate([side, side, edge, -edge]) + lon0, np.concatenate([edge, -edge, side, side]) + lat0
+    for i in range(60):
+        inside = max(abs((lon[i] - lon0 + 180) % 360 - 180), abs(lat[i] - lat0)) < 0.3
+        truth = 0.0 if inside else min(60_000.0, float(distance_m(lat[i], lon[i], y, x).min()))
+        assert got[i] == pytest.approx(truth, rel=0.01, abs=20.0)
+
+
+def test_no_land_no_distance():
+    assert Shore.of(None) is None
+    assert Shore.of(behaviour.load_zones(land(square(1, 1, 1), "port", "P"))) is None
+
+
+def places(tmp_path, text):
+    path = tmp_path / "ports.csv"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_places_become_circles_of_three_kilometres(tmp_path):
+    zones = behaviour.load_zones(places(tmp_path, "label,sublabel,latitude,longitude\nLOME,,6.1333,1.2833\n"))
+    assert [(z.name, z.kind, z.zone_id) for z in zones.zones] == [("LOME", "port", "ports/0")]
+    ring = zones.zones[0].parts[0][0]
+    assert distance_m(6.1333, 1.2833, ring[:, 1], ring[:, 0]) == pytest.approx(3000, rel=0.002)
+    with pytest.raises(ConfigError, match="place 0"):
+        behaviour.load_zones(places(tmp_path, "label,latitude,longitude\nX,north,1\n"))
+
+
+def test_world_port_index_as_it_is_published(shared_data):
+    zones = behaviour.load_zones(shared_data / "gfw-anchorages")
+    assert len(zones) > 3000
+    assert any("LOME" in z.name for z in zones.at(6.1333, 1.2833))
+
+
+def test_geoparquet_polygon_and_line(tmp_path):
+    ring = np.asarray(square(121.0, 20.0, 0.1))
+    polygon = struct.pack("<BIII", 1, 3, 1, len(ring)) + ring.astype("<f8").tobytes()
+    line = struct.pack(">BII", 0, 2, 2) + np.asarray([[121.0, 20.0], [121.5, 20.0]], ">f8").tobytes()
+    many = struct.pack("<BII", 1, 6, 1) + polygon
+    table = pa.table(
+        {
+            "geometry": [polygon, line, many],
+            "name": ["A", "C", "M"],
+            "kind": ["reserve", "cable", "land"],
+            "buffer_m": [None, 1852.0, None],
+        }
+    )
+    meta = {b"geo": json.dumps({"primary_column": "geometry", "columns": {"geometry": {"encoding": "WKB"}}}).encode()}
+    pq.write_table(table.replace_schema_metadata(meta), tmp_path / "layer.parquet")
+    zones = behaviour.load_zones(tmp_path)
+    assert {z.name for z in zones.at(20.05, 121.05)} == {"A", "M"}
+    assert {z.name for z in zones.at(20.001, 121.4)} == {"C"}
+    pq.write_table(table.set_column(0, "geometry", pa.array([b"\x01\x01\x00\x00\x00"] * 3)), tmp_path / "layer.parquet")
+    with pytest.raises(ConfigError, match=r"layer\.parquet"):
+        behaviour.load_zones(tmp_path)
+
+
+def positions(mmsi, t, lat, lon, **more):
+    n = len(t)
+    return pa.table(
+        {
+            "mmsi": np.full(n, mmsi),
+            "observed_at": pa.array(np.asarray(t, np.int64)).cast(pa.timestamp("us", tz="UTC")),
+            "lat_deg": np.broadcast_to(np.asarray(lat, float), n),
+            "lon_deg": np.broadcast_to(np.asarray(lon, float), n),
+            "nav_status": np.zeros(n, np.int8),
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize(("offshore_deg", "expected"), [(0.05, 0), (0.4, 1)])
+def test_encounter_and_loitering_are_not_told_near_the_shore(offshore_deg, expected):
+    zones = behaviour.load_zones(land(square(120.0, 20.0, 0.5)))
+    t = T0 + np.arange(0, 8 * H, 2 * MIN)
+    both = [positions(1, t, 20.0, 120.5 + offshore_deg), positions(2, t, 20.001, 120.5 + offshore_deg)]
+    found = behaviour.detect(pa.concat_tables(both), ALL.only("encounter", "loitering"), zones=zones).to_pylist()
+    kinds = [a["definition"] for a in found]
+    assert kinds.count("encounter") == expected
+    assert kinds.count("loitering") == 2 * expected
+    for alert in found:
+        values = json.loads(alert["evidence"])["values"]
+        assert values["shore_distance_m"] == pytest.approx(offshore_deg * 104_600, rel=0.01)
+
+
+def sea(hours, heard_every_h):
+    """Ten ships in one cell, heard once in so many hours."""
+    t = T0 + np.arange(0, hours, heard_every_h) * H
+    return [positions(100 + k, t + k * MIN, 20.05, 121.05 + k * 0.01) for k in range(10)]
+
+
+def test_coverage_tells_no_report_from_no_receiver():
+    well, badly = (
+        behaviour.build_norms(pa.concat_tables(sea(200, 1))),
+        behaviour.build_norms(pa.concat_tables(sea(200, 5))),
+    )
+    place = [(20.05, 121.05)]
+    assert well.p_heard(place, T0, 6 * 3600, False) > 0.999
+    assert badly.p_heard(place, T0, 6 * 3600, False) == pytest.approx(1 - 0.8**5, abs=0.12)
+    assert well.p_heard([(50.0, 0.0)], T0, 6 * 3600, False) is None
+    assert well.p_heard(place, T0, 6 * 3600, True) is None
+    t = T0 + np.arange(0, 12 * H, 30 * MIN)
+    silent = pa.concat_tables([positions(7, np.append(t, t[-1] + 30 * H), 20.05, 121.05)])
+    for norms, severity in ((well, "caution"), (badly, "caution"), (behaviour.build_norms(silent), "info")):
+        (gap,) = behaviour.detect(silent, ALL.only("ais_gap"), norms=norms).to_pylist()
+        assert gap["severity"] == severity
+        assert json.loads(gap["evidence"])["values"]["norms_digest"] == norms.digest
+    disabling = ALL.only("ais_disabling")
+    assert behaviour.detect(silent, disabling, norms=well).num_rows == 1
+    assert behaviour.detect(silent, disabling, norms=behaviour.build_norms(silent)).num_rows == 0
+
+
+def test_rare_speed_is_told_where_enough_is_known(rng, tmp_path):
+    n = 6000
+    t = T0 + np.arange(n) * MIN
+    lane = positions(1, t, 20.05, 121.05, sog_mps=rng.uniform(5, 7, n), cog_deg=rng.uniform(85, 95, n))
+    norms = behaviour.build_norms(lane)
+    only = ALL.only("speed_course_anomaly")
+    t2 = T0 + np.arange(30) * MIN
+    fast = positions(2, t2, 20.05, 121.05, sog_mps=np.full(30, 15.0), cog_deg=np.full(30, 90.0))
+    usual = positions(3, t2, 20.05, 121.05, sog_mps=np.full(30, 6.0), cog_deg=np.full(30, 90.0))
+    north = positions(4, t2, 20.05, 121.05, sog_mps=np.full(30, 6.0), cog_deg=np.full(30, 0.0))
+    rows = pa.concat_tables([fast, usual, north])
+    assert sorted(a["mmsis"][0] for a in behaviour.detect(rows, only, norms=norms).to_pylist()) == [2, 4]
+    assert behaviour.detect(rows, only).num_rows == 0
+    few = behaviour.build_norms(lane.slice(0, 4000))
+    assert behaviour.detect(rows, only, norms=few).num_rows == 0
+    norms.save(tmp_path / "n")
+    again = behaviour.load_norms(tmp_path / "n")
+    assert again.digest == norms.digest
+    fixes = archive_fixes(rows)
+    assert np.array_equal(again.rarity(fixes, 5000), norms.rarity(fixes, 5000), equal_nan=True)
+    part = norms.part(np.asarray([20.05]), np.asarray([121.05]))
+    assert np.array_equal(part.rarity(fixes, 5000), norms.rarity(fixes, 5000), equal_nan=True)
+    (tmp_path / "n" / "norms.json").write_text("{}")
+    with pytest.raises(InputError, match="not norms"):
+        behaviour.load_norms(tmp_path / "n")
+
+
+def test_norms_do_not_depend_on_the_order_of_rows(rng):
+    rows = pa.concat_tables(sea(50, 2))
+    assert behaviour.build_norms(rows).digest == behaviour.build_norms(rows.take(rng.permutation(rows.num_rows))).digest
+
+
+def test_build_and_use_norms_by_command(tmp_path):
+    pq.write_table(pa.concat_tables(sea(100, 1)), tmp_path / "p.parquet")
+    run = CliRunner().invoke(app, ["norms", "build", str(tmp_path / "p.parquet"), "-o", str(tmp_path / "n"), "--json"])
+    told = json.loads(run.stdout)
+    assert told["coverage_rows"] == 24
+    arguments = [
+        "detect",
+        str(tmp_path / "p.parquet"),
+        "-o",
+        str(tmp_path / "a"),
+        "--norms",
+        str(tmp_path / "n"),
+        "--json",
+    ]
+    assert json.loads(CliRunner().invoke(app, arguments, catch_exceptions=False).stdout)["rows"] == 1000
+
+
+def test_size_and_type_part_the_histograms():
+    fixes = from_positions(
+        positions(1, T0 + np.arange(2) * MIN, 20.0, 121.0, ship_type=[30, 80]), np.zeros(2, np.int64)
+    )
+    from kuroshio.behaviour.norms import traffic_keys
+
+    keys = traffic_keys(fixes.lat, fixes.lon, fixes.ship_type, np.asarray([np.nan, 120.0]))
+    assert keys[1] - keys[0] == (8 - 3) * 5 + 3
+
+
+def test_packs_hold_the_land_and_the_norms_an_alert_rests_on(tmp_path):
+    far = land(square(-40.0, 20.0, 0.5), name="Elsewhere")
+    zones = behaviour.load_zones({"type": "FeatureCollection", "features": [land(square(120.0, 20.0, 0.5)), far]})
+    norms = behaviour.build_norms(pa.concat_tables(sea(200, 1)))
+    t = T0 + np.arange(0, 14 * H, 10 * MIN)
+    rows = positions(7, np.append(t, t[-1] + 20 * H), 20.05, 121.05)
+    for name in ("ais_gap", "loitering"):
+        (alert,) = behaviour.detect(rows, ALL.only(name), zones=zones, norms=norms).to_pylist()
+        make_pack(tmp_path / "a.pack", alert, rows, ALL, zones=zones, norms=norms)
+        body = verify_pack(tmp_path / "a.pack")
+        assert [f["properties"]["name"] for f in json.loads(body["zones.geojson"])["features"]] == ["Island"]
+        assert ("coverage.arrow" in body) == (name == "ais_gap")
+        assert reproduce(tmp_path / "a.pack")["alert_id"] == alert["alert_id"]
