@@ -1,28 +1,51 @@
 """The same simple rule in other policy engines: rates only, measured in this run, absent engines said so.
 
-The rule: a thing may go to a party when its level is U or R and its subject is one of five. The engines get the
-attributes ready-made; their own fast batch call is used where they have one.
+The rule: a thing may go to a party when its level is U or R and its subject is one of five. The engines live in an
+environment of their own, made at first use and kept in ``~/.cache/kuroshio-bench`` (or ``KUROSHIO_BENCH_CACHE``).
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import tempfile
 import time
+import venv
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.accord import world
-from kuroshio.accord import Book, factor
+from kuroshio.accord import Book, factor, parse
 
 SUBJECTS = ("vessel", "dark_vessel", "alert", "pattern", "iuu")
+PEERS = ("cedarpy", "pycasbin")
 PAIRS = 4000
+CACHE = Path(os.environ.get("KUROSHIO_BENCH_CACHE", Path.home() / ".cache" / "kuroshio-bench"))
+PATIENCE_S = 25.0  # the first run installs two packages; later ones find them
+
+
+def environment(patience_s: float = PATIENCE_S) -> tuple[Path | None, str]:
+    """(Python of the engines' environment, "") or (None, why it is not there)."""
+    folder = CACHE / "venv-accord"
+    python = folder / "bin" / "python"
+    if (folder / "complete").exists():
+        return python, ""
+    try:
+        venv.create(folder, with_pip=True)
+        command = [str(python), "-m", "pip", "install", "-q", *PEERS]
+        subprocess.run(command, check=True, timeout=patience_s, capture_output=True)
+        (folder / "complete").touch()
+    except (OSError, subprocess.SubprocessError) as err:
+        return None, f"not installed: {err}"
+    return python, ""
 
 
 def simple_book() -> Book:
     """One accord with one permit."""
-    from kuroshio.accord import parse
-
     clause = {"id": "p1", "effect": "permit", "when": {"level": {"lte": "R"}, "subject": {"in": list(SUBJECTS)}}}
     accord = {
         "id": "SIMPLE",
@@ -37,80 +60,48 @@ def simple_book() -> Book:
 
 
 def ours(items: pa.Table) -> tuple[float, np.ndarray]:
-    """(decisions a second on the simple rule, factoring counted; effects)."""
+    """(decisions a CPU second on the simple rule, factoring counted; effects)."""
     book = simple_book()
-    start = time.perf_counter()
+    start = time.process_time()
     found = book.evaluate_table(items, releaser="JPN", to=world.AUDIENCES, valid_at_us=world.NOW_US)
-    return items.num_rows * len(world.AUDIENCES) / (time.perf_counter() - start), found.effect
+    return items.num_rows * len(world.AUDIENCES) / (time.process_time() - start), found.effect
 
 
-def _rows(items: pa.Table) -> list[tuple[str, str]]:
-    part = items.slice(0, PAIRS)
-    return list(zip(part.column("level").to_pylist(), part.column("subject").to_pylist(), strict=True))
-
-
-def cedar(items: pa.Table) -> tuple[float, list[bool]] | None:
-    """(decisions a second of cedarpy's batch call, verdicts); None when it is not installed."""
-    try:
-        import cedarpy  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        return None
-    subjects = ", ".join(f'"{s}"' for s in SUBJECTS)
-    policy = (
-        'permit(principal, action == Action::"release", resource) when '
-        f'{{ ["U", "R"].contains(context.level) && [{subjects}].contains(context.subject) }};'
-    )
-    requests: list[dict[str, Any]] = [
-        {
-            "principal": 'Party::"USA"',
-            "action": 'Action::"release"',
-            "resource": 'Item::"1"',
-            "context": {"level": level, "subject": subject},
-        }
-        for level, subject in _rows(items)
-    ]
-    start = time.perf_counter()
-    answers = cedarpy.is_authorized_batch(requests, policy, [])
-    elapsed = time.perf_counter() - start
-    return len(requests) / elapsed, [bool(a.allowed) for a in answers]
-
-
-def casbin(items: pa.Table) -> tuple[float, list[bool]] | None:
-    """(decisions a second of pycasbin's attribute model, verdicts); None when it is not installed."""
-    try:
-        import casbin as engine  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        return None
-    model = engine.Model()
-    model.load_model_from_text(
-        "[request_definition]\nr = level, subject, to\n[policy_definition]\np = level, subject\n"
-        "[policy_effect]\ne = some(where (p.eft == allow))\n"
-        "[matchers]\nm = r.level == p.level && r.subject == p.subject\n"
-    )
-    enforcer = engine.Enforcer(model)
-    enforcer.add_policies([[level, subject] for level in ("U", "R") for subject in SUBJECTS])
-    rows = _rows(items)
-    start = time.perf_counter()
-    verdicts = [bool(enforcer.enforce(level, subject, "USA")) for level, subject in rows]
-    return len(rows) / (time.perf_counter() - start), verdicts
+def run_peer(python: Path, name: str, rows: list[tuple[str, str]]) -> tuple[float, list[bool]] | str:
+    """(decisions a CPU second, verdicts) of one engine, or why it did not run."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"rows": rows, "subjects": SUBJECTS}, file)
+        file.flush()
+        command = [str(python), str(Path(__file__).with_name("peer.py")), name, file.name]
+        try:
+            done = subprocess.run(command, check=True, timeout=PATIENCE_S, capture_output=True, text=True)
+        except subprocess.CalledProcessError as err:
+            return f"did not run: {err.stderr.strip().splitlines()[-1:]}"
+        except (OSError, subprocess.SubprocessError) as err:
+            return f"did not run: {err}"
+    told = json.loads(done.stdout)
+    return len(rows) / max(told["seconds"], 1e-9), told["verdicts"]
 
 
 def compare(items: pa.Table) -> dict[str, Any]:
-    """Rates, ratios and whether the verdicts agree."""
+    """Rates a CPU second, ratios and whether the verdicts agree."""
     book = simple_book()
     factor(items.slice(0, 1000), [book.content], valid_at_us=world.NOW_US)  # first touch of the kernels
-    rate, effect = max((ours(items) for _ in range(2)), key=lambda r: r[0])
-    expected = [bool(e == 0) for e in effect[:PAIRS, 0].tolist()]
+    rate, effect = max((ours(items) for _ in range(3)), key=lambda r: r[0])
+    part = items.slice(0, PAIRS)
+    expected = [bool(e == 0) for e in effect[: part.num_rows, 0].tolist()]
     # the simple rule knows no markings or ties; compare on things that have none
-    plain = items.slice(0, PAIRS).to_pylist()
     bare = [
         not p["held_under"] and not p["caveats"] and p["releasable_to"] is None and p["originator"] == "JPN"
-        for p in plain
+        for p in part.to_pylist()
     ]
+    rows = list(zip(part.column("level").to_pylist(), part.column("subject").to_pylist(), strict=True))
     out: dict[str, Any] = {"simple_rule_per_s": round(rate)}
-    for name, found in (("cedarpy", cedar(items)), ("pycasbin", casbin(items))):
-        if found is None:
-            out |= {f"{name}_per_s": None, f"ratio_{name}": None, f"{name}_note": "not installed; pip install " + name}
+    python, why = environment()
+    for name in PEERS:
+        found = run_peer(python, name, rows) if python is not None else why
+        if isinstance(found, str):
+            out |= {f"{name}_per_s": None, f"ratio_{name}": None, f"{name}_note": found}
             continue
         theirs, verdicts = found
         differ = sum(a != b for a, b, is_bare in zip(expected, verdicts, bare, strict=True) if is_bare)

@@ -48,9 +48,23 @@ def test_peers_that_are_absent_are_said_so(bench, monkeypatch):
     from benchmarks.accord import peers
 
     _, world = bench
-    monkeypatch.setitem(sys.modules, "cedarpy", None)
-    monkeypatch.setitem(sys.modules, "casbin", None)
+    monkeypatch.setattr(peers, "environment", lambda: (None, "not installed: no network"))
     found = peers.compare(world.items(1500))
     assert found["ratio_cedarpy"] is None
     assert "not installed" in found["cedarpy_note"]
     assert found["simple_rule_per_s"] > 0
+    monkeypatch.setattr(peers, "environment", lambda: (Path(sys.executable), ""))
+    found = peers.compare(world.items(200))
+    for name in peers.PEERS:  # this Python may or may not have them
+        assert (found[f"{name}_per_s"] is None) == ("did not run" in found.get(f"{name}_note", ""))
+
+
+def test_no_attack_beats_the_promise_of_a_sample_obligation(bench):
+    from benchmarks.accord import precision
+
+    scores = precision.of_obligation(0.05, 60, ships=60, seed=3)
+    met = scores.pop("two_that_met")
+    assert all(score >= 0.9 for score in scores.values()), scores
+    assert 0.6 < met < 0.85, "two draws of the shift: known, said in the reference, and not part of the promise"
+    plain = precision.of_obligation(0.05, 60, ships=60, seed=3, plain=True)
+    assert min(plain.values()) < 0.25
