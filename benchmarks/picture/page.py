@@ -239,9 +239,9 @@ def _autoferry(r: dict, put: Callable[[str, str], str]) -> str:
         "scenarios, cutoff 40 m. The others' figures "
         f"are those the design records for the same data (breaks {low:g} to {high:g} an "
         "hour). The grid of eight settings is in "
-        "`benchmarks/picture/autoferry.py`. The radar's noise (6 m), detection (0.85) "
-        "and the clutter of the defaults' row were "
-        "set from these recordings before.\n\n"
+        "`benchmarks/picture/autoferry.py`. The radar's noise (6 m), detection (0.85), "
+        "the clutter of the defaults' row and the grid's base had been set on these "
+        "recordings before, so that even the first row is not wholly blind.\n\n"
     ) + "\n".join(
         [
             _markdown(["tracker", "GOSPA, m", "breaks/h", "ms a scan"], rows),
