@@ -61,9 +61,15 @@ def _sea(arguments: argparse.Namespace) -> dict:
 def _scenes(arguments: argparse.Namespace) -> dict:
     from benchmarks.picture import accuracy
 
-    result, maps = accuracy.scenes()
+    return accuracy.scenes()
+
+
+def _maps(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import accuracy
+
+    result, drawn = accuracy.maps()
     if arguments.out:
-        for name, svg in maps.items():
+        for name, svg in drawn.items():
             (arguments.out / f"map-{name}.svg").write_text(svg, encoding="utf-8")
     return result
 
@@ -101,6 +107,7 @@ RUNS: dict[str, Callable[[argparse.Namespace], dict]] = {
     "long": _long,
     "sea": _sea,
     "scenes": _scenes,
+    "maps": _maps,
     "registration": _registration,
     "late": _late,
     "spoof": _spoof,

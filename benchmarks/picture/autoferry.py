@@ -4,7 +4,8 @@ GOSPA with a cutoff of 40 m at the radar's scans, order 2, mean over nine scenar
 is read from the folder KUROSHIO_DATA (not part of the repository). Settings are never chosen on the scenarios they are
 told for: the scenarios are two halves, for each half the setting is taken that is best on the other, from the grid
 below, written down before this comparison was run (its base, `CONFIG`, had been looked at on these recordings
-before). The product's defaults, told only what the radar is, are reported beside it. NTNU's own figures on the same data, as the design records them, are in `PUBLISHED`.
+before). The product's defaults, told only what the radar is, are reported beside it. NTNU's own figures on the same
+data, as the design records them, are in `PUBLISHED`.
 """
 
 from __future__ import annotations

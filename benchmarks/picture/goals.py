@@ -29,7 +29,7 @@ def _of(value: Any, *path: str) -> Any:
 
 def _checks(r: Results) -> list[tuple[str, str, Any, Callable[[Any], bool]]]:
     """(goal, what it was measured on, value, whether it is met)."""
-    p300, p1000 = _row(r, "peer", ships=300), _row(r, "peer", ships=1000)
+    p100, p300, p1000 = (_row(r, "peer", ships=n) for n in (100, 300, 1000))
     g10, g100 = _row(r, "growth", ships=10_000), _row(r, "growth", ships=100_000)
     calm, biased, long = _scene(r, "open-sea"), _scene(r, "biased"), r.get("long", {})
     jump = _of(r.get("spoof"), "spoof", "kinds", "jump")
@@ -50,10 +50,13 @@ def _checks(r: Results) -> list[tuple[str, str, Any, Callable[[Any], bool]]]:
 
     flags = lambda row: _of(row, "spoof", "false_flags_per_vessel_h")  # noqa: E731
     rows: list[tuple[str, str, Any, Callable[[Any], bool]]] = [
-        ("parity >= 1,000 x Stone Soup", "300 ships", p300.get("ratio_stonesoup"), least(1000)),
-        ("parity >= 1,000 x Stone Soup", "1,000 ships", p1000.get("ratio_stonesoup"), least(1000)),
+        ("parity >= 1,000 x Stone Soup", "100 ships, mass start", p100.get("ratio_stonesoup"), least(1000)),
+        ("parity >= 1,000 x Stone Soup", "300 ships, mass start", p300.get("ratio_stonesoup"), least(1000)),
+        ("parity >= 1,000 x Stone Soup", "1,000 ships, mass start", p1000.get("ratio_stonesoup"), least(1000)),
+        ("parity GOSPA within 1 % of Stone Soup", "100 ships", p100.get("gospa_ratio_parity"), within(0.99, 1.01)),
         ("parity GOSPA within 1 % of Stone Soup", "300 ships", p300.get("gospa_ratio_parity"), within(0.99, 1.01)),
         ("parity GOSPA within 1 % of Stone Soup", "1,000 ships", p1000.get("gospa_ratio_parity"), within(0.99, 1.01)),
+        ("full mode GOSPA <= 0.35 of parity", "100 ships", p100.get("gospa_ratio_full"), most(0.35)),
         ("full mode GOSPA <= 0.35 of parity", "300 ships", p300.get("gospa_ratio_full"), most(0.35)),
         ("full mode GOSPA <= 0.35 of parity", "1,000 ships", p1000.get("gospa_ratio_full"), most(0.35)),
         (">= 300 k reports/s", "100,000 ships", g100.get("reports_per_s"), least(300e3)),

@@ -70,9 +70,16 @@ def _peer(r: dict, put: Callable[[str, str], str]) -> str:
                           ("full mode", "common_full_reports_per_s"))
     }  # fmt: skip
     rates = {k: v for k, v in rates.items() if v}
+    reached = ", ".join(
+        f"{row['reached_s']:g} s with {row['ships']:,} ships" if row.get("reached_s")
+        else f"nothing in its time with {row['ships']:,} ships" for row in r["rows"]
+    )  # fmt: skip
     said = (
         "Stone Soup 1.9.1 in a process of its own, as far as its CPU budget lets it; rates and GOSPA ratios with Stone "
         "Soup are on exactly those frames. Parity is its algorithm on our kernels. Cutoff 2,000 m.\n\n"
+        f"It reached {reached}. That is the mass start, where all its tracks are young and it is at its slowest: the "
+        "ratio says less of a settled sea, for which the design records 173 reports/s at 100 ships, 262 at 300 and 373 "
+        "to 490 at 1,000. An empty cell is a figure this run did not give.\n\n"
     )
     return (
         said + text + put("peer", charts.lines("Reports a second of one core", "ships", "reports/s", rates, log=True))
@@ -152,9 +159,13 @@ def _scenes(r: dict, put: Callable[[str, str], str]) -> str:
         for row in rows if row["scene"] in ("open-sea", "ramp", "real-ships", "harbours", "islands", "biased")
     }  # fmt: skip
     text += put("anees", charts.bars("ANEES by motion", "ANEES", bars, line=1.0))
-    for name in ("open-sea", "harbours", "hard"):
-        text += f"\n![{name}](picture-results/map-{name}.svg)\n"
     return text
+
+
+def _maps(r: dict, put: Callable[[str, str], str]) -> str:
+    del put
+    pictures = "".join(f"\n![{row['scene']}](picture-results/map-{row['scene']}.svg)\n" for row in r["rows"])
+    return "True ways grey, tracks blue, what was missed and what was false as crosses.\n" + pictures
 
 
 def _spoof(r: dict, put: Callable[[str, str], str]) -> str:
@@ -278,6 +289,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict, Callable[[str, str], str]], str]]
     "keyed": ("AIS alone", _plain),
     "long": ("Long run", _long),
     "scenes": ("Scenes", _scenes),
+    "maps": ("Maps", _maps),
     "spoof": ("Spoofed positions", _spoof),
     "registration": ("Biased radars", _registration),
     "late": ("Late reports", _late),
