@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from numba import njit
 
+from kuroshio.picture import Tracker, identity, ingest, merge, reference, warm_up
 from kuroshio.picture import filter as filter_
-from kuroshio.picture import merge, reference
 from kuroshio.picture.filter import scratch
 from kuroshio.picture.model import TrackerConfig, motion_of
 from kuroshio.picture.motion import local_offset
 from kuroshio.picture.table import TrackTable
+from kuroshio.schema import OBSERVATIONS
 
 
 @njit
@@ -83,3 +84,31 @@ def test_distance_of_four_equals_numpy(rng: np.random.Generator) -> None:
         packed = p[np.triu_indices(4)]
         assert distance_4d_of(packed, d, work) == pytest.approx(d @ np.linalg.solve(p, d))
     assert distance_4d_of(np.zeros(10), np.ones(4), work) == np.inf
+
+
+def test_no_kernel_is_compiled_after_the_warm_up(rng: np.random.Generator) -> None:
+    """A column that is null, partly null or full is the same to a kernel: no step waits for the compiler."""
+    warm_up()
+    before = {
+        name: len(kernel.signatures) for name, kernel in (("judge", ingest._judge), ("keyed", identity.keyed_run))
+    }
+    n = 12
+    base = {
+        "obs_id": np.arange(n) + 1,
+        "observed_at": (T0 + np.arange(n) * 1_000_000).astype("datetime64[us]"),
+        "source": ["a"] * n,
+        "sensor": ["ais"] * n,
+        "lat_deg": np.full(n, 20.0),
+        "lon_deg": np.full(n, 122.0),
+        "cov_ee_m2": np.full(n, 100.0),
+        "cov_en_m2": np.zeros(n),
+        "cov_nn_m2": np.full(n, 100.0),
+        "mmsi": np.arange(n) + 1,
+    }
+    half = np.where(np.arange(n) % 2 == 0, 3.0, np.nan)
+    for sog in (None, half, np.full(n, 3.0)):
+        for heading in (None, half):
+            rows = {k: v for k, v in (("sog_mps", sog), ("cog_deg", sog), ("heading_deg", heading)) if v is not None}
+            Tracker().step(OBSERVATIONS.build(base | rows), now_us=T0 + 60_000_000)
+    after = {name: len(kernel.signatures) for name, kernel in (("judge", ingest._judge), ("keyed", identity.keyed_run))}
+    assert after == before

@@ -57,24 +57,31 @@ _FLOATS = {
 SOURCES_MAX = 62
 
 
+def _fixed(values: Any, type_: Any) -> Any:
+    """The values as a read-only array, as Arrow's own memory is: a kernel is compiled for one form only."""
+    array = np.ascontiguousarray(values, type_).view()
+    array.flags.writeable = False
+    return array
+
+
 def _floats(table: pa.Table, name: str) -> FloatArray:
     column = table.column(name)
     if column.null_count == len(column):
-        return np.full(len(column), np.nan)
+        return np.asarray(_fixed(np.full(len(column), np.nan), np.float64))
     if column.null_count:
         column = pc.fill_null(column, np.nan)
-    return np.asarray(column.to_numpy(), np.float64)
+    return np.asarray(_fixed(column.to_numpy(), np.float64))
 
 
 def _ints(table: pa.Table, name: str, default: int, type_: Any = np.int64) -> Any:
     column = table.column(name)
     if column.null_count == len(column):
-        return np.full(len(column), default, type_)
+        return _fixed(np.full(len(column), default), type_)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
     if column.null_count:
         column = pc.fill_null(column, pa.scalar(default, column.type))
-    return np.asarray(column.to_numpy(), type_)
+    return _fixed(column.to_numpy(), type_)
 
 
 def _labels(table: pa.Table, name: str) -> tuple[Any, list[str]]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kuroshio.picture.identity import OBS
 from kuroshio.picture.model import SensorModel
+from kuroshio.picture.registration import correct_plots
 from kuroshio.picture.tracker import Tracker
 from kuroshio.schema import OBSERVATIONS
 
@@ -40,3 +42,5 @@ def warm_up() -> None:
     tracker.step(rows.slice(0, 20), now_us=int(t_us[19]) + 10_000_000)
     tracker.step(rows.slice(18), now_us=int(t_us[-1]) + 30_000_000)
     tracker.snapshot(int(t_us[-1]) + 30_000_000)
+    tracker.table.reserve(10_000)  # as many names as make the key table grow
+    correct_plots(np.zeros(1, OBS), np.zeros(1, np.int64), np.array([20.0, 122.0]), 0.0, 0.0)
