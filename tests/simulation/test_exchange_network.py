@@ -8,8 +8,12 @@ import sys
 
 import pytest
 
+from kuroshio.errors import VerificationError
+from kuroshio.schema.signing import public_key
 from kuroshio.testing.network.faults import FAULTS
+from kuroshio.testing.network.keys import key_of, ring_of
 from kuroshio.testing.network.mutants import MUTANTS, hunt
+from kuroshio.testing.network.shrink import shrink
 from kuroshio.testing.network.world import World
 
 SEEDS = int(os.environ.get("KUROSHIO_SEEDS", "6"))
@@ -56,3 +60,31 @@ def test_there_are_twenty_kinds_of_fault_and_planted_bug() -> None:
 )
 def test_planted_bugs_are_found(name: str) -> None:
     assert hunt(name, range(3)) is not None
+
+
+def test_a_failing_seed_is_told_by_the_faults_it_needs_alone() -> None:
+    story = shrink(3, mutate=MUTANTS["tie forgotten"])
+    assert story["violation"]["what"] == "a tie was forgotten"
+    assert story["faults"] == []  # no fault is needed to forget a tie
+    assert 0 < len(story["lines"]) <= 40
+    assert all(float(line.split(" ")[0]) <= story["violation"]["at_s"] for line in story["lines"])
+
+
+def test_one_fault_is_kept_out_without_the_others() -> None:
+    whole, none = World(5, chaos_s=25, calm_s=35), World(5, chaos_s=25, calm_s=35, keep=frozenset())
+    assert sum(whole.run()["fault_kinds"].values()) > 0
+    assert none.run()["fault_kinds"] == {}
+    assert whole.plan == none.plan
+
+
+def test_the_quick_keys_refuse_what_the_shipped_ones_refuse() -> None:
+    for shipped in (True, False):
+        signer = key_of("PHL", shipped=shipped)
+        ring = ring_of([public_key(signer)], shipped=shipped)
+        ring.verify("PHL", signer.key_id, b"x", signer.sign(b"x"), now_us=1)
+        for party, message in (("PHL", b"y"), ("JPN", b"x")):
+            with pytest.raises(VerificationError):
+                ring.verify(party, signer.key_id, message, signer.sign(b"x"), now_us=1)
+        ring.revoke(signer.key_id, 1)
+        with pytest.raises(VerificationError):
+            ring.verify("PHL", signer.key_id, b"x", signer.sign(b"x"), now_us=1)

@@ -14,10 +14,10 @@ from kuroshio.cli import output
 from kuroshio.errors import VerificationError
 from kuroshio.testing.network.faults import FAULTS
 from kuroshio.testing.network.mutants import MUTANTS, hunt
+from kuroshio.testing.network.shrink import shrink
 from kuroshio.testing.network.world import World
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-STORY_LINES = 40
 
 
 def _one(seed: int) -> dict[str, Any]:
@@ -75,9 +75,7 @@ def _report(results: list[dict[str, Any]], seconds: float, json_: bool) -> None:
         "seeds_per_s": round(len(results) / seconds, 2),
     }
     if bad:
-        world = World(bad[0]["seed"])
-        world.run()
-        value["story"] = world.story[-STORY_LINES:]
+        value["story"] = shrink(bad[0]["seed"])
     if json_:
         output.emit_json(value)
     else:

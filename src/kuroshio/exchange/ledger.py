@@ -276,6 +276,14 @@ class Ledger:
         rows = self._run("SELECT bundle FROM held WHERE release_id=? AND state='held'", (release_id,))
         return bytes(rows[0]["bundle"]) if rows and rows[0]["bundle"] is not None else None
 
+    def held_ids(self) -> set[str]:
+        """Ids of all releases held now."""
+        return {row["release_id"] for row in self._run("SELECT release_id FROM held WHERE state='held'")}
+
+    def made_ids(self) -> list[tuple[str, str, str]]:
+        """(id, recipient, kind) of every release made here, oldest first."""
+        return [tuple(row) for row in self._run("SELECT release_id, to_party, kind FROM sent ORDER BY rowid")]
+
     def holdings(self, partner: str | None = None) -> list[dict[str, Any]]:
         """Releases held of a partner, oldest first, without their bundles."""
         rows = self._run(

@@ -50,6 +50,7 @@ class Tree:
         self._read, self._write = read, write
         self._edge: list[list[bytes]] = [[]]
         self._cache: OrderedDict[tuple[int, int], list[list[bytes]]] = OrderedDict()
+        self._edge_roots: dict[tuple[int, int, int], bytes] = {}  # of full subtrees at the right edge: they stay
 
     def append(self, leaf_hashes: Sequence[bytes]) -> None:
         """Add leaf hashes."""
@@ -71,6 +72,7 @@ class Tree:
             self._edge.append([])
         self._edge[level + 1].append(_top(full))
         self._edge[level] = []
+        self._edge_roots.clear()
         if len(self._edge[level + 1]) == WIDTH:
             self._roll(level + 1)
 
@@ -78,6 +80,7 @@ class Tree:
         """Put the right edge of a level in place when a log is opened; `size` is set by the caller."""
         while len(self._edge) <= level:
             self._edge.append([])
+        self._edge_roots.clear()
         self._edge[level] = list(hashes)
 
     def restore_above(self, count: int, *, level: int) -> None:
@@ -171,8 +174,11 @@ class Tree:
         tile_index, offset = divmod(position << inner, WIDTH)
         edge_index = (self.size >> (HEIGHT * level)) // WIDTH
         if tile_index == edge_index and level < len(self._edge):
-            part = self._edge[level][offset : offset + (1 << inner)]
-            return _top(part)
+            key = (level, offset, inner)
+            known = self._edge_roots.get(key)
+            if known is None:
+                known = self._edge_roots[key] = _top(self._edge[level][offset : offset + (1 << inner)])
+            return known
         return self._tile(level, tile_index)[inner][offset >> inner]
 
     def _tile(self, level: int, index: int) -> list[list[bytes]]:

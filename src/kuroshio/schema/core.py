@@ -74,7 +74,7 @@ class Table:
         """Arrow schema in the order of the columns."""
         return pa.schema([c.field for c in self.columns], {"kuroshio.table": self.name})
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
         return tuple(c.name for c in self.columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any
 
@@ -74,9 +74,8 @@ class Obligations:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form: sets as sorted lists, defaults left out."""
-        plain = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
-        default = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(Obligations()).items()}
-        return {k: v for k, v in plain.items() if v != default[k]}
+        asked = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        return {k: sorted(v) if isinstance(v, frozenset) else v for k, (v, default) in asked.items() if v != default}
 
 
 @dataclass(frozen=True)

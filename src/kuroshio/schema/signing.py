@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -43,6 +44,8 @@ def canonical(value: Any) -> bytes:
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 _EXACT = 2**53
+# what may be a number that only the slow way spells: a fraction, an exponent, or one that may be beyond 2^53
+_ODD_NUMBER = re.compile(rb"[:,\[]-?(?:\d+[.eE]|9\d{15}|\d{17})")
 
 
 def _simple(value: Any) -> bool:
@@ -71,7 +74,8 @@ def parse_canonical(data: bytes, *, limit: int = 1 << 20) -> dict[str, Any]:
         raise VerificationError(f"{len(data)} bytes of JSON, limit {limit}", code="record.too_long")
     try:
         value = json.loads(data)
-        again = canonical(value)
+        odd = not data.isascii() or _ODD_NUMBER.search(data) is not None
+        again = canonical(value) if odd else _ENCODER.encode(value).encode()
     except (ValueError, InputError, RecursionError) as err:
         raise VerificationError(f"not JSON: {err}", code="record.not_json") from err
     if not isinstance(value, dict) or again != data:

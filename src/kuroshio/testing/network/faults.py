@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from kuroshio.errors import KuroshioError
 from kuroshio.exchange import Parcel
 from kuroshio.peers import Direction, Frame
-from kuroshio.schema import Decision, Effect
+from kuroshio.schema import Citation, Decision, Effect, Obligations
 from kuroshio.schema.release import RECEIVED, Receipt, Release
+from kuroshio.testing.network.traffic import random_agreement
 
 if TYPE_CHECKING:
     from kuroshio.testing.network.world import World
@@ -23,6 +24,9 @@ def _pair(world: World) -> tuple[str, str]:
 
 def _one(world: World) -> str:
     return world.parties[int(world.rng.integers(0, len(world.parties)))]
+
+
+Act = Callable[["World"], bool | None]  # False: there was nothing to do it to, so it is not counted
 
 
 def _cut(world: World) -> None:
@@ -75,16 +79,34 @@ def _accord_ends(world: World) -> None:
     world.rule(*_pair(world), Decision(Effect.DENY, ()))
 
 
-def _accord_tightens(world: World) -> None:
+def _accord_tightens(world: World) -> bool:
     pair = _pair(world)
     old = world.decision(*pair)
     if old.flows:
         terms = replace(old.obligations, grid_deg=max(old.obligations.grid_deg, 0.5), time_bucket_s=60)
         world.rule(*pair, replace(old, effect=Effect.OBLIGE, obligations=terms))
+    return old.flows
+
+
+def _consent_revoked(world: World) -> None:
+    """What flows by a consent alone flows no more once it is taken back, even what waits in a queue."""
+    pair = _pair(world)
+    before = world.decision(*pair)
+    consent = Citation(f"CON-{world.now_us}", "", "consent")
+    cites = (Citation("SIM", "Art.9"), consent)
+    world.rule(*pair, Decision(Effect.PERMIT, cites, Obligations(), basis="SIM", rules_digest="00" * 32))
+
+    def revoke() -> None:
+        world.fault("consent_revoked")
+        world.revoked.add(str(consent))
+        if any(c == consent for c in world.decision(*pair).cites):
+            world.rule(*pair, replace(before, effect=Effect.DECIDE, cites=cites[:1]))
+
+    world.after(float(world.rng.uniform(3, 12)), revoke)
 
 
 def _accord_begins(world: World) -> None:
-    world.rule(*_pair(world), world._agreement())
+    world.rule(*_pair(world), random_agreement(world.rng))
 
 
 def _key_revoked(world: World) -> None:
@@ -107,6 +129,28 @@ def _old_version(world: World) -> None:
     node = world.nodes[_one(world)]
     node.versions = (1,)
     world.crash(node.party, 1.0)
+
+
+def _withholding(world: World) -> None:
+    """A sender swallows releases and closes its own numbers over them: only the record's numbers show the gap."""
+    party = _one(world)
+    swallowed: dict[tuple[str, int], int] = {}
+    for other in world.nodes[party].partners:
+        world.liars.add((party, other))
+
+    def tamper(partner: str, data: bytes) -> list[bytes]:
+        frame = Frame.from_bytes(data)
+        key = (partner, int(frame.header["lane"]))
+        if key not in swallowed:
+            swallowed[key] = int(frame.header["seq"])
+            world.fault("lying_gap")
+            return []
+        seq = int(frame.header["seq"])
+        header = {**frame.header, "seq": seq - 1 if seq > swallowed[key] else seq}
+        return [Frame(frame.type, header, frame.body).to_bytes()]
+
+    world.tamper[party] = tamper
+    world.after(float(world.rng.uniform(3, 12)), lambda: _honest(world, party))
 
 
 def _lying(kind: str) -> Callable[[World], None]:
@@ -142,14 +186,14 @@ def _honest(world: World, party: str) -> None:
     world.tamper.pop(party, None)
 
 
-def _forged_receipt(world: World) -> None:
+def _forged_receipt(world: World) -> bool:
     """A partner claims receipt of a release that was made for another."""
     party = _one(world)
     node = world.nodes[party]
     victim = node.partners[0]
     others = [r for p in node.partners[1:] for r in world.told.get((victim, p), [])]
     if not others or not node.alive:
-        return
+        return False
     receipt = Receipt(others[-1], party, victim, RECEIVED, node.now_us()).signed(node.signer)
 
     def claim(n: object) -> None:
@@ -160,19 +204,21 @@ def _forged_receipt(world: World) -> None:
         node.ledger.offered(parcel.release_id)
 
     world.doing(party, claim)
+    return True
 
 
-def _backup_restored(world: World) -> None:
+def _backup_restored(world: World) -> bool:
     """A node's session state comes back from an older copy: numbers it used once must not be used again."""
     party = _one(world)
     node = world.nodes[party]
     if not node.alive:
-        return
+        return False
     copies = {partner: box.copy() for partner, box in node.boxes.items()}
 
     def restore() -> None:
         if not node.alive:
             return
+        world.fault("restored_backup")
         world.crash(party, 1.0)
         node.boxes = copies
         # releases sealed since the copy were in the session alone: these are lost, and the partner sees the gap
@@ -180,13 +226,15 @@ def _backup_restored(world: World) -> None:
             world.liars.add((party, partner))
 
     world.after(float(world.rng.uniform(4, 10)), restore)
+    return True
 
 
-_ACTS: dict[str, Callable[[World], None]] = {
+_ACTS: dict[str, Act] = {
     "cut": _cut,
     "drop": _frames("drop"),
     "duplicate": _frames("duplicate"),
     "reorder": _frames("reorder"),
+    "delay": _frames("delay"),
     "corrupt": _frames("corrupt"),
     "one_way_partition": _one_way,
     "slow_50_kbit": _slow,
@@ -197,24 +245,29 @@ _ACTS: dict[str, Callable[[World], None]] = {
     "accord_ends": _accord_ends,
     "accord_tightens": _accord_tightens,
     "accord_changes": _accord_begins,
+    "consent_revoked": _consent_revoked,
     "key_revoked": _key_revoked,
     "old_version_peer": _old_version,
     "lying_edit": _lying("edit"),
     "lying_replay": _lying("replay"),
     "lying_no_receipt": _lying("no_receipt"),
+    "lying_gap": _withholding,
     "forged_receipt": _forged_receipt,
     "restored_backup": _backup_restored,
 }
 FAULTS = tuple(_ACTS)
+LATER = frozenset(
+    {"drop", "duplicate", "reorder", "delay", "corrupt", "crash", "consent_revoked", "lying_gap", "restored_backup"}
+)
 
 
 def inject(world: World, kind: str) -> None:
-    """Start a fault."""
+    """Start a fault; kinds of `LATER` are counted each time they take effect."""
     if world.calm:
         return
-    world.fault(kind)
     world.seen(f"fault {kind}")
     try:
-        _ACTS[kind](world)
+        if _ACTS[kind](world) is not False and kind not in LATER:
+            world.fault(kind)
     except KuroshioError as err:
         world.seen(f"fault {kind}: {err.error_code}")

@@ -20,16 +20,12 @@ from kuroshio.peers.outbox import Item
 from kuroshio.record import Log, ReceiptVerifier, Witness, WitnessDesk
 from kuroshio.schema import Decision
 from kuroshio.schema.release import Release
-from kuroshio.schema.signing import Ed25519Signer, KeyRing, PublicKey, public_key
+from kuroshio.schema.signing import PublicKey, public_key
 from kuroshio.testing.network.disk import MemoryFiles, PowerCut
+from kuroshio.testing.network.keys import key_of, ring_of
 
 LIMITS = Limits(beat_us=3_000_000, quiet_us=10_000_000, stall_us=20_000_000, window_state=2)
 Rules = Callable[[str, str], Decision]
-
-
-def key_of(party: str, generation: int = 0) -> Ed25519Signer:
-    """Signing key of a party in the simulation, from its name alone."""
-    return Ed25519Signer(party, hashlib.sha256(f"sim|{party}|{generation}".encode()).digest())
 
 
 class SimNode:
@@ -51,6 +47,8 @@ class SimNode:
         Ends the stream of (me, partner, direction).
     note
         Told to the world: (party, what, detail).
+    shipped_keys
+        True to sign with the shipped Ed25519, False with `keys.QuickSigner`.
     """
 
     def __init__(
@@ -62,6 +60,8 @@ class SimNode:
         transmit: Callable[[str, str, Direction, bytes], None],
         hang_up: Callable[[str, str, Direction], None],
         note: Callable[[str, str, dict[str, Any]], None],
+        *,
+        shipped_keys: bool = True,
     ) -> None:
         self.party, self.partners, self.rules = party, partners, rules
         self._world_now, self._transmit, self._hang_up, self._note = world_now, transmit, hang_up, note
@@ -72,8 +72,10 @@ class SimNode:
         self.files = MemoryFiles()
         self.ledger = Ledger()
         self.boxes = {partner: Memory(1) for partner in partners}
-        self.signer = key_of(party)
-        self.ring = KeyRing([public_key(key_of(p)) for p in sorted({party, *partners})])
+        self._shipped = shipped_keys
+        self.signer = key_of(party, shipped=shipped_keys)
+        known = [public_key(key_of(p, shipped=shipped_keys)) for p in sorted({party, *partners})]
+        self.ring = ring_of(known, shipped=shipped_keys)
         self.witness_state: dict[str, Any] = {}
         self.shown: dict[str, int] = {}
         self.held: dict[str, tuple[str, pa.Table | dict[str, Any]]] = {}
@@ -121,7 +123,7 @@ class SimNode:
 
     def rotate(self, generation: int) -> PublicKey:
         """Take a new signing key; returns its public half for the partners."""
-        self.signer = key_of(self.party, generation)
+        self.signer = key_of(self.party, generation, shipped=self._shipped)
         self.ring.add(public_key(self.signer))
         self.log._signer = self.witness._signer = self.signer
         self.desk.rekeyed(self.signer, since_us=0)
@@ -156,7 +158,8 @@ class SimNode:
         decision = self.rules(self.party, partner)
         if not decision.flows or not self.sessions[partner].wants_state(self.now_us()):
             return None
-        parcel = self.desk.tracks(tracks, decision, to=partner, now_us=self.now_us())
+        consents = [str(c) for c in decision.cites if c.kind == "consent"]
+        parcel = self.desk.tracks(tracks, decision, to=partner, now_us=self.now_us(), consents=consents)
         self.offer(parcel)
         return parcel
 
@@ -194,7 +197,7 @@ class SimNode:
         self._forget()
 
     def _forget(self) -> None:
-        for release_id in [r for r in self.held if (self.ledger.holding(r) or {}).get("state") != "held"]:
+        for release_id in set(self.held) - self.ledger.held_ids():
             del self.held[release_id]
 
     # -- in

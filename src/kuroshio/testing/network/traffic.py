@@ -1,21 +1,31 @@
-"""What the nodes of a simulated network see: two ships each, sailing north."""
+"""What the nodes of a simulated network see and agree: two ships each, sailing north, and an invented accord."""
 
 from __future__ import annotations
+
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from kuroshio.schema import TRACKS
+from kuroshio.schema import TRACKS, Citation, Decision, Effect, Obligations
+from kuroshio.schema.core import UTC_US
 
 
 def two_ships(number: int, *, at_us: int, age_s: float) -> pa.Table:
     """TRACKS of the two ships of the node of a number, after an age of the world."""
     lat = np.array([14.0 + number, 14.5 + number]) + 8.0 * age_s / 111_000.0
+    at = pa.array(np.full(2, at_us), pa.int64()).cast(UTC_US)
+    still, names = _ships(number), TRACKS.names
+    moved = still.set_column(names.index("observed_at"), TRACKS.arrow.field("observed_at"), at)
+    return moved.set_column(names.index("lat_deg"), TRACKS.arrow.field("lat_deg"), pa.array(lat))
+
+
+@cache
+def _ships(number: int) -> pa.Table:
     return TRACKS.build(
         {
             "track_id": [number * 10 + 1, number * 10 + 2],
-            "observed_at": np.full(2, at_us).astype("datetime64[us]"),
-            "lat_deg": lat,
             "lon_deg": [120.0, 121.0],
             "sog_mps": [8.0, 8.0],
             "cog_deg": [0.0, 0.0],
@@ -27,3 +37,23 @@ def two_ships(number: int, *, at_us: int, age_s: float) -> pa.Table:
         },
         rows=2,
     )
+
+
+def random_agreement(rng: np.random.Generator) -> Decision:
+    """A random decision of an illustrative accord SIM."""
+    kind = int(rng.integers(0, 10))
+    cites, name = (Citation("SIM", "Art.4"),), "SIM"
+    if kind == 0:
+        return Decision(Effect.DENY, (), basis=None)
+    if kind <= 4:
+        return Decision(Effect.PERMIT, cites, Obligations(), basis=name, rules_digest="00" * 32)
+    terms: dict[str, Any] = {}
+    if kind in (5, 6):
+        terms |= {"grid_deg": float(rng.choice([0.1, 0.5])), "time_bucket_s": 60}
+    if kind in (6, 7):
+        terms["redact"] = frozenset({"identity"})
+    if kind == 8:
+        terms["delay_s"] = 20
+    if kind == 9:
+        terms["retention_s"] = 80
+    return Decision(Effect.OBLIGE, cites, Obligations(**terms), basis=name, rules_digest="00" * 32)

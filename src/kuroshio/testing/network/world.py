@@ -17,13 +17,13 @@ import pyarrow as pa
 from kuroshio import clock
 from kuroshio.errors import KuroshioError
 from kuroshio.peers import Direction, Frame, Type
-from kuroshio.schema import Citation, Decision, Effect, Obligations
-from kuroshio.schema.release import Release
+from kuroshio.schema import Decision
 from kuroshio.testing.network.checks import Checker
 from kuroshio.testing.network.disk import PowerCut
 from kuroshio.testing.network.faults import FAULTS, inject
+from kuroshio.testing.network.keys import SHIPPED_EVERY
 from kuroshio.testing.network.node import SimNode
-from kuroshio.testing.network.traffic import two_ships
+from kuroshio.testing.network.traffic import random_agreement, two_ships
 
 S = 1_000_000
 T0_US = 1_790_000_000 * S
@@ -42,12 +42,22 @@ class World:
         Length of the two phases in virtual seconds.
     mutate
         Called with each node when it starts: plants a bug.
+    keep
+        Numbers of the planned faults that take place; all of them when None (`shrink` leaves out what is not needed).
     """
 
     def __init__(
-        self, seed: int, *, chaos_s: int = 60, calm_s: int = 90, mutate: Callable[[SimNode], None] | None = None
+        self,
+        seed: int,
+        *,
+        chaos_s: int = 60,
+        calm_s: int = 90,
+        mutate: Callable[[SimNode], None] | None = None,
+        keep: frozenset[int] | None = None,
     ) -> None:
-        self.seed, self.chaos_s, self.calm_s = seed, chaos_s, calm_s
+        self.seed, self.chaos_s, self.calm_s, self._keep = seed, chaos_s, calm_s, keep
+        self.plan: list[tuple[int, float, str]] = []
+        self.revoked: set[str] = set()
         self.rng = clock.generator(seed)
         self.now_us, self.start_s = T0_US, T0_US / 1e6
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
@@ -68,13 +78,16 @@ class World:
         if self.rng.random() < 0.02:
             many = int(self.rng.integers(5, 10))
         self.parties = PARTIES[:many]
-        self._rules = {(a, b): self._agreement() for a in self.parties for b in self.parties if a != b}
+        self._rules = {(a, b): random_agreement(self.rng) for a in self.parties for b in self.parties if a != b}
         self.mutation_hook = mutate
         self.checker = Checker(self)
         self.nodes: dict[str, SimNode] = {}
         for party in self.parties:
             others = [p for p in self.parties if p != party]
-            node = SimNode(party, others, self.decision, lambda: self.now_us, self._transmit, self._hang_up, self._note)
+            node = SimNode(
+                party, others, self.decision, lambda: self.now_us, self._transmit, self._hang_up, self._note,
+                shipped_keys=seed % SHIPPED_EVERY == 0,
+            )  # fmt: skip
             self.nodes[party] = node
             if self.mutation_hook is not None:
                 self.mutation_hook(node)
@@ -92,25 +105,6 @@ class World:
                 }
 
     # -- agreements
-
-    def _agreement(self) -> Decision:
-        """A random decision of an illustrative accord SIM."""
-        kind = int(self.rng.integers(0, 10))
-        cites, name = (Citation("SIM", "Art.4"),), "SIM"
-        if kind == 0:
-            return Decision(Effect.DENY, (), basis=None)
-        if kind <= 4:
-            return Decision(Effect.PERMIT, cites, Obligations(), basis=name, rules_digest="00" * 32)
-        terms: dict[str, Any] = {}
-        if kind in (5, 6):
-            terms |= {"grid_deg": float(self.rng.choice([0.1, 0.5])), "time_bucket_s": 60}
-        if kind in (6, 7):
-            terms["redact"] = frozenset({"identity"})
-        if kind == 8:
-            terms["delay_s"] = 20
-        if kind == 9:
-            terms["retention_s"] = 80
-        return Decision(Effect.OBLIGE, cites, Obligations(**terms), basis=name, rules_digest="00" * 32)
 
     def decision(self, sender: str, to: str) -> Decision:
         """Decision in force now."""
@@ -222,12 +216,15 @@ class World:
         if not faults or self.rng.random() > 0.3:
             return [(0, data)]
         kind = sorted(faults)[int(self.rng.integers(0, len(faults)))]
+        self.fault(kind)
         if kind == "drop":
             return []
         if kind == "duplicate":
             return [(0, data), (1, data)]
         if kind == "reorder":
             return [(int(self.rng.integers(1, 800_000)), data)]
+        if kind == "delay":
+            return [(int(self.rng.integers(1_000_000, 6_000_000)), data)]
         bad = bytearray(data)
         bad[int(self.rng.integers(0, len(bad)))] ^= 1 << int(self.rng.integers(0, 8))
         return [(0, bytes(bad))]
@@ -292,10 +289,10 @@ class World:
 
     def _catch_up(self, party: str) -> None:
         """Releases of a node that its own restart finished are as made as any."""
-        for row in self.nodes[party].ledger.releases(limit=100 if self.nodes[party].alive else 100_000):
-            if row["release_id"] not in self.made and row["kind"] in ("tracks", "safety"):
-                self.made[row["release_id"]] = row["kind"]
-                self.told.setdefault((party, row["to_party"]), []).append(row["release_id"])
+        for release_id, to, kind in self.nodes[party].ledger.made_ids():
+            if release_id not in self.made and kind in ("tracks", "safety"):
+                self.made[release_id] = kind
+                self.told.setdefault((party, to), []).append(release_id)
 
     def was_made(self, release_id: str, sender: str) -> bool:
         """True when the sender itself made the release."""
@@ -325,28 +322,17 @@ class World:
                 self.now_us < T0_US + (self.chaos_s + self.calm_s // 4) * S
             )  # later ones would empty a picture at rest
             if early and self.rng.random() < (0.05 if self.calm else 0.15):
-                sent = [r for r in n.ledger.releases(limit=50) if r["kind"] in ("tracks", "safety")]
+                sent = [(i, to) for i, to, kind in n.ledger.made_ids()[-50:] if kind in ("tracks", "safety")]
                 if sent:
-                    pick = sent[int(self.rng.integers(0, len(sent)))]
-                    self.seen(f"{party} recalls one of {pick['to_party']}")
-                    n.recall(pick["release_id"])
+                    release_id, to = sent[int(self.rng.integers(0, len(sent)))]
+                    self.seen(f"{party} recalls one of {to}")
+                    n.recall(release_id)
 
         self.doing(party, work)
         if node.alive:
             self._catch_up(party)
             self.checker.checkpoint(party)
         self.after(float(self.rng.uniform(5.0, 10.0)), lambda: self._live(party))
-
-    def newest_held(self, party: str, partner: str) -> int | None:
-        """Newest time of a partner's tracks held, plus its bucket."""
-        newest = None
-        for release_id, (sender, content) in self.nodes[party].held.items():
-            if sender == partner and isinstance(content, pa.Table):
-                bundle = self.nodes[party].ledger.bundle(release_id)
-                if bundle is not None:
-                    at = int(Release.from_bytes(bundle).fields["released_at_us"])
-                    newest = at if newest is None else max(newest, at)
-        return newest
 
     # -- the run
 
@@ -356,9 +342,13 @@ class World:
             self.after(float(self.rng.uniform(0.0, 1.0)), lambda a=a, b=b: self.connect(a, b))  # type: ignore[misc]
         for party in self.parties:
             self.after(float(self.rng.uniform(0.5, 3.0)), lambda p=party: self._live(p))  # type: ignore[misc]
-        for _ in range(int(self.rng.integers(4, 12))):
-            kind = FAULTS[int(self.rng.integers(0, len(FAULTS)))]
-            self.after(float(self.rng.uniform(2.0, self.chaos_s - 5.0)), lambda k=kind: inject(self, k))  # type: ignore[misc]
+        for number in range(int(self.rng.integers(4, 12))):
+            draw = int(self.rng.integers(0, len(FAULTS)))
+            kind = FAULTS[draw if number else self.seed % len(FAULTS)]  # the first in turn, so that seeds cover all
+            self.plan.append((number, float(self.rng.uniform(2.0, self.chaos_s - 5.0)), kind))
+        for number, at_s, kind in self.plan:
+            if self._keep is None or number in self._keep:
+                self.after(at_s, lambda k=kind: inject(self, k))  # type: ignore[misc]
         self._until(T0_US + self.chaos_s * S)
         self._heal()
         self._until(T0_US + (self.chaos_s + self.calm_s - REST_S) * S)
