@@ -35,6 +35,9 @@ MATRIX = {
     "GET /api/v1/alerts": ("watch", "release", "policy", "logistics"),
     "POST /api/v1/alerts/{alert_id}/verdict": ("watch",),
     "GET /api/v1/counters": ("watch", "release", "policy", "logistics", "admin"),
+    "GET /api/v1/tracks/{track_id}/story": ("watch", "release", "policy", "logistics"),
+    "GET /api/v1/coverage": ("watch", "release", "policy", "logistics"),
+    "GET /api/v1/operations": ("watch", "release", "policy", "logistics"),
     "GET /api/v1/feeds": ("watch", "release", "policy", "logistics", "admin"),
     "GET /api/v1/partners": ("watch", "release", "policy", "logistics", "admin"),
     "GET /api/v1/record": ("watch", "release", "policy", "logistics", "admin"),
@@ -94,6 +97,7 @@ HAPPENED = {
 # a request that each route takes
 GOOD: dict[str, dict[str, Any]] = {
     "GET /api/v1/tracks/{track_id}": {"path": {"track_id": "1000"}},
+    "GET /api/v1/tracks/{track_id}/story": {"path": {"track_id": "1000"}},
     "POST /api/v1/alerts/{alert_id}/verdict": {"path": {"alert_id": "gap-0001"}, "json": {"verdict": "true"}},
     "POST /api/v1/releases/{release_id}/recall": {"path": {"release_id": "rel-0001"}, "json": {"reason": "wrong"}},
     "POST /api/v1/pending/{item_id}/{party}": {

@@ -344,13 +344,6 @@ class Pushed(Answer):
     bytes: int
 
 
-class Operation(Request):
-    """An operator's action on tracks."""
-
-    action: Literal["merge", "split", "correlate", "decorrelate", "name", "classify", "drop"]
-    arguments: dict[str, Any] = {}
-
-
 class NewUser(Request):
     """A user to add; without a password it can only hold tokens."""
 

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "detect": ("kuroshio.cli.detect", "Find behaviour in positions or tracks."),
     "sea": ("kuroshio.cli.sea", "Write a simulated sea to files, with its truth."),
     "score": ("kuroshio.cli.score", "Score tracks against the truth."),
+    "operate": ("kuroshio.cli.operate", "Act on tracks: merge, split, name, drop ..., or undo."),
     "why-track": ("kuroshio.cli.why_track", "Tell the story of one track."),
     "accord": ("kuroshio.cli.accord", "Check, print, ask and dry-run agreements."),
     "record": ("kuroshio.cli.record", "Prove and verify the release record."),

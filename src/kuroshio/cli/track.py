@@ -13,9 +13,11 @@ import typer
 
 from kuroshio.cli import output
 from kuroshio.errors import ConfigError, InputError
+from kuroshio.schema import COVERAGE_CELLS
 
 if TYPE_CHECKING:
-    from kuroshio.picture import SensorModel
+    from kuroshio.picture import SensorModel, Tracker
+    from kuroshio.picture.archive import Action
 
 app = typer.Typer(add_completion=False)
 BATCH_ROWS = 50_000
@@ -67,10 +69,14 @@ def track(
     observations: list[Path] = typer.Argument(help="Parquet of observations, decoded positions or statics."),
     out: Path = typer.Option(..., "-o", "--out", help="Folder for tracks.parquet, links.parquet, events.parquet."),
     sensors: Path | None = typer.Option(None, help="JSON list of sensors: source, kind, lat_deg, lon_deg ..."),
+    registry: list[Path] = typer.Option([], help="Register of ships (CSV or Parquet); may be given again."),
+    land: Path | None = typer.Option(None, help="GeoJSON with zones of kind land: no radar sees a ship there."),
+    operations: Path | None = typer.Option(None, help="JSON list of actions: see `kuroshio operate --archive`."),
     json: bool = typer.Option(False, "--json", help="One JSON object on stdout."),
 ) -> None:
     """Fuse observations into tracks: one row an update in tracks.parquet."""
-    from kuroshio.picture import Tracker
+    from kuroshio.geo.zones import load_zones
+    from kuroshio.picture import Tracker, load_registries
     from kuroshio.picture.archive import track_updates
     from kuroshio.schema import STATICS, concat
 
@@ -82,20 +88,27 @@ def track(
         if static is not None:
             statics.append(STATICS.conform(static))
     total = sum(t.num_rows for t in tables)
-    tracker = Tracker(sensors=_load_sensors(sensors))
+    tracker = Tracker(
+        sensors=_load_sensors(sensors),
+        registry=load_registries(registry),
+        land=None if land is None else load_zones(land),
+    )
+    actions = _load_actions(operations)
     out.mkdir(parents=True, exist_ok=True)
     files = _Files(out)
     try:
         with output.progress(quiet=json) as bar:
             task = bar.add_task("track", total=total)
             known = concat(STATICS, statics) if statics else None
-            for update, read in track_updates(_sorted_batches(tables), tracker, known):
+            for update, read in track_updates(_sorted_batches(tables), tracker, known, actions):
                 files.write("tracks", update.tracks)
                 files.write("links", update.links)
                 files.write("events", update.events)
                 bar.update(task, completed=read)
     finally:
         files.close()
+    (out / "operations.json").write_text(jsonlib.dumps(tracker.desk.records, indent=1) + "\n")
+    _write_coverage(out, tracker)
     summary: dict[str, Any] = {
         "observations": total,
         "rows": files.rows,
@@ -107,6 +120,32 @@ def track(
         output.emit_json(summary)
     else:
         output.print_table("Tracks", ["what", "count"], [[k, v] for k, v in summary["counters"].items()])
+
+
+def _load_actions(path: Path | None) -> list[Action]:
+    from kuroshio import clock
+    from kuroshio.picture.archive import Action
+
+    if path is None:
+        return []
+    try:
+        rows = jsonlib.loads(path.read_text())
+        return [Action(clock.parse_rfc3339(r["at"]), r["action"], r["arguments"], r["by"]) for r in rows]
+    except (OSError, ValueError, TypeError, KeyError) as err:
+        raise ConfigError(f"operations file {path}: {err!r}", code="operate.archive") from err
+
+
+def _write_coverage(out: Path, tracker: Tracker) -> None:
+    """Cells of where sensors look, as Parquet (for sums) and GeoJSON (for a map)."""
+    cells = tracker.coverage.cells(tracker.clock_us or 0, tracker.config.ais_alive_s)
+    features = [
+        {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [cell["ring"]]},
+         "properties": {k: v for k, v in cell.items() if k != "ring"}}
+        for cell in cells
+    ]  # fmt: skip
+    (out / "coverage.geojson").write_text(jsonlib.dumps({"type": "FeatureCollection", "features": features}))
+    rows = [{k: v for k, v in cell.items() if k != "ring"} for cell in cells]
+    pq.write_table(pa.Table.from_pylist(rows, schema=COVERAGE_CELLS.arrow), out / "coverage.parquet")
 
 
 class _Files:

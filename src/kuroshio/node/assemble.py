@@ -73,7 +73,11 @@ def build(config: NodeConfig) -> Parts:
 
     sources = Sources([Source(section, link_of(section)) for section in config.sources], chance=chance)
     zones, document = zones_of(config.behaviour.zones)
-    tracker = picture.Tracker(sensors=[sensor_of(s) for s in config.sources if s.sensor is not None])
+    tracker = picture.Tracker(
+        sensors=[sensor_of(s) for s in config.sources if s.sensor is not None],
+        registry=picture.load_registries(config.picture.registries),
+        land=zones,
+    )
     definitions = behaviour.load_definitions(list(config.behaviour.definitions) or None)
     norms = behaviour.load_norms(config.behaviour.norms) if config.behaviour.norms is not None else None
     engine = behaviour.Engine(definitions, zones=zones, norms=norms)

@@ -23,12 +23,28 @@ from kuroshio.units import US_PER_S
 HISTORY_POINTS = 600
 SHIP_HEIGHT_M = 15.0  # mean height of a ship's upper works, for the drawn horizon
 UNITS = {"sog_mps": "m/s", "cog_deg": "deg", "heading_deg": "deg", "length_m": "m", "p_exists": "", "p_identity": ""}
-STATE_VALUES = ("sog_mps", "cog_deg", "p_exists", "p_manoeuvre")
-CLAIM_VALUES = ("name", "mmsi", "imo", "call_sign", "ship_type", "length_m", "nav_status", "heading_deg")
+UNITS |= {"age_s": "s", "sigma_1min_m": "m", "sigma_5min_m": "m", "sigma_15min_m": "m"}
+STATE_VALUES = (
+    "sog_mps", "cog_deg", "p_exists", "p_manoeuvre", "age_s", "sigma_1min_m", "sigma_5min_m", "sigma_15min_m",
+)  # fmt: skip
+CLAIM_VALUES = (
+    "name",
+    "mmsi",
+    "imo",
+    "call_sign",
+    "ship_type",
+    "ship_class",
+    "flag",
+    "length_m",
+    "nav_status",
+    "heading_deg",
+)
 LAST_SEEN = (
     ("ais", "last_ais_at"),
     ("radar", "last_radar_at"),
     ("image", "last_image_at"),
+    ("vms", "last_vms_at"),
+    ("human", "last_human_at"),
     ("partner", "last_partner_at"),
 )
 
@@ -80,6 +96,9 @@ def card(row: Mapping[str, Any], history: Sequence[Sequence[Any]]) -> dict[str, 
         **{name: row[name] for name in plain},
         "item_id": f"track:{row['track_id']}",
         "observed_at": at,
+        "first_at": stamp(row["first_at"]),
+        "age_s": row["age_s"],
+        "identity_evidence": row["identity_evidence"],
         "covariance_m2": [row["cov_ee_m2"], row["cov_en_m2"], row["cov_nn_m2"]],
         "sources": sources,
         "values": values,

@@ -197,6 +197,12 @@ class BehaviourSection(Section):
     norms: Path | None = None
 
 
+class PictureSection(Section):
+    """What the picture knows beside its sensors: registers of ships (CSV or Parquet)."""
+
+    registries: tuple[Path, ...] = ()
+
+
 class NodeConfig(Section):
     """A whole node."""
 
@@ -207,6 +213,7 @@ class NodeConfig(Section):
     map: MapSection = MapSection()
     accords: AccordsSection = AccordsSection()
     behaviour: BehaviourSection = BehaviourSection()
+    picture: PictureSection = PictureSection()
     keys: Path = Path("keys")
     sources: tuple[SourceSection, ...] = ()
     partners: tuple[PartnerSection, ...] = ()
@@ -278,6 +285,9 @@ def _absolute(config: NodeConfig, base: Path) -> NodeConfig:
                 update={"certificate": place(config.api.certificate), "key": place(config.api.key)}
             ),
             "accords": config.accords.model_copy(update={"paths": tuple(base / p for p in config.accords.paths)}),
+            "picture": config.picture.model_copy(
+                update={"registries": tuple(base / p for p in config.picture.registries)}
+            ),
             "behaviour": config.behaviour.model_copy(
                 update={
                     "definitions": tuple(base / p for p in config.behaviour.definitions),

@@ -20,11 +20,12 @@ import numpy as np
 import pyarrow as pa
 
 from kuroshio import clock
-from kuroshio.errors import InputError, StoreError
+from kuroshio.errors import InputError, NotFound, StoreError
 from kuroshio.node.intake import Sources
 from kuroshio.node.live import Channel, current
 from kuroshio.node.pipeline import Entry, Pipeline, Step
-from kuroshio.schema import ALERTS, OBSERVATIONS, POSITIONS, STATICS, TRACKS, concat
+from kuroshio.picture import BLIND_PD
+from kuroshio.schema import ALERTS, EVENTS, LINKS, OBSERVATIONS, POSITIONS, STATICS, TRACKS, concat
 from kuroshio.store import Archive, Journal, Operations, disk
 from kuroshio.units import US_PER_S
 
@@ -38,6 +39,7 @@ ARCHIVED_REPORTS = (
     *("aids", "base_stations", "safety", "binary", "rejects", "receptions", "radar_status", "footprints"),
 )
 ENTRY_BYTES_MAX = 4_000_000
+WATCH = "@watch"  # journal entries of watch officers' actions: no source has such a name
 JOIN_US_MAX = 250_000  # arrivals further apart keep their own times
 JOURNAL_SHARE_MAX = 0.25  # of its limit: above, a checkpoint does not wait for its time
 FEEDS = "feeds.json"
@@ -104,6 +106,9 @@ class Core:
         self._left: list[Outcome] = []
         self._feeds_due_us = 0
         self._forced: list[str] = []
+        self.outlines: dict[
+            str, Any
+        ] = {}  # by source, polygons of where a radar sees, where that is less than a circle
 
     # -- start
 
@@ -119,6 +124,11 @@ class Core:
             if batch and batch[-1][1] // US_PER_S != entry.received_at_us // US_PER_S:
                 self._replay(batch, position)
                 batch = []
+            if entry.source == WATCH:
+                if batch:
+                    self._replay(batch, position)
+                    batch = []
+                self._repeat(entry.data)
             if entry.source in self._sources.by_name:
                 batch.append((entry.source, entry.received_at_us, entry.data))
             position = entry.position
@@ -166,8 +176,32 @@ class Core:
     def operate(self, action: str, arguments: dict[str, Any], *, by: str, now_us: int) -> dict[str, Any]:
         """A watch officer's action: on the tracks, and in the book of actions."""
         done = self._pipeline.tracker.operate(action, arguments, by, now_us)
+        said = {"action": action, "arguments": arguments, "by": by, "at_us": now_us}
+        self._journal.append([(WATCH, now_us, json.dumps(said, sort_keys=True).encode())])
         self._operations.add_action(action, arguments, by=by, at_us=now_us)
         return done
+
+    def _repeat(self, data: bytes) -> None:
+        """Do a watch officer's action of the journal again, in its place among the reports."""
+        said = json.loads(data)
+        try:
+            self._pipeline.tracker.operate(said["action"], said["arguments"], said["by"], said["at_us"])
+        except (InputError, NotFound) as err:
+            log.error("action %s of %s cannot be done again: %s", said["action"], said["by"], err)
+
+    def operated(self) -> list[dict[str, Any]]:
+        """Records of what watch officers did, oldest first."""
+        return [dict(record) for record in self._pipeline.tracker.desk.records]
+
+    def book(self, mmsi: int | None, claim: dict[str, Any], now_us: int) -> tuple[list[dict[str, Any]], list[Any]]:
+        """(what each source says of an MMSI, register entries of the ship)."""
+        book = self._pipeline.tracker.book
+        return book.sources(mmsi, now_us), book.registry.entries(mmsi, claim.get("imo"), now_us)
+
+    def coverage(self, now_us: int) -> list[dict[str, Any]]:
+        """Cells of where sensors look."""
+        tracker = self._pipeline.tracker
+        return tracker.coverage.cells(now_us, tracker.config.ais_alive_s)
 
     def _take(self, step: Step, archive_at: int | None) -> Outcome:
         fresh = self._fresh(step.alerts)
@@ -176,6 +210,8 @@ class Core:
         if archive_at is not None:
             self._archive.append(OBSERVATIONS.name, step.observations)
             self._archive.append(TRACKS.name, step.tracks)
+            self._archive.append(LINKS.name, step.links)
+            self._archive.append(EVENTS.name, step.events)
             for name in ARCHIVED_REPORTS:
                 if name in step.reports:
                     self._archive.append(name, step.reports[name])
@@ -206,6 +242,9 @@ class Core:
                 self._archive.flush(position)
                 self._archived_to = position
             self._archive_due_us = wall_us + int(ARCHIVE_EVERY_S * US_PER_S)
+            radars = self._pipeline.tracker.coverage.radars()
+            cut = [s for s in radars if (s.pd_map.pd(s.model.pd) < BLIND_PD).any()]
+            self.outlines = {s.model.source: s.pd_map.outline(s.model) for s in cut}
         full = position - self._journal.first_position > JOURNAL_SHARE_MAX * self._journal.limit_bytes
         if wall_us >= self._checkpoint_due_us or full:
             if self._pipeline.settled:

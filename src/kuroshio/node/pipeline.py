@@ -51,6 +51,7 @@ class Step:
     tracks: pa.Table
     alerts: pa.Table
     links: pa.Table
+    events: pa.Table
     reports: dict[str, pa.Table]
     sources: dict[str, SourceResult]
     counters: dict[str, int]
@@ -134,7 +135,9 @@ class Pipeline:
         update = self.tracker.step(rows, now_us=now_us, statics=joined.table(STATICS.name), partners=partners)
         alerts = self.engine.step(update.tracks, now_us=now_us)
         reports = {name: table for name, table in joined.tables.items() if name != OBSERVATIONS.name}
-        return Step(now_us, rows, update.tracks, alerts, update.links, reports, results, dict(update.counters))
+        return Step(
+            now_us, rows, update.tracks, alerts, update.links, update.events, reports, results, dict(update.counters)
+        )
 
     def _bound_rejects(self, name: str, decoded: Decoded, now_us: int) -> int:
         """Keep no more reject rows of a source in a minute than it may; how many were let go (all were counted)."""
@@ -177,7 +180,12 @@ class Pipeline:
 
     def restore(self, folder: Path) -> None:
         """Take everything from a checkpoint; a source that was not there then starts anew."""
-        self.tracker = picture.Tracker.load(folder / "tracker", sensors=self.tracker.sensors)
+        self.tracker = picture.Tracker.load(
+            folder / "tracker",
+            sensors=self.tracker.sensors,
+            registry=self.tracker.book.registry,
+            land=self.tracker.coverage.land,
+        )
         self.engine.load(folder / "behaviour")
         for name, state in json.loads((folder / "decoders.json").read_text()).items():
             decoder = self._decoders.get(name)

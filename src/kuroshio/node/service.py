@@ -19,7 +19,7 @@ from kuroshio import __version__, clock
 from kuroshio.errors import AuthError, InputError, KuroshioError, NotFound
 from kuroshio.geo import metres_per_degree
 from kuroshio.links.framing import pieces
-from kuroshio.node import cards, items
+from kuroshio.node import cards, items, told
 from kuroshio.node.asking import AccordDesk
 from kuroshio.node.assemble import Parts
 from kuroshio.node.books import LedgerDesk
@@ -37,6 +37,7 @@ from kuroshio.units import US_PER_S
 T = TypeVar("T")
 LATE_S, FUTURE_S = TrackerConfig().late_s, TrackerConfig().future_s
 HISTORY_S = 12 * 3600
+CLAIMED = ("mmsi", "name", "call_sign", "imo", "ship_type", "length_m")
 PUSH_PIECE_BYTES = 256_000
 VIEW_MAX_AGE_US = 2 * US_PER_S
 EMPTY_VIEW = TRACKS.empty().append_column("grid_m", pa.array([], pa.float64()))
@@ -147,12 +148,14 @@ class Service:
             start_us=now_us - HISTORY_S * US_PER_S,
             end_us=now_us + US_PER_S,
             track_id=track_id,
-            columns=["track_id", "observed_at", "lat_deg", "lon_deg"],
+            columns=["track_id", "observed_at", "lat_deg", "lon_deg", *CLAIMED],
         )
         parties = self.parts.decider.parties()
         item = f"track:{track_id}"
+        said, entries = self.call(self.parts.core.book, row["mmsi"], row, now_us)
         return {
             **cards.card(row, cards.history(past, track_id)),
+            **told.identity(row, past, said, entries),
             "releases": [r for r in self.releases() if item in r["items"]],
             "decisions": self.sharing.decisions(track_id, table, parties, now_us=now_us),
             "alerts": [a["alert_id"] for a in self.alerts() if track_id in a["track_ids"]],
@@ -272,7 +275,16 @@ class Service:
         return self.parts.ledger.told(entry)
 
     def zones(self) -> dict[str, Any]:
-        return cards.features(self.parts.config, self.parts.zones)
+        return told.cut_coverage(cards.features(self.parts.config, self.parts.zones), self.parts.core.outlines)
+
+    def coverage(self) -> dict[str, Any]:
+        return told.coverage(self.call(self.parts.core.coverage, self.now_us()))
+
+    def story(self, track_id: int) -> dict[str, Any]:
+        return told.story(self.parts, self.call(self.parts.core.operated), track_id, self.now_us())
+
+    def operations(self) -> list[dict[str, Any]]:
+        return [told.operation(record) for record in reversed(self.call(self.parts.core.operated))]
 
     def record_status(self) -> dict[str, Any]:
         return self.sharing.record_status()
@@ -321,4 +333,4 @@ class Service:
             raise
         except (KeyError, TypeError, ValueError) as err:
             raise InputError(f"{action}: {err}", code="operate.arguments") from err
-        return done
+        return told.operation(done)

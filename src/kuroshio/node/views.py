@@ -129,5 +129,17 @@ class NodeView(Protocol):
         ...
 
     def operate(self, action: str, arguments: dict[str, Any], *, by: str) -> dict[str, Any]:
-        """Operator action on tracks: merge, split, correlate, decorrelate, name, classify, drop."""
+        """Operator action on tracks: merge, split, correlate, decorrelate, name, classify, drop, undo."""
+        ...
+
+    def operations(self) -> list[dict[str, Any]]:
+        """What operators did to tracks, newest first: number, action, arguments, by whom, when, undone by which."""
+        ...
+
+    def story(self, track_id: int) -> dict[str, Any]:
+        """A track's story: events, reports with outcome and distance, gates, identity, operators' actions."""
+        ...
+
+    def coverage(self) -> dict[str, Any]:
+        """GeoJSON cells of where each sensor looks and how well it sees there."""
         ...

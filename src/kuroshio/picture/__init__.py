@@ -11,9 +11,28 @@ behaviour, share anything, read a clock or write anything but its own checkpoint
 from __future__ import annotations
 
 from kuroshio.picture.archive import ArchiveResult, track_archive
+from kuroshio.picture.mid import flag_of
 from kuroshio.picture.model import SensorModel, TrackerConfig
+from kuroshio.picture.pdmap import BLIND_PD
+from kuroshio.picture.registry import Registry, contradictions, load_registries
 from kuroshio.picture.tracker import Tracker
 from kuroshio.picture.update import Update
 from kuroshio.picture.warm import warm_up
+from kuroshio.picture.why import identity_history, story_of
 
-__all__ = ["ArchiveResult", "SensorModel", "Tracker", "TrackerConfig", "Update", "track_archive", "warm_up"]
+__all__ = [
+    "BLIND_PD",
+    "ArchiveResult",
+    "Registry",
+    "SensorModel",
+    "Tracker",
+    "TrackerConfig",
+    "Update",
+    "contradictions",
+    "flag_of",
+    "identity_history",
+    "load_registries",
+    "story_of",
+    "track_archive",
+    "warm_up",
+]

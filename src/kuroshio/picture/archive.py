@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,15 +31,54 @@ class ArchiveResult:
     counters: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Action:
+    """A watch officer's action in an archive: what `Tracker.operate` takes."""
+
+    at_us: int
+    action: str
+    arguments: dict[str, Any]
+    by: str
+
+
+def _cut(batches: Iterable[pa.Table], actions: list[Action]) -> Iterator[pa.Table | Action]:
+    """Batches cut at the times of actions, each action in its place, those after the end last."""
+    for batch in batches:
+        while actions and batch.num_rows:
+            times = batch.column("observed_at").cast(pa.int64()).fill_null(0).to_numpy()
+            at = int(np.searchsorted(times, actions[0].at_us, "right"))
+            if at == batch.num_rows:
+                break
+            yield batch.slice(0, at)
+            yield actions.pop(0)
+            batch = batch.slice(at)
+        yield batch
+    yield from actions
+
+
 def track_updates(
-    batches: Iterable[pa.Table], tracker: Tracker, statics: pa.Table | None = None
+    batches: Iterable[pa.Table], tracker: Tracker, statics: pa.Table | None = None, actions: Sequence[Action] = ()
 ) -> Iterator[tuple[Update, int]]:
     """(update, observations read so far) of each batch, and of the flush at the end.
 
-    Each batch is sorted by time here; batches may overlap in time by up to ``late_s`` of the tracker's configuration.
+    Parameters
+    ----------
+    batches
+        Each in order of time; they may overlap in time by up to ``late_s`` of the tracker's configuration.
+    actions
+        What watch officers did, done at their times.
+
+    Raises
+    ------
+    InputError, NotFound
+        When an action does not fit the tracks of its time.
     """
     read = 0
-    for batch in batches:
+    for batch in _cut(batches, sorted(actions, key=lambda a: a.at_us)):
+        if isinstance(batch, Action):
+            yield tracker.step(OBSERVATIONS.empty(), now_us=batch.at_us), read
+            tracker.operate(batch.action, batch.arguments, batch.by, batch.at_us)
+            continue
         if not batch.num_rows:
             continue
         last = batch.column("observed_at").cast(pa.int64()).drop_null()

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kuroshio.errors import StoreError
-from kuroshio.picture.claims import Claim
+from kuroshio.geo.zones import Zones
 from kuroshio.picture.ingest import Sources
 from kuroshio.picture.model import SensorModel, TrackerConfig
+from kuroshio.picture.registry import Registry
 from kuroshio.picture.table import BY_ROW, TrackTable
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from kuroshio.picture.tracker import Tracker
 
-VERSION = 2
+VERSION = 3
 
 
 def write(tracker: Tracker, path: Path) -> None:
@@ -43,9 +44,11 @@ def write(tracker: Tracker, path: Path) -> None:
     arrays["heard.at"], arrays["heard.us"] = heard, tracker.coverage.heard_us.ravel()[heard]
     arrays["forbidden"] = tracker.forbidden
     for code, state in tracker.coverage.state.items():
+        arrays[f"pd.{code}"] = np.stack([state.pd_map.tried, state.pd_map.seen])
         arrays[f"hit.{code}"] = np.concatenate(state.hit) if state.hit else np.zeros(0, np.int64)
     arrays.update(tracker.house.registration.arrays())
     arrays.update(tracker.fusion.arrays())
+    arrays.update(tracker.desk.arrays())
     arrays["meta"] = np.frombuffer(json.dumps(_meta(tracker)).encode(), np.uint8)
     beside = path.with_name(path.name + ".tmp")
     try:
@@ -71,19 +74,24 @@ def _meta(tracker: Tracker) -> dict[str, Any]:
         "merging": [[*k, v] for k, v in tracker.house.merging.seen.items()],
         "apart": sorted(tracker.house.merging.apart),
         "claims_changed": tracker.house.claims_changed,
-        "claims": [list(asdict(c).values()) for c in tracker.book.versions],
-        "newest": list(tracker.book.newest.items()),
+        "claims": tracker.book.meta(),
         "states": {
             str(code): [asdict(s.model), s.declared, s.last_us, s.scan, s.scan_us]
             for code, s in tracker.coverage.state.items()
         },
         "registration": tracker.house.registration.meta(),
         "fusion": tracker.fusion.meta(),
-        "operations": tracker.desk.records,
+        "desk": tracker.desk.meta(),
     }
 
 
-def read(cls: type[Tracker], path: Path, sensors: Sequence[SensorModel] | None) -> Tracker:
+def read(
+    cls: type[Tracker],
+    path: Path,
+    sensors: Sequence[SensorModel] | None,
+    registry: Registry | None = None,
+    land: Zones | None = None,
+) -> Tracker:
     """Tracker from a file; ``sensors`` replaces the models it was written with.
 
     Raises
@@ -100,7 +108,7 @@ def read(cls: type[Tracker], path: Path, sensors: Sequence[SensorModel] | None) 
     if meta.get("version") != VERSION:
         raise StoreError(f"checkpoint {path} has version {meta.get('version')}, not {VERSION}", code="picture.version")
     known = [SensorModel(**m) for m in meta["sensors"]] if sensors is None else list(sensors)
-    tracker = cls(TrackerConfig(**meta["config"]), sensors=known)
+    tracker = cls(TrackerConfig(**meta["config"]), sensors=known, registry=registry, land=land)
     _restore_table(tracker, arrays, int(meta["capacity"]))
     tracker.pending = arrays["pending"]
     tracker.seen.restore(arrays["seen.old"], arrays["seen.new"], arrays["seen.count"])
@@ -112,11 +120,10 @@ def read(cls: type[Tracker], path: Path, sensors: Sequence[SensorModel] | None) 
     tracker.house.merging.seen = {(a, b): n for a, b, n in meta["merging"]}
     tracker.house.merging.apart = {(a, b) for a, b in meta["apart"]}
     tracker.house.claims_changed = meta["claims_changed"]
-    tracker.book.versions = [Claim(*c) for c in meta["claims"]]
-    tracker.book.newest = {int(k): int(v) for k, v in meta["newest"]}
+    tracker.book.restore(meta["claims"])
     tracker.house.registration.restore(meta["registration"], arrays)
     tracker.fusion.restore(meta["fusion"], arrays)
-    tracker.desk.records = meta["operations"]
+    tracker.desk.restore(meta["desk"], arrays)
     return tracker
 
 
@@ -148,3 +155,5 @@ def _restore_coverage(tracker: Tracker, meta: dict[str, Any], arrays: dict[str, 
         state.last_us, state.scan, state.scan_us = last_us, scan, scan_us
         hit = arrays[f"hit.{code}"]
         state.hit = [hit] if len(hit) else []
+        state.pd_map.tried, state.pd_map.seen = arrays[f"pd.{code}"].copy()
+    tracker.coverage.mask_land()

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from kuroshio.geo import distance_m
+from kuroshio.geo.zones import Zones
 from kuroshio.picture.ingest import Sources
 from kuroshio.picture.model import RADAR, SENSOR_KINDS, SensorModel
+from kuroshio.picture.pdmap import PdMap
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 CELL_DEG = 0.25
@@ -31,7 +34,7 @@ class SourceState:
     scan: int | None = None
     scan_us: int = 0
     hit: list[IntArray] = field(default_factory=list)
-    seen: list[IntArray] = field(default_factory=list)
+    pd_map: PdMap = field(default_factory=PdMap)
 
     @property
     def kernel(self) -> FloatArray:
@@ -49,10 +52,46 @@ class SourceState:
 class Coverage:
     """All sources by their number, and the learned AIS map."""
 
-    def __init__(self, sensors: tuple[SensorModel, ...], sources: Sources) -> None:
+    def __init__(self, sensors: tuple[SensorModel, ...], sources: Sources, land: Zones | None = None) -> None:
         self.sources = sources
+        self.land = land
         self.state: dict[int, SourceState] = {sources.code(m.source): SourceState(m, True) for m in sensors}
         self.heard_us = np.full((int(180 / CELL_DEG), int(360 / CELL_DEG)), -(1 << 62), np.int64)
+
+    def mask_land(self) -> None:
+        """Take land out of the maps of all placed radars; to be called when sensors or land have changed."""
+        for state in self.radars():
+            if self.land is not None:
+                state.pd_map.mask(state.model, self.land)
+
+    def radars(self) -> list[SourceState]:
+        """Radars with a place, by number."""
+        return [s for _, s in sorted(self.state.items()) if s.model.kind_code == RADAR and s.model.coverage_m > 0]
+
+    def cells(self, now_us: int, alive_s: float) -> list[dict[str, Any]]:
+        """Where sensors look, cell by cell, and whether each of them is alive.
+
+        Radar cells as `PdMap.rows` gives them; AIS cells where no antenna is declared: those where it was heard.
+        """
+        rows: list[dict[str, Any]] = []
+        for state in self.radars():
+            alive = now_us - state.last_us <= alive_s * 1e6
+            rows.extend({**row, "alive": alive} for row in state.pd_map.rows(state.model))
+        heard = np.argwhere(self.heard_us > -(1 << 62))
+        for r, c in heard.tolist():
+            south, west = r * CELL_DEG - 90.0, c * CELL_DEG - 180.0
+            north, east = south + CELL_DEG, west + CELL_DEG
+            last_us = int(self.heard_us[r, c])
+            rows.append(
+                {
+                    "source": None,
+                    "sensor": "ais",
+                    "last_us": last_us,
+                    "alive": now_us - last_us <= LEARNED_ALIVE_S * 1e6,
+                    "ring": [[west, south], [east, south], [east, north], [west, north], [west, south]],
+                }
+            )
+        return rows
 
     def of(self, source: int, kind: int) -> SourceState:
         """State of a source, made on first sight with a model that claims no coverage."""

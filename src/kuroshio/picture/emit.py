@@ -5,41 +5,28 @@ What enters: `Log` arrays. What leaves: tables, built when they are read. It cha
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from kuroshio.picture.claims import ClaimBook
+from kuroshio.picture.claims import ClaimBook, flags_of
+from kuroshio.picture.compiled import kernel
 from kuroshio.picture.identity import OUTCOME_WORDS
 from kuroshio.picture.ingest import REASONS
 from kuroshio.picture.journal import EVENT_WORDS, LOG_INTS
 from kuroshio.picture.lifecycle import exists_probability
-from kuroshio.picture.model import SENSOR_KINDS
+from kuroshio.picture.model import RADAR, SENSOR_KINDS, Motion
+from kuroshio.picture.motion import process_noise
 from kuroshio.picture.table import NEVER, STATUS_WORDS
-from kuroshio.schema import TRACKS
+from kuroshio.schema import EVENTS, FLAG_CONFLICT, FLAG_DRAG, LINKS, TRACKS
 from kuroshio.schema.core import UTC_US
-from kuroshio.units import FloatArray, IntArray
+from kuroshio.units import US_PER_S, FloatArray, IntArray
 
 COURSE_MIN_MPS = 0.25
-LINKS = pa.schema(
-    [
-        pa.field("obs_id", pa.int64(), False),
-        pa.field("observed_at", UTC_US),
-        pa.field("track_id", pa.int64()),
-        pa.field("d2", pa.float64()),
-        pa.field("outcome", pa.dictionary(pa.int32(), pa.string()), False),
-    ]
-)
-EVENTS = pa.schema(
-    [
-        pa.field("observed_at", UTC_US, False),
-        pa.field("track_id", pa.int64(), False),
-        pa.field("event", pa.dictionary(pa.int32(), pa.string()), False),
-        pa.field("a", pa.int64()),
-        pa.field("b", pa.int64()),
-    ]
-)
+AHEAD_S = {"sigma_1min_m": 60.0, "sigma_5min_m": 300.0, "sigma_15min_m": 900.0}
+EVIDENCE = ("reports", "reports and radar", "contradicted", "operator")
 SAID = OUTCOME_WORDS + REASONS  # outcomes of reports used, reasons of those refused
 _AT = {name: k for k, name in enumerate(LOG_INTS)}
 
@@ -64,7 +51,29 @@ def _sets(masks: IntArray, words: list[str]) -> pa.Array:
     return pa.array(lists, pa.list_(pa.string())).take(pa.array(index.ravel()))
 
 
-def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: list[str]) -> pa.Table:
+@kernel
+def sigmas_ahead(floats, ahead_s, q0, q1):  # type: ignore[no-untyped-def]
+    """(rows, times) one sigma of the position (m, mean of the axes) so many seconds on; ``floats`` as `LOG_FLOATS`."""
+    out = np.empty((len(floats), len(ahead_s)))
+    for h in range(len(ahead_s)):
+        dt = ahead_s[h]
+        low, high = process_noise(dt, q0)[0], process_noise(dt, q1)[0]
+        for k in range(len(floats)):
+            f = floats[k]
+            spread = f[4] + f[6] + 2.0 * dt * f[15] + dt * dt * (f[7] + f[9])
+            out[k, h] = math.sqrt(max(spread / 2.0 + (1.0 - f[10]) * low + f[10] * high, 0.0))
+    return out
+
+
+def _evidence(pin: IntArray, flags: IntArray, sensors: IntArray, mmsi: IntArray) -> pa.Array:
+    """What each binding of an MMSI rests on, null where there is none."""
+    radar = sensors >> RADAR & 1
+    code = np.where(flags & (FLAG_CONFLICT | FLAG_DRAG), 2, np.where(radar, 1, 0))
+    code = np.where(pin & 1, 3, code)
+    return pa.DictionaryArray.from_arrays(pa.array(code.astype(np.int32), mask=mmsi == 0), pa.array(EVIDENCE))
+
+
+def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: list[str], motion: Motion) -> pa.Table:
     """TRACKS rows of the lines of a journal, in their order."""
     n = len(ints)
     if n == 0:
@@ -75,6 +84,8 @@ def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: l
     cog = np.degrees(np.arctan2(ve, vn)) % 360.0
     claims = book.columns(col["claim"])
     superseded = col["superseded_by"]
+    ahead = sigmas_ahead(np.ascontiguousarray(floats), np.array(list(AHEAD_S.values())), motion.q0, motion.q1)
+    seen = np.column_stack([col[f"{kind}_us"] for kind in ("ais", "radar", "image", "vms", "human")]).max(axis=1)
     return TRACKS.build(
         {
             "track_id": col["uid"],
@@ -104,7 +115,14 @@ def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: l
             "last_ais_at": _times(col["ais_us"]),
             "last_radar_at": _times(col["radar_us"]),
             "last_image_at": _times(col["image_us"]),
+            "last_vms_at": _times(col["vms_us"]),
+            "last_human_at": _times(col["human_us"]),
             "last_partner_at": _times(col["partner_us"]),
+            "first_at": _times(col["born_us"]),
+            "age_s": pa.array((col["t_us"] - seen) / US_PER_S, mask=seen <= NEVER // 2),
+            **{name: ahead[:, k] for k, name in enumerate(AHEAD_S)},
+            "identity_evidence": _evidence(col["pin"], col["flags"], col["sensors"], col["mmsi"]),
+            "flag": flags_of(col["mmsi"]),
             "nav_status": pa.array(col["nav"].astype(np.int16), mask=col["nav"] < 0),
             "superseded_by": pa.array(superseded, mask=superseded == 0),
             "exercise": col["exercise"].astype(np.bool_),
@@ -124,7 +142,7 @@ def links_table(obs_id: IntArray, t_us: IntArray, uid: IntArray, d2: FloatArray,
             pa.array(d2, mask=(uid == 0) | np.isnan(d2)),
             labels(code, SAID),
         ],
-        schema=LINKS,
+        schema=LINKS.arrow,
     )
 
 
@@ -138,5 +156,5 @@ def events_table(events: IntArray) -> pa.Table:
             pa.array(events[:, 3]),
             pa.array(events[:, 4]),
         ],
-        schema=EVENTS,
+        schema=EVENTS.arrow,
     )

@@ -102,6 +102,10 @@ class Frames:
         state.scan, state.hit = None, []
         if state.model.coverage_m <= 0 or state.model.kind_code != RADAR:
             return
-        dead = after_scan(tr.table.tracks, tr.table.live, began, last, state.kernel, np.sort(hit_uids), tr.limits)
+        chart = state.pd_map if tr.house.compares(source, state, last) else state.pd_map.aside()
+        dead = after_scan(
+            tr.table.tracks, tr.table.live, began, last, state.kernel, np.sort(hit_uids), chart.pd(state.model.pd),
+            chart.tried, chart.seen, tr.limits,
+        )  # fmt: skip
         tr.room(0)
         tr.house.end(dead, last, "no_plots")

@@ -9,6 +9,7 @@ nothing. Sources: Julier, Uhlmann, ACC 1997 (covariance intersection); the data 
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.grid import build, near
 from kuroshio.picture.lifecycle import predict_rows
 from kuroshio.picture.motion import local_offset, move
-from kuroshio.picture.table import CONFIRMED, CTL_NEXT_UID
+from kuroshio.picture.table import CONFIRMED
 from kuroshio.schema import TRACKS, concat
 from kuroshio.schema.core import UTC_US
 from kuroshio.units import FloatArray, IntArray
@@ -33,6 +34,7 @@ UNLINK_D2 = 40.0
 LINK_TICKS = 3
 SILENT_S = 900.0
 ROWS_MAX = 200_000
+NUMBER_BASE, NUMBER_COUNT = 1_000_000_000, 9_000_000_000  # of partners' tracks: apart from our own
 UNKNOWN_VAR_M2 = 2000.0**2
 SPEED_VAR = 4.0
 Q = 0.01  # process noise for another's track, m2/s3
@@ -183,10 +185,8 @@ class Fusion:
     def _upsert(self, keys: list[tuple[str, str]], table: pa.Table, state: FloatArray, t_us: IntArray) -> None:
         old = np.array([self._index.get(key, -1) for key in keys], np.int64)
         fresh = np.flatnonzero(old < 0)
-        ctl = self.tracker.table.ctl
         start = len(self.uid)
-        uid = int(ctl[CTL_NEXT_UID]) + np.arange(len(fresh))
-        ctl[CTL_NEXT_UID] += len(fresh)
+        uid = self._numbers([keys[q] for q in fresh])
         zero = np.zeros(len(fresh), np.int64)
         self.uid = np.concatenate([self.uid, uid])
         self.linked, self.streak = np.concatenate([self.linked, zero]), np.concatenate([self.streak, zero])
@@ -206,6 +206,19 @@ class Fusion:
         self.rows = concat(TRACKS, [self.rows.filter(pa.array(stay)), table]).take(pa.array(np.argsort(order)))
         alone = self.linked[old] == 0
         self._leaving.append(table.filter(pa.array(alone)))
+
+    def _numbers(self, keys: list[tuple[str, str]]) -> IntArray:
+        """Numbers of new tracks, from the partner and its reference: own tracks are numbered as if there were none."""
+        used = set(self.uid.tolist())
+        numbers: list[int] = []
+        for key in keys:
+            digest = hashlib.sha256("|".join(key).encode()).digest()
+            number = NUMBER_BASE + int.from_bytes(digest[:8], "big") % NUMBER_COUNT
+            while number in used:  # two references with one hash
+                number = NUMBER_BASE + (number - NUMBER_BASE + 1) % NUMBER_COUNT
+            used.add(number)
+            numbers.append(number)
+        return np.array(numbers, np.int64)
 
     @staticmethod
     def _dress(table: pa.Table, uid: IntArray) -> pa.Table:

@@ -142,7 +142,8 @@ def take_claim(tracks, i, mmsi, statics):  # type: ignore[no-untyped-def]
     k = np.searchsorted(statics.mmsi, mmsi)
     if k < len(statics.mmsi) and statics.mmsi[k] == mmsi:
         t = tracks[i]
-        t.claim = statics.claim[k]
+        if not t.pin & 2:  # an operator said so
+            t.claim = statics.claim[k]
         t.fit[0], t.fit[1], t.fit[2] = statics.fit[k, 0], statics.fit[k, 1], statics.fit[k, 2]
 
 

@@ -33,6 +33,10 @@ LOG_INTS = (
     "nav",
     "exercise",
     "superseded_by",
+    "vms_us",
+    "human_us",
+    "born_us",
+    "pin",
 )
 LOG_FLOATS = (
     "lat",
@@ -50,6 +54,7 @@ LOG_FLOATS = (
     "identity_logodds",
     "heading",
     "length",
+    "cross",
 )
 EVENT_WORDS = (
     "born",
@@ -142,11 +147,12 @@ def write_update(line, t, pc):  # type: ignore[no-untyped-def]
     a[8], a[9] = t.last_seen_us[0], t.last_seen_us[1]
     a[10], a[11] = t.last_seen_us[2], t.last_seen_us[5]
     a[12], a[13], a[14], a[15] = t.claim, t.nav, t.exercise, 0
+    a[16], a[17], a[18], a[19] = t.last_seen_us[3], t.last_seen_us[4], t.born_us, t.pin
     f[0], f[1], f[2], f[3] = t.lat, t.lon, t.ve, t.vn
     f[4], f[5], f[6], f[7], f[8], f[9] = pc[0], pc[1], pc[4], pc[7], pc[8], pc[9]
     f[10], f[11] = t.mu, exist_logodds(t)
     f[12] = t.identity if t.mmsi > 0 else math.nan
-    f[13], f[14] = t.heading, t.fit[2]
+    f[13], f[14], f[15] = t.heading, t.fit[2], pc[2] + pc[6]
 
 
 @inner

@@ -19,6 +19,7 @@ from kuroshio.picture.identity import Rules
 from kuroshio.picture.journal import write_update
 from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
 from kuroshio.picture.motion import local_offset, move, process_noise
+from kuroshio.picture.pdmap import BLIND_PD, cell_of
 from kuroshio.picture.table import CONFIRMED, CTL_LOG, TENTATIVE, Life, first_row
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG, FLAG_UNCORROBORATED
 from kuroshio.units import BoolArray, FloatArray, IntArray
@@ -28,6 +29,7 @@ SPEED_DEG_MAX = 0.5  # a track is not further than this from where it was last u
 HUMAN_END_S = 1800.0  # what a person saw is looked for this long, its ellipse growing
 VMS_END_S = 3 * 7200.0  # three usual intervals of a vessel monitoring system
 US = 1e-6
+VOUCH_S = 60.0  # a ship heard by AIS so lately is there: whether radar sees it says how well radar sees
 
 
 def rules_of(config: TrackerConfig) -> Rules:
@@ -127,7 +129,7 @@ def _is_in(ordered, value):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, limits):  # type: ignore[no-untyped-def]
+def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, pd, tried, seen, limits):  # type: ignore[no-untyped-def]
     """Rows that end after a scan in which they could be seen and were not; ``llr`` and ``misses`` are changed.
 
     Parameters
@@ -138,10 +140,13 @@ def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, limits):  # ty
         As in `gate.gate_frame`.
     hit_uids
         Track numbers that took or began with a plot of the scan, ascending.
+    pd
+        Probability of detection by cell, as `pdmap.PdMap.pd` gives it.
+    tried, seen
+        Counts of the map: changed by ships that AIS vouches for.
     """
     dead = np.empty(len(rows), np.int64)
     n = 0
-    miss = math.log(1.0 - sensor[4])
     reach = sensor[2] - min(EDGE_IN_M, 0.1 * sensor[2])
     coarse = 1.05 * reach / M_PER_DEG  # a box of degrees around the circle
     for i in rows:
@@ -152,9 +157,19 @@ def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, limits):  # ty
         e, no = local_offset(sensor[0], sensor[1], t.lat, t.lon)
         e += t.ve * dt
         no += t.vn * dt
-        if e * e + no * no >= reach * reach or _is_in(hit_uids, t.uid):
+        if e * e + no * no >= reach * reach:
             continue
-        t.llr = max(t.llr + miss, -limits.llr_max)
+        sector, ring = cell_of(e, no, sensor[2])
+        hit = _is_in(hit_uids, t.uid)
+        heard = t.fed[AIS] > 0 and abs(last_us - t.last_seen_us[AIS]) * US < VOUCH_S
+        if heard and t.status == CONFIRMED and t.flags & (FLAG_CONFLICT | FLAG_DRAG) == 0:
+            tried[sector, ring] += 1.0
+            seen[sector, ring] += 1.0 if hit else 0.0
+        if hit:
+            continue
+        t.llr = max(t.llr + math.log(1.0 - pd[sector, ring]), -limits.llr_max)
+        if pd[sector, ring] < BLIND_PD:
+            continue
         t.misses += 1
         floor = limits.tentative_end_llr if t.status == TENTATIVE else limits.confirmed_end_llr
         if t.mmsi == 0 and t.llr < floor:

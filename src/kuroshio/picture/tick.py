@@ -58,7 +58,7 @@ class Housekeeping:
             if state.scan is not None and t_us - state.last_us > period * 1e6:
                 tr.frames.finish_scan(source)
         if self.claims_changed:
-            self._give_claims()
+            self.give_claims()
         tr.fusion.tick(t_us)
         life = tr.table.life
         rows = tr.table.live
@@ -105,13 +105,14 @@ class Housekeeping:
         tr.totals[f"ended_{why}"] += len(rows)
         tr.table.release(rows)
 
-    def _give_claims(self) -> None:
+    def give_claims(self) -> None:
         """New claims to the rows that carry the MMSI, unless an operator fixed them."""
         tr = self.tracker
         life = tr.table.life
         rows = tr.table.live
-        for i in rows[(life.mmsi[rows] > 0) & (life.pin[rows] & 2 == 0)]:
+        for i in rows[life.mmsi[rows] > 0]:
             take_claim(tr.table.tracks, i, life.mmsi[i], tr.book.statics)
+        tr.desk.refresh()
         self.claims_changed = False
 
     def _merge(self, rows: IntArray, t_us: int) -> None:

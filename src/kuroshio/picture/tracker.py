@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kuroshio.geo.zones import Zones
 from kuroshio.picture import checkpoint, journal
 from kuroshio.picture.claims import ClaimBook
 from kuroshio.picture.coverage import Coverage
@@ -29,6 +30,7 @@ from kuroshio.picture.ingest import Seen, Sources, clean, join_obs, no_obs
 from kuroshio.picture.lifecycle import limits_of, predict_rows, rules_of, write_predicted
 from kuroshio.picture.model import RADAR, SensorModel, TrackerConfig, motion_of
 from kuroshio.picture.operate import Desk
+from kuroshio.picture.registry import Registry
 from kuroshio.picture.table import CONFIRMED, CTL_EVENTS, CTL_LOG, TrackTable
 from kuroshio.picture.tick import Housekeeping
 from kuroshio.picture.update import Update
@@ -54,6 +56,10 @@ class Tracker:
         Thresholds; the defaults are the measured ones.
     sensors
         What is known of the sources. A source not named here is used too, but has no coverage: nobody is missed by it.
+    registry
+        What registers say of ships, as `registry.load_registries` reads it.
+    land
+        Zones of kind ``land``: no radar sees a ship there.
 
     Examples
     --------
@@ -62,14 +68,22 @@ class Tracker:
     >>> update.tracks  # doctest: +SKIP
     """
 
-    def __init__(self, config: TrackerConfig | None = None, *, sensors: Sequence[SensorModel] = ()) -> None:
+    def __init__(
+        self,
+        config: TrackerConfig | None = None,
+        *,
+        sensors: Sequence[SensorModel] = (),
+        registry: Registry | None = None,
+        land: Zones | None = None,
+    ) -> None:
         self.config = config or TrackerConfig()
         self.sensors = tuple(sensors)
         self.sources = Sources()
-        self.coverage = Coverage(self.sensors, self.sources)
+        self.coverage = Coverage(self.sensors, self.sources, land)
+        self.coverage.mask_land()
         self.table = TrackTable(ring=2 * self.config.ring_half, max_rows=self.config.max_tracks)
         self.log = journal.new_log()
-        self.book = ClaimBook()
+        self.book = ClaimBook(registry)
         self.seen = Seen(self.config.dedupe_capacity)
         self.totals: Counter[str] = Counter()
         self.clock_us: int | None = None
@@ -118,6 +132,9 @@ class Tracker:
         if self.clock_us is not None:
             now_us = max(now_us, self.clock_us)
         new, table, reason, tally = clean(observations, now_us, self.clock_us, self.sources, self.seen, self.config)
+        new, dropped = self.desk.admit(new)
+        if dropped:
+            tally["of_dropped_ships"] = dropped
         if statics is not None and statics.num_rows:
             self.book.hear(statics)
             self.house.claims_changed = True
@@ -240,6 +257,7 @@ class Tracker:
             self.book,
             list(self.sources.names),
             counters,
+            self.motion,
         )
         if len(self.fusion.uid) or self.fusion.changed:
             update.tracks = concat(TRACKS, [self.fusion.fuse_rows(update.tracks), self.fusion.drain()])
@@ -257,7 +275,9 @@ class Tracker:
         ctl[CTL_LOG] = ctl[CTL_EVENTS] = 0
         at_us = max(now_us, int(self.table.kin.t_us[rows].max()) if len(rows) else now_us)
         write_predicted(log, ctl, self.table.tracks, rows, at_us, 0, np.zeros(len(rows), np.int64), self.motion)
-        own = tracks_table(log.ints[: len(rows)], log.floats[: len(rows)], self.book, list(self.sources.names))
+        own = tracks_table(
+            log.ints[: len(rows)], log.floats[: len(rows)], self.book, list(self.sources.names), self.motion
+        )
         if not len(self.fusion.uid):
             return own
         return concat(TRACKS, [self.fusion.fuse_rows(own), self.fusion.alone()])
@@ -292,15 +312,22 @@ class Tracker:
         checkpoint.write(self, Path(path))
 
     @classmethod
-    def load(cls, path: str | Path, *, sensors: Sequence[SensorModel] | None = None) -> Tracker:
-        """Tracker from a checkpoint; ``sensors`` replaces the models it was saved with.
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        sensors: Sequence[SensorModel] | None = None,
+        registry: Registry | None = None,
+        land: Zones | None = None,
+    ) -> Tracker:
+        """Tracker from a checkpoint; ``sensors`` replaces the models it was saved with, registers are given anew.
 
         Raises
         ------
         StoreError
             When the file is missing, damaged or of another version.
         """
-        return checkpoint.read(cls, Path(path), sensors)
+        return checkpoint.read(cls, Path(path), sensors, registry, land)
 
     def forget_candidates(self) -> None:
         """Drop what was computed about unnamed tracks, after a change from outside."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from kuroshio.picture.claims import ClaimBook
 from kuroshio.picture.emit import events_table, links_table, tracks_table
+from kuroshio.picture.model import Motion
 from kuroshio.units import FloatArray, IntArray
 
 
@@ -34,15 +35,17 @@ class Update:
         book: ClaimBook,
         sources: list[str],
         counters: dict[str, int],
+        motion: Motion,
     ) -> None:
         self._ints, self._floats, self._events, self._links = ints, floats, events, links
         self._book, self._sources = book, sources
         self.counters = counters
+        self._motion = motion
 
     @cached_property
     def tracks(self) -> pa.Table:
         """TRACKS rows, one a change in order; the last row of a ``track_id`` is its present state."""
-        return tracks_table(self._ints, self._floats, self._book, self._sources)
+        return tracks_table(self._ints, self._floats, self._book, self._sources, self._motion)
 
     @cached_property
     def links(self) -> pa.Table:

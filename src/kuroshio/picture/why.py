@@ -6,6 +6,8 @@ of time. It recomputes nothing.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kuroshio import clock
 from kuroshio.errors import InputError, NotFound
+from kuroshio.picture.model import TrackerConfig
 
 FLAG_WORDS = {1: "dark", 2: "uncorroborated", 4: "conflict", 8: "drag"}
+CLAIMS = ("mmsi", "name", "call_sign", "imo", "ship_type", "length_m")
+REPORTS_MAX = 200  # newest reports told one by one
+DEFAULTS = TrackerConfig()
+GATES = {"keyed": DEFAULTS.keyed_gate_d2, "bind": DEFAULTS.bind_gate_d2, "plot": DEFAULTS.gate_d2}
 
 
-def _words(event: str, a: int, b: int) -> str:
+def _words(event: str, a: int, b: int, operations: Mapping[int, Mapping[str, Any]]) -> str:
     flags = ", ".join(word for bit, word in FLAG_WORDS.items() if a & bit)
     said = {
         "born": f"begun by observation {a}" + (f", which claims MMSI {b}" if b else ""),
@@ -31,18 +39,43 @@ def _words(event: str, a: int, b: int) -> str:
         "flag_cleared": f"no longer {flags}",
         "conflict": f"claims MMSI {b}, as track {a} does",
         "replayed": f"late observation {a} put in its place",
-        "operator": f"operator's action {a}",
+        "operator": _operation(a, operations.get(a)),
     }
     return said.get(event, event)
 
 
-def story_of(events: pa.Table, links: pa.Table, tracks: pa.Table, track_id: int) -> dict[str, Any]:
+def _operation(number: int, record: Mapping[str, Any] | None) -> str:
+    if record is None:
+        return f"operator's action {number}"
+    given = {k: v for k, v in record["arguments"].items() if k not in ("track_id", "track_ids")}
+    told = ", ".join(f"{k} {v}" for k, v in given.items())
+    undone = f"; undone by action {record['undone_by']}" if record["undone_by"] else ""
+    return f"{record['by']}: {record['action']}{' ' + told if told else ''} (action {number}{undone})"
+
+
+def story_of(
+    events: pa.Table,
+    links: pa.Table,
+    tracks: pa.Table,
+    track_id: int,
+    *,
+    observations: pa.Table | None = None,
+    operations: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """Story of a track from its tables.
+
+    Parameters
+    ----------
+    observations
+        OBSERVATIONS that may hold the reports, for their sources; None when they are not at hand.
+    operations
+        Records of the watch officers' actions, as `Desk` keeps them.
 
     Returns
     -------
     dict
-        ``events`` (time, event, text), ``observations`` by outcome with largest d2, ``first``, ``last``, ``claims``.
+        ``events`` (time, event, text), ``observations`` by outcome with largest d2, ``reports`` (the newest: time,
+        outcome, d2, source), ``gates`` (limits of d2), ``identity`` (claims with from and to), ``first``, ``last``.
 
     Raises
     ------
@@ -54,28 +87,73 @@ def story_of(events: pa.Table, links: pa.Table, tracks: pa.Table, track_id: int)
     rows = tracks.filter(pc.equal(tracks["track_id"], track_id)).sort_by("observed_at")
     if not mine.num_rows and not rows.num_rows:
         raise NotFound(f"no track {track_id} in these tables", code="picture.track")
+    known = {int(record["operation"]): record for record in operations}
     lines = [
-        {"observed_at": e["observed_at"].isoformat(), "event": e["event"], "text": _words(e["event"], e["a"], e["b"])}
+        {
+            "observed_at": _stamp(e["observed_at"]),
+            "event": e["event"],
+            "text": _words(e["event"], e["a"], e["b"], known),
+        }
         for e in mine.to_pylist()
     ]
-    outcomes = {
-        str(row["outcome"]): {"count": row["obs_id_count"], "largest_d2": row["d2_max"]}
-        for row in fed.set_column(4, "outcome", fed["outcome"].cast(pa.string()))
-        .group_by("outcome")
-        .aggregate([("obs_id", "count"), ("d2", "max")])
-        .to_pylist()
-    }
-    said = [name for name in ("mmsi", "name", "call_sign", "imo", "ship_type", "length_m") if rows.num_rows]
-    claims = {name: [v for v in pc.unique(rows[name]).to_pylist() if v is not None] for name in said}
+    at = fed.schema.get_field_index("outcome")
+    fed = fed.set_column(at, "outcome", fed["outcome"].cast(pa.string()))
+    grouped = fed.group_by("outcome").aggregate([("obs_id", "count"), ("d2", "max")]).to_pylist()
+    outcomes = {str(row["outcome"]): {"count": row["obs_id_count"], "largest_d2": row["d2_max"]} for row in grouped}
+    identity = identity_history(rows)
     return {
         "track_id": track_id,
         "events": lines,
         "observations": outcomes,
+        "reports": _reports(fed, observations),
+        "gates": GATES,
         "rows": rows.num_rows,
-        "first": rows["observed_at"][0].as_py().isoformat() if rows.num_rows else None,
-        "last": rows["observed_at"][-1].as_py().isoformat() if rows.num_rows else None,
-        "claims": {name: values for name, values in claims.items() if values},
-    }
+        "first": _stamp(rows["observed_at"][0].as_py()) if rows.num_rows else None,
+        "last": _stamp(rows["observed_at"][-1].as_py()) if rows.num_rows else None,
+        "identity": identity,
+        "claims": {name: list(dict.fromkeys(i["value"] for i in identity if i["claim"] == name)) for name in CLAIMS
+                   if any(i["claim"] == name for i in identity)},
+    }  # fmt: skip
+
+
+def _reports(fed: pa.Table, observations: pa.Table | None) -> list[dict[str, Any]]:
+    newest = fed.sort_by([("observed_at", "descending")]).slice(0, REPORTS_MAX)
+    source: dict[int, tuple[Any, Any]] = {}
+    if observations is not None and newest.num_rows:
+        seen = observations.filter(pc.is_in(observations["obs_id"], value_set=newest["obs_id"].combine_chunks()))
+        columns = (seen[name].to_pylist() for name in ("obs_id", "source", "sensor"))
+        source = {obs_id: (name, kind) for obs_id, name, kind in zip(*columns, strict=True)}
+    return [
+        {
+            "observed_at": _stamp(row["observed_at"]),
+            "obs_id": str(row["obs_id"]),  # 63 bits: more than a number of JavaScript holds
+            "outcome": row["outcome"],
+            "d2": row["d2"],
+            "source": source.get(row["obs_id"], (None, None))[0],
+            "sensor": source.get(row["obs_id"], (None, None))[1],
+        }
+        for row in newest.to_pylist()
+    ]
+
+
+def identity_history(rows: pa.Table) -> list[dict[str, Any]]:
+    """What a track claimed from when to when: ``claim``, ``value``, ``first_at``, ``last_at``, in order of time."""
+    told = []
+    for name in CLAIMS:
+        said = rows.select([name, "observed_at"]).filter(pc.is_valid(rows[name]))
+        if not said.num_rows:
+            continue
+        spans = said.group_by(name).aggregate([("observed_at", "min"), ("observed_at", "max")]).to_pylist()
+        told += [
+            {"claim": name, "value": s[name], "first_at": s["observed_at_min"], "last_at": s["observed_at_max"]}
+            for s in spans
+        ]
+    told.sort(key=lambda s: (s["first_at"], s["claim"]))
+    return [{**s, "first_at": _stamp(s["first_at"]), "last_at": _stamp(s["last_at"])} for s in told]
+
+
+def _stamp(value: Any) -> str | None:
+    return None if value is None else clock.rfc3339(round(value.timestamp() * 1e6))
 
 
 def story(folder: Path, track_id: int) -> dict[str, Any]:
@@ -94,4 +172,6 @@ def story(folder: Path, track_id: int) -> dict[str, Any]:
         if not path.is_file():
             raise InputError(f"no such file: {path}", code="input.missing", advice="Run `kuroshio track` first.")
         tables.append(pq.read_table(path))
-    return story_of(tables[0], tables[1], tables[2], track_id)
+    told = Path(folder) / "operations.json"
+    operations = json.loads(told.read_text()) if told.is_file() else []
+    return story_of(tables[0], tables[1], tables[2], track_id, operations=operations)

@@ -9,13 +9,17 @@ from kuroshio.schema.core import Column, Table, concat
 from kuroshio.schema.decision import Citation, Decision, Effect, Obligations, Reason
 from kuroshio.schema.picture import (
     ALERTS,
+    COVERAGE_CELLS,
+    EVENTS,
     FLAG_CONFLICT,
     FLAG_DARK,
     FLAG_DRAG,
     FLAG_UNCORROBORATED,
     FOOTPRINTS,
     ITEMS,
+    LINKS,
     OBSERVATIONS,
+    REGISTRY,
     TRACKS,
 )
 from kuroshio.schema.radar import RADAR_STATUS, RADAR_VIDEO
@@ -33,26 +37,35 @@ from kuroshio.schema.reports import (
 )
 
 TABLES: dict[str, Table] = {
-    t.name: t for t in (*REPORT_TABLES, RADAR_STATUS, RADAR_VIDEO, FOOTPRINTS, OBSERVATIONS, TRACKS, ALERTS, ITEMS)
-}
+    t.name: t
+    for t in (
+        *REPORT_TABLES, RADAR_STATUS, RADAR_VIDEO, FOOTPRINTS, OBSERVATIONS, TRACKS, EVENTS, LINKS, REGISTRY,
+        COVERAGE_CELLS, ALERTS,
+        ITEMS,
+    )
+}  # fmt: skip
 
 __all__ = [
     "AIDS",
     "ALERTS",
     "BASE_STATIONS",
     "BINARY",
+    "COVERAGE_CELLS",
+    "EVENTS",
     "FLAG_CONFLICT",
     "FLAG_DARK",
     "FLAG_DRAG",
     "FLAG_UNCORROBORATED",
     "FOOTPRINTS",
     "ITEMS",
+    "LINKS",
     "MANAGEMENT",
     "OBSERVATIONS",
     "POSITIONS",
     "RADAR_STATUS",
     "RADAR_VIDEO",
     "RECEPTIONS",
+    "REGISTRY",
     "REJECTS",
     "REPORT_TABLES",
     "SAFETY",

@@ -80,18 +80,32 @@ TRACKS = Table(
         Column("status", LABEL, "tentative, confirmed, coasted or ended.", required=True),
         Column("mmsi", I64, "Identity claimed and bound; null if none."),
         Column("p_identity", F64, "Probability that the binding is right."),
+        Column(
+            "identity_evidence",
+            LABEL,
+            "What the binding rests on: operator, reports and radar (both hold it), reports, or contradicted.",
+        ),
         Column("flags", I32, "Bits: 1 dark, 2 uncorroborated, 4 conflict, 8 drag."),
         Column("hits", I32, "Number of observations that fed the track."),
         Column("sensors", TEXTS, "Kinds of sensor that hold it now."),
         Column("sources", TEXTS, "Sources that hold it now."),
+        Column("first_at", UTC_US, "First observation of it.", "us"),
+        Column("age_s", F64, "Time since the newest observation that fed it.", "s"),
         Column("last_ais_at", UTC_US, "Last AIS report.", "us"),
         Column("last_radar_at", UTC_US, "Last radar plot.", "us"),
         Column("last_image_at", UTC_US, "Last image detection.", "us"),
+        Column("last_vms_at", UTC_US, "Last vessel monitoring report.", "us"),
+        Column("last_human_at", UTC_US, "Last time a person saw it.", "us"),
         Column("last_partner_at", UTC_US, "Last partner's track.", "us"),
+        Column("sigma_1min_m", F64, "One sigma of the position a minute ahead, with nothing new heard.", "m"),
+        Column("sigma_5min_m", F64, "The same 5 minutes ahead.", "m"),
+        Column("sigma_15min_m", F64, "The same 15 minutes ahead.", "m"),
         Column("name", TEXT, "Name claimed."),
         Column("call_sign", TEXT, "Call sign claimed."),
         Column("imo", I64, "IMO number claimed."),
         Column("ship_type", I16, "Type of ship claimed."),
+        Column("ship_class", LABEL, "Class of that type: cargo, tanker, passenger, fishing, tug, sailing ..."),
+        Column("flag", LABEL, "ISO 3166 alpha-3 code of the flag that the MMSI claims."),
         Column("length_m", F64, "Length claimed or measured.", "m"),
         Column("nav_status", I16, "Navigational status claimed."),
         Column("partner", TEXT, "Party a partner track came from; null for own tracks."),
@@ -102,6 +116,67 @@ TRACKS = Table(
 )
 
 FLAG_DARK, FLAG_UNCORROBORATED, FLAG_CONFLICT, FLAG_DRAG = 1, 2, 4, 8
+
+EVENTS = Table(
+    "events",
+    "What happened to tracks: one row an event of a track's life.",
+    (
+        Column("observed_at", UTC_US, "When, in data time.", "us", required=True),
+        Column("track_id", I64, "Track it happened to.", required=True),
+        Column("event", LABEL, "born, confirmed, bound, released, merged, ended, flag_set ...", required=True),
+        Column("a", I64, "First number: observation, MMSI, track, flags or operation, by event."),
+        Column("b", I64, "Second number."),
+    ),
+)
+
+LINKS = Table(
+    "links",
+    "What became of each observation: the track it fed, how well it fitted, or why it was refused.",
+    (
+        Column("obs_id", I64, "Observation.", required=True),
+        Column("observed_at", UTC_US, "Its time; null where it had none.", "us"),
+        Column("track_id", I64, "Track it went to; null for none."),
+        Column("d2", F64, "Squared Mahalanobis distance from the track's prediction."),
+        Column("outcome", LABEL, "updated, started, bound, replayed, duplicate, conflict, or a reason.", required=True),
+    ),
+)
+
+REGISTRY = Table(
+    "registry",
+    "What a register of ships says: one row a ship, source and time of validity.",
+    (
+        Column("mmsi", I64, "MMSI; this or the IMO number is needed."),
+        Column("imo", I64, "IMO number."),
+        Column("name", TEXT, "Name."),
+        Column("call_sign", TEXT, "Call sign."),
+        Column("flag", TEXT, "Flag, ISO 3166 alpha-3."),
+        Column("length_m", F64, "Length overall.", "m"),
+        Column("ship_type", I16, "Type of ship as AIS counts it (M.1371-5, table 53)."),
+        Column("source", TEXT, "Who says so.", required=True),
+        Column("valid_from", UTC_US, "From when on; null: always.", "us"),
+        Column("valid_to", UTC_US, "Until when; null: still.", "us"),
+    ),
+)
+
+COVERAGE_CELLS = Table(
+    "coverage_cells",
+    "Where sensors look and how well they see there: radar cells by bearing and range, AIS cells where it was heard.",
+    (
+        Column("source", LABEL, "Radar; null for what AIS of any source heard."),
+        Column("sensor", LABEL, "radar or ais.", required=True),
+        Column("bearing_from_deg", F64, "First bearing from the antenna, true.", "deg"),
+        Column("bearing_to_deg", F64, "Last bearing.", "deg"),
+        Column("range_from_m", F64, "Nearest range.", "m"),
+        Column("range_to_m", F64, "Furthest range.", "m"),
+        Column("pd", F64, "Probability that a scan sees a ship there: declared, then learned."),
+        Column("tried", F64, "Scans in which a ship that AIS vouches for was there."),
+        Column("seen", F64, "Of these, scans that saw it."),
+        Column("land", BOOL, "True on land."),
+        Column("blind", BOOL, "True where a ship is hardly ever seen: no sensor."),
+        Column("last_us", I64, "Last time AIS was heard there, UTC microseconds.", "us"),
+        Column("alive", BOOL, "True while the sensor speaks.", required=True),
+    ),
+)
 
 ALERTS = Table(
     "alerts",

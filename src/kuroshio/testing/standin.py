@@ -297,6 +297,30 @@ class StandIn:
         self.actions.append(row)
         return {**row, "done": True}
 
+    def operations(self) -> list[dict[str, Any]]:
+        """Operators' actions, newest first."""
+        numbered = [{"operation": k + 1, "undone_by": None, **row} for k, row in enumerate(self.actions)]
+        return [{**row, "track_ids": row["arguments"]["track_ids"]} for row in reversed(numbered)]
+
+    def story(self, track_id: int) -> dict[str, Any]:
+        """A short story of any track."""
+        at = rfc3339(self.sea.start_us)
+        self.target(track_id)
+        return {
+            "track_id": track_id,
+            "events": [{"observed_at": at, "event": "confirmed", "text": "confirmed after 3 observations"}],
+            "observations": {"updated": {"count": 3, "largest_d2": 1.5}},
+            "reports": [
+                {"observed_at": at, "obs_id": "1", "outcome": "updated", "d2": 1.5, "source": "ais", "sensor": "ais"}
+            ],
+            "gates": {"keyed": 37.0},
+            "identity": [],
+        }
+
+    def coverage(self) -> dict[str, Any]:
+        """No cells."""
+        return {"type": "FeatureCollection", "features": []}
+
     def age_s(self) -> float:
         """Seconds since tick 0."""
         return (self.now_us() - self.sea.start_us) / US_PER_S

@@ -80,6 +80,8 @@ export interface Target {
     first_at?: string;
     last_at?: string;
     conflict?: boolean | string;
+    probability?: number | null;
+    evidence?: string | null;
   }[];
   releases?: { to: string; clause?: string; obligations?: Obligations; at?: string; state?: string }[];
   decisions?: { to: string; effect: Effect; clause?: string; text?: string; obligations?: Obligations }[];

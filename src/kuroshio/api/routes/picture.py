@@ -20,12 +20,12 @@ from kuroshio.api.models import (
     Feed,
     Info,
     Judgement,
-    Operation,
     Pushed,
     RecordStatus,
     TrackList,
 )
 from kuroshio.api.reply import BASE, PROBLEMS, Name, Viewpoint, check_time, gate_of, node_of, party, reply
+from kuroshio.api.track_models import Operation, OperationRow, Story
 from kuroshio.clock import rfc3339
 from kuroshio.errors import InputError
 
@@ -92,6 +92,14 @@ async def target(
     return reply(await asyncio.to_thread(node_of(request).target, track_id, party(viewpoint)))
 
 
+@router.get("/tracks/{track_id}/story", tags=["picture"], response_model=Story, summary="Why a track is what it is")
+async def story(
+    request: Request, track_id: Annotated[int, Path(ge=-(2**63), lt=2**63)], *, caller: AsPicture
+) -> Response:
+    """Reports that fed a track, gates, events, identity from when to when, and what operators did."""
+    return reply(await asyncio.to_thread(node_of(request).story, track_id))
+
+
 @router.get("/alerts", tags=["alerts"], response_model=list[Alert], summary="Alert queue")
 async def alerts(
     request: Request,
@@ -133,6 +141,14 @@ async def feeds(request: Request, *, caller: AsHealth) -> Response:
 async def zones(request: Request, *, caller: AsPicture) -> Response:
     """Zones, sensors and their coverage as GeoJSON."""
     response = reply(node_of(request).zones())
+    response.headers["content-type"] = GEOJSON
+    return response
+
+
+@router.get("/coverage", tags=["picture"], response_model=Features, summary="Where sensors look")
+async def coverage(request: Request, *, caller: AsPicture) -> Response:
+    """Cells as GeoJSON with the probability that each sensor sees a ship there; elsewhere there is no sensor."""
+    response = reply(await asyncio.to_thread(node_of(request).coverage))
     response.headers["content-type"] = GEOJSON
     return response
 
@@ -179,7 +195,13 @@ async def _push(request: Request, source: str, data: bytes) -> dict[str, Any]:
 
 @router.post("/operate", tags=["picture"], response_model=Done, summary="Act on tracks")
 async def operate(request: Request, body: Operation, *, caller: AsWatch) -> Response:
-    """Merge, split, correlate, decorrelate, name, classify or drop; automatic code does not undo it."""
+    """Merge, split, correlate, decorrelate, name, classify, drop or undo; automatic code does not undo it."""
     async with gate_of(request).audited(request, caller, f"operate {body.action}", body.arguments):
         result = await asyncio.to_thread(node_of(request).operate, body.action, body.arguments, by=caller.name)
     return reply(result)
+
+
+@router.get("/operations", tags=["picture"], response_model=list[OperationRow], summary="What operators did to tracks")
+async def operations(request: Request, *, caller: AsPicture) -> Response:
+    """Actions newest first, each with who, when, its tracks, and what undid it."""
+    return reply(await asyncio.to_thread(node_of(request).operations))

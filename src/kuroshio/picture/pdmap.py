@@ -1,0 +1,112 @@
+"""How well a radar sees in each direction and range: what is declared, what stands in the way, and what it showed.
+
+What enters: scans of a placed radar in which ships that AIS vouches for were seen or missed, and zones of land. What
+leaves: the probability of detection of each cell, for the misses of the lifecycle, and cells to draw: where it is
+low there is no sensor, whatever the range says. Cells are sectors of a circle about the antenna, out to its reach. A
+Beta prior worth `PRIOR_SCANS` holds the declared value until ships have said otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kuroshio.geo import destination
+from kuroshio.geo.zones import Zones
+from kuroshio.picture.compiled import inner
+from kuroshio.picture.model import SensorModel
+from kuroshio.units import BoolArray, FloatArray
+
+SECTORS, RINGS = 36, 16
+PRIOR_SCANS = 60.0
+MEMORY_SCANS = 600.0  # a cell's counts are halved beyond this: what changed is learned anew
+PD_LEAST, PD_MOST = 0.01, 0.97
+BLIND_PD = 0.2  # below this a cell counts as "no sensor"
+ARC_POINTS = 4
+
+
+@inner
+def cell_of(east_m, north_m, reach_m):  # type: ignore[no-untyped-def]
+    """(sector, ring) of an offset from the antenna; the outermost ring beyond its reach."""
+    turn = math.atan2(east_m, north_m) / (2.0 * math.pi) % 1.0
+    ring = int(math.sqrt(east_m * east_m + north_m * north_m) / reach_m * RINGS)
+    return min(int(turn * SECTORS), SECTORS - 1), min(ring, RINGS - 1)
+
+
+@dataclass
+class PdMap:
+    """Counts of one radar by cell, shape (`SECTORS`, `RINGS`)."""
+
+    tried: FloatArray = field(default_factory=lambda: np.zeros((SECTORS, RINGS)))
+    seen: FloatArray = field(default_factory=lambda: np.zeros((SECTORS, RINGS)))
+    land: BoolArray = field(default_factory=lambda: np.zeros((SECTORS, RINGS), np.bool_))
+
+    def pd(self, declared: float) -> FloatArray:
+        """Probability of detection of each cell; the least there is where the cell is land."""
+        full = self.tried > MEMORY_SCANS
+        self.seen[full] /= 2.0
+        self.tried[full] /= 2.0
+        learned = (PRIOR_SCANS * declared + self.seen) / (PRIOR_SCANS + self.tried)
+        return np.where(self.land, PD_LEAST, np.clip(learned, PD_LEAST, PD_MOST))
+
+    def aside(self) -> PdMap:
+        """Copy that learns nothing: for a radar whose registration is in doubt, which misses what it should see."""
+        return PdMap(self.tried.copy(), self.seen.copy(), self.land)
+
+    def mask(self, model: SensorModel, zones: Zones) -> None:
+        """Take the middles of cells that lie on land out of the map."""
+        sector, ring = np.meshgrid(np.arange(SECTORS), np.arange(RINGS), indexing="ij")
+        bearing = (sector.ravel() + 0.5) * 360.0 / SECTORS
+        range_m = (ring.ravel() + 0.5) * model.coverage_m / RINGS
+        lat, lon = destination(model.lat_deg, model.lon_deg, bearing, range_m)
+        on_land = np.zeros(SECTORS * RINGS, np.bool_)
+        for zone in np.flatnonzero(zones.mask(["land"])).tolist():
+            on_land |= zones.contains(zone, lat, lon)
+        self.land = on_land.reshape(SECTORS, RINGS)
+
+    def rows(self, model: SensorModel) -> list[dict[str, Any]]:
+        """One dict a cell: where it is, what was counted, and how well the radar sees there."""
+        pd = self.pd(model.pd)
+        step_deg, step_m = 360.0 / SECTORS, model.coverage_m / RINGS
+        return [
+            {
+                "source": model.source,
+                "sensor": model.kind,
+                "bearing_from_deg": s * step_deg,
+                "bearing_to_deg": (s + 1) * step_deg,
+                "range_from_m": r * step_m,
+                "range_to_m": (r + 1) * step_m,
+                "pd": float(pd[s, r]),
+                "tried": float(self.tried[s, r]),
+                "seen": float(self.seen[s, r]),
+                "land": bool(self.land[s, r]),
+                "blind": bool(pd[s, r] < BLIND_PD),
+                "ring": ring_of(model, s * step_deg, (s + 1) * step_deg, r * step_m, (r + 1) * step_m),
+            }
+            for s in range(SECTORS)
+            for r in range(RINGS)
+        ]
+
+    def outline(self, model: SensorModel) -> list[list[list[list[float]]]]:
+        """Polygons of where the radar sees, as GeoJSON takes them: runs of rings of each sector that are not blind."""
+        step_deg, step_m = 360.0 / SECTORS, model.coverage_m / RINGS
+        polygons = []
+        for s, blind in enumerate(self.pd(model.pd) < BLIND_PD):
+            edges = np.flatnonzero(np.diff(np.concatenate([[True], blind, [True]]).astype(np.int8)))
+            for begin, end in edges.reshape(-1, 2).tolist():
+                ring = ring_of(model, s * step_deg, (s + 1) * step_deg, begin * step_m, end * step_m)
+                polygons.append([ring])
+        return polygons
+
+
+def ring_of(model: SensorModel, from_deg: float, to_deg: float, from_m: float, to_m: float) -> list[list[float]]:
+    """Closed ring [lon, lat] of a cell."""
+    out = np.linspace(from_deg, to_deg, ARC_POINTS)
+    bearing = np.concatenate([out, out[::-1]])
+    range_m = np.repeat([to_m, max(from_m, 1.0)], ARC_POINTS)
+    lat, lon = destination(model.lat_deg, model.lon_deg, bearing, range_m)
+    ring = [[round(float(x), 5), round(float(y), 5)] for x, y in zip(lon, lat, strict=True)]
+    return [*ring, ring[0]]
