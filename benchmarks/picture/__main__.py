@@ -115,11 +115,13 @@ RUNS: dict[str, Callable[[argparse.Namespace], dict]] = {
 }
 
 
-def _kept(name: str, result: dict, out: Path) -> None:
+def _kept(name: str, result: dict, arguments: argparse.Namespace) -> None:
     """The result in a file of its own, with what made it, and the page of all of them made anew."""
     from benchmarks.picture import page
 
-    command = f"python -m benchmarks.picture {name}"
+    out, command = arguments.out, f"python -m benchmarks.picture {name}"
+    if name == "long":
+        command += f" --ships {arguments.ships} --minutes {arguments.minutes:g} --budget-s {arguments.budget_s:g}"
     kept = {"command": command, "machine": page.machine(), "revision": page.revision(), **live.rounded(result)}
     (out / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     page.write(out)
@@ -151,7 +153,7 @@ def main() -> None:
             results[name] = RUNS[name](arguments)
             results[name]["elapsed_s"] = time.monotonic() - begun
             if arguments.out:
-                _kept(name, results[name], arguments.out)
+                _kept(name, results[name], arguments)
         if arguments.out and not names:
             from benchmarks.picture import page
 

@@ -208,7 +208,8 @@ def _late(r: dict, put: Callable[[str, str], str]) -> str:
     return (
         "A third of the AIS reports late, radar plots prompt; 40 minutes, steps of 10 s. "
         "The last columns compare the picture "
-        "at the end, when all has arrived, with that of the same reports in order.\n\n"
+        "at the end, when all has arrived, with that of the same reports in order; a dash "
+        "is a figure that run did not give.\n\n"
     ) + _markdown(
         ["up to", "taken", "ANEES", "GOSPA, m", "complete", "changes/h", "from in order, median m", "max m",
          "ships in one only", "refused"], rows,
