@@ -12,7 +12,7 @@ from kuroshio import behaviour, clock, schema
 
 S, H = 1_000_000, 3_600_000_000
 T0 = 1_700_000_000 * S // H * H
-SPLITS = int(os.environ.get("KUROSHIO_SPLITS", "4"))
+SPLITS = int(os.environ.get("KUROSHIO_SPLITS", "12"))
 
 FAST = """
 definitions:
@@ -143,13 +143,13 @@ def test_splits_orders_and_restarts_make_no_difference(setting, tmp_path):
     definitions, zones = setting
     rng = clock.generator(17)
     for turn in range(SPLITS):
-        rows = sea(rng, ships=14, hours=6)
+        rows = sea(rng, ships=9, hours=4)
         end = T0 + 40 * H
         reference = whole(rows, setting, end)
         delay = np.where(
             rng.random(rows.num_rows) < 0.85,
             rng.exponential(20, rows.num_rows),
-            rng.uniform(0, 3 * 3600, rows.num_rows),
+            rng.uniform(0, 2 * 3600, rows.num_rows),
         )
         arrival = rows["observed_at"].cast("int64").to_numpy() + (delay * S).astype(np.int64)
         order = np.argsort(arrival, kind="stable")

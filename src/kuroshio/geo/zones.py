@@ -12,6 +12,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ class Zones:
         x, y = to_units(np.asarray([lat_deg]), np.asarray([lon_deg]))
         return [z for i, z in enumerate(self.zones) if in_zone(self.index, i, x[0], y[0])]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of all names, kinds, validities and vertices: the version of the layer in the evidence."""
         sha = hashlib.sha256()
