@@ -23,7 +23,7 @@ definitions:
   - {id: dark_vessel, thresholds: {min_duration_s: 300, raise_n: 3}}
   - {id: zone_entry, thresholds: {max_gap_s: 1500}}
   - {id: zone_exit, thresholds: {max_gap_s: 1500}}
-  - {id: ais_disabling, thresholds: {silence_s: 3600, min_reports: 2}}
+  - {id: ais_disabling, thresholds: {silence_s: 3600, min_reports: 2, min_shore_m: 0}}
   - {id: drift, thresholds: {min_duration_s: 60, min_distance_m: 10, raise_n: 1, min_speed_mps: 0.1, max_gap_s: 3600}}
   - {id: sudden_stop, thresholds: {within_s: 600, min_duration_s: 10, max_gap_s: 3600}}
   - {id: fishing_movement, thresholds: {min_duration_s: 600, raise_n: 2}}
@@ -134,7 +134,7 @@ def test_archive_and_one_live_batch_agree(setting):
     definitions, zones = setting
     archive = content(behaviour.detect(rows, definitions, zones=zones, now_us=end))
     live = whole(rows, setting, end)
-    assert {a["definition"] for a in archive} == set(definitions)
+    assert {a["definition"] for a in archive} == set(definitions) - {"speed_course_anomaly"}  # it needs norms
     drop = lambda table: [{k: v for k, v in a.items() if k != "grade"} for a in table]  # noqa: E731
     assert drop(archive) == drop(live)
 
