@@ -307,6 +307,29 @@ def test_a_release_is_recalled_and_a_pending_one_signed(screen: Screen, served: 
     assert len(served.node.pending()) == waiting - 1
 
 
+def test_exchanges_show_what_is_owed_and_due_and_take_a_step(screen: Screen, served: Served) -> None:
+    screen.page.locator("[data-desk=exchanges]").click()
+    desk = screen.page.get_by_test_id("desk-exchanges")
+    expect(desk).to_contain_text(re.compile(r"PHL owes JPN 1\s062\s000 JPY"))
+    expect(desk.get_by_test_id("duties")).to_contain_text("JPN-PHL-ACSA Art.6")
+    expect(desk).to_contain_text("Negotiate an information protection agreement.")
+    desk.locator("[data-exchange=fuel-1] button.title").click()
+    expect(desk).to_contain_text("What may follow")
+    form = desk.get_by_test_id("record-step")
+    form.get_by_label("Step").select_option("settle")
+    form.get_by_role("button", name="Blank form").click()
+    facts = {"amount": 62_000, "mode": "cash", "evidence": "invoice 3"}
+    assert set(json.loads(form.get_by_label("Facts (JSON)").input_value())) == set(facts)
+    form.get_by_label("Facts (JSON)").fill(json.dumps(facts))
+    form.get_by_role("button", name="Record it").click()
+    expect(desk).to_contain_text(re.compile(r"PHL owes JPN 1\s000\s000 JPY"))
+    assert served.node.ledger().exchange("support", "fuel-1")["facts"]["settled"] == 62_000
+    form.get_by_label("Facts (JSON)").fill(json.dumps({**facts, "amount": 9_000_000}))
+    form.get_by_role("button", name="Record it").click()
+    expect(desk.get_by_role("alert")).to_contain_text("more than is owed")
+    screen.page.get_by_role("button", name="Close").first.click()
+
+
 def test_accords_and_a_dry_run(screen: Screen) -> None:
     screen.page.locator("[data-desk=accords]").click()
     desk = screen.page.get_by_test_id("desk-accords")

@@ -165,6 +165,61 @@ export interface StatusReport {
   note?: string;
 }
 
+export interface Exchange {
+  exchange: string;
+  kind: "support" | "equipment" | "access";
+  state: string;
+  accord: string | null;
+  from: string;
+  to: string;
+  what: string | null;
+  cited: string | null;
+  last_at: string;
+  next: string[];
+  facts: Record<string, unknown>;
+  own_reading: { decision: string; cited: string } | null;
+}
+
+export interface Books {
+  balances: { creditor: string; debtor: string; currency: string; amount: number }[];
+  converted_to_cash: { exchange: string; amount: number; currency: string; due: string }[];
+  inventory: { holder: string; item: string; quantity: number }[];
+  uncertain: { exchange: string; fact: string; value: unknown }[];
+  steps: Record<string, { step: string; after: string[]; needs: string[] }[]>;
+}
+
+export interface Duty {
+  id: string;
+  cite: string;
+  on: string;
+  about: string;
+  notify: string;
+  due: string;
+  state: string;
+  text?: string | null;
+  evidence?: string | null;
+}
+
+export interface Commitment {
+  id: string;
+  text: string;
+  source: string;
+  made: string;
+  evidence: string[];
+  state: string;
+}
+
+export interface Activity {
+  id: string;
+  kind: string;
+  title: string | null;
+  participants: string[];
+  area: string | null;
+  from: string;
+  until: string;
+  state: string;
+}
+
 export interface Accord {
   accord: string;
   title?: string;
