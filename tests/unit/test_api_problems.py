@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
-from kuroshio.api import ApiSettings, Passwords, create_app, models
+from kuroshio.api import ApiSettings, Passwords, create_app, models, models_record
 from kuroshio.errors import KuroshioError, LinkError, StoreError
 from kuroshio.store import ROLES, Operations, url_of
 from kuroshio.testing import nodecheck
@@ -171,6 +171,7 @@ GETS = {
     "/api/v1/withheld?viewpoint=KOR": list[models.Withheld],
     "/api/v1/zones": models.Features,
     "/api/v1/record": models.RecordStatus,
+    "/api/v1/record/knew?party=JPN&at=2026-11-22T14:05:00Z": models_record.Knew,
     "/api/v1/users": list[models.UserRow],
     "/api/v1/audit": list[models.AuditRow],
     "/api/v1/counters": models.Counters,

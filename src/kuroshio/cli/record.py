@@ -13,7 +13,8 @@ from kuroshio.cli import output
 from kuroshio.errors import InputError, VerificationError
 from kuroshio.links.tls import KeyFolder
 from kuroshio.record import Disk, Report, fsck, open_log, parse_checkpoint, raise_faults, verify_receipt
-from kuroshio.record.reader import export_receipts, read_leaves, receipt_of
+from kuroshio.record.knew import knew, page, read_page, verify_knew
+from kuroshio.record.reader import cosigned, export_receipts, read_leaves, receipt_of
 from kuroshio.schema.signing import KeyRing, PublicKey
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -82,6 +83,10 @@ def verify(
 
 
 def _verify_proof(path: Path, keys: Path | None, party: str | None, json_: bool) -> None:
+    text = path.read_text(encoding="utf-8", errors="replace")[: 256 << 20]
+    if '"kuroshio/knew/1"' in text:
+        _verify_knew(text, path, keys, json_)
+        return
     try:
         receipt = json.loads(path.read_bytes()[: 1 << 20])
         owner = party or parse_checkpoint(str(receipt["checkpoint"]).encode()).origin.rpartition("/")[2]
@@ -93,6 +98,58 @@ def _verify_proof(path: Path, keys: Path | None, party: str | None, json_: bool)
     proven = verify_receipt(receipt, owner, ring, now_us=clock.now_us())
     value = {"ok": True, "party": owner, "seq": proven.seq, "leaf": proven.leaf, "size": proven.checkpoint.size}
     output.emit_json(value) if json_ else output.say(f"leaf {proven.seq} of {owner} holds: {proven.leaf}")
+
+
+def _verify_knew(text: str, path: Path, keys: Path | None, json_: bool) -> None:
+    signed = read_page(text)
+    if keys is None:
+        raise InputError("whose keys?", code="keys.missing", advice="Name them with --keys.")
+    ring, _ = _ring(path.parent / "none", keys, "")
+    body = verify_knew(signed, ring, now_us=clock.now_us())
+    value = {"ok": True, "record_of": body["record_of"], "party": body["party"], "releases": len(body["releases"])}
+    output.emit_json(value) if json_ else output.say(f"report of {body['record_of']} on {body['party']} holds")
+
+
+@app.command("knew")
+def knew_at(
+    folder: Path = typer.Argument(...),
+    party: str = typer.Option(..., "--party", help="Whose knowledge."),
+    at: str = typer.Option(..., "--at", help="The time asked about (RFC 3339)."),
+    out: Path | None = typer.Option(None, help="File for the signed report: a page when it ends in .html, else JSON."),
+    keys: Path | None = KEYS,
+    json_: bool = JSON,
+) -> None:
+    """What a party knew at a time, and why: from the record alone, signed, each line with its proof."""
+    if not folder.is_dir():
+        raise InputError(f"no record at {folder}", code="record.none", advice="Name the folder with `checkpoint`.")
+    owner = KeyFolder(keys or folder.parent / "keys")
+    at_us, now_us = clock.parse_rfc3339(at), clock.now_us()
+    signed = knew(Disk(folder), party, at_us=at_us, made_at_us=now_us, signer=owner.signer)
+    if out is not None:
+        out.write_text(page(signed) if out.suffix == ".html" else json.dumps(signed) + "\n", encoding="utf-8")
+    if json_:
+        output.emit_json(signed)
+        return
+    rows = [
+        [v["seq"], clock.rfc3339(v["at_us"]), v["kind"], v["rows"], v["state"], "; ".join(v["why"]["clauses"]),
+         json.dumps(v["why"]["obligations"], sort_keys=True), v["why"]["decided_by"]]
+        for v in signed["report"]["releases"]
+    ]  # fmt: skip
+    heads = ["leaf", "released", "kind", "rows", "state", "clauses", "obligations", "decided by"]
+    output.print_table(f"What {party} knew at {at}", heads, rows)
+    output.say(signed["report"]["limits"])
+
+
+@app.command("witnesses")
+def witnesses(folder: Path = typer.Argument(...), keys: Path | None = KEYS, json_: bool = JSON) -> None:
+    """Which partners cosigned this record, at which size and when; each signature is checked."""
+    ring, owner = _ring(folder, keys, None)
+    found = cosigned(Disk(folder), owner, ring, now_us=clock.now_us())
+    if json_:
+        output.emit_json({"witnesses": found})
+        return
+    rows = [[w["party"], w["size"], w["behind"], clock.rfc3339(w["at_us"]) if w["at_us"] else "never"] for w in found]
+    output.print_table("Witnesses", ["party", "size cosigned", "leaves since", "at"], rows)
 
 
 @app.command("fsck")

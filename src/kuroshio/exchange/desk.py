@@ -109,6 +109,11 @@ class Desk:
         self._outlets: dict[str, Outlet] = {}
         self._reminded: dict[str, int] = {}
 
+    @property
+    def signer(self) -> Signer:
+        """Key the node signs with now."""
+        return self._signer
+
     def outlet(self, partner: str) -> Outlet:
         """Memory of what a partner has been given; after a restart no time bucket is used twice."""
         known = self._outlets.get(partner)
@@ -164,13 +169,13 @@ class Desk:
     def _terms(self, to: str, now_us: int, more: Mapping[str, Any]) -> Terms:
         return Terms(self.me, to, now_us, self._signer, **more)
 
-    def _enter(self, releases: Sequence[Release]) -> list[Parcel]:
+    def _enter(self, releases: Sequence[Release], *, also: Sequence[Mapping[str, Any]] = ()) -> list[Parcel]:
         """On record and in the ledger first; what a crash keeps from the session comes again from `unoffered`."""
         for release in releases:  # before the leaf: a leaf without a bundle would be a gap for ever
             self.ledger.sealed(release, refs=refs_of(release), bundle=release.to_bytes())
-        seqs = self._record.append([release.leaf() for release in releases])
+        seqs = self._record.append([*(release.leaf() for release in releases), *also])
         self._record.publish()
-        return [self._parcel(release, seq) for release, seq in zip(releases, seqs, strict=True)]
+        return [self._parcel(release, seq) for release, seq in zip(releases, seqs, strict=False)]
 
     def _parcel(self, release: Release, seq: int) -> Parcel:
         data = release.with_receipt(self._record.receipt(seq)).to_bytes()
@@ -211,7 +216,10 @@ class Desk:
         row = self.ledger.recall(release_id, by=by, reason=reason, now_us=now_us)
         self.outlet(row["to_party"]).withdraw(set(row["refs"]))
         body = {"release_ids": [release_id], "reason": _word(reason), "at_us": now_us}
-        return self.control("recall", body, to=row["to_party"], now_us=now_us)
+        told = {"kind": "recalled", "release_id": release_id, "by": by, "reason": _word(reason), "at_us": now_us}
+        terms = self._terms(row["to_party"], now_us, {})
+        release = seal_control("recall", body, outlet=self.outlet(row["to_party"]), terms=terms)
+        return self._enter([release], also=[told])[0]
 
     def remind(self, now_us: int, *, after_us: int = REMIND_US) -> list[Parcel]:
         """Parcels that say again each recall a partner has not confirmed in time; a recall twice changes nothing."""

@@ -289,6 +289,9 @@ class Service:
     def record_status(self) -> dict[str, Any]:
         return self.sharing.record_status()
 
+    def record_knew(self, party: str, *, at: str) -> dict[str, Any]:
+        return self.sharing.record_knew(party, at_us=clock.parse_rfc3339(at), now_us=self.now_us())
+
     # -- what comes in
 
     def push(self, source: str, data: bytes) -> dict[str, Any]:

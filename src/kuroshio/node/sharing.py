@@ -21,7 +21,7 @@ from kuroshio.errors import NotFound, ReleaseRefused
 from kuroshio.node import cards
 from kuroshio.node.books import LedgerDesk
 from kuroshio.node.deciding import Decider, Group, reason_text, time_or_none, withheld_rows
-from kuroshio.record import Log
+from kuroshio.record import Log, knew
 from kuroshio.schema import TRACKS, Citation, Effect
 from kuroshio.schema.release import Release
 from kuroshio.units import UtcMicros
@@ -256,6 +256,10 @@ class Sharing:
             "counters": dict(self.record.counters),
             "limits": "The record cannot see use after release, nor prove a release made outside this node.",
         }
+
+    def record_knew(self, party: str, *, at_us: UtcMicros, now_us: UtcMicros) -> dict[str, Any]:
+        """Signed report of what a party knew at a time, from the record alone."""
+        return knew(self.record.files, party, at_us=at_us, made_at_us=now_us, signer=self.desk.signer)
 
     # -- the partner view
 

@@ -120,6 +120,10 @@ class NodeView(Protocol):
         """Size, root, last checkpoint, cosignatures and result of the last self-check."""
         ...
 
+    def record_knew(self, party: str, *, at: str) -> dict[str, Any]:
+        """Signed report of what a party knew at a time, and why, from the record alone (`record.knew`)."""
+        ...
+
     def push(self, source: str, data: bytes) -> dict[str, Any]:
         """Take bytes for a push source; returns only when they are durable."""
         ...

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from kuroshio.record.files import Disk, Files
 from kuroshio.record.journal import Entry
+from kuroshio.record.knew import knew, sign_report, verify_knew
+from kuroshio.record.knew import page as knew_page
 from kuroshio.record.log import Log
 from kuroshio.record.notes import (
     Checkpoint,
@@ -61,13 +63,17 @@ __all__ = [
     "WitnessDesk",
     "cosign",
     "fsck",
+    "knew",
+    "knew_page",
     "open_log",
     "origin_of",
     "parse_checkpoint",
     "raise_faults",
     "sign_checkpoint",
+    "sign_report",
     "verify_checkpoint",
     "verify_cosignature",
+    "verify_knew",
     "verify_receipt",
     "verify_release",
 ]

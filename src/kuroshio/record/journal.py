@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kuroshio.errors import InputError, StoreError
 from kuroshio.record.tiles import WIDTH
 from kuroshio.schema.signing import b64, parse_canonical
 
@@ -56,16 +55,6 @@ class Entry:
             "proof": [b64(h) for h in proof],
             "checkpoint": note.decode(),
         }
-
-
-class Ticket:
-    """One caller's leaves on the way to the disk."""
-
-    def __init__(self, leaves: Sequence[Mapping[str, Any]]) -> None:
-        self.leaves = leaves
-        self.seqs: list[int] = []
-        self.error: InputError | StoreError | None = None
-        self.done = False
 
 
 def scan(data: bytes) -> tuple[list[tuple[int, int]], int]:

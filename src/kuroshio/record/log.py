@@ -22,13 +22,13 @@ from typing import Any
 from kuroshio.errors import InputError, StoreError, VerificationError
 from kuroshio.record import notes
 from kuroshio.record.files import Files
+from kuroshio.record.group import Ticket, Turns
 from kuroshio.record.journal import (
     FRAME,
     MAX_LEAF,
     SALT_BYTES,
     SEGMENT_LEAVES,
     Entry,
-    Ticket,
     counts_after,
     frame,
     scan,
@@ -73,9 +73,7 @@ class Log:
         self._offsets = array("Q")
         self._end = 0
         self._lock = threading.Lock()
-        self._turn = threading.Condition()
-        self._waiting: list[Ticket] = []
-        self._leading = False
+        self._turns = Turns(self._commit)
         self._failed: StoreError | None = None
         self.counters = {"appended": 0, "syncs": 0, "torn_bytes": 0}
         self._checkpoint = self._open()
@@ -86,6 +84,11 @@ class Log:
     def size(self) -> int:
         """Number of durable leaves."""
         return self._tree.size
+
+    @property
+    def files(self) -> Files:
+        """Where it lies, for readers."""
+        return self._files
 
     @property
     def checkpoint(self) -> notes.Checkpoint:
@@ -106,21 +109,7 @@ class Log:
             When the disk refuses; the log takes nothing more until it is opened again.
         """
         ticket = Ticket(leaves)
-        with self._turn:
-            self._waiting.append(ticket)
-            while not ticket.done and self._leading:
-                self._turn.wait()
-            if not ticket.done:
-                self._leading, group = True, self._waiting
-                self._waiting = []
-        if not ticket.done:
-            try:
-                with self._lock:
-                    self._commit(group)
-            finally:
-                with self._turn:
-                    self._leading = False
-                    self._turn.notify_all()
+        self._turns.take(ticket)
         if ticket.error is not None:
             raise ticket.error
         return ticket.seqs
@@ -128,11 +117,12 @@ class Log:
     def _commit(self, group: Sequence[Ticket]) -> None:
         """Write and sync the leaves of several callers at once."""
         try:
-            if self._failed is not None:
-                raise self._failed
-            for ticket in group:
-                self._write(ticket)
-            self._settle()
+            with self._lock:
+                if self._failed is not None:
+                    raise self._failed
+                for ticket in group:
+                    self._write(ticket)
+                self._settle()
         except StoreError as err:
             self._failed = err  # what is on disk is not known any more: open again
             for ticket in group:

@@ -107,17 +107,26 @@ def parse_checkpoint(note: bytes) -> Checkpoint:
         raise VerificationError("not a checkpoint", code="record.note")
     if not signed.endswith("\n"):
         raise VerificationError("a checkpoint without signature", code="record.note")
-    signatures = []
-    for line in signed[:-1].split("\n")[: MAX_SIGNATURES + 1]:
-        dash, _, rest = line.partition(" ")
-        name, _, blob_text = rest.partition(" ")
-        blob = unb64(blob_text)
-        if dash != _DASH or not name or len(blob) < 5:
-            raise VerificationError(f"not a signature line: {line[:60]!r}", code="record.note")
-        signatures.append(Signature(name, blob[:4], blob[4:]))
+    signatures = [parse_signature(line) for line in signed[:-1].split("\n")[: MAX_SIGNATURES + 1]]
     if len(signatures) > MAX_SIGNATURES:
         raise VerificationError("too many signatures", code="record.note")
     return Checkpoint(origin, size, root, tuple(signatures))
+
+
+def parse_signature(line: str) -> Signature:
+    """Signature of its line.
+
+    Raises
+    ------
+    VerificationError
+        ``record.note`` when it is not one.
+    """
+    dash, _, rest = line.partition(" ")
+    name, _, blob_text = rest.partition(" ")
+    blob = unb64(blob_text)
+    if dash != _DASH or not name or len(blob) < 5:
+        raise VerificationError(f"not a signature line: {line[:60]!r}", code="record.note")
+    return Signature(name, blob[:4], blob[4:])
 
 
 def verify_checkpoint(checkpoint: Checkpoint, party: str, keys: KeyRing, *, now_us: int) -> None:

@@ -17,7 +17,7 @@ from kuroshio.record.files import Files
 from kuroshio.record.journal import SALT_BYTES, SEGMENT_LEAVES, Entry, scan
 from kuroshio.record.tiles import WIDTH, Tree, tile_path
 from kuroshio.schema.merkle import HASH_BYTES, leaf_hash
-from kuroshio.schema.signing import parse_canonical
+from kuroshio.schema.signing import KeyRing, parse_canonical
 
 
 class Reader:
@@ -116,3 +116,28 @@ def export_receipts(files: Files, out: Path, *, to: str | None = None) -> int:
                 file.write(json.dumps(reader.receipt(seq), separators=(",", ":")) + "\n")
                 count += 1
     return count
+
+
+def cosigned(files: Files, party: str, keys: KeyRing, *, now_us: int) -> list[dict[str, Any]]:
+    """Per partner of a ring: the largest size of this record it cosigned, when, and how many leaves came since.
+
+    Raises
+    ------
+    VerificationError
+        When a signature does not hold, or is of a state this record never had.
+    """
+    reader = Reader(files)
+    latest = reader.checkpoint
+    found = {p: {"party": p, "size": 0, "behind": latest.size, "at_us": None} for p in sorted(keys.parties - {party})}
+    for name in files.names("witness"):
+        size = int(name)
+        if size > latest.size:
+            raise VerificationError(f"{size} leaves were cosigned, {latest.size} are there", code="record.rolled_back")
+        state = notes.Checkpoint(latest.origin, size, reader.tree.root(size))
+        for line in files.read(f"witness/{name}").decode().splitlines():
+            signature = notes.parse_signature(line)
+            who = signature.name.rpartition("/")[2]
+            if who in found:
+                at_us = notes.verify_cosignature(state, signature, who, keys, now_us=now_us)
+                found[who] = {"party": who, "size": size, "behind": latest.size - size, "at_us": at_us}
+    return list(found.values())

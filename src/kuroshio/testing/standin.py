@@ -274,6 +274,10 @@ class StandIn:
         """State of the record."""
         return answers.record(self.now_us(), self.tick)
 
+    def record_knew(self, party: str, *, at: str) -> dict[str, Any]:
+        """A signed report without releases."""
+        return answers.knew(party, at, self.now_us())
+
     def push(self, source: str, data: bytes) -> dict[str, Any]:
         """Keep bytes of a push source."""
         if source != "push-ais":

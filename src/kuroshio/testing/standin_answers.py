@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kuroshio.clock import rfc3339
+from kuroshio.clock import parse_rfc3339, rfc3339
+from kuroshio.record.knew import LIMITS, TYPE
 from kuroshio.schema import FLAG_DARK
 from kuroshio.testing.standin_sea import KIND_AIS, KIND_BOTH, KIND_DARK, VIEWS, ClosedSea
 from kuroshio.units import US_PER_S, UtcMicros
@@ -317,3 +318,10 @@ def record(now_us: UtcMicros, tick: int) -> dict[str, Any]:
         "cosignatures": [{"party": "JPN", "at": rfc3339(now_us)}],
         "self_check": {"at": rfc3339(now_us), "ok": True, "text": ""},
     }
+
+
+def knew(party: str, at: str, now_us: UtcMicros) -> dict[str, Any]:
+    """Report of an empty record on a party, with a signature that proves nothing."""
+    body = {"type": TYPE, "record_of": "PHL", "party": party, "at_us": parse_rfc3339(at), "made_at_us": now_us,
+            "releases": [], "proofs": [], "limits": LIMITS}  # fmt: skip
+    return {"report": body, "key_id": "PHL-00000000", "signature": ""}

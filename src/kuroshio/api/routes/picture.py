@@ -6,10 +6,10 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from kuroshio.api import wire
-from kuroshio.api.access import AsAnyone, AsFeed, AsHealth, AsPicture, AsWatch
+from kuroshio.api.access import AsAnyone, AsDrafter, AsFeed, AsHealth, AsPicture, AsWatch
 from kuroshio.api.filters import Filters, filters
 from kuroshio.api.intake import intake_of
 from kuroshio.api.models import (
@@ -24,10 +24,12 @@ from kuroshio.api.models import (
     RecordStatus,
     TrackList,
 )
+from kuroshio.api.models_record import Knew
 from kuroshio.api.reply import BASE, PROBLEMS, Name, Viewpoint, check_time, gate_of, node_of, party, reply
 from kuroshio.api.track_models import Operation, OperationRow, Story
 from kuroshio.clock import rfc3339
 from kuroshio.errors import InputError
+from kuroshio.record import knew_page
 
 router = APIRouter(prefix=BASE, responses=PROBLEMS)
 
@@ -157,6 +159,23 @@ async def coverage(request: Request, *, caller: AsPicture) -> Response:
 async def record(request: Request, *, caller: AsHealth) -> Response:
     """Size, root, last checkpoint and cosignatures."""
     return reply(node_of(request).record_status())
+
+
+@router.get("/record/knew", tags=["node"], response_model=Knew, summary="What a party knew at a time, and why")
+async def knew(
+    request: Request,
+    party: Annotated[str, Query(pattern=r"^[A-Za-z0-9_.-]{1,32}$")],
+    at: Annotated[str, Query(description="RFC 3339")],
+    format: Annotated[Literal["json", "html"], Query(description="html: a page that holds the same JSON")] = "json",
+    *,
+    caller: AsDrafter,
+) -> Response:
+    """From the record alone: each release to the party by then, its state, clause and proof, signed by this node."""
+    when = check_time(at, "at")
+    signed = await asyncio.to_thread(node_of(request).record_knew, party, at=str(when))
+    if format == "html":
+        return HTMLResponse(knew_page(signed), headers={"content-disposition": f'inline; filename="knew-{party}.html"'})
+    return reply(signed)
 
 
 @router.post(
