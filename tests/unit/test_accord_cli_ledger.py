@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
-from kuroshio import accord
+from kuroshio import accord, clock
 from kuroshio.accord.samples import FOLDER
 from kuroshio.cli.main import app
 from kuroshio.errors import KuroshioError
+from kuroshio.schema import ITEMS
 
 ORDER = {
     "accord": "AUS-JPN-ACSA", "from": "JPN", "to": "AUS", "item": "fuel", "quantity": 100, "unit": "m3",
@@ -101,6 +103,15 @@ def test_labels_go_out_and_come_back(tmp_path):
     read = told("read-label", f"@{path}", "--json")
     assert read["attributes"]["level"] == "R"
     assert read["attributes"]["releasable_to"] == ["JPN", "USA"]
+    path.write_text(told("label", "-i", item, "--bind", "file:picture.parquet", "--json")["stanag_4774"])
+    assert 'URI="file:picture.parquet"' in path.read_text()
+    assert told("read-label", f"@{path}", "--json")["attributes"] == read["attributes"]
+    container = path.read_text().partition("<s4778:MetadataBindingContainer>")[2].partition("</s4778:BindingInfo")[0]
+    twice = path.read_text().replace(
+        "</s4778:BindingInfo", f"<s4778:MetadataBindingContainer>{container}</s4778:BindingInfo"
+    )
+    path.write_text(twice)
+    assert "2 labels" in str(run("read-label", f"@{path}").exception)
     assert "REL TO" in ok("label", "-i", item).stdout
     assert told("read-label", "TLP:RED", "--json")["obligations"] == {"marking": ["TLP:RED"], "onward": False}
     assert "rel_to" in ok("read-label", "SECRET//REL TO JPN, PHL").stdout
@@ -159,3 +170,16 @@ def test_activities_and_the_shape_of_the_network():
 @pytest.mark.parametrize("language", ["en", "ja", "fil"])
 def test_no_clause_of_the_samples_is_left_in_another_language(language):
     assert "[en]" not in ok("print", "-l", language).stdout
+
+
+def test_dry_run_writes_its_map(tmp_path):
+    rows = ITEMS.from_rows([{**ITEM, "item_id": "a", "level": "C", "lat_deg": 20.0, "lon_deg": 121.0, "held_under": [],
+                             "caveats": [], "sensors": ["radar"], "exercise": False,
+                             "observed_at": clock.parse_rfc3339("2026-11-20")}])  # fmt: skip
+    pq.write_table(rows, tmp_path / "p.parquet")
+    out = tmp_path / "map.geojson"
+    found = ok(
+        "dry-run", tmp_path / "p.parquet", "--from", "PHL", "--to", "JPN", "-d", accord.draft_path(), "--map", out
+    )
+    assert json.loads(out.read_text())["features"][0]["properties"] == {"rows": 1}
+    assert "JPN: deny ->" in found.stdout

@@ -100,3 +100,24 @@ def test_a_queued_release_goes_only_while_its_terms_still_stand():
     assert not may_still_go(now, {**header, "to": "KOR"}, now_us=NOW)
     ended = Decider("PHL", BOOK.assuming({"WP-MDA-ARR": "terminated"}), now.holdings)
     assert not may_still_go(ended, header, now_us=NOW), "the arrangement ended while it waited"
+
+
+KOR_DRAFT = """
+id: KOR-PHL-DRAFT
+kinds: [information]
+parties: [KOR, PHL]
+binding: arrangement
+interpretation: {by: test, date: 2026-11-22, note: illustrative}
+status:
+  - {state: negotiating, from: 2026-01-01, recorded: 2026-01-01}
+clauses:
+  - {id: p1, effect: permit, when: {level: {lte: R}, originator: {in: [PHL]}}}
+"""
+
+
+def test_examples_of_a_dry_run_say_what_the_draft_says_as_the_page_lists_them():
+    found = decider().dry_run(KOR_DRAFT, picture(), now_us=NOW)
+    assert found["examples"]
+    for one in found["examples"]:
+        said = (one["to"], one["effect"], one["clause"], one["text"])
+        assert said == ("KOR", "permit", "KOR-PHL-DRAFT p1", "today: deny")

@@ -1,10 +1,11 @@
 """Labels of other systems in and out: confidentiality label XML, REL TO strings, Traffic Light Protocol.
 
 What enters: attributes of a thing, or label text. What leaves: label text, or attributes and terms. Sources: the
-public description of STANAG 4774 (ADatP-4774 Edition A Version 1: namespace, ConfidentialityInformation,
-PolicyIdentifier, Classification, Category); FIRST TLP 2.0. Not checked against the NATO schema file, which is not
-public here. A label that says more than is understood is never loosened: an unknown classification leaves the level
-unknown, and an unknown restrictive category becomes a marking that a person must judge.
+public descriptions of STANAG 4774 (ADatP-4774 Edition A Version 1: namespace, ConfidentialityInformation,
+PolicyIdentifier, Classification, Category) and of STANAG 4778 (BindingInformation, MetadataBinding, DataReference);
+FIRST TLP 2.0. Not checked against the NATO schema files, which are not public here. A label that says more than is
+understood is never loosened: an unknown classification leaves the level unknown, and an unknown restrictive category
+becomes a marking that a person must judge.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kuroshio.errors import InputError
 from kuroshio.schema import Obligations
 
 NAMESPACE = "urn:nato:stanag:4774:confidentialitymetadatalabel:1:0"  # ADatP-4774 Ed. A V. 1
+BINDING = "urn:nato:stanag:4778:bindinginformation:1:0"  # ADatP-4778 Ed. A V. 1
 MAX_LABEL_BYTES = 65_536
 MAX_LABELS = 200
 CLASSIFICATIONS = {"U": "UNCLASSIFIED", "R": "RESTRICTED", "C": "CONFIDENTIAL", "S": "SECRET", "TS": "TOP SECRET"}
@@ -69,6 +71,26 @@ def label_xml(item: Mapping[str, Any], *, created_us: int, policy: str | None = 
     return ET.tostring(root, encoding="unicode")
 
 
+def binding_xml(item: Mapping[str, Any], *, uri: str, created_us: int, policy: str | None = None) -> str:
+    """The label of a thing bound to it by reference: STANAG 4778 BindingInformation around the 4774 label.
+
+    Parameters
+    ----------
+    item, created_us, policy
+        As for `label_xml`.
+    uri
+        What the label is of, such as the address of a file.
+    """
+    ET.register_namespace("s4778", BINDING)
+    root = ET.Element(f"{{{BINDING}}}BindingInformation")
+    container = ET.SubElement(root, f"{{{BINDING}}}MetadataBindingContainer")
+    binding = ET.SubElement(container, f"{{{BINDING}}}MetadataBinding")
+    metadata = ET.SubElement(binding, f"{{{BINDING}}}Metadata")
+    metadata.append(ET.fromstring(label_xml(item, created_us=created_us, policy=policy)))  # noqa: S314 - our own text
+    ET.SubElement(binding, f"{{{BINDING}}}DataReference", {"URI": uri})
+    return ET.tostring(root, encoding="unicode")
+
+
 def attributes_of_label(text: str) -> dict[str, Any]:
     """Attributes by column of ITEMS that a confidentiality label says.
 
@@ -84,6 +106,11 @@ def attributes_of_label(text: str) -> dict[str, Any]:
     except ET.ParseError as err:
         raise InputError(f"label is not XML: {err}", code="accord.label") from err
     names = ("originatorConfidentialityLabel", "ConfidentialityLabel", "alternativeConfidentialityLabel")
+    if root.tag == f"{{{BINDING}}}BindingInformation":
+        bound = root.findall(f".//{{{BINDING}}}Metadata/*")
+        if len(bound) != 1:  # which of several labels holds for what is not this reader's to guess
+            raise InputError(f"a binding with {len(bound)} labels, not one", code="accord.label")
+        root = bound[0]
     if root.tag not in {f"{{{NAMESPACE}}}{name}" for name in names}:
         raise InputError(f"not a confidentiality label: {root.tag[:120]!r}", code="accord.label")
     information = root.find(f"{{{NAMESPACE}}}ConfidentialityInformation")

@@ -5,6 +5,7 @@ Files come from ``--book`` (files or folders, repeated); without it the sample b
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def dry_run(
     known: str | None = KnownOption,
     level: str = typer.Option("R", "--level", help="Level of tracks (ITEMS carry their own)."),
     purpose: str = typer.Option("maritime_safety", "--purpose", help="Purpose of tracks."),
+    map_file: Path | None = typer.Option(None, "--map", help="Write where the changes are, as GeoJSON cells."),
     examples: int = typer.Option(3, "--examples", min=0, max=100, help="Examples of each change."),
     as_json: bool = JsonOption,
 ) -> None:
@@ -122,6 +124,9 @@ def dry_run(
         known_at_us=moment(known) if known else None,
         examples=examples,
     )
+    if map_file is not None:
+        cells = found.get("change", {}).get("map", {"type": "FeatureCollection", "features": []})
+        map_file.write_text(json.dumps(cells), encoding="utf-8")
     if as_json:
         output.emit_json(found)
         return

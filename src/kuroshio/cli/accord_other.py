@@ -34,11 +34,16 @@ def register(app: typer.Typer) -> None:
 def label(
     item: str = typer.Option(..., "--item", "-i", help=ITEM_HELP),
     policy: str | None = typer.Option(None, "--policy", help="Policy identifier; default the originator."),
+    uri: str | None = typer.Option(None, "--bind", help="Address of the thing to bind it to (STANAG 4778)."),
     as_json: bool = JsonOption,
 ) -> None:
-    """STANAG 4774 confidentiality label of a thing (XML), and its REL TO line."""
+    """STANAG 4774 confidentiality label of a thing (XML), bound to an address by STANAG 4778, and its REL TO line."""
     plain = read_item(item)
-    xml = labels.label_xml(plain, created_us=clock.now_us(), policy=policy)
+    now_us = clock.now_us()
+    if uri is None:
+        xml = labels.label_xml(plain, created_us=now_us, policy=policy)
+    else:
+        xml = labels.binding_xml(plain, uri=uri, created_us=now_us, policy=policy)
     limit = plain.get("releasable_to")
     line = labels.rel_to(list(limit)) if limit else None
     if as_json:

@@ -180,7 +180,15 @@ class Decider:
                 for p, clauses in then["clause"].items()
                 for clause, count in clauses.items()
             ],
-            "examples": found.get("change", {}).get("examples", []),
+            "examples": [
+                {
+                    **e,
+                    "effect": e["draft"]["effect"],
+                    "clause": e["draft"]["cited"],
+                    "text": f"today: {e['today']['effect']}",
+                }
+                for e in found.get("change", {}).get("examples", [])
+            ],
             "today": found["today"],
             "change": found.get("change", {}),
         }
