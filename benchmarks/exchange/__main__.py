@@ -26,7 +26,7 @@ from kuroshio.record.tiles import Tree, tile_path
 from kuroshio.schema import TRACKS, Citation, Decision, Effect, Obligations
 from kuroshio.schema import merkle as tree_hash
 from kuroshio.schema.signing import Ed25519Signer, KeyRing, public_key
-from kuroshio.testing.network import attacks
+from kuroshio.testing.network import attacks, leaks
 
 T0_US = 1_790_000_000_000_000
 SECRET = bytes(range(32))
@@ -156,6 +156,7 @@ def main() -> None:
     value |= partners(2_000 if asked.quick else 20_000, 3 if asked.quick else 6)
     if not asked.quick:
         value["attacks_in_promised_errors"] = attacks.suite()
+        value["leaks_60_rows"] = {t: leaks.rates(60, t, at_most=1e-3) for t in leaks.TREATMENTS}
         value["attacks_on_plain_rounding"] = attacks.suite(plain=True)
     value["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     value["load_average"] = os.getloadavg()[0]

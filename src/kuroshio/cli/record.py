@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import typer
 
 from kuroshio import clock
 from kuroshio.cli import output
 from kuroshio.errors import InputError, VerificationError
+from kuroshio.exchange.marking import LEAK_EVIDENCE, rank
 from kuroshio.links.tls import KeyFolder
 from kuroshio.record import Disk, Report, fsck, open_log, parse_checkpoint, raise_faults, verify_receipt
 from kuroshio.record.knew import knew, page, read_page, verify_knew
@@ -138,6 +141,42 @@ def knew_at(
     heads = ["leaf", "released", "kind", "rows", "state", "clauses", "obligations", "decided by"]
     output.print_table(f"What {party} knew at {at}", heads, rows)
     output.say(signed["report"]["limits"])
+
+
+@app.command("trace")
+def trace(
+    folder: Path = typer.Argument(...),
+    leak: Path = typer.Argument(..., help="CSV of the leaked copy: observed_at (RFC 3339), lat_deg, lon_deg."),
+    at_most: float = typer.Option(1e-6, help="Name a party only below this chance of accusing any innocent one."),
+    keys: Path | None = KEYS,
+    json_: bool = JSON,
+) -> None:
+    """Whose copy a leak shows, among those given marked releases; with the chance that an innocent ranks so."""
+    parties = sorted({str(v["to"]) for v in read_leaves(Disk(folder)) if _is_marked(v)})
+    secret = KeyFolder(keys or folder.parent / "keys").secret
+    found = rank(secret, parties, *_leaked(leak))
+    named = [row["party"] for row in found if row["false_accusation"] <= at_most]
+    if json_:
+        output.emit_json({"ranking": found, "named": named, "at_most": at_most})
+        return
+    rows = [[r["party"], f"{r['agree']}/{r['of']}", r["step_deg"], f"{r['false_accusation']:.2g}"] for r in found]
+    output.print_table("Leak evidence", ["party", "agree", "step deg", "chance that an innocent ranks so"], rows)
+    output.say(f"named: {', '.join(named) or 'nobody'}")
+
+
+def _is_marked(leaf: dict[str, Any]) -> bool:
+    return LEAK_EVIDENCE in leaf.get("obligations", {}).get("marking", ())
+
+
+def _leaked(path: Path) -> tuple[Any, Any, Any]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        at = np.array([clock.parse_rfc3339(r["observed_at"]) for r in rows], np.int64)
+        lat, lon = (np.array([float(r[n]) for r in rows], np.float64) for n in ("lat_deg", "lon_deg"))
+        return at, lat, lon
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        raise InputError(f"{path}: {err}", code="record.leak", advice="CSV: observed_at, lat_deg, lon_deg.") from err
 
 
 @app.command("witnesses")

@@ -24,6 +24,7 @@ from __future__ import annotations
 from kuroshio.exchange.contents import refs_of, rows_of
 from kuroshio.exchange.desk import Accepted, Desk, Parcel
 from kuroshio.exchange.ledger import Ledger
+from kuroshio.exchange.marking import LEAK_EVIDENCE
 from kuroshio.exchange.outlet import Outlet
 from kuroshio.exchange.receive import Received, partner_track_id, receive
 from kuroshio.exchange.rules import still_allowed
@@ -32,6 +33,7 @@ from kuroshio.exchange.select import as_tracks
 from kuroshio.exchange.views import View, view
 
 __all__ = [
+    "LEAK_EVIDENCE",
     "Accepted",
     "Desk",
     "Ledger",

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from kuroshio.exchange import coarsen
 from kuroshio.exchange.columns import COARSE_WITHHOLDS, PASSED, int64_of, lineage_column, on_steps, withheld_columns
+from kuroshio.exchange.marking import LEAK_EVIDENCE, marked
 from kuroshio.exchange.outlet import Outlet, bucket_s_of
 from kuroshio.schema import TRACKS, Obligations
 from kuroshio.schema.core import UTC_US
@@ -87,6 +88,8 @@ def _motion(tracks: pa.Table, ids: Any, obligations: Obligations, outlet: Outlet
     elif bucket_s:
         moved = (np.nan_to_num(sog, nan=10.0) * bucket_s) ** 2 / 3.0
         ee, nn = ee + moved, nn + moved
+    elif LEAK_EVIDENCE in obligations.marking:
+        lat, lon, ee, nn = marked(outlet.secret, outlet.recipient, at, lat, lon, ee, nn)
     if is_coarse(obligations):
         sog, cog = coarsen.speed_class(sog), coarsen.course_sector(cog)
         cog = np.where(sog > 0.0, cog, np.nan)
