@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuroshio import clock
+from kuroshio import accord, clock
+from kuroshio.accord import ledger
 from kuroshio.accord.lifecycle import Event, fold, missing
 from kuroshio.accord.lifecycle_equipment import EQUIPMENT, inventory
 from kuroshio.accord.lifecycle_support import SUPPORT, balances
+from kuroshio.errors import InputError
+from kuroshio.node.books import LedgerDesk
+from kuroshio.testing.standin_books import EntryList
 
 PARTIES = ("JPN", "PHL")
 
@@ -117,3 +124,33 @@ def test_catch_up_is_exactly_what_the_other_side_lacks(seed):
     lacking = {e.id for e in missing(history, [e.id for e in kept])}
     assert lacking == {e.id for e in history} - {e.id for e in kept}
     assert lacking.isdisjoint(e.id for e in kept)
+
+
+BOOK = accord.parse({})
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_desks_of_two_nodes_reconcile_after_lost_repeated_and_foreign_messages(seed):
+    """What each node keeps of its own and takes of the other; a message in another's name is never taken."""
+    rng = clock.generator(seed)
+    events = [("support", e) for n in range(3) for e in random_order(rng, n)]
+    events += [("equipment", e) for n in range(3) for e in random_radar(rng, n)]
+    stores = {p: EntryList() for p in PARTIES}
+    desks = {p: LedgerDesk(p, lambda: BOOK, stores[p], now_us=lambda: 10**9) for p in PARTIES}
+    lines = [ledger.Entry(kind, e) for kind, e in events]
+    for entry in lines:
+        own = entry.event.party
+        stores[own].add_entry(entry.id, entry.as_dict(), source=own, recorded_us=0)
+    sent = [(e, o) for e in lines for o in PARTIES if o != e.event.party for _ in range(int(rng.integers(1, 4)))]
+    for at in rng.permutation(
+        len(sent)
+    ).tolist():  # each at least once in the end: the peer session repeats until receipted
+        entry, to = sent[at]
+        desks[to].take(entry.event.party, json.dumps(entry.as_dict()))
+        with pytest.raises(InputError):
+            desks[to].take(to, json.dumps(entry.as_dict()))
+    sides = [[ledger.read_entry(r["body"]) for r in stores[p].rows] for p in PARTIES]
+    assert not any(ledger.reconcile(*sides).values())
+    one, two = (desks[p].summary() for p in PARTIES)
+    assert one == two
+    assert desks["JPN"].counters["entries_refused"] == sum(to == "JPN" for _, to in sent)
