@@ -111,3 +111,37 @@ def test_files_named_by_the_architecture_exist():
     for name in re.findall(r"`((?:\w+/)+\w+\.py)`", text):
         assert (ROOT / "src" / "kuroshio" / name).exists(), name
     assert len(text.splitlines()) < 200
+
+
+# who may call what puts data on a link, a file or a partner's screen; a call anywhere else is a second door
+DOORS = {
+    "Release": {"exchange/seal.py", "schema/release.py"},
+    "Parcel": {"exchange/desk.py"},
+    "seal_tracks": {"exchange/desk.py"},
+    "seal_alerts": {"exchange/desk.py"},
+    "seal_record": {"exchange/desk.py"},
+    "seal_control": {"exchange/desk.py"},
+    "offer": {"node/partners.py", "peers/driver.py", "peers/session.py"},
+    "PeerDriver": {"node/partners.py"},
+    "PeerClient": {"node/partners.py"},
+    "PeerServer": {"node/partners.py"},
+    "NatsPeers": {"node/partners.py"},
+    "write_bundles": {"cli/exchange.py"},
+}
+
+
+def test_there_is_one_door():
+    found = {name: set() for name in DOORS}
+    for path in SOURCES:
+        place = str(path.relative_to(ROOT / "src" / "kuroshio"))
+        if place.startswith("testing/"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func).rpartition(".")[2]
+                if name in DOORS:
+                    found[name].add(place)
+    assert found == DOORS
+    posts = (ROOT / "src/kuroshio/node/partners.py").read_text()
+    assert posts.count(".offer(") == 1  # what is offered to a session is a parcel of the desk
+    assert "driver.offer(parcel.kind, parcel.release_id, parcel.data)" in posts

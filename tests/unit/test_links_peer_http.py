@@ -54,7 +54,7 @@ class End:
         client = PeerClient(
             f"https://127.0.0.1:{port}",
             self.partner,
-            self.keys.context(server=False),
+            lambda: self.keys.context(server=False),
             party_of=self.keys.party_of,
             handler=self.driver.handler(Direction.OUT),
         )
@@ -173,7 +173,7 @@ async def test_a_stranger_and_an_impostor_are_turned_away(tmp_path: Path) -> Non
         from cryptography import x509
         from cryptography.hazmat.primitives import serialization
 
-        from kuroshio.links.tls import issue
+        from kuroshio.links.certificates import issue
 
         ca_key = serialization.load_pem_private_key((tmp_path / "PHL" / "ca.key").read_bytes(), None)
         ca = x509.load_pem_x509_certificate((tmp_path / "PHL" / "ca.crt").read_bytes())

@@ -100,13 +100,17 @@ def trust(
 
 @app.command("revoke")
 def revoke(folder: Path = typer.Argument(...), key_id: str = typer.Argument(...), json_: bool = JSON) -> None:
-    """Trust a partner's signing key no more, from now."""
+    """Trust a partner's key, or an own retired one, no more, from now; a running node heeds it at once."""
     KeyFolder(folder).revoke(key_id, now_us=clock.now_us())
     output.emit_json({"revoked": key_id}) if json_ else output.say(f"revoked {key_id}")
 
 
 @app.command("rotate")
-def rotate(folder: Path = typer.Argument(...), json_: bool = JSON) -> None:
-    """Make a new signing key and retire the old one; give partners the new export."""
-    key_id = KeyFolder(folder).rotate(now_us=clock.now_us())
+def rotate(
+    folder: Path = typer.Argument(...),
+    revoke: bool = typer.Option(False, "--revoke", help="The old key was lost: it counts no more from now."),
+    json_: bool = JSON,
+) -> None:
+    """Make a new signing key; a running node signs with it at once. Give partners the new export."""
+    key_id = KeyFolder(folder).rotate(now_us=clock.now_us(), revoke=revoke)
     output.emit_json({"key_id": key_id}) if json_ else output.say(f"new key {key_id}: give partners the new export")

@@ -18,6 +18,7 @@ from kuroshio.errors import KuroshioError
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("kuroshio.cli.run", "Run a node from its file: sources in, picture, sharing, record and page out."),
     "feeds": ("kuroshio.cli.feeds", "Show the health of a running node's sources."),
+    "partners": ("kuroshio.cli.partners", "Show the health of a running node's partners, each way."),
     "demo": ("kuroshio.cli.demo", "Run three nations' nodes and a simulated sea; --check verifies the story."),
     "decode": ("kuroshio.cli.decode", "Decode sensor logs to columns, every line accounted for."),
     "track": ("kuroshio.cli.track", "Fuse observations into tracks."),

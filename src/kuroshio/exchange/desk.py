@@ -9,7 +9,7 @@ that this room imports none of its siblings.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -221,16 +221,23 @@ class Desk:
         release = seal_control("recall", body, outlet=self.outlet(row["to_party"]), terms=terms)
         return self._enter([release], also=[told])[0]
 
-    def remind(self, now_us: int, *, after_us: int = REMIND_US) -> list[Parcel]:
-        """Parcels that say again each recall a partner has not confirmed in time; a recall twice changes nothing."""
+    def remind(self, now_us: int, *, after_us: int = REMIND_US, to: Collection[str] | None = None) -> list[Parcel]:
+        """Parcels that say again each recall a partner has not confirmed in time; a recall twice changes nothing.
+
+        With ``to`` only those partners are reminded: for one that is away the recall waits in its outbound log already.
+        """
         waiting: dict[str, list[str]] = {}
         for release_id in self.ledger.withdrawn(before_us=now_us - after_us):
             if self._reminded.get(release_id, 0) <= now_us - after_us:
-                self._reminded[release_id] = now_us
-                waiting.setdefault(self.ledger.release(release_id)["to_party"], []).append(release_id)
+                partner = self.ledger.release(release_id)["to_party"]
+                if to is None or partner in to:
+                    self._reminded[release_id] = now_us
+                    waiting.setdefault(partner, []).append(release_id)
         return [
-            self.control("recall", {"release_ids": ids, "reason": "reminder", "at_us": now_us}, to=to, now_us=now_us)
-            for to, ids in waiting.items()
+            self.control(
+                "recall", {"release_ids": ids, "reason": "reminder", "at_us": now_us}, to=partner, now_us=now_us
+            )
+            for partner, ids in waiting.items()
         ]
 
     def rekeyed(self, signer: Signer, *, since_us: int) -> None:
@@ -239,11 +246,11 @@ class Desk:
         self._reminded.clear()
         self.ledger.answer_again(since_us)
 
-    def receipts(self, now_us: int, *, to: str | None = None) -> list[Parcel]:
+    def receipts(self, now_us: int, *, to: Collection[str] | None = None) -> list[Parcel]:
         """Parcels with signed receipts for everything taken or withdrawn and not yet answered."""
         parcels = []
         for partner, answers in self.ledger.unanswered(MAX_RECEIPTS).items():
-            if to is not None and partner != to:
+            if to is not None and partner not in to:
                 continue
             signed = [
                 Receipt(release_id, self.me, partner, status, now_us).signed(self._signer).as_dict()

@@ -156,6 +156,21 @@ class Outlet:
         fresh |= (at > sent) & ended.to_numpy(zero_copy_only=False).astype(bool) & (sent > self._floor_us)
         return tracks.take(pa.array(pick[fresh]))
 
+    def hold(self, tracks: pa.Table, obligations: Obligations, now_us: int) -> None:
+        """Let states grow old while nothing can go: those due meanwhile are kept, the newest of each track.
+
+        A partner that comes back after an outage gets at once what is old enough by then.
+        """
+        due = self._aged(self._without_echo(tracks), obligations, now_us, keep=True)
+        if due.num_rows:
+            newest = due.take(pa.array(newest_per(int64_of(due, "track_id"), int64_of(due, "observed_at"))))
+            key = (obligations.delay_s, bucket_s_of(obligations))
+            self._held[key] = concat(TRACKS, [newest, self._held[key]])
+
+    def was_given(self, track_ids: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """One flag a track: the recipient has been given it."""
+        return np.fromiter((i in self._sent_us for i in track_ids.tolist()), bool, len(track_ids))
+
     def _without_echo(self, tracks: pa.Table) -> pa.Table:
         partner = tracks.column("partner")
         if partner.null_count == tracks.num_rows:

@@ -1,14 +1,16 @@
 """Streams between two nodes: WebSocket over HTTPS with mutual TLS 1.3, one dialled by each sender.
 
 What enters: a TLS context, the party behind a certificate, a place to hand streams to. What leaves: frames in order.
-It knows nothing of sessions: whoever is handed a stream (``peers.PeerDriver``) speaks the protocol. A message is one
-frame; sizes are bounded; a full stream makes the sender wait. Path ``/peer/v1/stream``.
+It knows nothing of sessions: whoever is handed a stream (``peers.PeerDriver``) speaks the protocol. Frames go as parts
+(`links.peer_parts`), urgent ones first, where both ends know the subprotocol ``kuroshio.parts.1``; else whole. Sizes
+are bounded. Path ``/peer/v1/stream``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket as sockets
 import ssl
 from collections.abc import Callable
 from typing import Protocol
@@ -17,11 +19,14 @@ import aiohttp
 from aiohttp import web
 
 from kuroshio.errors import KuroshioError, LinkError, PeerError
+from kuroshio.links.peer_parts import MAX_FRAME, Incoming, Outgoing
 
 PATH = "/peer/v1/stream"
-MAX_MESSAGE = (16 << 20) + (128 << 10)
-MAX_QUEUED = 64 << 20
+PARTS = "kuroshio.parts.1"
+MAX_MESSAGE = MAX_FRAME
 MAX_STREAMS = 64
+NOT_SENT_BYTES = 32 << 10  # what the system may hold unsent: more would stand before every recall
+SHORT_S = 10.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 SEND_TIMEOUT_S = 60.0
 
@@ -48,55 +53,75 @@ class WebStream:
     """One stream. `send` never waits: two nodes that both waited for the other to read would stand still.
 
     What is in flight is bounded by the session's windows; should more than `MAX_QUEUED` bytes wait all the same, or one
-    frame take longer than a minute, the stream ends and what was not acknowledged goes again later.
+    part take longer than a minute, the stream ends and what was not acknowledged goes again later.
     """
 
-    def __init__(self, socket: web.WebSocketResponse | aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+        *,
+        rate_bytes_per_s: float | None = None,
+        whole: bool = False,
+    ) -> None:
         self._socket = socket
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
-        self.queued_bytes = 0
-        self.sent_bytes = 0
+        self._outgoing = Outgoing(rate_bytes_per_s, whole=whole)
+        self.incoming = Incoming(whole=whole)
 
-    async def send(self, data: bytes) -> None:
-        """Queue one frame."""
-        self.queued_bytes += len(data)
-        if self.queued_bytes > MAX_QUEUED:
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes given to the network so far: a stream whose figure grows is alive."""
+        return self._outgoing.sent_bytes
+
+    async def send(self, data: bytes, *, urgent: bool = False) -> None:
+        """Queue one frame; an urgent one goes before all that are not."""
+        if not self._outgoing.put(data, urgent=urgent):
             await self.close("peer.slow")
-            return
-        self._queue.put_nowait(data)
 
     async def write(self) -> None:
         """Send what is queued until cancelled or the stream is gone."""
         while True:
-            data = await self._queue.get()
+            message = await self._outgoing.next()
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await self._socket.send_bytes(data)
+                    await self._socket.send_bytes(message)
             except (ConnectionError, TimeoutError, RuntimeError, aiohttp.ClientError):
                 await self.close("peer.send")
                 return
-            self.queued_bytes -= len(data)
-            self.sent_bytes += len(data)
 
     async def close(self, code: str) -> None:
         """Send what is queued for a moment longer, then end the stream."""
         with contextlib.suppress(ConnectionError, RuntimeError, aiohttp.ClientError, TimeoutError):
             async with asyncio.timeout(2.0):
-                while not self._queue.empty() and self.queued_bytes <= MAX_QUEUED and not self._socket.closed:
-                    await self._socket.send_bytes(self._queue.get_nowait())
+                while not self._socket.closed and (message := self._outgoing.take()) is not None:
+                    await self._socket.send_bytes(message)
                 await self._socket.close(message=code.encode()[:100])
 
 
-async def _pump(socket: web.WebSocketResponse | aiohttp.ClientWebSocketResponse, handler: Handler) -> None:
-    stream = WebStream(socket)
+def thin_buffers(socket: object) -> None:
+    """Keep the system from holding more unsent bytes than a moment's worth, where it can be told to."""
+    option = getattr(sockets, "TCP_NOTSENT_LOWAT", 25)  # Linux, tcp(7)
+    with contextlib.suppress(OSError, AttributeError):
+        socket.setsockopt(sockets.IPPROTO_TCP, option, NOT_SENT_BYTES)  # type: ignore[attr-defined]
+
+
+async def _pump(
+    socket: web.WebSocketResponse | aiohttp.ClientWebSocketResponse, stream: WebStream, handler: Handler
+) -> None:
+    thin_buffers(socket.get_extra_info("socket"))
     writer = asyncio.create_task(stream.write())
     await handler.opened(stream)
     try:
         async for message in socket:
-            if message.type is aiohttp.WSMsgType.BINARY:
-                await handler.received(stream, message.data)
-            elif message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.ERROR):
+            if message.type is not aiohttp.WSMsgType.BINARY:
                 await stream.close("peer.frame")
+                continue
+            try:
+                frame = stream.incoming.add(message.data)
+            except PeerError as err:
+                await stream.close(err.error_code)
+                continue
+            if frame is not None:
+                await handler.received(stream, frame)
     finally:
         writer.cancel()
         await handler.closed(stream)
@@ -173,12 +198,14 @@ class PeerServer:
         if len(self._sockets) >= MAX_STREAMS:
             self.counters["full"] += 1
             return web.Response(status=503, text="peer.full")
-        socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, compress=False, heartbeat=None, timeout=2.0)
+        socket = web.WebSocketResponse(
+            max_msg_size=MAX_MESSAGE, compress=False, heartbeat=None, timeout=2.0, protocols=(PARTS,)
+        )
         await socket.prepare(request)
         self._sockets.add(socket)
         self.counters["accepted"] += 1
         try:
-            await _pump(socket, handler)
+            await _pump(socket, WebStream(socket, whole=socket.ws_protocol != PARTS), handler)
         finally:
             self._sockets.discard(socket)
         return socket
@@ -194,28 +221,44 @@ class PeerClient:
     party
         Who must answer: any other party's certificate ends the attempt.
     context
-        Client context with our certificate (``KeyFolder.context(server=False)``).
+        Gives the client context with our certificate and the authorities trusted now, asked at each attempt.
     party_of
         Party behind a certificate.
     handler
         Who speaks on the stream.
+    rate_bytes_per_s
+        What the link carries, or None; urgent frames go at once all the same.
+    parts
+        False speaks as a node that knows no parts.
     """
 
-    def __init__(self, url: str, party: str, context: ssl.SSLContext, *, party_of: PartyOf, handler: Handler) -> None:
+    def __init__(
+        self,
+        url: str,
+        party: str,
+        context: Callable[[], ssl.SSLContext],
+        *,
+        party_of: PartyOf,
+        handler: Handler,
+        rate_bytes_per_s: float | None = None,
+        parts: bool = True,
+    ) -> None:
         self.url, self.party, self._context = url.rstrip("/"), party, context
         self._party_of, self._handler = party_of, handler
+        self._rate, self._protocols = rate_bytes_per_s, (PARTS,) if parts else ()
         self.counters = {"dialled": 0, "failures": 0}
         self.last_error = ""
         self.connected = False
 
     async def run(self) -> None:
         """Dial until cancelled; a failure is counted, shown in ``last_error`` and tried again later."""
-        failures = 0
+        failures, loop = 0, asyncio.get_running_loop()
         while True:
+            began_s = loop.time()
             try:
                 self.counters["dialled"] += 1
                 await self._once()
-                failures = 0
+                failures = failures + 1 if loop.time() - began_s < SHORT_S else 0  # a partner that hangs up at once
             except (KuroshioError, aiohttp.ClientError, OSError, TimeoutError) as err:
                 self.counters["failures"] += 1
                 self.last_error = str(err)[:300]
@@ -228,7 +271,8 @@ class PeerClient:
             aiohttp.ClientSession(timeout=timeout) as session,
             session.ws_connect(
                 self.url + PATH,
-                ssl=self._context,
+                ssl=self._context(),
+                protocols=self._protocols,
                 max_msg_size=MAX_MESSAGE,
                 compress=0,
                 autoping=True,
@@ -241,6 +285,7 @@ class PeerClient:
                 raise PeerError(f"{self.url} is {party}, not {self.party}", code="peer.wrong_party")
             self.connected, self.last_error = True, ""
             try:
-                await _pump(socket, self._handler)
+                stream = WebStream(socket, rate_bytes_per_s=self._rate, whole=socket.protocol != PARTS)
+                await _pump(socket, stream, self._handler)
             finally:
                 self.connected = False

@@ -10,24 +10,23 @@ Folder: ``party.json``, ``signing.key``, ``secret.bin``, ``ca.key``, ``ca.crt``,
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import json
 import os
 import re
 import secrets
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import NameOID
 
 from kuroshio.errors import ConfigError, PeerError, VerificationError
+from kuroshio.links.certificates import issue, make_authority, pem
 from kuroshio.schema.signing import (
     Ed25519Signer,
     KeyRing,
@@ -40,7 +39,6 @@ from kuroshio.schema.signing import (
 )
 
 BUNDLE_TYPE = "kuroshio/trust/1"
-CA_DAYS, NODE_DAYS = 3650, 825
 MAX_BUNDLE_BYTES = 64 << 10
 _PARTY = re.compile(r"[A-Z][A-Z0-9-]{1,15}")
 
@@ -79,99 +77,11 @@ def write_private(path: Path, data: bytes) -> None:
         raise ConfigError(f"{path}: {err.strerror}", code="keys.write") from err
 
 
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _moment(at_us: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(at_us // 1_000_000, dt.UTC)
-
-
-def make_authority(party: str, *, now_us: int) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """Certificate authority of one party; it may issue end certificates only (path length 0)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, party),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"{party} Kuroshio authority"),
-        ]
-    )
-    start = _moment(now_us) - dt.timedelta(hours=1)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + dt.timedelta(days=CA_DAYS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    return key, certificate
-
-
-def issue(
-    party: str,
-    node: str,
-    hosts: Sequence[str],
-    authority: tuple[ec.EllipticCurvePrivateKey, x509.Certificate],
-    *,
-    now_us: int,
-) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """Key and certificate of one node, for server and client use."""
-    ca_key, ca = authority
-    key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(f"kuroshio://{party}/{node}")]
-    for host in hosts:
-        try:
-            names.append(x509.IPAddress(ipaddress.ip_address(host)))
-        except ValueError:
-            names.append(x509.DNSName(host))
-    start = _moment(now_us) - dt.timedelta(hours=1)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(
-            x509.Name(
-                [
-                    x509.NameAttribute(NameOID.ORGANIZATION_NAME, party),
-                    x509.NameAttribute(NameOID.COMMON_NAME, node),
-                ]
-            )
-        )
-        .issuer_name(ca.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + dt.timedelta(days=NODE_DAYS))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
-        )
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    return key, certificate
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=not signs,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        encipher_only=False,
-        decipher_only=False,
-    )
+def _replace(path: Path, text: str) -> None:
+    """Put a new text in a file's place: a node that reads it meanwhile sees the old or the new one."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 class KeyFolder:
@@ -224,8 +134,8 @@ class KeyFolder:
         node_key, node_crt = issue(party, node, [*hosts, "127.0.0.1"], authority, now_us=now_us)
         write_private(path / "signing.key", secrets.token_bytes(32))
         write_private(path / "secret.bin", secrets.token_bytes(32))
-        write_private(path / "ca.key", _pem(authority[0]))
-        write_private(path / "node.key", _pem(node_key))
+        write_private(path / "ca.key", pem(authority[0]))
+        write_private(path / "node.key", pem(node_key))
         for name, certificate in (("ca.crt", authority[1]), ("node.crt", node_crt)):
             (path / name).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         about = {"party": party, "node": node, "hosts": list(hosts), "made_us": now_us}
@@ -241,24 +151,38 @@ class KeyFolder:
             "type": BUNDLE_TYPE,
             "party": self.party,
             "ca_pem": (self.folder / "ca.crt").read_text(),
-            "signing": [public_key(self.signer).as_dict()],
-            "revoked": [key.as_dict() for key in self._own_revoked()],
+            "signing": [
+                public_key(self.signer).as_dict(),
+                *(key.as_dict() for key in self._own_retired() if key.revoked_us is None),
+            ],
+            "revoked": [key.as_dict() for key in self._own_retired() if key.revoked_us is not None],
         }
         signature = b64(self.signer.sign(canonical(body)))
         return canonical({**body, "key_id": self.signer.key_id, "signature": signature})
 
-    def _own_revoked(self) -> list[PublicKey]:
+    def _own_retired(self) -> list[PublicKey]:
         path = self.folder / "retired.json"
         return [PublicKey.from_dict(v) for v in json.loads(path.read_text())] if path.exists() else []
 
-    def rotate(self, *, now_us: int) -> str:
-        """Retire the signing key and make a new one; returns the new key's name. Partners need the new export."""
-        retired = [key.as_dict() for key in self._own_revoked()]
+    def _keep_retired(self, keys: Sequence[PublicKey]) -> None:
+        _replace(self.folder / "retired.json", json.dumps([key.as_dict() for key in keys], indent=1) + "\n")
+
+    def rotate(self, *, now_us: int, revoke: bool = False) -> str:
+        """Make a new signing key; returns its name. Partners need the new export.
+
+        Parameters
+        ----------
+        revoke
+            The old key was lost or stolen: it counts no more, and what it signed and nobody has taken yet is refused.
+            Without it the old key signs nothing more, and what it has signed may still arrive.
+        """
         old = self.signer
-        retired.append(PublicKey(old.key_id, self.party, old.public, 0, now_us).as_dict())
-        (self.folder / "retired.json").write_text(json.dumps(retired, indent=1) + "\n")
-        (self.folder / "signing.key").unlink()
-        write_private(self.folder / "signing.key", secrets.token_bytes(32))
+        retired = PublicKey(old.key_id, self.party, old.public, 0, now_us if revoke else None)
+        self._keep_retired([*self._own_retired(), retired])
+        draft = self.folder / "signing.new"
+        draft.unlink(missing_ok=True)
+        write_private(draft, secrets.token_bytes(32))
+        draft.replace(self.folder / "signing.key")
         self.signer = Ed25519Signer(self.party, (self.folder / "signing.key").read_bytes())
         return self.signer.key_id
 
@@ -283,19 +207,26 @@ class KeyFolder:
         return str(value["party"])
 
     def revoke(self, key_id: str, *, now_us: int) -> None:
-        """Trust a partner's signing key no more, from now.
+        """Trust a partner's signing key, or an own one that was retired, no more, from now.
 
         Raises
         ------
         ConfigError
-            When no such key is trusted.
+            When no such key is trusted, or it is the one this node signs with.
         """
         if self.ring().get(key_id) is None:
             raise ConfigError(f"no key {key_id}", code="keys.unknown")
+        if key_id == self.signer.key_id:
+            raise ConfigError(f"{key_id} signs for this node", code="keys.in_use",
+                              advice="Use kuroshio keys rotate --revoke: it makes a new one first.")  # fmt: skip
+        self._keep_retired(
+            [replace(k, revoked_us=now_us) if k.key_id == key_id and k.revoked_us is None else k
+             for k in self._own_retired()]
+        )  # fmt: skip
         path = self.folder / "revoked.json"
         known = json.loads(path.read_text()) if path.exists() else {}
         known.setdefault(key_id, now_us)
-        path.write_text(json.dumps(known, indent=1) + "\n")
+        _replace(path, json.dumps(known, indent=1) + "\n")
 
     def partners(self) -> dict[str, dict[str, Any]]:
         """Trusted bundles by party."""
@@ -307,7 +238,7 @@ class KeyFolder:
 
     def ring(self) -> KeyRing:
         """Keys trusted now: own and partners', revoked ones known as such."""
-        ring = KeyRing([public_key(self.signer), *self._own_revoked()])
+        ring = KeyRing([public_key(self.signer), *self._own_retired()])
         for value in self.partners().values():
             for entry in (*value["revoked"], *value["signing"]):
                 ring.add(PublicKey.from_dict(entry))
@@ -328,11 +259,18 @@ class KeyFolder:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False  # the party in the certificate is checked instead: nodes move between addresses
         context.verify_mode = ssl.CERT_REQUIRED
+        self.refresh(context)
+        return context
+
+    def refresh(self, context: ssl.SSLContext) -> None:
+        """Give a server's context in use the certificate and the authorities of now.
+
+        An authority that is trusted no more stays in it; `party_of` turns its certificates away.
+        """
         context.load_cert_chain(self.folder / "node.crt", self.folder / "node.key")
         partners = self.partners()
         if partners:
             context.load_verify_locations(cadata="\n".join(v["ca_pem"] for v in partners.values()))
-        return context
 
     def party_of(self, certificate_der: bytes | None) -> str:
         """Party that a peer's certificate speaks for.

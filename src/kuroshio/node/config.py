@@ -170,8 +170,10 @@ class PartnerSection(Section):
     """One partner: where it is, and how much the link to it carries."""
 
     party: Party
-    url: str = Field(pattern=r"^https://")
-    bytes_per_s_max: float | None = Field(default=None, gt=0)
+    url: str = Field(pattern=r"^(https|nats|tls)://", description="https: the node itself; nats, tls: a NATS server")
+    bytes_per_s_max: float | None = Field(default=None, gt=0, description="of a thin link; parts and pauses follow it")
+    credentials: Path | None = Field(default=None, description="NATS credentials, where its server wants them")
+    quiet_s_max: float = Field(default=20.0, ge=5, le=600, description="silence after which a stream is begun again")
 
 
 class MapSection(Section):
@@ -295,6 +297,7 @@ def _absolute(config: NodeConfig, base: Path) -> NodeConfig:
                     "norms": place(config.behaviour.norms),
                 }
             ),
+            "partners": tuple(p.model_copy(update={"credentials": place(p.credentials)}) for p in config.partners),
             "sources": tuple(
                 s.model_copy(update={name: place(getattr(s, name)) for name in ("path", "key_file", "ca_file")})
                 for s in config.sources

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 from kuroshio import clock, exchange, record
 from kuroshio.errors import InputError, KuroshioError
 from kuroshio.geo import metres_per_degree
-from kuroshio.links.tls import KeyFolder
 from kuroshio.node import cards
 from kuroshio.node.books import RECORD_OF
-from kuroshio.node.config import PartnerSection
 from kuroshio.node.deciding import may_still_go
+from kuroshio.node.trust import Trust
+from kuroshio.node.witnesses import WitnessBook
 from kuroshio.peers.outbox import Item
 from kuroshio.schema import TRACKS, concat
 from kuroshio.schema.release import Release
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 ALERTS_MAX = 500
 CHECKPOINT_EVERY_US = 20 * US_PER_S
+REKEYED_US = 3600 * US_PER_S
 STEP_KINDS = tuple(RECORD_OF.values())
 CONTROL_KINDS = ("recall", "tighten", "receipt", "checkpoint", "cosignature", "policy")
 
@@ -44,15 +45,16 @@ CONTROL_KINDS = ("recall", "tighten", "receipt", "checkpoint", "cosignature", "p
 class Mailroom:
     """Dealings with all partners of a node."""
 
-    def __init__(self, party: str, *, keys: KeyFolder, sharing: Sharing, parts: Parts) -> None:
+    def __init__(self, party: str, *, trust: Trust, sharing: Sharing, parts: Parts) -> None:
         self.party = party
-        self._ring = keys.ring()
+        self._trust = trust
         self._sharing = sharing
         self._desk = sharing.desk
         self._parts = parts
-        self.verifier = record.ReceiptVerifier(self._ring)
+        self._book = WitnessBook(parts.config.node.data / "witness.json")
+        self.verifier = record.ReceiptVerifier(trust.ring(), self._book.witnesses)
         self._witness = record.WitnessDesk(
-            sharing.record, keys.signer, lambda: self._ring, witnesses=self.verifier.witnesses
+            sharing.record, trust, trust.ring, witnesses=self._book.witnesses, shown=self._book.shown
         )
         self._held: dict[str, pa.Table] = {}
         self._grid_m: dict[tuple[str, str], float] = {}
@@ -73,7 +75,7 @@ class Mailroom:
             try:
                 received = exchange.receive(
                     bundle,
-                    keys=self._ring,
+                    keys=self._trust.ring(),
                     me=self.party,
                     now_us=now_us,
                     verify_receipt=lambda release: self.verify(release, now_us),
@@ -85,7 +87,7 @@ class Mailroom:
 
     def verify(self, release: Release, now_us: int) -> None:
         """Hold that the sender's record has a release."""
-        self.verifier.now_us = now_us
+        self.verifier.keys, self.verifier.now_us = self._trust.ring(), now_us
         self.verifier.verify(release)
 
     def take(self, party: str, body: bytes, *, now_us: int) -> None:
@@ -104,11 +106,12 @@ class Mailroom:
             ids = set((accepted.body or {})["release_ids"])
             self._alerts = deque([a for a in self._alerts if a["release_id"] not in ids], maxlen=ALERTS_MAX)
         elif accepted.kind == "checkpoint":
-            self._replies.append(
-                (party, "cosignature", self._witness.on_checkpoint(party, accepted.body or {}, now_us))
-            )
+            reply = self._witness.on_checkpoint(party, accepted.body or {}, now_us)
+            self._book.keep()  # before the cosignature leaves: what it vouches for must not be forgotten
+            self._replies.append((party, "cosignature", reply))
         elif accepted.kind == "cosignature":
             self._witness.on_cosignature(party, accepted.body or {}, now_us)
+            self._book.keep()
         elif accepted.received is not None:
             self._show(accepted.received)
 
@@ -182,19 +185,29 @@ class Mailroom:
 
     # -- out
 
-    def settle(self, partners: Iterable[PartnerSection], *, now_us: int) -> None:
-        """Send receipts and replies that wait, a checkpoint now and then, and drop what retention has ended."""
-        self._sharing.settle(now_us=now_us)
+    def rekeyed(self, *, now_us: int) -> None:
+        """Owe again the receipts of the last hour: some that the old key signed may be on their way."""
+        self._desk.ledger.answer_again(now_us - REKEYED_US)
+
+    def settle(self, ready: Sequence[str], *, now_us: int) -> None:
+        """Send receipts and replies that wait, a checkpoint now and then, and drop what retention has ended.
+
+        Parameters
+        ----------
+        ready
+            Partners whose link has room: for the others these statements would only pile up, and they go later.
+        """
+        self._sharing.settle(ready, now_us=now_us)
         replies, self._replies = self._replies, []
         for party, kind, body in replies:
             self._sharing.control(kind, body, party, now_us=now_us)
         wall_us = clock.now_us()
         if wall_us >= self._checkpoint_due_us:
             self._checkpoint_due_us = wall_us + CHECKPOINT_EVERY_US
-            for partner in partners:
-                statement = self._witness.statement(partner.party)
+            for party in ready:
+                statement = self._witness.statement(party)
                 if statement is not None:
-                    self._sharing.control("checkpoint", statement, partner.party, now_us=now_us)
+                    self._sharing.control("checkpoint", statement, party, now_us=now_us)
         for party, refs in self._desk.expire(now_us).items():
             self._drop(party, refs)
 

@@ -23,6 +23,7 @@ from kuroshio.node.core import Outcome
 from kuroshio.node.partners import Partners
 from kuroshio.node.service import Service
 from kuroshio.node.sharing import Sharing
+from kuroshio.node.trust import Trust
 from kuroshio.schema import ALERTS, TRACKS, concat
 from kuroshio.units import US_PER_S
 
@@ -67,17 +68,18 @@ class Node:
         self.parts = assemble.build(self.config)
         self.keys = open_keys(self.config)
         data = self.config.node.data
-        self._record = record.open_log(data / "record", self.keys.signer, secret=self.keys.secret)
+        self.trust = Trust(self.keys)
+        self._record = record.open_log(data / "record", self.trust, secret=self.keys.secret)
         self._ledger = exchange.Ledger(str(data / "releases.db"))
         self.partners = Partners(
-            self.config, keys=self.keys, ledger=self._ledger, time=self.parts.time, worker=self._worker
+            self.config, trust=self.trust, ledger=self._ledger, time=self.parts.time, worker=self._worker
         )
         desk = exchange.Desk(
-            self.keys.signer,
+            self.trust,
             secret=self.keys.secret,
             record=self._record,
             ledger=self._ledger,
-            keys=self.keys.ring,
+            keys=self.trust.ring,
             verify_receipt=lambda release, now_us: self.partners.room.verify(release, now_us),
         )
         self.sharing = Sharing(
@@ -87,6 +89,7 @@ class Node:
             record=self._record,
             partners=[p.party for p in self.config.partners],
             post=self.partners.post,
+            room=self.partners.state_room,
         )
         self.partners.attach(self.sharing, self.parts)
         self.sharing.self_check = await loop.run_in_executor(self._worker, self._check_record)
@@ -94,10 +97,13 @@ class Node:
         await loop.run_in_executor(self._worker, self.parts.core.recover)
         await loop.run_in_executor(self._worker, lambda: self.partners.room.reload(now_us=self.parts.time.now_us()))
         await self.partners.start()
-        await loop.run_in_executor(self._worker, lambda: self.sharing.resume(now_us=self.parts.time.now_us()))
+        await loop.run_in_executor(self._worker, self._resume)
         self.parts.sources.start()
         self._tasks.append(asyncio.create_task(self._run(), name="cycle"))
         return self.service
+
+    def _resume(self) -> None:
+        self.sharing.resume(self.parts.core.picture, now_us=self.parts.time.now_us())
 
     def _check_record(self) -> dict[str, Any]:
         """Every leaf, tile and signature of the record, looked at once at each start."""

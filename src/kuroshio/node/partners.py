@@ -13,17 +13,19 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from kuroshio import clock, exchange
-from kuroshio.errors import KuroshioError, PeerError
+from kuroshio.errors import KuroshioError, PeerError, StoreError, VerificationError
 from kuroshio.links.peer_http import Handler, PeerClient, PeerServer
-from kuroshio.links.tls import KeyFolder
+from kuroshio.links.peer_nats import NatsClient, NatsPeers
 from kuroshio.node import mailroom
-from kuroshio.node.config import NodeConfig
+from kuroshio.node.config import NodeConfig, PartnerSection
 from kuroshio.node.time import NodeClock
+from kuroshio.node.trust import Trust
 from kuroshio.peers import Direction, Limits, PeerDriver, Session, outbox
 from kuroshio.peers.instructions import Deliver
 from kuroshio.peers.outbox import Item
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTICES_MAX = 200
+NOT_YET = ("keys.unknown", "keys.not_yet")
 
 
 class Partners:
@@ -50,18 +53,20 @@ class Partners:
         self,
         config: NodeConfig,
         *,
-        keys: KeyFolder,
+        trust: Trust,
         ledger: exchange.Ledger,
         time: NodeClock,
         worker: ThreadPoolExecutor,
     ) -> None:
         self._config = config
-        self._keys = keys
+        self._trust = trust
+        self._trust_seen = trust.generation
         self._ledger = ledger
         self._time = time
         self._worker = worker
         self._drivers: dict[str, PeerDriver] = {}
-        self._clients: dict[str, PeerClient] = {}
+        self._clients: dict[str, PeerClient | NatsClient] = {}
+        self._nats: list[NatsPeers] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._server: PeerServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,7 +76,7 @@ class Partners:
     def attach(self, sharing: Sharing, parts: Parts) -> None:
         """Join sharing and picture, known only after both exist."""
         self._sharing = sharing
-        self.room = mailroom.Mailroom(self._config.node.party, keys=self._keys, sharing=sharing, parts=parts)
+        self.room = mailroom.Mailroom(self._config.node.party, trust=self._trust, sharing=sharing, parts=parts)
 
     async def start(self) -> None:
         """Open outbound logs, listen and dial.
@@ -91,7 +96,7 @@ class Partners:
                 partner.party,
                 box,
                 self._may_send,
-                Limits(rate_bytes_per_s=partner.bytes_per_s_max),
+                Limits(rate_bytes_per_s=partner.bytes_per_s_max, quiet_us=int(partner.quiet_s_max * 1e6)),
             )
             driver = PeerDriver(
                 session,
@@ -101,22 +106,57 @@ class Partners:
             )
             self._drivers[partner.party] = driver
             driver.start()
-        if not self._config.partners:
+        await self._listen()
+        self._join_nats()
+        for party, client in self._clients.items():
+            self._tasks.append(asyncio.create_task(client.run(), name=f"peer {party}"))
+
+    async def _listen(self) -> None:
+        direct = [p for p in self._config.partners if p.url.startswith("https:")]
+        if not direct:
             return
         self._server = PeerServer(
             self._config.peer.host,
             self._config.peer.port,
-            self._keys.context(server=True),
-            party_of=self._keys.party_of,
+            self._trust.server,
+            party_of=self._trust.party_of,
             on_connect=self._incoming,
         )
         await self._server.start()
-        context = self._keys.context(server=False)
+        for partner in direct:
+            self._clients[partner.party] = PeerClient(
+                partner.url,
+                partner.party,
+                self._trust.client,
+                party_of=self._trust.party_of,
+                handler=self._drivers[partner.party].handler(Direction.OUT),
+                rate_bytes_per_s=partner.bytes_per_s_max,
+            )
+
+    def _join_nats(self) -> None:
+        """One connection a NATS server, for all partners behind it."""
+        behind: dict[tuple[str, Path | None], list[PartnerSection]] = {}
         for partner in self._config.partners:
-            speaker = self._drivers[partner.party].handler(Direction.OUT)
-            client = PeerClient(partner.url, partner.party, context, party_of=self._keys.party_of, handler=speaker)
-            self._clients[partner.party] = client
-            self._tasks.append(asyncio.create_task(client.run(), name=f"peer {partner.party}"))
+            if not partner.url.startswith("https:"):
+                behind.setdefault((partner.url, partner.credentials), []).append(partner)
+        for (url, credentials), partners in behind.items():
+            peers = NatsPeers(
+                url,
+                self._config.node.party,
+                server=self._trust.server,
+                client=self._trust.client,
+                party_of=self._trust.party_of,
+                credentials=None if credentials is None else str(credentials),
+            )
+            self._nats.append(peers)
+            for partner in partners:
+                driver = self._drivers[partner.party]
+                peers.expect(partner.party, partial(driver.handler, Direction.IN))
+                handler = driver.handler(Direction.OUT)
+                self._clients[partner.party] = peers.dial(
+                    partner.party, handler, rate_bytes_per_s=partner.bytes_per_s_max
+                )
+            peers.start()
 
     async def stop(self) -> None:
         """End every stream; what is queued stays in the outbound logs."""
@@ -125,6 +165,8 @@ class Partners:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._server is not None:
             await self._server.stop()
+        for peers in self._nats:
+            await peers.stop()
         for driver in self._drivers.values():
             await driver.stop()
 
@@ -168,15 +210,36 @@ class Partners:
         """Verify an item and make it durable, or raise; in the worker thread, in the partner's order."""
         loop = asyncio.get_running_loop()
         work: Callable[[], None] = partial(self.room.take, party, item.body, now_us=self._time.now_us())
-        await loop.run_in_executor(self._worker, work)
+        try:
+            await loop.run_in_executor(self._worker, work)
+        except VerificationError as err:
+            if err.error_code not in NOT_YET:
+                raise
+            # a key we have not been given yet, as after the partner's rotation: nothing is taken, and nothing lost
+            self._told(party, "put_off", {"code": err.error_code, "text": err.message})
+            raise StoreError(err.message, code=err.error_code) from err
 
     def take_tracks(self) -> list[pa.Table]:
         """TRACKS rows that came since the last call, for the picture."""
         return self.room.take_tracks()
 
     def settle(self, now_us: int) -> None:
-        """Send receipts that wait, cosign, and drop what its retention says must be gone."""
-        self.room.settle(self._config.partners, now_us=now_us)
+        """Heed changed keys, send receipts that wait, cosign, and drop what its retention says must be gone."""
+        if self._trust.adopt():
+            self.room.rekeyed(now_us=now_us)
+        if self._trust.generation != self._trust_seen:
+            self._trust_seen = self._trust.generation
+            for party, driver in self._drivers.items():
+                if not self._trust.trusts(party) and self._loop is not None:
+                    asyncio.run_coroutine_threadsafe(driver.hang_up("peer.revoked"), self._loop)
+        for party, waiting in self._sharing.waiting.items():
+            self._drivers[party].thinned(waiting.thinned)
+        self.room.settle([party for party in self._drivers if self.state_room(party)], now_us=now_us)
+
+    def state_room(self, party: str) -> int:
+        """Bytes of state that the link to a partner takes now; 0 says that the newest states wait."""
+        driver = self._drivers.get(party)
+        return 0 if driver is None else driver.state_room()
 
     # -- what is shown
 
@@ -193,14 +256,17 @@ class Partners:
         rows = []
         for party, driver in self._drivers.items():
             client = self._clients.get(party)
-            rows += health_rows(party, driver.health(), client, self._ledger.unconfirmed(party), self._time.at_wall)
+            waiting = self._sharing.waiting[party]
+            health = driver.health()
+            health["out"] |= {"state_waiting": len(waiting), "ends_forgotten": waiting.forgotten}
+            rows += health_rows(party, health, client, self._ledger.unconfirmed(party), self._time.at_wall)
         return rows
 
 
 def health_rows(
     party: str,
     health: dict[str, Any],
-    client: PeerClient | None,
+    client: PeerClient | NatsClient | None,
     unconfirmed: int,
     at_wall: Callable[[int], int],
 ) -> list[dict[str, Any]]:
@@ -217,25 +283,33 @@ def health_rows(
     offset = health["clock_offset_us"]
     out, inn = health["out"], health["in"]
     common = {"party": party, "clock_offset_s": None if offset is None else round(offset / 1e6, 3)}
+    error = client.last_error if client is not None else ""
+    said = f"{party} says {out['said']}" if out["said"] else ""
     return [
         {
             **common,
             "direction": "out",
             "state": state(out),
+            "alarm": out["quiet"],
             "last_at": when(out["last_accepted_us"]),
             "undelivered": out["undelivered_items"],
             "undelivered_bytes": out["undelivered_bytes"],
             "unconfirmed": unconfirmed,
-            "detail": client.last_error if client is not None else "",
+            "link_bytes_per_s": None if out["link_bytes_per_s"] is None else round(out["link_bytes_per_s"]),
+            "thinned": out["thinned"],
+            "detail": error or said,
             "counters": out,
         },
         {
             **common,
             "direction": "in",
             "state": state(inn),
+            "alarm": inn["quiet"],
             "last_at": when(inn["last_accepted_us"]),
             "undelivered": inn["behind_items"],
             "unconfirmed": 0,
+            "link_bytes_per_s": None,
+            "thinned": inn["thinned"],
             "detail": "",
             "counters": inn,
         },

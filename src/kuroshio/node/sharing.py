@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from kuroshio.errors import NotFound, ReleaseRefused
 from kuroshio.node import cards
 from kuroshio.node.books import LedgerDesk
 from kuroshio.node.deciding import Decider, Group, reason_text, time_or_none, withheld_rows
+from kuroshio.node.waiting import Waiting
 from kuroshio.record import Log, knew
 from kuroshio.schema import TRACKS, Citation, Effect
 from kuroshio.schema.release import Release
@@ -29,8 +30,11 @@ from kuroshio.units import UtcMicros
 log = logging.getLogger(__name__)
 
 Post = Callable[[exchange.Parcel], None]
+Room = Callable[[str], int]
 Seal = Callable[..., exchange.Parcel | None]
 SHOWN_ALERTS_MAX = 200
+ROW_BYTES = 150.0  # of a released row before a release has been measured
+HEAD_BYTES = 4_000.0  # header, proof and Arrow schema of a release
 
 
 class Sharing:
@@ -46,6 +50,8 @@ class Sharing:
         Parties this node has a link to.
     post
         Makes a parcel durable in a partner's outbound log.
+    room
+        Bytes of state that a partner's link takes now; 0 says that the newest states wait.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Sharing:
         record: Log,
         partners: Sequence[str],
         post: Post,
+        room: Room,
     ) -> None:
         self.decider = decider
         self.party = decider.party
@@ -66,7 +73,9 @@ class Sharing:
         self.partners = tuple(partners)
         self.refused = 0
         self._secret = secret
-        self._post = post
+        self._post, self._room = post, room
+        self.waiting = {party: Waiting() for party in partners}
+        self._row_bytes = dict.fromkeys(partners, ROW_BYTES)
         self._delayed: dict[tuple[str, str], Group] = {}
         self._published_us: int | None = None
         self.self_check: dict[str, Any] | None = None
@@ -74,8 +83,10 @@ class Sharing:
 
     # -- out
 
-    def resume(self, *, now_us: UtcMicros) -> int:
-        """Post what a crash kept from the outbound logs; how many parcels."""
+    def resume(self, picture: pa.Table, *, now_us: UtcMicros) -> int:
+        """Post what a crash kept from the outbound logs, and let the whole picture wait; how many parcels."""
+        for party, waiting in self.waiting.items():
+            waiting.add(picture, self.desk.outlet(party).was_given)
         parcels = self.desk.unoffered(self.record.numbers())
         for parcel in parcels:
             self.post(parcel, now_us=now_us)
@@ -99,9 +110,7 @@ class Sharing:
         picture
             TRACKS, a row a live track, for what alerts are about.
         """
-        made = 0
-        for group in self._track_groups(changed, now_us=now_us):
-            made += self._release(self.desk.tracks, group, now_us) is not None
+        made = self._share_state(changed, picture, now_us=now_us)
         for group in self.decider.alert_groups(alerts, picture, self.partners, now_us=now_us):
             parcel = self._release(self.desk.alerts, group, now_us) if goes(group) else None
             if parcel is not None:
@@ -109,8 +118,27 @@ class Sharing:
                 made += 1
         return made
 
-    def _track_groups(self, changed: pa.Table, *, now_us: UtcMicros) -> list[Group]:
-        groups = [g for g in self.decider.groups(changed, self.partners, now_us=now_us) if goes(g)]
+    def _share_state(self, changed: pa.Table, picture: pa.Table, *, now_us: UtcMicros) -> int:
+        """Newest states to those whose link takes them now; for the others they wait, and are never queued."""
+        for party, waiting in self.waiting.items():
+            waiting.add(changed, self.desk.outlet(party).was_given)
+        rooms = {party: self._room(party) for party in self.partners}
+        away = [party for party, room in rooms.items() if not room]
+        for group in self.decider.groups(changed, away, now_us=now_us):
+            if goes(group) and group.decision.obligations.delay_s:  # states grow old while the partner is away
+                self.desk.outlet(group.to).hold(group.rows, group.decision.obligations, now_us)
+                self._delayed[group.to, group.decision.cited] = group
+        return sum(self._release_state(group, now_us) for group in self._track_groups(rooms, picture, now_us=now_us))
+
+    def _track_groups(self, rooms: Mapping[str, int], picture: pa.Table, *, now_us: UtcMicros) -> list[Group]:
+        ready: dict[tuple[int, ...], tuple[pa.Table, list[str]]] = {}
+        for party, room in rooms.items():
+            most = int((room - HEAD_BYTES) / self._row_bytes[party])
+            rows = self.waiting[party].rows(picture, max(1, most)) if room else TRACKS.empty()
+            if rows.num_rows:  # partners that wait for the same rows are decided on together
+                same = (rows.num_rows, hash(rows["track_id"].to_numpy().tobytes()))
+                ready.setdefault(same, (rows, []))[1].append(party)
+        groups = [g for rows, to in ready.values() for g in self.decider.groups(rows, to, now_us=now_us) if goes(g)]
         seen = set()
         for group in groups:
             if group.decision.obligations.delay_s:
@@ -118,8 +146,17 @@ class Sharing:
                 seen.add(key)
                 self._delayed[key] = group
         # states held back for a delay become due without any new row
-        waiting = [replace(g, rows=TRACKS.empty()) for key, g in self._delayed.items() if key not in seen]
+        waiting = [
+            replace(g, rows=TRACKS.empty()) for key, g in self._delayed.items() if key not in seen and rooms[key[0]]
+        ]
         return groups + waiting
+
+    def _release_state(self, group: Group, now_us: UtcMicros) -> bool:
+        parcel = self._release(self.desk.tracks, group, now_us)
+        if parcel is not None and group.rows.num_rows:
+            measured = max(1.0, len(parcel.data) - HEAD_BYTES) / group.rows.num_rows
+            self._row_bytes[group.to] += 0.2 * (max(20.0, measured) - self._row_bytes[group.to])
+        return parcel is not None
 
     def _release(self, seal: Seal, group: Group, now_us: UtcMicros, **more: Any) -> exchange.Parcel | None:
         """Parcel of a group, posted; None when nothing is due or the door refuses (counted)."""
@@ -171,9 +208,15 @@ class Sharing:
         )
         return True
 
-    def settle(self, *, now_us: UtcMicros) -> None:
-        """Receipts that are owed, and each recall that a partner has not confirmed in time, said again."""
-        for parcel in [*self.desk.remind(now_us), *self.desk.receipts(now_us)]:
+    def settle(self, ready: Sequence[str], *, now_us: UtcMicros) -> None:
+        """Receipts that are owed, and each recall that a partner has not confirmed in time, said again, where they go.
+
+        Parameters
+        ----------
+        ready
+            Partners whose link has room.
+        """
+        for parcel in [*self.desk.remind(now_us, to=ready), *self.desk.receipts(now_us, to=ready)]:
             self.post(parcel, now_us=now_us)
 
     def recall(self, release_id: str, *, by: str, reason: str, now_us: UtcMicros) -> dict[str, Any]:
@@ -252,10 +295,7 @@ class Sharing:
             "checkpoint_at": time_or_none(self._published_us),
             "self_check": self.self_check,
             "checkpoint": checkpoint.note().decode() if checkpoint.signatures else "",
-            "cosignatures": [
-                {"party": c["party"], "size": c["size"], "at": time_or_none(c["at_us"])}
-                for c in self.record.cosigners()
-            ],
+            "cosignatures": [{"party": s.name} for s in checkpoint.signatures[1:]],
             "counters": dict(self.record.counters),
             "limits": "The record cannot see use after release, nor prove a release made outside this node.",
         }

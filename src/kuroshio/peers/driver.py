@@ -7,12 +7,16 @@ What enters: links that came up, frames, releases of the node. What leaves: fram
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from kuroshio.errors import KuroshioError, StoreError
 from kuroshio.peers.instructions import Close, Deliver, Direction, Instruction, Send, Told
 from kuroshio.peers.session import Session
+
+log = logging.getLogger(__name__)
 
 Accept = Callable[[Deliver], Awaitable[None]]
 Notice = Callable[[str, dict[str, Any]], None]
@@ -22,7 +26,12 @@ Now = Callable[[], int]
 class Stream(Protocol):
     """One direction's stream as a link offers it."""
 
-    async def send(self, data: bytes) -> None:
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes given to the network so far."""
+        ...
+
+    async def send(self, data: bytes, *, urgent: bool = False) -> None:
         """Send one frame without waiting for the network; a stream that cannot keep up ends itself."""
         ...
 
@@ -93,9 +102,21 @@ class PeerDriver:
             await self._do([])
             return found
 
-    def wants_state(self) -> bool:
-        """True when a state release sealed now would go now."""
-        return self.session.wants_state(self._now())
+    def state_room(self) -> int:
+        """Bytes that a state release sealed now may have, to go now; 0 says wait."""
+        return self.session.out.state_room(self._now())
+
+    def thinned(self, total: int) -> None:
+        """States that newer ones replaced before they could go, since the start: the partner is told how many."""
+        self.session.out.counters["thinned"] = total
+
+    async def hang_up(self, code: str) -> None:
+        """End both streams: the partner's certificate or a key counts no more."""
+        async with self._lock:
+            for direction in list(self._streams):
+                stream = self._streams.pop(direction)
+                self.session.down(direction)
+                await stream.close(code)
 
     def health(self) -> dict[str, Any]:
         """Health of both directions."""
@@ -139,7 +160,7 @@ class PeerDriver:
             if isinstance(instruction, Send):
                 stream = self._streams.get(instruction.direction)
                 if stream is not None:
-                    await stream.send(instruction.data)
+                    await stream.send(instruction.data, urgent=instruction.urgent)
             elif isinstance(instruction, Deliver):
                 self._deliveries.put_nowait(instruction)
             elif isinstance(instruction, Close):
@@ -150,10 +171,18 @@ class PeerDriver:
                 self._notice(instruction.what, instruction.detail)
 
     async def _tick(self) -> None:
+        moved = 0
         while True:
             await asyncio.sleep(0.5)
             async with self._lock:
-                await self._do(self.session.tick(self._now()))
+                stream = self._streams.get(Direction.OUT)
+                if stream is not None and stream.sent_bytes != moved:  # a long item on a thin link is no standstill
+                    moved = stream.sent_bytes
+                    self.session.out.moving(self._now())
+                try:
+                    await self._do(self.session.tick(self._now()))
+                except StoreError as err:  # a full disk must not end the heartbeat for ever
+                    log.error("%s: %s", self.partner, err)
 
     async def _deliver(self) -> None:
         """Hand items to the node one after another: their order is the partner's."""
@@ -169,16 +198,22 @@ class PeerDriver:
                 except KuroshioError as err:
                     refused = err.error_code
                 except Exception:  # a fault of our own must not be told to the partner as its fault, nor lose the item
+                    log.exception("an item of %s could not be taken", self.partner)
                     await self._put_off("peer.internal")
-                    raise
-            async with self._lock:
-                await self._do(self.session.taken(item.lane, item.seq, item.item_id, self._now(), refused=refused))
+                    continue
+            try:
+                async with self._lock:
+                    await self._do(self.session.taken(item.lane, item.seq, item.item_id, self._now(), refused=refused))
+            except StoreError as err:
+                await self._put_off(err.error_code)
 
     async def _put_off(self, code: str) -> None:
+        """Take nothing more on this stream; what was not acknowledged comes again on the next."""
         while not self._deliveries.empty():
             self._deliveries.get_nowait()
         async with self._lock:
-            await self._do(self.session.failed(code))
+            with contextlib.suppress(StoreError):
+                await self._do(self.session.failed(code))
 
 
 class BoundHandler:

@@ -42,7 +42,7 @@ class Inbound:
         self._pending: list[tuple[Lane, int, str]] = []
         self.heard_us: int | None = None
         self.taken_us: int | None = None
-        names = "received received_bytes taken duplicates refused skipped gaps overruns failed epochs"
+        names = "received received_bytes taken duplicates refused skipped gaps overruns failed epochs thinned"
         self.counters: dict[str, int] = dict.fromkeys(names.split(), 0)
 
     def accepted(self, now_us: int) -> list[Instruction]:
@@ -77,6 +77,9 @@ class Inbound:
             return self._skip(frame)
         if frame.type is Type.BEAT:
             self._heads = frame.lanes("heads")
+            told = frame.header.get("thinned")
+            if isinstance(told, int) and not isinstance(told, bool):
+                self.counters["thinned"] = max(0, told)  # the partner's count since it started
             return [self._beat(frame, now_us)]
         if frame.type is Type.BYE:
             self.lost()

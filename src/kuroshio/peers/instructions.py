@@ -18,10 +18,11 @@ class Direction(Enum):
 
 @dataclass(frozen=True)
 class Send:
-    """Put a frame on the stream of a direction."""
+    """Put a frame on the stream of a direction; an urgent one before all that wait there and are not."""
 
     direction: Direction
     data: bytes = field(repr=False)
+    urgent: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class Limits:
         Items and bytes that may wait for a partner that is away.
     rate_bytes_per_s
         Budget of the link; None is no limit. Control has a fifth of it for itself.
+    state_bytes_min, state_bytes_max, state_age_us
+        Size of one state release. Within the two it is halved when the partner takes one later than the age, and
+        doubled when it takes them early: a thin link gets small, fresh ones.
     beat_us, quiet_us
         Time between heartbeats, and silence after which a stream counts as dead.
     stall_us
@@ -81,6 +85,9 @@ class Limits:
     queue_items: int = 5_000_000
     queue_bytes: int = 8 << 30
     rate_bytes_per_s: float | None = None
+    state_bytes_min: int = 4 << 10
+    state_bytes_max: int = 4 << 20
+    state_age_us: int = 2_000_000
     beat_us: int = 5_000_000
     quiet_us: int = 20_000_000
     stall_us: int = 120_000_000
@@ -111,3 +118,36 @@ class Budget:
         """Count bytes sent."""
         if self.rate is not None:
             self._tokens -= size
+
+
+class Rate:
+    """What a link carries: bytes accepted while something was on its way, over that time. Halves in a minute of use."""
+
+    KEEP_S = 60.0
+
+    def __init__(self) -> None:
+        self._bytes = self._busy_s = 0.0
+        self._since_us: int | None = None
+
+    def began(self, now_us: int) -> None:
+        """Something is on its way."""
+        if self._since_us is None:
+            self._since_us = now_us
+
+    def accepted(self, size: int, now_us: int) -> None:
+        """The partner has taken that many bytes."""
+        if self._since_us is not None:
+            self._busy_s += max(0, now_us - self._since_us) * 1e-6
+            self._since_us = now_us
+        self._bytes += size
+        if self._busy_s > self.KEEP_S:
+            self._bytes, self._busy_s = self._bytes / 2, self._busy_s / 2
+
+    def idle(self) -> None:
+        """Nothing is on its way."""
+        self._since_us = None
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """The rate; None until a second of use."""
+        return self._bytes / self._busy_s if self._busy_s >= 1.0 else None

@@ -12,7 +12,7 @@ from typing import Any
 
 from kuroshio.errors import PeerError
 from kuroshio.peers.frames import WIRE_VERSIONS, Frame, Lane, Type, item_id_of
-from kuroshio.peers.instructions import Budget, Close, Direction, Instruction, Limits, Send, Told
+from kuroshio.peers.instructions import Budget, Close, Direction, Instruction, Limits, Rate, Send, Told
 from kuroshio.peers.outbox import Item, Outbox
 
 MaySend = Callable[[Item, int], bool]
@@ -51,13 +51,16 @@ class Outbound:
         self.state = DOWN
         self.version = 0
         self.cursor: dict[Lane, int] = dict(outbox.positions().acked)
-        self._flight: dict[tuple[Lane, int], tuple[str, int]] = {}
+        self._flight: dict[tuple[Lane, int], tuple[str, int, int]] = {}  # release, bytes, sent at
         self._flight_bytes = 0
         self._budget = Budget(limits.rate_bytes_per_s)
         control_rate = None if limits.rate_bytes_per_s is None else limits.rate_bytes_per_s / 5.0
         self._control_budget = Budget(control_rate)
         self._beat_at_us = 0
         self._progress_us = 0
+        self._state_bytes = limits.state_bytes_min * 16
+        self.rate = Rate()
+        self.said = ""  # why the partner last ended our stream; empty once it has taken something again
         self.heard_us: int | None = None
         self.accepted_us: int | None = None
         self.offset_us: int | None = None
@@ -85,12 +88,25 @@ class Outbound:
         return self.pump(now_us)
 
     def wants_state(self, now_us: int) -> bool:
-        """True when a state release sealed now would go now: until then the newest state waits in the outlet."""
+        """True when a state release sealed now would go now: until then the newest state waits at the node."""
+        return self.state_room(now_us) > 0
+
+    def state_room(self, now_us: int) -> int:
+        """Bytes a state release sealed now may have, so that the partner takes it within seconds; 0 says wait."""
         if self.state != OPEN or not self._budget.allows(now_us):
-            return False
+            return 0
         positions = self._outbox.positions()
         behind = any(self.cursor[lane] < positions.next_seq[lane] for lane in (Lane.CONTROL, Lane.RECORD, Lane.STATE))
-        return not behind and self._in_flight(Lane.STATE) < self._limits.window_state
+        if behind or self._in_flight(Lane.STATE) >= self._limits.window_state:
+            return 0
+        most = self._state_bytes
+        if self._limits.rate_bytes_per_s is not None:
+            most = min(most, int(self._limits.rate_bytes_per_s * self._limits.state_age_us * 1e-6))
+        return max(self._limits.state_bytes_min, most)
+
+    def moving(self, now_us: int) -> None:
+        """The link has taken bytes: it does not stand still, however long the item."""
+        self._progress_us = now_us
 
     def withdraw(self, release_id: str) -> bool:
         """Take a release off the queue when it has not been sent on this stream; True when it was there."""
@@ -106,6 +122,7 @@ class Outbound:
 
     def dialled(self, now_us: int) -> list[Instruction]:
         """Our stream to the partner is up: greet."""
+        self.rate.idle()
         self.state, self.heard_us, self._beat_at_us, self._progress_us = GREETED, now_us, now_us, now_us
         self._flight.clear()
         self._flight_bytes = 0
@@ -123,10 +140,10 @@ class Outbound:
         }
         return self._send(Frame(Type.HELLO, header))
 
-    def _send(self, frame: Frame) -> Send:
+    def _send(self, frame: Frame, *, urgent: bool = True) -> Send:
         data = frame.to_bytes()
         self.counters["sent_bytes"] += len(data)
-        return Send(Direction.OUT, data)
+        return Send(Direction.OUT, data, urgent)
 
     def lost(self) -> None:
         """Our stream is gone."""
@@ -149,7 +166,8 @@ class Outbound:
             return self._welcome(frame, now_us)
         if frame.type is Type.BYE:
             self.lost()
-            return [Close(Direction.OUT, str(frame.header.get("code"))[:80])]
+            self.said = str(frame.header.get("code"))[:80]
+            return [Close(Direction.OUT, self.said)]
         if self.state != OPEN:
             raise PeerError(f"{frame.type.name.lower()} before a welcome", code="peer.order")
         if frame.type is Type.ACK:
@@ -225,21 +243,35 @@ class Outbound:
             return []
         done = []
         for seq in range(positions.acked[lane], below):
-            release_id, size = self._flight.pop((lane, seq), ("", 0))
+            release_id, size, sent_us = self._flight.pop((lane, seq), ("", 0, now_us))
             self._flight_bytes -= size
+            self.rate.accepted(size, now_us)
+            if lane is Lane.STATE and size:
+                self._pace(size, now_us - sent_us)
             if not release_id and resumed:
                 item = self._outbox.get(lane, seq)
                 release_id = item.release_id if item is not None else ""
             if release_id:
                 done.append(release_id)
         self._outbox.acked(lane, below)
+        if not self._flight:
+            self.rate.idle()
         self.counters["acknowledged"] += len(done)
         self.accepted_us = self._progress_us = now_us
+        self.said = ""
         return [Told("acknowledged", {"partner": self.partner, "lane": lane.name.lower(), "release_ids": done})]
+
+    def _pace(self, size: int, taken_us: int) -> None:
+        """Smaller state releases where the partner took one late, larger ones where it took one early."""
+        limits, beyond_us = self._limits, taken_us - (self.round_trip_us or 0)
+        if beyond_us > limits.state_age_us:
+            self._state_bytes = max(limits.state_bytes_min, self._state_bytes // 2)
+        elif beyond_us < limits.state_age_us // 2 and 2 * size > self._state_bytes:
+            self._state_bytes = min(limits.state_bytes_max, self._state_bytes * 2)
 
     def _refused(self, frame: Frame) -> list[Instruction]:
         self.counters["refused"] += 1
-        release_id, _ = self._flight.get((frame.lane(), frame.whole("seq")), ("", 0))
+        release_id, _, _ = self._flight.get((frame.lane(), frame.whole("seq")), ("", 0, 0))
         code = str(frame.header.get("code"))[:80]
         return [Told("refused", {"partner": self.partner, "release_id": release_id, "code": code})]
 
@@ -281,14 +313,16 @@ class Outbound:
             detail: dict[str, Any] = {"partner": self.partner, "release_id": item.release_id, "kind": item.kind}
             return [self._skip(lane, seq, seq + 1, "withheld"), Told("withheld", detail)]
         header = {"lane": int(lane), "seq": seq, "kind": item.kind, "queued_us": item.queued_us, "id": item.item_id}
-        self._flight[lane, seq] = (item.release_id, len(item.body))
+        self._flight[lane, seq] = (item.release_id, len(item.body), now_us)
         self._flight_bytes += len(item.body)
+        self.rate.began(now_us)
         self.counters["sent"] += 1
-        return [self._send(Frame(Type.ITEM, header, item.body))]
+        return [self._send(Frame(Type.ITEM, header, item.body), urgent=lane is Lane.CONTROL)]
 
     def _skip(self, lane: Lane, start: int, end: int, reason: str) -> Send:
         self.counters["skipped"] += end - start
-        return self._send(Frame(Type.SKIP, {"lane": int(lane), "from": start, "to": end, "reason": reason}))
+        frame = Frame(Type.SKIP, {"lane": int(lane), "from": start, "to": end, "reason": reason})
+        return self._send(frame, urgent=lane is Lane.CONTROL)
 
     def _in_flight(self, lane: Lane) -> int:
         return self.cursor[lane] - self._outbox.positions().acked[lane]
@@ -310,5 +344,6 @@ class Outbound:
         if now_us - self._beat_at_us >= self._limits.beat_us:
             self._beat_at_us = now_us
             heads = [self._outbox.positions().next_seq[lane] for lane in Lane]
-            out.append(self._send(Frame(Type.BEAT, {"time_us": now_us, "heads": heads})))
+            header = {"time_us": now_us, "heads": heads, "thinned": self.counters["thinned"]}
+            out.append(self._send(Frame(Type.BEAT, header)))
         return out
