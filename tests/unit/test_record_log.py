@@ -248,6 +248,7 @@ def test_cosignatures_and_witness(tmp_path: Path) -> None:
     record.verify_cosignature(log.checkpoint, signature, "JPN", KEYS, now_us=T0)
     assert notes.parse_checkpoint((tmp_path / "checkpoint").read_bytes()) == log.checkpoint
     assert fsck(Disk(tmp_path), "PHL", KEYS, now_us=T0, witnesses=("JPN",)).cosignatures == ["JPN"]
+    assert [(c["party"], c["size"]) for c in log.cosigners()] == [("JPN", log.checkpoint.size)]
     log.append(leaves(5))
     second = log.publish()
     assert not log.add_cosignature(signature, size=10)

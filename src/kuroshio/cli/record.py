@@ -244,10 +244,15 @@ def export(
     folder: Path = typer.Argument(...),
     out: Path = typer.Argument(..., help="File: one proof a line (JSON Lines)."),
     to: str | None = typer.Option(None, help="Only what concerns this party."),
+    form: str = typer.Option("json", "--form", help="json, or cose: COSE receipts as SCITT services give them."),
+    keys: Path | None = KEYS,
     json_: bool = JSON,
 ) -> None:
-    """Proofs of all leaves that concern a party, to hand to it or to an auditor."""
-    count = export_receipts(Disk(folder), out, to=to)
+    """Proofs of all leaves that concern a party, to hand to it or to an auditor; cose signs with the owner's key."""
+    if form not in ("json", "cose"):
+        raise InputError(f"no form {form!r}", code="record.form", advice="Use json or cose.")
+    signer = KeyFolder(keys or folder.parent / "keys").signer if form == "cose" else None
+    count = export_receipts(Disk(folder), out, to=to, cose_signer=signer)
     output.emit_json({"proofs": count, "file": str(out)}) if json_ else output.say(f"wrote {count} proofs to {out}")
 
 

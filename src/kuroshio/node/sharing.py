@@ -295,7 +295,10 @@ class Sharing:
             "checkpoint_at": time_or_none(self._published_us),
             "self_check": self.self_check,
             "checkpoint": checkpoint.note().decode() if checkpoint.signatures else "",
-            "cosignatures": [{"party": s.name} for s in checkpoint.signatures[1:]],
+            "cosignatures": [
+                {"party": c["party"], "size": c["size"], "at": time_or_none(c["at_us"])}
+                for c in self.record.cosigners()
+            ],
             "counters": dict(self.record.counters),
             "limits": "The record cannot see use after release, nor prove a release made outside this node.",
         }

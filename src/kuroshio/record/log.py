@@ -67,6 +67,7 @@ class Log:
         self.origin = notes.origin_of(signer.party)
         self._tree = Tree(lambda level, index, width: files.read(tile_path(level, index, width)), self._write_tile)
         self._counts: dict[str, int] = {}
+        self._cosigners: dict[str, dict[str, Any]] = {}
         self._unsynced: list[bytes] = []
         self._recent: list[bytes] = []
         self._segment = 0
@@ -178,6 +179,10 @@ class Log:
                 self._settle()
         ticket.seqs = list(range(base, base + len(payloads)))
 
+    def cosigners(self) -> list[dict[str, Any]]:
+        """Per partner the newest state it cosigned since the log was opened: party, size, time in microseconds."""
+        return sorted(self._cosigners.values(), key=lambda row: str(row["party"]))
+
     def publish(self, *, now_us: int = 0) -> notes.Checkpoint:
         """Sign a checkpoint over all durable leaves and put tiles and checkpoint in place (``now_us`` is not used)."""
         del now_us
@@ -204,6 +209,9 @@ class Log:
             name = f"witness/{size:012d}"
             data = self._files.read(name)
             line = signature.line().encode()
+            who, at_us = signature.name.rpartition("/")[2], int.from_bytes(signature.blob[:8], "big") * 1_000_000
+            if size >= self._cosigners.get(who, {"size": 0})["size"]:
+                self._cosigners[who] = {"party": who, "size": size, "at_us": at_us}
             if line not in data:
                 self._files.replace(name, data + line)
             if size != self._checkpoint.size:

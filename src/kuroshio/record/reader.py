@@ -13,11 +13,12 @@ from typing import Any
 
 from kuroshio.errors import StoreError, VerificationError
 from kuroshio.record import notes
+from kuroshio.record.cose import cose_receipt
 from kuroshio.record.files import Files
 from kuroshio.record.journal import SALT_BYTES, SEGMENT_LEAVES, Entry, scan
 from kuroshio.record.tiles import WIDTH, Tree, tile_path
 from kuroshio.schema.merkle import HASH_BYTES, leaf_hash
-from kuroshio.schema.signing import KeyRing, parse_canonical
+from kuroshio.schema.signing import KeyRing, Signer, b64, parse_canonical
 
 
 class Reader:
@@ -107,13 +108,17 @@ def read_leaves(
     return found
 
 
-def export_receipts(files: Files, out: Path, *, to: str | None = None) -> int:
-    """Number of proofs written to a file, one a line."""
+def export_receipts(files: Files, out: Path, *, to: str | None = None, cose_signer: Signer | None = None) -> int:
+    """Number of proofs written to a file, one a line; with a signer each is a COSE receipt beside its leaf and salt."""
     reader, count = Reader(files), 0
     with out.open("w", encoding="utf-8") as file:
         for seq in range(reader.checkpoint.size):
             if to is None or parse_canonical(reader.payload(seq)[SALT_BYTES:]).get("to") == to:
-                file.write(json.dumps(reader.receipt(seq), separators=(",", ":")) + "\n")
+                proof = reader.receipt(seq)
+                if cose_signer is not None:
+                    made = cose_receipt(proof, reader.checkpoint.size, reader.checkpoint.root, cose_signer)
+                    proof = {"seq": seq, "salt": proof["salt"], "leaf": proof["leaf"], "receipt": b64(made)}
+                file.write(json.dumps(proof, separators=(",", ":")) + "\n")
                 count += 1
     return count
 
