@@ -15,11 +15,12 @@ SILENT = {"party": "JPN", "direction": "in", "state": "silent", "alarm": True, "
 
 def test_partners_are_shown_each_way_and_silence_is_an_exit_code(monkeypatch) -> None:
     monkeypatch.setattr(command, "ask", lambda url, what, token: [OK, SILENT])
-    shown = CliRunner().invoke(command.app, [], env={"COLUMNS": "200"})
+    shown = CliRunner().invoke(command.app, [])
     assert shown.exit_code == 1
-    assert "6.2" in shown.output
-    assert "[no] answer" in shown.output
-    assert "in alarm: JPN in" in shown.output
+    assert "JPN in" in shown.output
+    assert command.cells(OK)[2:9] == ["ok", "2026-11-25T00:00:00Z", 3, 1, "6.2", 12, "+0.4"]
+    assert command.cells(SILENT)[2] == "[bold]SILENT[/]"
+    assert command.cells(SILENT)[-1] == r"\[no] answer"  # what a partner says is no markup
     told = json.loads(CliRunner().invoke(command.app, ["--json"]).output.splitlines()[0])
     assert told["alarms"] == ["JPN in"]
     monkeypatch.setattr(command, "ask", lambda url, what, token: [OK])
