@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_world_under_any_hash_seed() -> None:
 
 
 def test_there_are_twenty_kinds_of_fault_and_planted_bug() -> None:
-    assert len(FAULTS) >= 20
+    assert len(FAULTS) >= 26
     assert len(MUTANTS) >= 20
 
 
@@ -88,3 +88,7 @@ def test_the_quick_keys_refuse_what_the_shipped_ones_refuse() -> None:
         ring.revoke(signer.key_id, 1)
         with pytest.raises(VerificationError):
             ring.verify("PHL", signer.key_id, b"x", signer.sign(b"x"), now_us=1)
+
+
+def test_a_signature_that_is_not_checked_is_found_by_the_liar_who_breaks_it() -> None:
+    assert hunt("signature not checked", [FAULTS.index("lying_signature")]) is not None

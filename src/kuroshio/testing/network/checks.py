@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from kuroshio.errors import VerificationError
 from kuroshio.schema.release import Release
 
 if TYPE_CHECKING:
@@ -116,10 +117,26 @@ class Checker:
         for release_id in [r for r in node.held if r not in known]:
             if not self.world.was_made(release_id, node.held[release_id][0]):
                 self.fail("holds what its sender never made", party=party)
+            self._proven(party, release_id)
             known.add(release_id)
         if any(count > 1 for count in node.taken_count.values()):
             self.fail("took one release twice", party=party)
             node.taken_count.clear()
+
+    def _proven(self, party: str, release_id: str) -> None:
+        """A release just taken: its sender signed it, and its receipt is of this release."""
+        node = self.world.nodes[party]
+        bundle = node.ledger.bundle(release_id)
+        if bundle is None:
+            return
+        release = Release.from_bytes(bundle)
+        sender, key_id = str(release.fields["from"]), str(release.fields["key_id"])
+        if json.loads(json.loads(release.receipt)["leaf"]).get("release_id") != release_id:
+            self.fail("took a release without its proof", party=party, sender=sender)
+        try:  # the class's own check: a planted bug may have replaced the node's
+            type(node.ring).verify(node.ring, sender, key_id, release.header, release.signature, now_us=node.now_us())
+        except VerificationError as err:
+            self.fail("took a release that its sender did not sign", party=party, sender=sender, code=err.error_code)
 
     def checkpoint(self, party: str) -> None:
         """A node's log against every checkpoint of it ever seen."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kuroshio.errors import KuroshioError
 from kuroshio.exchange import Parcel
 from kuroshio.peers import Direction, Frame
+from kuroshio.peers.frames import item_id_of
 from kuroshio.schema import Citation, Decision, Effect, Obligations
 from kuroshio.schema.release import RECEIVED, Receipt, Release
 from kuroshio.testing.network.traffic import random_agreement
@@ -157,6 +158,7 @@ def _lying(kind: str) -> Callable[[World], None]:
     def start(world: World) -> None:
         party = _one(world)
         node = world.nodes[party]
+        first: dict[str, bytes] = {}
         for other in node.partners:
             world.liars.add((party, other))
 
@@ -167,6 +169,12 @@ def _lying(kind: str) -> Callable[[World], None]:
                 payload = bytearray(release.payload)
                 payload[len(payload) // 2] ^= 1
                 body = Release(release.header, release.signature, bytes(payload), release.receipt).to_bytes()
+            elif kind == "signature":
+                broken = bytes([release.signature[0] ^ 1]) + release.signature[1:]
+                body = Release(release.header, broken, release.payload, release.receipt).to_bytes()
+            elif kind == "receipt":  # the proof of another release
+                first.setdefault(partner, release.receipt)
+                body = Release(release.header, release.signature, release.payload, first[partner]).to_bytes()
             elif kind == "no_receipt":
                 body = Release(release.header, release.signature, release.payload).to_bytes()
             else:
@@ -174,7 +182,8 @@ def _lying(kind: str) -> Callable[[World], None]:
                 if not held:
                     return [data]
                 body = held[-1]  # another party's bundle, passed on as if it were for this partner
-            return [Frame(frame.type, frame.header, body).to_bytes()]
+            header = {**frame.header, "id": item_id_of(body)}  # the frame is whole: only the bundle is false
+            return [Frame(frame.type, header, body).to_bytes()]
 
         world.tamper[party] = tamper
         world.after(float(world.rng.uniform(3, 12)), lambda: _honest(world, party))
@@ -251,6 +260,8 @@ _ACTS: dict[str, Act] = {
     "lying_edit": _lying("edit"),
     "lying_replay": _lying("replay"),
     "lying_no_receipt": _lying("no_receipt"),
+    "lying_signature": _lying("signature"),
+    "lying_receipt": _lying("receipt"),
     "lying_gap": _withholding,
     "forged_receipt": _forged_receipt,
     "restored_backup": _backup_restored,
