@@ -157,6 +157,23 @@ def test_silent_ship_coasts_and_ends_with_a_last_row() -> None:
     assert tracker.table.ctl[0] == tracker.table.capacity  # every row given back
 
 
+def test_a_long_ship_whose_size_is_told_late_stays_one_track() -> None:
+    t = np.arange(0, 600, 6.0)
+    seen = ais_line(1234, t)
+    told = STATICS.from_rows(
+        [
+            {"mmsi": 1234, "msg_type": 5, "observed_at": T0 + 300_000_000, "to_bow_m": 20, "to_stern_m": 340,
+             "to_port_m": 10, "to_starboard_m": 40}
+        ]
+    )  # fmt: skip
+    tracker = Tracker()
+    tracker.step(seen.slice(0, 50), now_us=now(299))
+    update = tracker.step(seen.slice(50), now_us=now(600), statics=told)
+    assert not update.tracks["flags"].to_numpy().any()
+    assert set(tracker.snapshot(now(600))["track_id"].to_pylist()) == set(update.tracks["track_id"].to_pylist())
+    assert tracker.snapshot(now(600)).num_rows == 1
+
+
 def test_statics_give_the_track_its_name_and_centre_the_antenna() -> None:
     statics = STATICS.from_rows(
         [

@@ -172,8 +172,12 @@ def note_report(t, o, z):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _choose(tracks, keys, o, z, rules, motion):  # type: ignore[no-untyped-def]
-    """(row of the MMSI that agrees best or -1, last row of the MMSI that does not agree or -1)."""
+def _choose(tracks, keys, o, z, rules, motion, centred):  # type: ignore[no-untyped-def]
+    """(row of the MMSI that agrees best or -1, last row of the MMSI that does not agree or -1).
+
+    A track stands where its reports were: at the ship's centre where its size is known, but at the antenna until the
+    first report after that. So a report that does not agree as it came is also held against it as moved to the centre.
+    """
     slot = find_key(keys, o.mmsi)
     best, bd, other = -1, rules.keyed_gate, -1
     if slot < 0:
@@ -187,6 +191,10 @@ def _choose(tracks, keys, o, z, rules, motion):  # type: ignore[no-untyped-def]
             dt = (o.t_us - t.t_us) * 1e-6
             e, n = local_offset(t.lat, t.lon, z[0], z[1])
             d2 = manoeuvre_distance(t, dt, e, n, z[2], z[3], z[4], motion)
+            if d2 >= rules.keyed_gate and not math.isnan(t.fit[2]):
+                centre_antenna(o.z, t.fit, o.heading, rules.unknown_var, centred)
+                e, n = local_offset(t.lat, t.lon, centred[0], centred[1])
+                d2 = manoeuvre_distance(t, dt, e, n, centred[2], centred[3], centred[4], motion)
             if d2 < bd:
                 bd, best = d2, i
             else:
@@ -311,7 +319,7 @@ def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics
 
     Every report is judged on its own, in order, so the result does not depend on where runs begin and end.
     """
-    box = np.empty(NEAR_MAX, np.int64)
+    box, centred = np.empty(NEAR_MAX, np.int64), np.empty(8, np.float64)
     w = work[0]
     z = w.z
     for j in range(a, b):
@@ -325,7 +333,7 @@ def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics
             z[k] = o.z[k]
         z[2] += rules.unknown_var
         z[4] += rules.unknown_var
-        best, other = _choose(tracks, keys, o, z, rules, motion)
+        best, other = _choose(tracks, keys, o, z, rules, motion, centred)
         if best >= 0:
             t = tracks[best]
             centre_antenna(o.z, t.fit, o.heading, rules.unknown_var, z)
