@@ -109,3 +109,12 @@ def test_a_witness_remembers_over_a_restart(tmp_path: Path) -> None:
     (tmp_path / "w.json").write_text("{torn")
     with pytest.raises(StoreError, match="witness"):
         WitnessBook(tmp_path / "w.json")
+
+
+def test_a_partner_reached_by_files_is_queued_for_in_its_own_time() -> None:
+    carried = room.Carried(600.0)
+    assert carried.room(T0) > 0
+    assert carried.room(T0) > 0  # nothing was due to it yet: looking changes nothing
+    carried.queued(T0)
+    assert carried.room(T0 + 599_000_000) == 0
+    assert carried.room(T0 + 600_000_000) > 0

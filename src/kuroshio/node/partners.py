@@ -26,9 +26,11 @@ from kuroshio.node import mailroom
 from kuroshio.node.config import NodeConfig, PartnerSection
 from kuroshio.node.time import NodeClock
 from kuroshio.node.trust import Trust
+from kuroshio.node.waiting import Carried
 from kuroshio.peers import Direction, Limits, PeerDriver, Session, outbox
 from kuroshio.peers.instructions import Deliver
 from kuroshio.peers.outbox import Item
+from kuroshio.schema import TRACKS
 
 if TYPE_CHECKING:
     from kuroshio.node.assemble import Parts
@@ -67,6 +69,7 @@ class Partners:
         self._drivers: dict[str, PeerDriver] = {}
         self._clients: dict[str, PeerClient | NatsClient] = {}
         self._nats: list[NatsPeers] = []
+        self._carried = {p.party: Carried(p.carry_every_s) for p in config.partners if p.carry_every_s is not None}
         self._tasks: list[asyncio.Task[None]] = []
         self._server: PeerServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -190,6 +193,8 @@ class Partners:
         work = driver.offer(parcel.kind, parcel.release_id, parcel.data)
         future: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
         future.result(timeout=30.0)
+        if parcel.kind == TRACKS.name and parcel.to in self._carried:
+            self._carried[parcel.to].queued(self._time.now_us())
 
     def _may_send(self, item: Item, now_us: int) -> bool:
         """Policy at sending, and again at replay: what was withdrawn or is not allowed any more does not go."""
@@ -237,9 +242,11 @@ class Partners:
         self.room.settle([party for party in self._drivers if self.state_room(party)], now_us=now_us)
 
     def state_room(self, party: str) -> int:
-        """Bytes of state that the link to a partner takes now; 0 says that the newest states wait."""
+        """Bytes of state that go to a partner now, over its link or for a file; 0 says that the newest states wait."""
         driver = self._drivers.get(party)
-        return 0 if driver is None else driver.state_room()
+        room = 0 if driver is None else driver.state_room()
+        carried = self._carried.get(party)
+        return room if room or carried is None else carried.room(self._time.now_us())
 
     # -- what is shown
 

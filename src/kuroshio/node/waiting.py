@@ -19,6 +19,30 @@ from kuroshio.schema import TRACKS, concat
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 ENDED_MAX = 100_000
 NOTHING: Ids = np.empty(0, np.int64)
+CARRIED_BYTES = 64 << 20  # of one bundle for a file
+
+
+class Carried:
+    """When the states that wait for a partner without a link are queued, for a file that somebody carries.
+
+    Parameters
+    ----------
+    every_s
+        Shortest time between two bundles.
+    """
+
+    def __init__(self, every_s: float) -> None:
+        self._every_us = int(every_s * 1_000_000)
+        self._last_us: int | None = None
+
+    def room(self, now_us: int) -> int:
+        """Bytes that may be queued now."""
+        due = self._last_us is None or now_us - self._last_us >= self._every_us
+        return CARRIED_BYTES if due else 0
+
+    def queued(self, now_us: int) -> None:
+        """Note that a bundle of tracks was queued."""
+        self._last_us = now_us
 
 
 class Waiting:
