@@ -58,6 +58,10 @@ GOOD = {
     "item": "track:1000",
     "to": "JPN",
     "box": "119,15,124,22",
+    "accord": "JPN-PHL-RAA",
+    "kind": "support",
+    "exchange": "fuel-1",
+    "at": "2026-11-22T14:05:00Z",
 }
 BODIES: dict[str, dict[str, Any]] = {
     "SignIn": {"user": "all", "password": PASSWORD},
@@ -65,6 +69,24 @@ BODIES: dict[str, dict[str, Any]] = {
     "Recall": {"reason": "wrong ship"},
     "Consent": {"grant": True, "note": ""},
     "Draft": {"accord": "accord: x", "at": "2026-11-22"},
+    "Agreement": {"accord": "activities: []", "at": "2026-11-22"},
+    "WhatIf": {"item": "track:1000", "to": "JPN", "assume": {}, "consents": []},
+    "RouteAsked": {"item": "track:1000", "to": "JPN", "hops": 2, "breaks": False},
+    "LabelAsked": {"item": "track:1000"},
+    "LabelGiven": {"text": "TLP:AMBER"},
+    "Evaluation": {
+        "subject": {"type": "party", "id": "JPN"},
+        "action": {"name": "release"},
+        "resource": {"type": "item", "id": "track:1", "properties": {"kind": "information", "subject": "vessel"}},
+    }
+    | {"evaluations": None},
+    "Step": {
+        "kind": "happening",
+        "exchange": "loss",
+        "step": "compromise_suspected",
+        "facts": {"accord": "PHL-USA-GSOMIA", "originator": "USA"},
+    },
+    "Sighting": {"position": "20-30.5N 121-45.2E", "error_m": 500.0, "length_m": 30.0},
     "Operation": {"action": "name", "arguments": {"track_ids": [1000], "name": "x"}},
     "NewUser": {"name": "new", "roles": ["watch"], "password": PASSWORD},
     "UserChange": {"roles": ["watch"]},
@@ -129,7 +151,7 @@ def test_any_request_gets_a_described_answer(client: TestClient) -> None:
     worked: set[tuple[str, str]] = set()
     users = client.operations  # type: ignore[attr-defined]
 
-    @settings(max_examples=350)
+    @settings(max_examples=12 * len(OPERATIONS))
     @given(st.data())
     def ask(data: st.DataObject) -> None:
         method, path, operation = data.draw(st.sampled_from(OPERATIONS))

@@ -253,6 +253,8 @@ def load(path: Path) -> NodeConfig:
         raise ConfigError(f"cannot read {path}: {err.strerror}", code="config.unreadable") from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise ConfigError(f"{path} is not TOML: {err}", code="config.syntax") from err
+    except RecursionError as err:
+        raise ConfigError(f"{path} is nested too deeply", code="config.syntax") from err
     return from_dict(raw, base=path.resolve().parent, place=str(path))
 
 

@@ -131,8 +131,15 @@ class Archive:
     # -- writing
 
     def append(self, name: str, rows: pa.Table) -> None:
-        """Take rows of a table; they are durable after the next `flush`."""
+        """Take rows of a table; they are durable after the next `flush`.
+
+        Raises
+        ------
+        InputError
+            When the table has no time to keep its rows by.
+        """
         self._check_writable()
+        time_column(self.table(name))
         table = self.table(name).conform(rows)
         if table.num_rows == 0:
             return
