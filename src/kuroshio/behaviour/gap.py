@@ -20,7 +20,6 @@ from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, State, number
 from kuroshio.geo.earth import distance_m
 from kuroshio.units import FloatArray, IntArray
 
-MAX_RING = 64
 _DOUBTFUL = 0.5
 _MAX_MEMORY = 200_000  # identities whose ended tracks are remembered for a hand-over
 # state: integers LAST to PLACE, then a ring of the last report times; numbers of the last report

@@ -81,10 +81,6 @@ class Received:
         value = self.release.fields["retain_until_us"]
         return None if value is None else int(value)
 
-    def may_forward(self) -> bool:
-        """False when the releaser forbids passing it on at all; an accord of our own is needed even when True."""
-        return self.obligations.onward
-
 
 def receive(data: bytes, *, keys: KeyRing, me: str, now_us: int, verify_receipt: ReceiptCheck) -> Received:
     """Verified content of a bundle.

@@ -24,7 +24,6 @@ from kuroshio.units import US_PER_S
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 UNKNOWN_SIGMA_M = 1000.0  # stated where a track carries no covariance
-SUMMARY_NEEDS = frozenset({"mmsis", "summary", "zone"})
 
 
 def is_coarse(obligations: Obligations) -> bool:

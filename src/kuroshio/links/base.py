@@ -31,7 +31,6 @@ class LinkState:
     connected: bool = False
     connections: int = 0
     failures: int = 0
-    received_bytes: int = 0
     received_blocks: int = 0
     refused_connections: int = 0
     evicted_connections: int = 0
@@ -40,13 +39,10 @@ class LinkState:
     oversize_messages: int = 0
     unfinished_bytes: int = 0
     last_error: str = ""
-    last_byte_at_us: int | None = None
 
-    def count(self, data: bytes, at_us: int) -> None:
+    def count(self) -> None:
         """Count one block of bytes."""
-        self.received_bytes += len(data)
         self.received_blocks += 1
-        self.last_byte_at_us = at_us
 
     def up(self) -> None:
         """A connection stands: what went wrong before is history, and stays in the counts."""

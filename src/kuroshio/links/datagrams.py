@@ -99,7 +99,7 @@ class Udp:
                 while self._queue:
                     data, at_us = self._queue.popleft()
                     self._queue_bytes -= len(data) + ENTRY_OVERHEAD_BYTES
-                    self.state.count(data, at_us)
+                    self.state.count()
                     if self._lines and not data.endswith(b"\n"):
                         data += b"\n"
                     await deliver(data, at_us)

@@ -59,7 +59,7 @@ class FileReader:
             try:
                 while data := await asyncio.to_thread(_read, file, self._path):
                     at_us = self._now()
-                    self.state.count(data, at_us)
+                    self.state.count()
                     await deliver(data, at_us)
             finally:
                 self.state.connected = False
@@ -123,7 +123,7 @@ class Tail:
             data = b"" if rewritten else file.read(READ_BYTES)
             if data:
                 at_us = self._now()
-                self.state.count(data, at_us)
+                self.state.count()
                 if whole := joiner.push(data):
                     await deliver(whole, at_us)
                 await asyncio.sleep(0)
@@ -193,7 +193,7 @@ class Replay:
                 if due_s > loop.time():
                     await asyncio.sleep(due_s - loop.time())
             stamp_us = self._now()
-            self.state.count(block, stamp_us)
+            self.state.count()
             await deliver(block, stamp_us)
             await asyncio.sleep(0)
 

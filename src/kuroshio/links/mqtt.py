@@ -239,7 +239,7 @@ class Mqtt:
 
     async def _message(self, wire: Wire, message: packets.Publish, deliver: Deliver) -> None:
         at_us = self._now()
-        self.state.count(message.payload, at_us)
+        self.state.count()
         if self._envelope:
             line = b'{"topic":%s,"payload":%s}' % (
                 json.dumps(message.topic).encode(),

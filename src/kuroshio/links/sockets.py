@@ -192,7 +192,7 @@ async def read_all(
             if not data:
                 break
             at_us = now()
-            state.count(data, at_us)
+            state.count()
             whole = joiner.push(data) if joiner else data
             if whole:
                 heard()

@@ -70,7 +70,7 @@ class Serial:
                     self.state.failed("the line was unplugged")
                     break
                 at_us = self._now()
-                self.state.count(data, at_us)
+                self.state.count()
                 if whole := joiner.push(data):
                     await deliver(whole, at_us)
         except OSError as err:
@@ -143,7 +143,7 @@ class Stdin:
         try:
             while data := await queue.get():
                 at_us = self._now()
-                self.state.count(data, at_us)
+                self.state.count()
                 whole = joiner.push(data) if self._lines else data
                 if whole:
                     await deliver(whole, at_us)

@@ -106,7 +106,7 @@ class HttpPoll:
 
     async def _deliver(self, body: bytes, deliver: Deliver) -> None:
         at_us = self._now()
-        self.state.count(body, at_us)
+        self.state.count()
         data = await asyncio.to_thread(frame, body, self._framing, items=self._items, inherit=self._inherit)
         for piece in pieces(data):
             await deliver(piece, at_us)
@@ -217,7 +217,7 @@ class WebSocketClient:
                 else:
                     break
                 at_us = self._now()
-                self.state.count(data, at_us)
+                self.state.count()
                 for piece in pieces(frame(data, self._framing)):
                     await deliver(piece, at_us)
             if socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:

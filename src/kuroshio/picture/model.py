@@ -158,8 +158,6 @@ class TrackerConfig:
         Half the number of reports kept a track for replay; a power of two.
     unknown_length_m
         Length assumed while no static report came: the antenna may be a quarter of it off the centre.
-    ais_clutter_per_m2
-        Density of strange AIS reports, for binding.
     dedupe_capacity
         Report identities remembered to drop repeats.
     max_tracks
@@ -206,7 +204,6 @@ class TrackerConfig:
     future_s: float = 30.0
     ring_half: int = 16
     unknown_length_m: float = 40.0
-    ais_clutter_per_m2: float = 1e-9
     dedupe_capacity: int = 1 << 20
     max_tracks: int = 1_000_000
 

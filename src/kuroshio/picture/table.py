@@ -275,7 +275,6 @@ class TrackTable:
     def __init__(self, capacity: int = START_ROWS, ring: int = 32, max_rows: int = 1_000_000) -> None:
         capacity = min(capacity, max_rows)
         self.max_rows = max_rows
-        self.ring_size = ring
         self.ring = np.zeros(capacity, ring_dtype(ring))
         self._see(np.zeros(capacity, TRACK))
         self.keys = _new_keys(2048)
@@ -376,7 +375,6 @@ class TrackTable:
         table._see(named["tracks"])
         table.ring, table.keys = named["ring"], named["keys"]
         table.free, table.ctl = named["free"], named["ctl"]
-        table.ring_size = table.ring.dtype["t_us"].shape[0]
         return table
 
 

@@ -6,7 +6,6 @@ Source: IEC 61162-1 (sentence, checksum) and IEC 61162-450 / NMEA 0183 4.x (tag 
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass, field
 
@@ -27,7 +26,6 @@ class Sentence:
     fields: tuple[bytes, ...]
     station: str | None = None
     tag_time_us: int | None = None
-    encapsulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ def parse_sentence(line: bytes, *, keep_bad_checksum: bool = False) -> Sentence 
     if not re.fullmatch(rb"[A-Z0-9]{5}", head) and not head.startswith(b"P"):
         return Refusal("not_nmea", f"address field {head[:12]!r}")
     address = head.decode("ascii", "replace")
-    return Sentence(address[:2], address[2:], tuple(fields), station, tag_time, text[:1] == b"!")
+    return Sentence(address[:2], address[2:], tuple(fields), station, tag_time)
 
 
 def tag_epoch_us(value: bytes) -> int | None:
@@ -161,11 +159,6 @@ def tag_epoch_us(value: bytes) -> int | None:
     if len(whole) <= 10:
         return number * US_PER_S + int(fraction[:6].ljust(6, b"0") or b"0")
     return number * 1000 if len(whole) <= 13 else number
-
-
-def day_of(date: dt.date) -> int:
-    """UTC microseconds of the first instant of a day."""
-    return (date - dt.date(1970, 1, 1)).days * DAY_US
 
 
 def _checksum_holds(body: bytes, given: bytes) -> bool:

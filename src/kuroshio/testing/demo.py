@@ -63,10 +63,6 @@ class Demo:
     udp_ports: dict[str, int]
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def sea_now_us(self) -> int:
-        """Time of the sea."""
-        return self.sea.start_us + int((clock.now_us() - self.wall_start_us) * self.speed)
-
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """Port that is free on loopback now."""
