@@ -207,3 +207,26 @@ def test_a_story_is_written_as_bytes(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["sources"]["phl-ais-basco"]["bytes"] > 0
     assert (tmp_path / "truth.parquet").is_file()
+
+
+def test_craft_with_class_b_are_boats_and_few_of_them_send_a_heading() -> None:
+    scene = observations(13, 600, 40.0, class_b_share=0.5, conditions=Conditions(antenna_offsets=True))
+    rows = scene.observations.filter(pc.equal(scene.observations["sensor"].cast(pa.string()), "ais"))
+    of_b = pc.equal(rows["msg_type"], 18)
+    share = {
+        b: pc.mean(pc.is_valid(rows.filter(k)["heading_deg"])).as_py() for b, k in (("b", of_b), ("a", pc.invert(of_b)))
+    }
+    assert share["a"] == 1.0
+    assert 0.03 < share["b"] < 0.2
+    boats = set(rows.filter(of_b)["mmsi"].to_pylist())
+    length = dict(zip(scene.truth["mmsi"].to_pylist(), scene.truth["length_m"].to_pylist(), strict=True))
+    of_boats = np.array([length[m] for m in boats])
+    assert len(of_boats) > 150
+    assert 6.0 <= of_boats.min() < of_boats.max() <= 30.0
+    assert max(x for m, x in length.items() if m not in boats) > 200.0
+    said = [r for r in scene.statics.to_pylist() if r["mmsi"] in boats]
+    for row in said:
+        sent_m, beam_m = row["to_bow_m"] + row["to_stern_m"], row["to_port_m"] + row["to_starboard_m"]
+        assert abs(sent_m - length[row["mmsi"]]) <= 0.5
+        assert 2.0 <= beam_m <= 10.0
+    assert {r["ship_type"] for r in said} == {37}

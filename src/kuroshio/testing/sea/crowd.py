@@ -15,6 +15,8 @@ from kuroshio.units import BoolArray, FloatArray, nm_to_m
 
 ISLAND_MARGIN_M = 2500.0
 ISLAND_CORNERS = 24
+SHIP_LENGTH_M = 14.0, 330.0  # log-uniform
+BOAT_LENGTH_M = 6.0, 30.0  # craft with class B: below the 300 GT from which SOLAS V/19 asks for class A
 
 
 class Crowd:
@@ -49,7 +51,8 @@ class Crowd:
         self.home_m = np.full(ships, half_m)
         self.turn_every_s = np.full(ships, conditions.manoeuvre_every_s)
         self.fastest_mps = np.full(ships, 13.0)
-        self.length_m: FloatArray = np.exp(extra.uniform(np.log(14.0), np.log(330.0), ships))
+        self.length_m: FloatArray = np.exp(extra.uniform(np.log(SHIP_LENGTH_M[0]), np.log(SHIP_LENGTH_M[1]), ships))
+        self.boat: BoolArray = np.zeros(ships, np.bool_)
         self.begins_s: FloatArray = extra.uniform(0.0, 1.0, ships) * conditions.ramp_s
         self._harbours(extra, centre, half_m, conditions)
         self.islands = _islands(extra, centre, half_m, conditions.islands)
@@ -151,6 +154,13 @@ class Crowd:
         words = np.array(["moored", "steady", "manoeuvring"])
         chosen: list[str] = words[np.where(self.moving, 1 + (self.turn_left_s > 0.0), 0)].tolist()
         return chosen
+
+
+def make_boats(crowd: Crowd, boat: BoolArray) -> None:
+    """Give these ships a boat's length: the same place in the shares of length, so that no chance is drawn anew."""
+    share = np.log(crowd.length_m[boat] / SHIP_LENGTH_M[0]) / np.log(SHIP_LENGTH_M[1] / SHIP_LENGTH_M[0])
+    crowd.length_m[boat] = BOAT_LENGTH_M[0] * (BOAT_LENGTH_M[1] / BOAT_LENGTH_M[0]) ** share
+    crowd.boat = boat
 
 
 def _islands(extra: np.random.Generator, centre: Point, half_m: float, count: int) -> list[tuple[float, float, float]]:

@@ -21,6 +21,7 @@ from kuroshio.testing.sea.radio import interval_s
 from kuroshio.units import MPS_PER_KN, BoolArray, FloatArray, IntArray
 
 FIRST_MMSI = 400_000_001
+CLASS_B_COMPASS_SHARE = 0.1  # of class B sets, how many are wired to a compass and send a heading
 WANDER_S = 600.0
 WANDER_SHARE, WHITE_SHARE = 0.35, 0.2  # of the sigma a report claims
 SPOOFS = ("none", "jump", "drag", "duplicate")
@@ -52,11 +53,13 @@ class CrowdAis:
         crowd: Crowd,
         mmsi: IntArray,
         class_b: BoolArray,
+        compass: BoolArray,
         loss: float,
         duration_s: float,
         conditions: Conditions,
     ) -> None:
         self.rng, self.extra, self.class_b, self.loss, self.conditions = rng, extra, class_b, loss, conditions
+        self.compass = compass
         ships = len(mmsi)
         self.next_s = np.where(mmsi > 0, rng.uniform(0.0, 10.0, ships), np.inf) + crowd.begins_s
         self.sigma_m = np.where(rng.random(ships) < 0.7, 10.0, 30.0)  # M.1371-5: accuracy flag, 10 m
@@ -68,12 +71,15 @@ class CrowdAis:
         self.off_s[off, 1] = self.off_s[off, 0] + conditions.silent_s
         self.wander, self.wandered_s = extra.normal(size=(2, ships)), np.zeros(ships)
         self.bursts = _bursts(extra, duration_s, conditions)
+        self.boat = crowd.boat
         self._sizes(extra, crowd)
 
     def _sizes(self, extra: np.random.Generator, crowd: Crowd) -> None:
         """Whole metres from the antenna to bow, stern, port and starboard, as a static report has them."""
         ships = len(crowd.length_m)
-        length, beam = np.maximum(np.rint(crowd.length_m), 8), np.maximum(np.rint(crowd.length_m / 6.5), 4)
+        slender = np.where(crowd.boat, 3.0, 6.5)  # length by beam
+        length = np.maximum(np.rint(crowd.length_m), np.where(crowd.boat, 4, 8))
+        beam = np.maximum(np.rint(crowd.length_m / slender), np.where(crowd.boat, 2, 4))
         bow = np.clip(np.rint(length * extra.uniform(0.5, 0.95, ships)), 1, np.minimum(length - 1, 511))
         port = np.clip(np.rint(beam * extra.uniform(0.3, 0.7, ships)), 1, np.minimum(beam - 1, 63))
         self.sizes = np.stack([bow, length - bow, port, beam - port]).astype(np.int64)
@@ -150,7 +156,7 @@ class CrowdAis:
         }
         if self.conditions.antenna_offsets:
             yaw = self.extra.normal(0.0, 1.0, rows)
-            columns["heading_deg"] = np.where(self.class_b[due], np.nan, (crowd.course[due] + yaw) % 360.0)
+            columns["heading_deg"] = np.where(self.compass[due], (crowd.course[due] + yaw) % 360.0, np.nan)
         return OBSERVATIONS.build(columns, rows)
 
     def _wandering(self, due: IntArray, at_s: FloatArray) -> FloatArray:
@@ -173,7 +179,7 @@ class CrowdAis:
                 "observed_at": np.full(rows, start_us),
                 "source": constant("ais", rows),
                 "name": names,
-                "ship_type": np.full(rows, 70),
+                "ship_type": np.where(self.boat[who], 37, 70),  # ITU-R M.1371-5, table 53: pleasure craft, cargo
                 **{f"to_{side}_m": self.sizes[k, who] for k, side in enumerate(("bow", "stern", "port", "starboard"))},
             },
             rows,

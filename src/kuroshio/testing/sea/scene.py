@@ -20,8 +20,8 @@ from kuroshio.geo import offset_position
 from kuroshio.picture import SensorModel
 from kuroshio.schema import OBSERVATIONS, STATICS, concat
 from kuroshio.testing.sea.conditions import PLAIN, Conditions
-from kuroshio.testing.sea.crowd import Crowd
-from kuroshio.testing.sea.crowd_ais import FIRST_MMSI, CrowdAis
+from kuroshio.testing.sea.crowd import Crowd, make_boats
+from kuroshio.testing.sea.crowd_ais import CLASS_B_COMPASS_SHARE, FIRST_MMSI, CrowdAis
 from kuroshio.testing.sea.crowd_radar import CLUTTER, RadarSite, Sweep
 from kuroshio.units import IntArray, nm_to_m
 
@@ -159,7 +159,9 @@ def stream(
     crowd = Crowd(rng, extra, ships, centre, half_nm, conditions)
     mmsi = np.where(rng.random(ships) < dark_share, 0, FIRST_MMSI + np.arange(ships)).astype(np.int64)
     class_b = rng.random(ships) < class_b_share
-    ais = CrowdAis(rng, extra, crowd, mmsi, class_b, ais_loss, duration_s, conditions)
+    make_boats(crowd, class_b & (mmsi > 0))
+    compass = ~class_b | (clock.generator(seed * 1_000_003 + 19).random(ships) < CLASS_B_COMPASS_SHARE)
+    ais = CrowdAis(rng, extra, crowd, mmsi, class_b, compass, ais_loss, duration_s, conditions)
     sweeps = [Sweep(rng, extra, site, crowd, conditions) for site in sites]
     reach = (*centre, 1.6 * float(nm_to_m(half_nm)))
     play = _Play(crowd, ais, sweeps, start_us, truth_step_s, _Post(clock.generator(seed * 1_000_003 + 18), conditions))
