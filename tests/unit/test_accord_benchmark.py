@@ -63,9 +63,7 @@ def test_no_attack_beats_the_promise_of_a_sample_obligation(bench):
     from benchmarks.accord import precision
 
     scores = precision.of_obligation(0.05, 60, ships=250, seed=3)
-    met = scores.pop("two_that_met")
     # three standard errors (0.447 / sqrt(500)) of the root mean square of a uniform shift
     assert all(score >= 0.94 for score in scores.values()), scores
-    assert 0.6 < met < 0.85, "two draws of the shift: known, said in the reference, and not part of the promise"
     plain = precision.of_obligation(0.05, 60, ships=60, seed=3, plain=True)
     assert min(plain.values()) < 0.25

@@ -7,8 +7,9 @@ same for a track for as long as it lives and for every recipient: fitting or ave
 the ship. Offsets of different grids are nested (a coarser grid is a finer one plus more), so that two partners, or one
 partner over two agreements, learn together no more than the finer of them alone.
 
-Error per axis for a grid ``g``: the shift has standard deviation at least g / sqrt(12), the cell adds g / sqrt(12);
-together g / sqrt(6) is stated to the receiver. ``tests/properties/test_exchange_precision.py`` attacks it.
+The promise for a grid ``g`` is g / sqrt(12) an axis. The shift alone has standard deviation at least g / sqrt(6): the
+mean of two ships known to be at one place halves the variance, and must still keep the promise. The cell adds
+g / sqrt(12), so g / 2 is stated to the receiver. ``tests/properties/test_exchange_precision.py`` attacks it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ COURSE_SECTOR_DEG = 45.0
 LENGTH_CLASS_M = 50.0
 MIN_BUCKET_S = 60  # a grid without a time bucket would show the instant of each crossing
 MAX_GRID_DEG = LADDER_DEG[-1]
+SHIPS_AT_ONE_PLACE = 2  # so many shifts may be averaged without beating the promise
 
 
 def _uniform_pair(secret: bytes, track_id: int, rung: int) -> tuple[float, float]:
@@ -41,12 +43,12 @@ def _uniform_pair(secret: bytes, track_id: int, rung: int) -> tuple[float, float
 def offset_deg(secret: bytes, track_id: int, grid_deg: float) -> tuple[float, float]:
     """(lat, lon) shift in degrees of one track for one grid, independent increments up the ladder.
 
-    The variance of each axis is L^2 / 12, where L is the first step of the ladder not finer than the grid.
+    The variance of each axis is L^2 / 6, where L is the first step of the ladder not finer than the grid.
     """
     lat = lon = 0.0
     below = 0.0
     for rung, step in enumerate(LADDER_DEG):
-        width = math.sqrt(step * step - below * below)
+        width = math.sqrt(SHIPS_AT_ONE_PLACE * (step * step - below * below))
         u, v = _uniform_pair(secret, track_id, rung)
         lat, lon = lat + u * width, lon + v * width
         below = step
@@ -66,7 +68,7 @@ def stated_variance_m2(lat_deg: Floats, grid_deg: float, bucket_s: float, speed_
     """(east, north) variances the receiver is told: shift, cell, and the way a ship makes within the bucket."""
     east_m, north_m = geo.metres_per_degree(np.clip(lat_deg, -89.0, 89.0))
     rung = next((s for s in LADDER_DEG if s >= grid_deg * (1.0 - 1e-9)), grid_deg)
-    cell = (grid_deg * grid_deg + rung * rung) / 12.0
+    cell = (grid_deg * grid_deg + SHIPS_AT_ONE_PLACE * rung * rung) / 12.0
     moved = (np.nan_to_num(speed_mps, nan=10.0) * bucket_s) ** 2 / 3.0
     return cell * east_m * east_m + moved, cell * north_m * north_m + moved
 

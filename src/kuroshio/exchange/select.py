@@ -126,12 +126,18 @@ def _where_shown(
 
 
 def select_alerts(alerts: pa.Table, obligations: Obligations, outlet: Outlet) -> pa.Table:
-    """RELEASED_ALERTS for alerts under the obligations; the sentence goes only where nothing in it is withheld."""
+    """RELEASED_ALERTS for alerts under the obligations; the sentence goes only where nothing in it is withheld.
+
+    Under a grid an alert names one ship at most; where it is about a place on the map, none, and not the place: ships
+    said to have met, or a ship said to be at a known border, would give the hidden shift of their tracks away.
+    """
     withheld = set(withheld_columns(obligations.redact))
     coarse = is_coarse(obligations)
     if coarse or withheld:
         withheld.add("summary")
-    track_lists = alerts.column("track_ids").to_pylist()
+    track_lists = [ids or [] for ids in alerts.column("track_ids").to_pylist()]
+    alert_ids, zones = alerts.column("alert_id").to_pylist(), alerts.column("zone").to_pylist()
+    mmsi_lists = alerts.column("mmsis").to_pylist()
     bucket_us = bucket_s_of(obligations) * US_PER_S
 
     def time(name: str) -> pa.Array:
@@ -140,26 +146,37 @@ def select_alerts(alerts: pa.Table, obligations: Obligations, outlet: Outlet) ->
 
     lat, lon = _floats(alerts, "lat_deg"), _floats(alerts, "lon_deg")
     if obligations.grid_deg > 0.0:
-        first = np.array([ids[0] if ids else 0 for ids in track_lists], np.int64)
-        dlat, dlon = outlet.offsets_deg(first, obligations.grid_deg)
-        lat, lon = coarsen.cell_centre(lat + dlat, lon + dlon, obligations.grid_deg)
+        on_map = np.array([zone is not None for zone in zones], bool)
+        alone = [not m and len(ids) == 1 for m, ids in zip(on_map, track_lists, strict=True)]
+        mmsi_lists = [mmsis if a else None for mmsis, a in zip(mmsi_lists, alone, strict=True)]
+        track_lists = [[] if m else sorted(ids)[:1] for m, ids in zip(on_map, track_lists, strict=True)]
+        lat, lon = _alert_cells(track_lists, np.where(on_map, np.nan, lat), lon, obligations.grid_deg, outlet)
     columns: dict[str, Any] = {
-        "alert_ref": [outlet.alert_ref(a) for a in alerts.column("alert_id").to_pylist()],
-        "refs": pa.array([[outlet.ref(i) for i in ids or ()] for ids in track_lists], pa.list_(pa.string())),
+        "alert_ref": [outlet.alert_ref(a) for a in alert_ids],
+        "refs": pa.array([[outlet.ref(i) for i in ids] for ids in track_lists], pa.list_(pa.string())),
         "mmsis": pa.array(
-            [None if ids is None else [str(i) for i in ids] for ids in alerts.column("mmsis").to_pylist()],
-            pa.list_(pa.string()),
+            [None if ids is None else [str(i) for i in ids] for ids in mmsi_lists], pa.list_(pa.string())
         ),
         "lat_deg": on_steps(lat, "lat_deg"),
         "lon_deg": on_steps(lon, "lon_deg"),
         **{name: time(name).cast(UTC_US) for name in ("start_at", "end_at", "known_at")},
         **{n: alerts.column(n) for n in ("definition", "version", "change", "grade", "severity", "exercise")},
-        "zone": alerts.column("zone"),
+        "zone": zones,
         "summary": alerts.column("summary"),
     }
     if coarse:
         withheld.add("zone")  # a zone's border is finer than a cell
     return RELEASED_ALERTS.build({k: v for k, v in columns.items() if k not in withheld}, rows=alerts.num_rows)
+
+
+def _alert_cells(
+    track_lists: Sequence[Sequence[int]], lat: Floats, lon: Floats, grid_deg: float, outlet: Outlet
+) -> tuple[Floats, Floats]:
+    """Cells of alerts, shifted as the track each names; NaN stays NaN."""
+    named = np.array([ids[0] if ids else 0 for ids in track_lists], np.int64)
+    dlat, dlon = outlet.offsets_deg(named, grid_deg)
+    lat, lon = coarsen.cell_centre(lat + dlat, lon + dlon, grid_deg)
+    return lat, np.where(np.isnan(lat), np.nan, lon)
 
 
 def as_tracks(released: pa.Table, *, track_ids: Sequence[int], partner: str | None, held_by: str) -> pa.Table:
