@@ -42,7 +42,7 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
     grid = build(plat, plon, PAIR_RADIUS_M)
     box = np.empty(64, np.int64)
     taken = np.zeros(n, np.int64)
-    out = np.empty((n, 2))
+    out = np.full((n, 2), np.nan)  # also a plot that one of several ships may own has no difference
     t_us = obs[idx[n - 1]].t_us
     coarse = coarse_map(plat, plon, np.ones(n))
     for i in rows:
