@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_world_under_any_hash_seed() -> None:
 
 
 def test_there_are_twenty_kinds_of_fault_and_planted_bug() -> None:
-    assert len(FAULTS) >= 26
+    assert len(FAULTS) >= 28
     assert len(MUTANTS) >= 20
 
 
@@ -88,6 +88,24 @@ def test_the_quick_keys_refuse_what_the_shipped_ones_refuse() -> None:
         ring.revoke(signer.key_id, 1)
         with pytest.raises(VerificationError):
             ring.verify("PHL", signer.key_id, b"x", signer.sign(b"x"), now_us=1)
+
+
+def test_a_refusal_said_once_is_lost_with_its_frame() -> None:
+    """The bug of seeds 1037, 1344 and 1360 of November 2026, planted again: the wire's own word is not enough."""
+    assert hunt("refusal not kept", [FAULTS.index("key_revoked") + len(FAULTS) * n for n in range(12)]) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("policy is not asked again at replay", "accord_ends_in_outage"),
+        ("skip not understood", "recall_in_outage"),
+        ("epoch kept after a restored backup", "restored_backup"),
+        ("record receipt not checked", "lying_receipt"),
+    ],
+)
+def test_a_planted_bug_is_found_by_the_fault_made_for_it(name: str, kind: str) -> None:
+    assert hunt(name, [FAULTS.index(kind) + len(FAULTS) * n for n in range(8)]) is not None
 
 
 def test_a_signature_that_is_not_checked_is_found_by_the_liar_who_breaks_it() -> None:

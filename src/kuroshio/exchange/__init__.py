@@ -26,7 +26,7 @@ from kuroshio.exchange.desk import Accepted, Desk, Parcel
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.marking import LEAK_EVIDENCE
 from kuroshio.exchange.outlet import Outlet
-from kuroshio.exchange.receive import Received, partner_track_id, receive
+from kuroshio.exchange.receive import NOT_YET, Received, partner_track_id, receive
 from kuroshio.exchange.rules import still_allowed
 from kuroshio.exchange.seal import Terms, row_commitments, row_salt, seal_alerts, seal_control, seal_record, seal_tracks
 from kuroshio.exchange.select import as_tracks
@@ -34,6 +34,7 @@ from kuroshio.exchange.views import View, view
 
 __all__ = [
     "LEAK_EVIDENCE",
+    "NOT_YET",
     "Accepted",
     "Desk",
     "Ledger",

@@ -19,10 +19,11 @@ from kuroshio.errors import VerificationError
 from kuroshio.exchange.contents import refs_of
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.outlet import Outlet
-from kuroshio.exchange.receive import Received, receive
+from kuroshio.exchange.receive import NOT_YET, Received, receive
+from kuroshio.exchange.records import CONTROL_KINDS
 from kuroshio.exchange.seal import Terms, seal_alerts, seal_control, seal_record, seal_tracks
 from kuroshio.schema import Decision
-from kuroshio.schema.release import Receipt, Release
+from kuroshio.schema.release import REFUSED, Receipt, Release
 from kuroshio.schema.signing import KeyRing, Signer
 
 MAX_RECEIPTS = 500
@@ -247,14 +248,19 @@ class Desk:
         self.ledger.answer_again(since_us)
 
     def receipts(self, now_us: int, *, to: Collection[str] | None = None) -> list[Parcel]:
-        """Parcels with signed receipts for everything taken or withdrawn and not yet answered."""
-        parcels = []
+        """Parcels with signed receipts for everything taken, withdrawn or refused and not yet answered."""
+        owed: dict[str, list[tuple[str, str, str]]] = {}
         for partner, answers in self.ledger.unanswered(MAX_RECEIPTS).items():
+            owed.setdefault(partner, []).extend((release_id, status, "") for release_id, status in answers)
+        for partner, refusals in self.ledger.refusals(MAX_RECEIPTS).items():
+            owed.setdefault(partner, []).extend((release_id, REFUSED, code) for release_id, code in refusals)
+        parcels = []
+        for partner, statements in owed.items():
             if to is not None and partner not in to:
                 continue
             signed = [
-                Receipt(release_id, self.me, partner, status, now_us).signed(self._signer).as_dict()
-                for release_id, status in answers
+                Receipt(release_id, self.me, partner, status, now_us, detail).signed(self._signer).as_dict()
+                for release_id, status, detail in statements
             ]
             parcels.append(self.control("receipt", {"receipts": signed}, to=partner, now_us=now_us))
         return parcels
@@ -264,6 +270,9 @@ class Desk:
     def accept(self, partner: str, data: bytes, now_us: int) -> Accepted:
         """Take a bundle that came from a partner's stream; durable when it returns. Taking it twice changes nothing.
 
+        A release refused for good is kept in mind until a signed receipt has said so: the wire's own word of it may be
+        lost.
+
         Raises
         ------
         VerificationError
@@ -272,9 +281,14 @@ class Desk:
             When it cannot be kept now.
         """
         keys = self._keys()
-        got = receive(
-            data, keys=keys, me=self.me, now_us=now_us, verify_receipt=lambda release: self._verify(release, now_us)
-        )
+        try:
+            got = receive(
+                data, keys=keys, me=self.me, now_us=now_us, verify_receipt=lambda release: self._verify(release, now_us)
+            )
+        except VerificationError as err:
+            if err.error_code not in NOT_YET:
+                self._refuse(partner, data, err.error_code, now_us)
+            raise
         if got.partner != partner:
             raise VerificationError(f"{partner} brought a release of {got.partner}", code="exchange.stranger")
         if got.kind == "recall":
@@ -290,6 +304,19 @@ class Desk:
         new = self.ledger.hold(got)
         return Accepted(got.kind, got if new else None, body=got.body)
 
+    def _refuse(self, partner: str, data: bytes, code: str, now_us: int) -> None:
+        """Owe a receipt of the refusal where the bundle claims to be a release of the partner to us.
+
+        Protocol statements are not answered so: a receipt of a refused receipt would have no end.
+        """
+        try:
+            release = Release.from_bytes(data)
+            header = release.fields
+        except VerificationError:
+            return  # nothing that has a number to name
+        if header.get("from") == partner and header.get("to") == self.me and header.get("kind") not in CONTROL_KINDS:
+            self.ledger.refuse(release.release_id, partner, code=code, now_us=now_us)
+
     def _recalled(self, got: Received, now_us: int) -> Accepted:
         body = got.body or {}
         gone = self.ledger.withdraw(body["release_ids"], got.partner, now_us=now_us)
@@ -304,7 +331,6 @@ class Desk:
                     f"a receipt by {receipt.by} from {got.partner}", code="exchange.receipt_stranger"
                 )
             receipt.verify(keys, now_us=now_us)
-            self.ledger.release(receipt.release_id)
         self._record.append(
             [
                 {"kind": "receipt_of", "release_id": r.release_id, "by": r.by, "status": r.status, "at_us": r.at_us,
@@ -312,8 +338,9 @@ class Desk:
                 for r in receipts
             ]
         )  # fmt: skip
-        for receipt in receipts:
-            self.ledger.receipted(receipt)
+        for receipt in receipts:  # of a release unknown here, as after an old copy, only the record keeps it
+            if self.ledger.made(receipt.release_id):
+                self.ledger.receipted(receipt)
         return Accepted(got.kind, got, body=body)
 
     def expire(self, now_us: int) -> dict[str, set[str]]:

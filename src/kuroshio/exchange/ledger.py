@@ -29,8 +29,12 @@ CREATE TABLE IF NOT EXISTS held (
   refs TEXT NOT NULL, bundle BLOB, state TEXT NOT NULL, gone_us INTEGER, answered TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS held_answer ON held(from_party, answered, state);
 CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_until_us IS NOT NULL;
+CREATE TABLE IF NOT EXISTS refused (
+  partner TEXT NOT NULL, release_id TEXT NOT NULL, code TEXT NOT NULL, at_us INTEGER NOT NULL,
+  answered INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (partner, release_id)) WITHOUT ROWID;
 """
 SENT, EXPIRED, HELD = "sent", "expired", "held"
+REFUSED_MAX = 10_000  # releases of one partner that were refused here and are remembered
 
 
 class Ledger:
@@ -127,13 +131,22 @@ class Ledger:
                 " WHERE release_id=?",
                 (receipt.at_us, text, receipt.release_id),
             )
-        elif receipt.status in (RECEIVED, REFUSED):
-            moved = receipt.status if state == SENT else state
+        elif receipt.status == RECEIVED:  # also of one that was refused before: then it came again, whole
             self._run(
-                "UPDATE sent SET state=?, received_us=coalesce(received_us,?), receipt=coalesce(receipt,?)"
+                "UPDATE sent SET state=iif(state IN ('sent','refused'),'received',state),"
+                " received_us=coalesce(received_us,?), receipt=iif(state='refused',?,coalesce(receipt,?))"
                 " WHERE release_id=?",
-                (moved, receipt.at_us, text, receipt.release_id),
+                (receipt.at_us, text, text, receipt.release_id),
             )
+        elif receipt.status == REFUSED and state == SENT:
+            self._run(
+                "UPDATE sent SET state='refused', receipt=?, reason=? WHERE release_id=?",
+                (text, receipt.detail[:200], receipt.release_id),
+            )
+
+    def made(self, release_id: str) -> bool:
+        """True when this node made the release."""
+        return bool(self._run("SELECT 1 FROM sent WHERE release_id=?", (release_id,)))
 
     def release(self, release_id: str) -> dict[str, Any]:
         """State of one release made here.
@@ -193,7 +206,30 @@ class Ledger:
                 release.to_bytes() if keep_bundle else None, HELD,
             ),
         )  # fmt: skip
+        self._run("DELETE FROM refused WHERE partner=? AND release_id=?", (header["from"], release.release_id))
         return True
+
+    def refuse(self, release_id: str, partner: str, *, code: str, now_us: int) -> None:
+        """A release of a partner was refused for good: a signed receipt says so, until it is answered.
+
+        Past `REFUSED_MAX` of a partner the oldest are forgotten, those that were answered first.
+        """
+        self._run("INSERT OR REPLACE INTO refused VALUES (?,?,?,?,0)", (partner, release_id, code[:200], now_us))
+        self._run(
+            "DELETE FROM refused WHERE partner=?1 AND release_id IN (SELECT release_id FROM refused WHERE partner=?1"
+            " ORDER BY answered, at_us DESC, release_id LIMIT -1 OFFSET ?2)",
+            (partner, REFUSED_MAX),
+        )
+
+    def refusals(self, limit: int) -> dict[str, list[tuple[str, str]]]:
+        """Per partner, (release_id, code) of what was refused and not answered yet, oldest first."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for row in self._run(
+            "SELECT partner, release_id, code FROM refused WHERE answered=0 ORDER BY at_us, release_id LIMIT ?",
+            (limit,),
+        ):
+            found.setdefault(row["partner"], []).append((row["release_id"], row["code"]))
+        return found
 
     def withdraw(self, release_ids: Iterable[str], partner: str, *, now_us: int) -> dict[str, set[str]]:
         """Carry out a partner's recall: per release, the references of tracks that must go.
@@ -259,12 +295,16 @@ class Ledger:
     def mark_answered(self, answers: Iterable[tuple[str, str]]) -> None:
         """A receipt of that status is on its way."""
         for release_id, status in answers:
+            if status == REFUSED:
+                self._run("UPDATE refused SET answered=1 WHERE release_id=?", (release_id,))
+                continue
             state = WITHDRAWN if status == WITHDRAWN else HELD
             self._run("UPDATE held SET answered=? WHERE release_id=?", (state, release_id))
 
     def answer_again(self, since_us: int) -> None:
         """Owe receipts once more for releases made since a time: the key they were signed with counts no more."""
         self._run("UPDATE held SET answered='' WHERE at_us>=?", (since_us,))
+        self._run("UPDATE refused SET answered=0 WHERE at_us>=?", (since_us,))
 
     def holding(self, release_id: str) -> dict[str, Any] | None:
         """What is held of a partner's release; None when it never came."""

@@ -25,6 +25,7 @@ from kuroshio.schema.release import RELEASED_ALERTS, RELEASED_TRACKS, Release
 from kuroshio.schema.signing import KeyRing, digest_hex, parse_canonical, unb64
 
 ReceiptCheck = Callable[[Release], None]
+NOT_YET = ("keys.unknown", "keys.not_yet")  # a key we were not given yet: put off, neither taken nor refused
 MAX_AHEAD_US = 300 * 1_000_000  # a release from further in the future than this means a wrong clock
 HEADER_FORMS: dict[str, type | tuple[type, ...]] = {
     "wire": int, "kind": str, "from": str, "to": str, "originator": str, "level": str, "purpose": str, "accord": str,

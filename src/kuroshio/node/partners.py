@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTICES_MAX = 200
-NOT_YET = ("keys.unknown", "keys.not_yet")
 
 
 class Partners:
@@ -218,7 +217,7 @@ class Partners:
         try:
             await loop.run_in_executor(self._worker, work)
         except VerificationError as err:
-            if err.error_code not in NOT_YET:
+            if err.error_code not in exchange.NOT_YET:
                 raise
             # a key we have not been given yet, as after the partner's rotation: nothing is taken, and nothing lost
             self._told(party, "put_off", {"code": err.error_code, "text": err.message})

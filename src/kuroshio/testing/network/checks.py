@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from kuroshio.errors import VerificationError
+from kuroshio.peers import Lane
 from kuroshio.schema.release import Release
 
 if TYPE_CHECKING:
     from kuroshio.testing.network.world import World
 
 REST_S = 30
+WAITS_S = 15  # a healthy link takes an item long before that
 CONTROL = frozenset({"recall", "tighten", "receipt", "checkpoint", "cosignature"})
 GROUPS = {"identity": ("mmsi", "imo", "name", "call_sign"), "sensor": ("sensors", "p_exists")}
 JUDGED = ["ref", "lat_deg", "lon_deg", "heading_deg", *(name for group in GROUPS.values() for name in group)]
@@ -164,15 +166,17 @@ class Checker:
             node, other = self.world.nodes[sender], self.world.nodes[to]
             if {(sender, to), (to, sender)} & self.world.liars:
                 continue
-            refused = self.world.refused.get((sender, to), set())
+            lost_us = self.world.lost_us(sender, to)
             for release_id in made:
+                if self.world.made_us[release_id] <= lost_us:
+                    continue  # an old copy of a session came back: what it forgot is gone, what came after is not
                 state = node.ledger.release(release_id)["state"]
                 held = (other.ledger.holding(release_id) or {}).get("state")
                 if state == "withdrawn":
                     self.fail("a recall was not confirmed", sender=sender, to=to)
                 if state == "withdrawal_confirmed" and (held == "held" or release_id in other.held):
                     self.fail("a recalled release is still held", sender=sender, to=to)
-                gone = release_id in self.world.withheld or release_id in refused or state == "refused"
+                gone = release_id in self.world.withheld or state == "refused"
                 if state == "sent" and not gone:
                     self.fail("a release was lost", sender=sender, to=to, kind=self.world.made[release_id], held=held)
                 if state == "received" and held not in ("held", "expired"):
@@ -186,7 +190,28 @@ class Checker:
                 if "SIM" not in " ".join(held.get("held_under", ["SIM"])):
                     self.fail("a tie was forgotten", party=party, partner=partner)
             self._numbers(party)
+            self._moving(party)
         self._pictures()
+
+    def _moving(self, party: str) -> None:
+        """Liveness: every stream is up, and nothing has waited longer than a healthy link takes."""
+        node = self.world.nodes[party]
+        if not node.alive:
+            return
+        for partner in node.partners:
+            if not self.world.nodes[partner].alive:
+                continue
+            out = node.sessions[partner].out
+            if out.state != "open":
+                self.fail("a stream did not come up again", party=party, partner=partner, state=out.state)
+                continue
+            box = node.boxes[partner]
+            positions, late_us = box.positions(), node.now_us() - WAITS_S * 1_000_000
+            for lane in Lane:
+                open_seqs = range(positions.acked[lane], positions.next_seq[lane])
+                items = [box.get(lane, seq) for seq in open_seqs]
+                if items and all(i is None or i.queued_us < late_us for i in items):
+                    self.fail("an item was never acknowledged", party=party, partner=partner, lane=lane.name.lower())
 
     def _numbers(self, party: str) -> None:
         """Dense numbers over the whole log and for each partner."""

@@ -106,6 +106,53 @@ def _consent_revoked(world: World) -> None:
     world.after(float(world.rng.uniform(3, 12)), revoke)
 
 
+def _outage(world: World, pair: tuple[str, str], seconds: float) -> None:
+    """Nothing goes between two parties for a while."""
+    for a, b in (pair, pair[::-1]):
+        link = world.links[a, b]
+        link["blocked"] = {Direction.OUT: True, Direction.IN: True}
+        world.cut(a, b)
+        world.after(seconds, lambda link=link: link.update(blocked={Direction.OUT: False, Direction.IN: False}))  # type: ignore[misc]
+
+
+def _ends_in_outage(world: World) -> bool:
+    """An accord ends while messages under it wait for a partner that is away: they must not go when it is back."""
+    pair = _pair(world)
+    if not world.decision(*pair).flows:
+        world.rule(*pair, _permit())
+    _outage(world, pair, 20.0)
+    world.after(2.0, lambda: world.warn(*pair))
+
+    def ends() -> None:
+        world.fault("accord_ends_in_outage")
+        world.rule(*pair, Decision(Effect.DENY, ()))
+
+    world.after(10.0, ends)
+    return True
+
+
+def _recall_in_outage(world: World) -> bool:
+    """An officer recalls a message that still waits: its number carries nothing, and what comes after must arrive."""
+    pair = _pair(world)
+    if not world.decision(*pair).flows:
+        world.rule(*pair, _permit())
+    _outage(world, pair, 15.0)
+
+    def recall() -> None:
+        release_id = world.warn(*pair)
+        if release_id is not None:
+            world.fault("recall_in_outage")
+            world.doing(pair[0], lambda n: n.recall(release_id))
+        world.warn(*pair)
+
+    world.after(5.0, recall)
+    return True
+
+
+def _permit() -> Decision:
+    return Decision(Effect.PERMIT, (Citation("SIM", "Art.4"),), Obligations(), basis="SIM", rules_digest="00" * 32)
+
+
 def _accord_begins(world: World) -> None:
     world.rule(*_pair(world), random_agreement(world.rng))
 
@@ -186,7 +233,7 @@ def _lying(kind: str) -> Callable[[World], None]:
             return [Frame(frame.type, header, body).to_bytes()]
 
         world.tamper[party] = tamper
-        world.after(float(world.rng.uniform(3, 12)), lambda: _honest(world, party))
+        world.after(float(world.rng.uniform(10, 25)), lambda: _honest(world, party))
 
     return start
 
@@ -230,9 +277,8 @@ def _backup_restored(world: World) -> bool:
         world.fault("restored_backup")
         world.crash(party, 1.0)
         node.boxes = copies
-        # releases sealed since the copy were in the session alone: these are lost, and the partner sees the gap
-        for partner in node.partners:
-            world.liars.add((party, partner))
+        # what was sealed since the copy was in the session alone: it is lost, and the partner sees the gap
+        world.restored_us[party] = world.now_us
 
     world.after(float(world.rng.uniform(4, 10)), restore)
     return True
@@ -254,6 +300,8 @@ _ACTS: dict[str, Act] = {
     "accord_ends": _accord_ends,
     "accord_tightens": _accord_tightens,
     "accord_changes": _accord_begins,
+    "accord_ends_in_outage": _ends_in_outage,
+    "recall_in_outage": _recall_in_outage,
     "consent_revoked": _consent_revoked,
     "key_revoked": _key_revoked,
     "old_version_peer": _old_version,
@@ -267,9 +315,10 @@ _ACTS: dict[str, Act] = {
     "restored_backup": _backup_restored,
 }
 FAULTS = tuple(_ACTS)
-LATER = frozenset(
-    {"drop", "duplicate", "reorder", "delay", "corrupt", "crash", "consent_revoked", "lying_gap", "restored_backup"}
-)
+LATER = {
+    "drop", "duplicate", "reorder", "delay", "corrupt", "crash", "consent_revoked", "lying_gap", "restored_backup",
+    "accord_ends_in_outage", "recall_in_outage",
+}  # fmt: skip
 
 
 def inject(world: World, kind: str) -> None:

@@ -139,6 +139,11 @@ def _ack_too_far(node: SimNode) -> None:
         del partner
 
 
+def _refusal_said_once(node: SimNode) -> None:
+    """Only the wire's own word of a refusal is left, which may be lost."""
+    node.ledger.refuse = lambda release_id, partner, **k: None  # type: ignore[method-assign]
+
+
 def _retention_ignored(node: SimNode) -> None:
     node.desk.expire = lambda now_us: {}  # type: ignore[method-assign]
 
@@ -226,6 +231,7 @@ MUTANTS: dict[str, Hook] = {
     "acknowledged although it failed": _acknowledged_unseen,
     "skip not understood": _skip_ignored,
     "acknowledgement read too far": _ack_too_far,
+    "refusal not kept": _refusal_said_once,
     "retention ignored": _retention_ignored,
     "tie forgotten": _tie_forgotten,
     "partner numbers with holes": _sparse_numbers,

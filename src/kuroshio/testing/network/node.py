@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from kuroshio.errors import KuroshioError, StoreError, VerificationError
-from kuroshio.exchange import Desk, Ledger, Parcel
+from kuroshio.exchange import NOT_YET, Desk, Ledger, Parcel
 from kuroshio.exchange.rules import still_allowed
 from kuroshio.peers import Close, Deliver, Direction, Instruction, Limits, Memory, Send, Session, Told
 from kuroshio.peers.outbox import Item
@@ -234,10 +234,10 @@ class SimNode:
         if item.kind != "skip" or item.body:
             try:
                 self._accept(partner, item.body)
-            except StoreError as err:
-                self.perform(partner, session.failed(err.error_code))
-                return
             except KuroshioError as err:
+                if isinstance(err, StoreError) or err.error_code in NOT_YET:
+                    self.perform(partner, session.failed(err.error_code))
+                    return
                 refused = err.error_code
                 self._note(self.party, "refused_here", {"partner": partner, "code": refused})
         self.perform(partner, session.taken(item.lane, item.seq, item.item_id, self.now_us(), refused=refused))

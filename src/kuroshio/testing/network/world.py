@@ -69,7 +69,8 @@ class World:
         self.story: list[str] = []
         self.made: dict[str, str] = {}
         self.told: dict[tuple[str, str], list[str]] = {}
-        self.refused: dict[tuple[str, str], set[str]] = {}
+        self.made_us: dict[str, int] = {}
+        self.restored_us: dict[str, int] = {}
         self.withheld: set[str] = set()
         self.liars: set[tuple[str, str]] = set()
         self.links: dict[tuple[str, str], dict[str, Any]] = {}
@@ -138,8 +139,6 @@ class World:
         self.seen(f"{party} {what} {detail.get('partner', '')} {code}")
         if what == "withheld":
             self.withheld.add(str(detail["release_id"]))
-        elif what == "refused":
-            self.refused.setdefault((party, str(detail["partner"])), set()).add(str(detail["release_id"]))
 
     def doing(self, party: str, act: Callable[[SimNode], None]) -> None:
         """Let a node do something; power may go in the middle, and what must hold is checked after."""
@@ -282,16 +281,33 @@ class World:
         """TRACKS of the two ships a node sees now."""
         return two_ships(self.parties.index(party), at_us=self.now_us, age_s=(self.now_us - T0_US) / S)
 
+    def lost_us(self, a: str, b: str) -> int:
+        """When an old copy of a session of either party came back last; 0 when never."""
+        return max(self.restored_us.get(a, 0), self.restored_us.get(b, 0))
+
     def _made(self, sender: str, to: str, parcel: Any) -> None:
         if parcel is not None:
-            self.made[parcel.release_id] = parcel.kind
+            self.made[parcel.release_id], self.made_us[parcel.release_id] = parcel.kind, self.now_us
             self.told.setdefault((sender, to), []).append(parcel.release_id)
+
+    def warn(self, sender: str, to: str) -> str | None:
+        """A safety message, made whether the partner is there or not; its id, None where nothing may flow."""
+        text = {"text": f"NAVIGATION WARNING {self._count}", "at_us": self.now_us}
+        made: list[str] = []
+
+        def tell(node: SimNode) -> None:
+            parcel = node.tell(to, text)
+            self._made(sender, to, parcel)
+            made.extend([] if parcel is None else [parcel.release_id])
+
+        self.doing(sender, tell)
+        return made[0] if made else None
 
     def _catch_up(self, party: str) -> None:
         """Releases of a node that its own restart finished are as made as any."""
         for release_id, to, kind in self.nodes[party].ledger.made_ids():
             if release_id not in self.made and kind in ("tracks", "safety"):
-                self.made[release_id] = kind
+                self.made[release_id], self.made_us[release_id] = kind, self.now_us
                 self.told.setdefault((party, to), []).append(release_id)
 
     def was_made(self, release_id: str, sender: str) -> bool:
