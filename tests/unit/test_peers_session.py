@@ -183,6 +183,40 @@ def test_a_sender_restored_from_a_backup_begins_a_new_epoch() -> None:
     assert {"new_epoch", "epoch_changed"} <= {t.what for t in two.told}
 
 
+def test_a_sender_restored_from_before_its_last_epoch_begins_beyond_it() -> None:
+    """Seed 1130: twice restored, the second time to an epoch that the partner knew was over; it refused for ever."""
+    two = Two()
+    two.connect()
+    two.offer(b"1")
+    oldest = two.a_box.copy()
+    two.a_box.new_epoch(T0 + 5 * S)
+    two.a.down(OUT)
+    two.b.down(IN)
+    two.connect()
+    two.offer(b"2")
+    two.a.down(OUT)
+    two.b.down(IN)
+    two.a_box = oldest.copy()
+    two.a = Session("PHL", "JPN", two.a_box, lambda item, now: True)
+    two.offer(b"3")
+    two.connect()
+    assert two.closed[-2:] == ["peer.epoch_old", "peer.epoch_old"]
+    two.connect()
+    assert two.got == [b"1", b"2", b"3"]
+    assert two.a_box.positions().epoch == T0 + 5 * S + 1
+
+
+@pytest.mark.parametrize("header", [{}, {"epoch": "7"}, {"epoch": (1 << 53) - 1}, {"epoch": 5}])
+def test_a_nonsense_word_of_a_later_epoch_changes_nothing(header: dict[str, object]) -> None:
+    two = Two()
+    two.pause = True
+    two.connect()
+    epoch = two.a_box.positions().epoch
+    frame = Frame(Type.BYE, {"code": "peer.epoch_old", **header})
+    two.run(two.a, two.a.frame(OUT, frame.to_bytes(), T0))
+    assert two.a_box.positions().epoch == epoch
+
+
 def test_a_receiver_restored_from_a_backup_is_told_of_its_loss() -> None:
     two = Two()
     two.connect()

@@ -99,7 +99,7 @@ class Inbound:
         epoch, known = frame.whole("epoch", least=1), self._outbox.positions().their_epoch
         out: list[Instruction] = []
         if epoch < known:
-            raise PeerError(f"epoch {epoch} is older than {known}: an old copy, or a replay", code="peer.epoch_old")
+            return self._old_epoch(epoch, known)
         if epoch > known:
             self.counters["epochs"] += 1
             self._outbox.their_epoch(epoch)
@@ -119,6 +119,15 @@ class Inbound:
             **self._echo(frame),
         }
         return [*out, Send(Direction.IN, Frame(Type.WELCOME, header).to_bytes())]
+
+    def _old_epoch(self, epoch: int, known: int) -> list[Instruction]:
+        """An old copy of the partner's session, or a replay: it is told the epoch known here, to begin beyond it."""
+        self.lost()
+        code = "peer.epoch_old"
+        bye = Send(Direction.IN, Frame(Type.BYE, {"code": code, "epoch": known}).to_bytes())
+        text = f"epoch {epoch} is older than {known}: an old copy, or a replay"
+        told = Told("protocol_error", {"partner": self.partner, "code": code, "text": text})
+        return [bye, told, Close(Direction.IN, code)]
 
     def _echo(self, frame: Frame) -> dict[str, int]:
         return {"echo_us": frame.whole("time_us")} if self.version >= 2 else {}

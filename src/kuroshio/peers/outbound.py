@@ -17,6 +17,7 @@ from kuroshio.peers.outbox import Item, Outbox
 
 MaySend = Callable[[Item, int], bool]
 DOWN, GREETED, OPEN = "down", "greeted", "open"
+EPOCH_MAX = 1 << 52  # beyond it an epoch has no whole number in JSON: 142 years of microseconds
 
 
 class Outbound:
@@ -167,7 +168,8 @@ class Outbound:
         if frame.type is Type.BYE:
             self.lost()
             self.said = str(frame.header.get("code"))[:80]
-            return [Close(Direction.OUT, self.said)]
+            told = self._begin_beyond(frame, now_us) if self.said == "peer.epoch_old" else []
+            return [*told, Close(Direction.OUT, self.said)]
         if self.state != OPEN:
             raise PeerError(f"{frame.type.name.lower()} before a welcome", code="peer.order")
         if frame.type is Type.ACK:
@@ -194,11 +196,7 @@ class Outbound:
         self._clock(frame, now_us)
         if any(theirs[lane] > positions.next_seq[lane] for lane in Lane) or self._reused(frame):
             # the partner holds what we know nothing of: we were restored from an older copy and used numbers again
-            self.counters["epochs"] += 1
-            self._outbox.new_epoch(max(now_us, positions.epoch + 1))
-            self.cursor = dict.fromkeys(Lane, 0)
-            told = Told("new_epoch", {"partner": self.partner, "reason": "own state is older than the partner's"})
-            return [told, self._hello(now_us)]
+            return [self._new_epoch(max(now_us, positions.epoch + 1)), self._hello(now_us)]
         out: list[Instruction] = []
         self.state = OPEN
         for lane in Lane:
@@ -210,6 +208,19 @@ class Outbound:
                 out += self._acked(lane, theirs[lane], now_us, resumed=True)
             self.cursor[lane] = max(theirs[lane], positions.acked[lane])
         return out + self.pump(now_us)
+
+    def _begin_beyond(self, frame: Frame, now_us: int) -> list[Instruction]:
+        """The partner knows a later epoch of ours: we were restored from a copy older than it, so begin beyond it."""
+        known, own = frame.whole("epoch"), self._outbox.positions().epoch
+        if not own < known < EPOCH_MAX:
+            return []
+        return [self._new_epoch(max(now_us, known + 1))]
+
+    def _new_epoch(self, epoch: int) -> Told:
+        self.counters["epochs"] += 1
+        self._outbox.new_epoch(epoch)
+        self.cursor = dict.fromkeys(Lane, 0)
+        return Told("new_epoch", {"partner": self.partner, "reason": "own state is older than the partner's"})
 
     def _reused(self, frame: Frame) -> bool:
         """True when the last item the partner took under one of our numbers is not the one we have under it now."""

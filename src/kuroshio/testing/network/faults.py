@@ -121,12 +121,15 @@ def _ends_in_outage(world: World) -> bool:
     if not world.decision(*pair).flows:
         world.rule(*pair, _permit())
     _outage(world, pair, 20.0)
-    world.after(2.0, lambda: world.warn(*pair))
+
+    def warn() -> None:
+        world.warn(*pair)
 
     def ends() -> None:
         world.fault("accord_ends_in_outage")
         world.rule(*pair, Decision(Effect.DENY, ()))
 
+    world.after(2.0, warn)
     world.after(10.0, ends)
     return True
 

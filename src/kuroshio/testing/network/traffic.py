@@ -1,7 +1,8 @@
-"""What the nodes of a simulated network see and agree: two ships each, sailing north, and an invented accord."""
+"""What a simulated network carries: two ships a node, an invented accord, and what a bad link makes of frames."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -57,3 +58,24 @@ def random_agreement(rng: np.random.Generator) -> Decision:
     if kind == 9:
         terms["retention_s"] = 80
     return Decision(Effect.OBLIGE, cites, Obligations(**terms), basis=name, rules_digest="00" * 32)
+
+
+def through(
+    faults: Mapping[str, Any], data: bytes, rng: np.random.Generator, count: Callable[[str], None]
+) -> list[tuple[int, bytes]]:
+    """(extra delay in microseconds, bytes) of what comes out of a bad link: none, one or two copies."""
+    if not faults or rng.random() > 0.3:
+        return [(0, data)]
+    kind = sorted(faults)[int(rng.integers(0, len(faults)))]
+    count(kind)
+    if kind == "drop":
+        return []
+    if kind == "duplicate":
+        return [(0, data), (1, data)]
+    if kind == "reorder":
+        return [(int(rng.integers(1, 800_000)), data)]
+    if kind == "delay":
+        return [(int(rng.integers(1_000_000, 6_000_000)), data)]
+    bad = bytearray(data)
+    bad[int(rng.integers(0, len(bad)))] ^= 1 << int(rng.integers(0, 8))
+    return [(0, bytes(bad))]

@@ -23,7 +23,7 @@ from kuroshio.testing.network.disk import PowerCut
 from kuroshio.testing.network.faults import FAULTS, inject
 from kuroshio.testing.network.keys import SHIPPED_EVERY
 from kuroshio.testing.network.node import SimNode
-from kuroshio.testing.network.traffic import random_agreement, two_ships
+from kuroshio.testing.network.traffic import random_agreement, through, two_ships
 
 S = 1_000_000
 T0_US = 1_790_000_000 * S
@@ -187,8 +187,16 @@ class World:
                     self.nodes[party].sessions[other].down(direction)
 
     def _hang_up(self, party: str, partner: str, direction: Direction) -> None:
+        """A side has ended the stream: what it said before still arrives, then the other notices."""
         a, b = (party, partner) if direction is Direction.OUT else (partner, party)
-        self.cut(a, b)
+        link = self.links[a, b]
+        generation = link["generation"]
+
+        def end() -> None:
+            if link["generation"] == generation:
+                self.cut(a, b)
+
+        self.after(link["latency"] * 1e-6 + 0.001, end)
 
     def _transmit(self, party: str, partner: str, direction: Direction, data: bytes) -> None:
         a, b = (party, partner) if direction is Direction.OUT else (partner, party)
@@ -202,31 +210,12 @@ class World:
             frames = self.tamper[party](partner, data)
         generation = link["generation"]
         for frame in frames:
-            for copy in self._through(link, frame):
+            for copy in through(link["faults"], frame, self.rng, self.fault):
                 start = max(self.now_us, link["free"][direction])
                 spent = int(len(copy[1]) / link["rate"] * S) if link["rate"] else 0
                 link["free"][direction] = start + spent
                 when = start + spent + link["latency"] + copy[0]
                 self.at(when, self._arrival(a, b, direction, generation, copy[1]))
-
-    def _through(self, link: dict[str, Any], data: bytes) -> list[tuple[int, bytes]]:
-        """(extra delay, bytes) of what comes out of a bad link: none, one or two copies."""
-        faults = link["faults"]
-        if not faults or self.rng.random() > 0.3:
-            return [(0, data)]
-        kind = sorted(faults)[int(self.rng.integers(0, len(faults)))]
-        self.fault(kind)
-        if kind == "drop":
-            return []
-        if kind == "duplicate":
-            return [(0, data), (1, data)]
-        if kind == "reorder":
-            return [(int(self.rng.integers(1, 800_000)), data)]
-        if kind == "delay":
-            return [(int(self.rng.integers(1_000_000, 6_000_000)), data)]
-        bad = bytearray(data)
-        bad[int(self.rng.integers(0, len(bad)))] ^= 1 << int(self.rng.integers(0, 8))
-        return [(0, bytes(bad))]
 
     def _arrival(self, a: str, b: str, direction: Direction, generation: int, data: bytes) -> Callable[[], None]:
         target, other, side = (b, a, Direction.IN) if direction is Direction.OUT else (a, b, Direction.OUT)
