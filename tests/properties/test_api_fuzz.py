@@ -72,7 +72,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "Agreement": {"accord": "activities: []", "at": "2026-11-22"},
     "WhatIf": {"item": "track:1000", "to": "JPN", "assume": {}, "consents": []},
     "RouteAsked": {"item": "track:1000", "to": "JPN", "hops": 2, "breaks": False},
-    "LabelAsked": {"item": "track:1000"},
+    "LabelAsked": {"item": "track:1000", "bind": "https://example.org/tracks/1000"},
     "LabelGiven": {"text": "TLP:AMBER"},
     "Evaluation": {
         "subject": {"type": "party", "id": "JPN"},

@@ -6,6 +6,7 @@ import pytest
 
 from kuroshio import accord, clock
 from kuroshio.accord import ledger
+from kuroshio.accord.book import parse
 from kuroshio.accord.ledger import append, books, read_entry
 from kuroshio.accord.ledger_duties import due, promised
 from kuroshio.errors import AccordError, InputError
@@ -170,6 +171,8 @@ def test_access_asks_the_host_and_runs_its_clocks(book):
     )
     found = {d["on"]: d["state"] for d in due(book, books(entries), now_us=NOW)}
     assert found == {"asked": "met", "entry": "met", "incident": "late"}
+    entry = next(d for d in due(book, books(entries), now_us=NOW) if d["on"] == "entry")
+    assert entry["due"] == "2026-03-07T00:00:00Z", "72 hours before the entry that was announced, Art.8"
     duty = next(d["id"] for d in due(book, books(entries), now_us=NOW) if d["on"] == "incident")
     told = line("duty", duty, "met", "JPN:sato", {"evidence": "note 4"}, "2026-03-11T12:00:00Z")
     assert {d["on"]: d["state"] for d in due(book, books(write(book, told, held=entries)), now_us=NOW)}[
@@ -179,6 +182,27 @@ def test_access_asks_the_host_and_runs_its_clocks(book):
     assert {d["on"]: d["state"] for d in due(book, books(write(book, waive, held=entries)), now_us=NOW)}[
         "incident"
     ] == "late"
+
+
+def test_notice_of_entry_has_the_time_of_the_agreement(book):
+    """The clause's `before` holds, not a number in the code; a later notice is taken with a consent, and shown late."""
+    texts = {p.name: p.read_text(encoding="utf-8") for p in accord.sample_paths()}
+    longer = parse({name: text.replace("before: PT72H", "before: P30D") for name, text in texts.items()})
+    visit = {"accord": "JPN-PHL-RAA", "from": "JPN", "to": "PHL", "subject": "port_call", "activity": "call-3",
+             "purpose": "exercise", "craft": [{"id": "DD-1", "type": "vessel"}], "period": "2026-03"}  # fmt: skip
+    entries = write(
+        longer,
+        line("access", "v1", "propose", "JPN:sato", {**visit, "notice_before": "PT1S"}),
+        line("access", "v1", "consent", "PHL:reyes", {"consent": "C-1"}, "2026-03-02"),
+        line("access", "v1", "clear", "PHL:reyes", {"craft_id": "DD-1", "clearance": "K"}, "2026-03-03"),
+    )
+    notice = {"entry_at": "2026-03-10T00:00:00Z", "place": "Subic"}
+    with pytest.raises(AccordError, match="later than P30D before entry"):
+        write(longer, line("access", "v1", "notify_entry", "JPN:sato", notice, "2026-03-04"), held=entries)
+    consented = {**notice, "short_notice_consent": "C-2"}
+    entries = write(longer, line("access", "v1", "notify_entry", "JPN:sato", consented, "2026-03-04"), held=entries)
+    [duty] = [d for d in due(longer, books(entries), now_us=NOW) if d["on"] == "entry"]
+    assert (duty["due"][:10], duty["state"]) == ("2026-02-08", "late")
 
 
 def test_loss_starts_a_duty_at_once_and_commitments_take_evidence(book):

@@ -53,7 +53,8 @@ def test_clause_speaks(accord_id, clause_id):
     clause = one.clause(clause_id)
     cite = f"{accord_id} {clause_id}"
     if clause.effect is None:
-        happened = Happening("h", clause.on, NOW, accord_id, originator="A", releaser="A", receiver="B")
+        ends = {"originator": "A", "releaser": "A", "receiver": "B"}
+        happened = Happening("h", clause.on, NOW, accord_id, **ends, planned=clause.before is not None)
         assert [f"{d.accord} {d.clause}" for d in duties(BOOK, [happened], [], now_us=NOW)].count(cite) >= 1
         return
     ask = asked(accord_id, clause_id)

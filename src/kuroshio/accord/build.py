@@ -344,6 +344,7 @@ _CLAUSE_PLAIN = (
     "text",
     "on",
     "notify",
+    "before",
     "within",
     "every",
     "answer_within",

@@ -23,7 +23,8 @@ MAX_REPEATS = 1200
 class Happening:
     """Something that starts or meets a duty: its kind is the ``on`` of clauses, ``about`` the exchange or thing.
 
-    ``party`` is who acted; ``originator``, ``releaser`` and ``receiver`` resolve the roles of clauses.
+    ``originator``, ``releaser`` and ``receiver`` resolve the roles of clauses. ``planned`` marks what is announced for
+    ``at_us`` and starts only clauses with ``before``; what has happened starts the others.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Happening:
     originator: str = ""
     releaser: str = ""
     receiver: str = ""
+    planned: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,15 @@ def duties(book: Book, happened: Iterable[Happening], answers: Sequence[Answer],
     for one in happened:
         accord = book.content.accords.get(one.accord)
         for clause in accord.clauses if accord is not None else ():
-            if clause.effect is None and clause.on == one.kind:
+            if starts(clause, one):
                 for duty in _of(clause, one, by_duty, now_us):
                     out[duty.id] = duty
     return sorted(out.values(), key=lambda d: (d.due_us, d.id))
+
+
+def starts(clause: Clause, one: Happening) -> bool:
+    """Whether a happening under the clause's accord starts its clock."""
+    return clause.effect is None and clause.on == one.kind and (clause.before is not None) == one.planned
 
 
 def _of(clause: Clause, one: Happening, answers: Mapping[str, Answer], now_us: int) -> Iterable[Duty]:
@@ -117,7 +124,7 @@ def _of(clause: Clause, one: Happening, answers: Mapping[str, Answer], now_us: i
                 break
     for n, start in enumerate(starts):
         name = f"{one.accord}:{clause.id}:{one.id}" + (f":{n + 1}" if clause.every is not None else "")
-        due = add(start, grace)
+        due = add(start, clause.before, -1) if clause.before is not None else add(start, grace)
         answer = answers.get(name)
         state = OPEN if due >= now_us else LATE
         if answer is not None and answer.at_us <= now_us:

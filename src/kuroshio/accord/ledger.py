@@ -19,10 +19,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kuroshio.accord.book import Book
+from kuroshio.accord.durations import add
 from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Refusal, fold
 from kuroshio.accord.lifecycle_access import ACCESS
 from kuroshio.accord.lifecycle_equipment import EQUIPMENT, certain, inventory, uncertainties
 from kuroshio.accord.lifecycle_support import SUPPORT, annual_report, balances, conversions
+from kuroshio.accord.model import Accord
 from kuroshio.accord.why import excluded_by
 from kuroshio.clock import parse_rfc3339, rfc3339
 from kuroshio.errors import AccordError, InputError
@@ -162,7 +164,15 @@ def judged(book: Book, held: Books, entry: Entry, *, known_at_us: int) -> Entry:
             claimed = ("decision", "cited", "role")
             word = word_on(book, entry.kind, first, at_us=event.at_us, known_at_us=known_at_us)
             facts = {k: v for k, v in facts.items() if k not in claimed} | word
+            if opens and entry.kind == "access":
+                facts["notice_before"] = _notice_before(book.accord(str(first["accord"])))
     return replace(entry, event=replace(event, facts=facts))
+
+
+def _notice_before(found: Accord) -> str | None:
+    """Time before entry at which notice is due: the longest that a clause of the accord asks for."""
+    asked = [c.before for c in found.clauses if c.effect is None and c.on == "entry" and c.before is not None]
+    return max(asked, key=lambda d: add(0, d)) if asked else None
 
 
 def _check_accord(book: Book, kind: str, facts: Mapping[str, Any]) -> None:

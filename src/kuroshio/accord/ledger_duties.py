@@ -12,10 +12,10 @@ from typing import Any
 
 from kuroshio.accord.book import Book
 from kuroshio.accord.durations import add
-from kuroshio.accord.duties import Answer, Duty, Happening, commitments, duties
+from kuroshio.accord.duties import Answer, Duty, Happening, commitments, duties, starts
 from kuroshio.accord.ledger import CYCLES, DECIDING, Books, Entry
 from kuroshio.accord.model import Clause
-from kuroshio.clock import rfc3339
+from kuroshio.clock import parse_rfc3339, rfc3339
 
 # step of an exchange -> the word that duty clauses write in ``on``
 HAPPENS = {
@@ -48,6 +48,11 @@ def happenings(held: Books) -> Iterator[Happening]:
         if one is None:
             continue
         giver, taker = str(one.facts["from"]), str(one.facts["to"])
+        if event.step == "notify_entry":
+            yield Happening(
+                event.exchange, "entry", parse_rfc3339(event.facts["entry_at"]), str(one.facts["accord"]),
+                event.exchange, originator=giver, releaser=giver, receiver=taker, planned=True,
+            )  # fmt: skip
         for word in HAPPENS.get(event.step, ()):
             name = f"{event.exchange}.{event.id[:8]}" if event.step in MANY else event.exchange
             yield Happening(
@@ -118,7 +123,7 @@ def _shown(book: Book, held: Books, happened: Iterable[Happening], now_us: int) 
     for one in happened:
         accord = book.content.accords.get(one.accord)
         for clause in accord.clauses if accord is not None else ():
-            if clause.effect is None and clause.on == one.kind:
+            if starts(clause, one):
                 yield from _met_by_ledger(clause, one, held, steps, now_us)
 
 

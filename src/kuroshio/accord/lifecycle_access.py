@@ -15,7 +15,7 @@ from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Step, by_party
 from kuroshio.clock import parse_rfc3339
 
 CRAFT = ("vessel", "aircraft", "vehicle")
-NOTICE_BEFORE = "PT72H"
+NOTICE_BEFORE = "PT72H"  # where the agreement names no time
 INSIDE = ("entered",)
 PROPOSAL = ("accord", "from", "to", "subject", "activity", "purpose", "craft", "period", "decision")
 
@@ -47,8 +47,9 @@ def _cleared(exchange: Exchange, event: Event) -> Mapping[str, Any]:
 
 def _notice(exchange: Exchange, event: Event) -> str | None:
     entry_us = parse_rfc3339(event.facts["entry_at"])
-    if add(event.at_us, NOTICE_BEFORE) > entry_us and not event.facts.get("short_notice_consent"):
-        return f"notice is later than {NOTICE_BEFORE} before entry, and no consent to short notice is named"
+    before = str(exchange.facts.get("notice_before") or NOTICE_BEFORE)
+    if event.at_us > add(entry_us, before, -1) and not event.facts.get("short_notice_consent"):
+        return f"notice is later than {before} before entry, and no consent to short notice is named"
     uncleared = sorted({c["id"] for c in exchange.facts["craft"]} - set(exchange.facts.get("cleared", ())))
     return f"not cleared: {', '.join(uncleared)}" if uncleared else None
 

@@ -37,8 +37,8 @@ def clause_findings(accord: Accord, content: Content) -> Iterator[Found]:
 
 def _one(accord: Accord, clause: Clause, path: Path) -> Iterator[Found]:
     if clause.word == "duty":
-        if clause.within is None and clause.every is None:
-            yield path, "duty_clock", "warning", f"duty {clause.id} has no clock: neither within nor every"
+        if clause.before is None and clause.within is None and clause.every is None:
+            yield path, "duty_clock", "warning", f"duty {clause.id} has no clock: no before, within or every"
         if clause.notify is None:
             yield path, "duty_notify", "info", f"duty {clause.id} names nobody to tell"
         return

@@ -32,6 +32,7 @@ def clause_listing(clause: Clause) -> dict[str, Any]:
         "absolute": clause.absolute or None,
         "on": clause.on,
         "notify": clause.notify,
+        "before": clause.before,
         "within": clause.within,
         "every": clause.every,
         "answer_within": clause.answer_within,

@@ -71,6 +71,7 @@ class Clause:
     text: str | None = None
     on: str | None = None
     notify: str | None = None
+    before: str | None = None
     within: str | None = None
     every: str | None = None
     answer_within: str | None = None

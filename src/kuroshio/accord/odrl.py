@@ -52,6 +52,7 @@ def to_odrl(accord: Accord) -> dict[str, Any]:
                 "action": "inform",
                 "informedParty": c.notify,
                 "kuroshio:on": c.on,
+                "kuroshio:before": c.before,
                 "kuroshio:within": c.within,
             }
             for c in duties

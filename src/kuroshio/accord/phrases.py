@@ -144,6 +144,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "tie.decide": "Whoever received it asks {by} first{when}{within}.",
         "tie.deny": "Whoever received it never passes it on{when}.",
         "duty": "On {on}, {notify} is told{within}.",
+        "duty.before": "{notify} is told at least {before} before {on}.",
         "duty.every": "From {on} on, a report to {notify} is due every {every}{within}.",
         "survives": " This holds after the agreement ends.",
         "absolute": " Nobody can lift this.",
@@ -157,6 +158,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "tie.deny": "受領した側は、第三者に提供してはならない{when}。",
         "tie.oblige": "受領した側は、次の条件を付してのみ転送することができる{when}: {do}。",
         "duty": "{on}のときは、{notify}に通報する{within}。",
+        "duty.before": "{on}の{before}前までに{notify}に通報する。",
         "duty.every": "{on}の後、{every}ごとに{notify}への報告を要する{within}。",
         "survives": " この義務は協定の終了後も存続する。",
         "absolute": " 何人も免除することはできない。",
@@ -170,6 +172,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "tie.deny": "Ang tumanggap ay hindi kailanman magbabahagi nito{when}.",
         "tie.oblige": "Maipapasa lamang ito ng tumanggap sa mga kondisyong ito{when}: {do}.",
         "duty": "Kapag may {on}, ipaaalam kay/sa {notify}{within}.",
+        "duty.before": "Ipaaalam kay/sa {notify} nang hindi bababa sa {before} bago ang {on}.",
         "duty.every": "Mula sa {on}, may ulat sa {notify} bawat {every}{within}.",
         "survives": " Nananatili ito kahit matapos ang kasunduan.",
         "absolute": " Walang makapag-aalis nito.",
@@ -320,6 +323,8 @@ class Phrases:
             kind = f"tie.{kind}"
         elif kind == "duty" and clause.every is not None:
             kind = "duty.every"
+        elif kind == "duty" and clause.before is not None:
+            kind = "duty.before"
         if kind not in self.sentences:
             return f"[en] {Phrases('en').clause(clause)}"
         clock = clause.within or clause.answer_within
@@ -335,6 +340,7 @@ class Phrases:
             notify=self.role(clause.notify),
             on=(clause.on or "?").replace("_", " "),
             every=self.duration(clause.every) if clause.every else "",
+            before=self.duration(clause.before) if clause.before else "",
         )
         survives = self.sentences["survives"] if clause.survives else ""
         return sentence + survives + (self.sentences["absolute"] if clause.absolute else "")

@@ -54,6 +54,11 @@ class RouteAsked(_About):
 class LabelAsked(_About):
     """Labels of a thing."""
 
+    bind: Annotated[
+        str | None,
+        Field(description="address of the thing, to bind the label to it (STANAG 4778)", pattern=r"^[!-~]{1,2000}$"),
+    ] = None
+
 
 class LabelGiven(Request):
     """A label of another system."""

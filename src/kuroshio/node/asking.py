@@ -156,12 +156,14 @@ class AccordDesk:
 
     # -- the languages of other systems
 
-    def label(self, item: str | Item) -> dict[str, Any]:
-        """Labels of a thing: STANAG 4774 XML, REL TO."""
+    def label(self, item: str | Item, *, bind: str | None = None) -> dict[str, Any]:
+        """Labels of a thing: STANAG 4774 XML, with ``bind`` within a STANAG 4778 binding to that address, and REL TO."""
         thing = self._thing(item)
-        limit = thing.get("releasable_to")
+        limit, now_us = thing.get("releasable_to"), self._now_us()
+        bound = labels.binding_xml(thing, uri=bind, created_us=now_us) if bind is not None else None
         return {
-            "stanag_4774": labels.label_xml(thing, created_us=self._now_us()),
+            "stanag_4774": labels.label_xml(thing, created_us=now_us),
+            "stanag_4778": bound,
             "rel_to": labels.rel_to(list(limit)) if limit else None,
         }
 

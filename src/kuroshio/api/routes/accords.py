@@ -111,8 +111,8 @@ async def activities(request: Request, *, caller: AsPicture) -> Response:
 
 @router.post("/labels", response_model=dict[str, Any], summary="Labels of a thing")
 async def label(request: Request, body: LabelAsked, *, caller: AsAsker) -> Response:
-    """STANAG 4774 confidentiality label in XML, and REL TO."""
-    return reply(_desk(request).label(body.thing))
+    """STANAG 4774 confidentiality label in XML, bound to an address by STANAG 4778 where one is given, and REL TO."""
+    return reply(_desk(request).label(body.thing, bind=body.bind))
 
 
 @router.post("/labels/read", response_model=dict[str, Any], summary="What a label says")
