@@ -36,7 +36,7 @@ def test_a_label_bound_to_an_address_reads_back_as_the_thing(client: TestClient)
     assert "BindingInformation" in given["stanag_4778"]
     assert "tracks/17?at=1&amp;x=2" in given["stanag_4778"]
     for text in (given["stanag_4778"], given["stanag_4774"]):
-        read = client.post("/api/v1/labels/read", json={"text": text}, headers=SEND).json()
+        read = client.post("/api/v1/labels/read", json={"text": text}, headers=SEND).json()["attributes"]
         assert {name: read[name] for name in ("level", "originator")} == {"level": "C", "originator": "PHL"}
         assert sorted(read["releasable_to"]) == ["JPN", "PHL"]
     plain = client.post("/api/v1/labels", json={"attributes": THING}, headers=SEND).json()

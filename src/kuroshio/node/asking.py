@@ -157,7 +157,7 @@ class AccordDesk:
     # -- the languages of other systems
 
     def label(self, item: str | Item, *, bind: str | None = None) -> dict[str, Any]:
-        """Labels of a thing: STANAG 4774 XML, with ``bind`` within a STANAG 4778 binding to that address, and REL TO."""
+        """Labels of a thing: STANAG 4774 XML, with ``bind`` bound to that address (STANAG 4778), and REL TO."""
         thing = self._thing(item)
         limit, now_us = thing.get("releasable_to"), self._now_us()
         bound = labels.binding_xml(thing, uri=bind, created_us=now_us) if bind is not None else None
