@@ -40,9 +40,13 @@ def happenings(held: Books) -> Iterator[Happening]:
     for entry in held.taken:
         event = entry.event
         if entry.kind == "happening":
-            names = ("originator", "releaser", "receiver")
-            ends = {n: str(event.facts.get(n) or event.party) for n in names}
-            yield Happening(event.id[:16], event.step, event.at_us, str(event.facts["accord"]), event.exchange, **ends)
+            originator, releaser, receiver = (
+                str(event.facts.get(n) or event.party) for n in ("originator", "releaser", "receiver")
+            )
+            yield Happening(
+                event.id[:16], event.step, event.at_us, str(event.facts["accord"]), event.exchange,
+                originator=originator, releaser=releaser, receiver=receiver,
+            )  # fmt: skip
             continue
         one = held.exchanges.get((entry.kind, event.exchange))
         if one is None:
