@@ -205,6 +205,8 @@ class Checker:
             if out.state != "open":
                 self.fail("a stream did not come up again", party=party, partner=partner, state=out.state)
                 continue
+            if (party, partner) in self.world.liars:
+                continue  # it swallowed items and closed its numbers over them: both ends count differently
             box = node.boxes[partner]
             positions, late_us = box.positions(), node.now_us() - WAITS_S * 1_000_000
             for lane in Lane:
