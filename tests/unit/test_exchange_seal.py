@@ -343,10 +343,15 @@ def test_ledger_follows_a_release_and_its_recall() -> None:
         assert not theirs.hold(accept(release, now_us=T0 + 1))
     assert ledger.recall(first.release_id, by="officer", reason="error", now_us=T0)["state"] == "withdrawn"
     assert ledger.unconfirmed("JPN") == 1
-    gone = theirs.withdraw([first.release_id], "PHL", now_us=T0)
-    assert gone == {first.release_id: set()}  # the newer release still shows all three
-    assert theirs.withdraw([second.release_id], "USA", now_us=T0) == {}  # a stranger cannot recall
-    assert len(theirs.withdraw([second.release_id], "PHL", now_us=T0)[second.release_id]) == 3
+    [newest, older] = theirs.newest("PHL", "tracks")
+    assert newest[0] == second.release_id
+    assert newest[1] == older[1]
+    assert len(newest[1]) == 3
+    assert theirs.withdraw([first.release_id], "PHL", now_us=T0) == [first.release_id]
+    assert theirs.withdraw([first.release_id], "PHL", now_us=T0) == []
+    assert theirs.withdraw([second.release_id], "USA", now_us=T0) == []  # a stranger cannot recall
+    assert theirs.withdraw([second.release_id], "PHL", now_us=T0) == [second.release_id]
+    assert list(theirs.newest("PHL", "tracks")) == []
     receipt = exchange_receipt(first.release_id)
     ledger.receipted(receipt)
     assert ledger.release(first.release_id)["state"] == "withdrawal_confirmed"

@@ -65,14 +65,14 @@ class Accepted:
     received
         The verified release; None when it was held already or recalled before it came.
     gone
-        References of the partner's tracks that must leave the picture.
+        Releases of the partner that were held until now: what they show must leave the picture.
     body
         Fields of a control statement or record; None for tables.
     """
 
     kind: str
     received: Received | None
-    gone: frozenset[str] = frozenset()
+    gone: tuple[str, ...] = ()
     body: Mapping[str, Any] | None = None
 
 
@@ -228,7 +228,9 @@ class Desk:
         With ``to`` only those partners are reminded: for one that is away the recall waits in its outbound log already.
         """
         waiting: dict[str, list[str]] = {}
-        for release_id in self.ledger.withdrawn(before_us=now_us - after_us):
+        late = self.ledger.withdrawn(before_us=now_us - after_us)
+        self._reminded = {i: self._reminded[i] for i in late if i in self._reminded}  # confirmed ones are forgotten
+        for release_id in late:
             if self._reminded.get(release_id, 0) <= now_us - after_us:
                 partner = self.ledger.release(release_id)["to_party"]
                 if to is None or partner in to:
@@ -320,7 +322,7 @@ class Desk:
     def _recalled(self, got: Received, now_us: int) -> Accepted:
         body = got.body or {}
         gone = self.ledger.withdraw(body["release_ids"], got.partner, now_us=now_us)
-        return Accepted(got.kind, got, frozenset().union(*gone.values()), body)
+        return Accepted(got.kind, got, tuple(gone), body)
 
     def _receipted(self, got: Received, keys: KeyRing, now_us: int) -> Accepted:
         body = got.body or {}
@@ -343,8 +345,8 @@ class Desk:
                 self.ledger.receipted(receipt)
         return Accepted(got.kind, got, body=body)
 
-    def expire(self, now_us: int) -> dict[str, set[str]]:
-        """Carry out retention: per partner, references of tracks that must leave the picture."""
+    def expire(self, now_us: int) -> dict[str, list[str]]:
+        """Carry out retention: per partner, releases whose tracks must leave the picture."""
         return self.ledger.expire(now_us)
 
 

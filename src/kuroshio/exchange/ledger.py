@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from kuroshio.errors import NotFound, StoreError, VerificationError
@@ -28,12 +28,14 @@ CREATE TABLE IF NOT EXISTS held (
   rows INTEGER NOT NULL, held_under TEXT NOT NULL, obligations TEXT NOT NULL, retain_until_us INTEGER,
   refs TEXT NOT NULL, bundle BLOB, state TEXT NOT NULL, gone_us INTEGER, answered TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS held_answer ON held(from_party, answered, state);
+CREATE INDEX IF NOT EXISTS held_newest ON held(from_party, kind, at_us, release_id);
 CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_until_us IS NOT NULL;
 CREATE TABLE IF NOT EXISTS refused (
   partner TEXT NOT NULL, release_id TEXT NOT NULL, code TEXT NOT NULL, at_us INTEGER NOT NULL,
   answered INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (partner, release_id)) WITHOUT ROWID;
 """
 SENT, EXPIRED, HELD = "sent", "expired", "held"
+PAGE = 64  # releases read at once: their references are many
 REFUSED_MAX = 10_000  # releases of one partner that were refused here and are remembered
 
 
@@ -231,30 +233,24 @@ class Ledger:
             found.setdefault(row["partner"], []).append((row["release_id"], row["code"]))
         return found
 
-    def withdraw(self, release_ids: Iterable[str], partner: str, *, now_us: int) -> dict[str, set[str]]:
-        """Carry out a partner's recall: per release, the references of tracks that must go.
+    def withdraw(self, release_ids: Iterable[str], partner: str, *, now_us: int) -> list[str]:
+        """Carry out a partner's recall; the releases that were held until now.
 
-        A track that another release still held also shows is not among them. A recall that comes before its release
-        leaves a mark, so that the release is not taken when it comes.
+        A recall that comes before its release leaves a mark, so that the release is not taken when it comes.
         """
-        gone: dict[str, set[str]] = {}
+        gone: list[str] = []
         for release_id in release_ids:
-            rows = self._run("SELECT from_party, refs, state FROM held WHERE release_id=?", (release_id,))
+            rows = self._run("SELECT from_party, state FROM held WHERE release_id=?", (release_id,))
             if rows and rows[0]["from_party"] != partner:
                 continue  # only the releaser may recall
-            refs = set(json.loads(rows[0]["refs"])) if rows and rows[0]["state"] == HELD else set()
+            if rows and rows[0]["state"] == HELD:
+                gone.append(release_id)
             self._run(
                 "INSERT INTO held VALUES (?,?,'',?,0,'[]','{}',NULL,'[]',NULL,'withdrawn',?,'')"
                 " ON CONFLICT(release_id) DO UPDATE SET bundle=NULL, refs='[]', state='withdrawn', gone_us=?",
                 (release_id, partner, now_us, now_us, now_us),
             )
-            gone[release_id] = refs
-        still = self._still_shown(partner)
-        return {release_id: refs - still for release_id, refs in gone.items()}
-
-    def _still_shown(self, partner: str) -> set[str]:
-        rows = self._run("SELECT refs FROM held WHERE from_party=? AND state='held' AND refs<>'[]'", (partner,))
-        return {ref for row in rows for ref in json.loads(row["refs"])}
+        return gone
 
     def tighten(self, release_ids: Iterable[str], partner: str, retain_until_us: int) -> None:
         """Shorten the retention of held releases; never lengthens it."""
@@ -265,19 +261,21 @@ class Ledger:
                 (retain_until_us, release_id, partner),
             )
 
-    def expire(self, now_us: int) -> dict[str, set[str]]:
-        """Drop what its retention says must be gone: per partner, references of tracks that must go."""
+    def expire(self, now_us: int) -> dict[str, list[str]]:
+        """Drop what its retention says must be gone: per partner, the releases."""
         rows = self._run(
-            "SELECT release_id, from_party, refs FROM held WHERE retain_until_us<=? AND state='held'", (now_us,)
+            "SELECT release_id, from_party FROM held WHERE retain_until_us<=? AND state='held'"
+            " ORDER BY retain_until_us, release_id",
+            (now_us,),
         )
-        gone: dict[str, set[str]] = {}
+        gone: dict[str, list[str]] = {}
         for row in rows:
-            gone.setdefault(row["from_party"], set()).update(json.loads(row["refs"]))
+            gone.setdefault(row["from_party"], []).append(row["release_id"])
             self._run(
                 "UPDATE held SET state=?, bundle=NULL, refs='[]', gone_us=? WHERE release_id=?",
                 (EXPIRED, now_us, row["release_id"]),
             )
-        return {partner: refs - self._still_shown(partner) for partner, refs in gone.items()}
+        return gone
 
     def unanswered(self, limit: int) -> dict[str, list[tuple[str, str]]]:
         """Per partner, (release_id, status) of what a signed receipt is still owed for."""
@@ -323,6 +321,29 @@ class Ledger:
     def made_ids(self) -> list[tuple[str, str, str]]:
         """(id, recipient, kind) of every release made here, oldest first."""
         return [tuple(row) for row in self._run("SELECT release_id, to_party, kind FROM sent ORDER BY rowid")]
+
+    def newest(
+        self, partner: str, kind: str, *, since_us: int = 0, limit: int = 100_000
+    ) -> Iterator[tuple[str, set[str]]]:
+        """(id, references of its tracks) of releases held of a partner and kind, newest first, read page by page."""
+        at_us, last = 1 << 62, ""
+        while limit > 0:
+            rows = self._run(
+                "SELECT release_id, at_us, refs FROM held WHERE from_party=? AND kind=? AND state='held' AND at_us>=?"
+                " AND (at_us, release_id) < (?, ?) ORDER BY at_us DESC, release_id DESC LIMIT ?",
+                (partner, kind, since_us, at_us, last, min(PAGE, limit)),
+            )
+            if not rows:
+                return
+            limit -= len(rows)
+            at_us, last = int(rows[-1]["at_us"]), str(rows[-1]["release_id"])
+            yield from ((row["release_id"], set(json.loads(row["refs"]))) for row in rows)
+
+    def givers(self) -> list[tuple[str, str]]:
+        """(partner, kind) of all releases held."""
+        return [
+            tuple(r) for r in self._run("SELECT DISTINCT from_party, kind FROM held WHERE state='held' ORDER BY 1, 2")
+        ]
 
     def holdings(self, partner: str | None = None) -> list[dict[str, Any]]:
         """Releases held of a partner, oldest first, without their bundles."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +22,11 @@ from kuroshio.geo import metres_per_degree
 from kuroshio.node import cards
 from kuroshio.node.books import RECORD_OF
 from kuroshio.node.deciding import may_still_go
+from kuroshio.node.held import Held
 from kuroshio.node.trust import Trust
 from kuroshio.node.witnesses import WitnessBook
 from kuroshio.peers.outbox import Item
-from kuroshio.schema import TRACKS, concat
+from kuroshio.schema import TRACKS
 from kuroshio.schema.release import Release
 from kuroshio.units import US_PER_S
 
@@ -38,6 +39,11 @@ log = logging.getLogger(__name__)
 ALERTS_MAX = 500
 CHECKPOINT_EVERY_US = 20 * US_PER_S
 REKEYED_US = 3600 * US_PER_S
+FORGET_US = 3600 * US_PER_S  # what left the picture is remembered that long
+FORGET_EVERY_US = 60 * US_PER_S
+RELOAD_US = 1800 * US_PER_S  # twice the silence after which the picture lets a partner's track go
+RELOAD_DRY = 300  # releases in a row without a track not seen yet, after which older ones are not looked at
+RELOAD_RECORDS = 1000  # newest releases of another kind that are taken up again
 STEP_KINDS = tuple(RECORD_OF.values())
 CONTROL_KINDS = ("recall", "tighten", "receipt", "checkpoint", "cosignature", "policy")
 
@@ -56,7 +62,8 @@ class Mailroom:
         self._witness = record.WitnessDesk(
             sharing.record, trust, trust.ring, witnesses=self._book.witnesses, shown=self._book.shown
         )
-        self._held: dict[str, pa.Table] = {}
+        self._held = Held()
+        self._forget_due_us = 0
         self._grid_m: dict[tuple[str, str], float] = {}
         self._arrived: list[pa.Table] = []
         self._replies: list[tuple[str, str, dict[str, Any]]] = []
@@ -68,8 +75,8 @@ class Mailroom:
 
     def reload(self, *, now_us: int) -> None:
         """Take up again what is held: partner tracks and alerts of releases that were durable before the restart."""
-        for row in self._desk.ledger.holdings():
-            bundle = self._desk.ledger.bundle(row["release_id"])
+        for release_id in self._needed(now_us):
+            bundle = self._desk.ledger.bundle(release_id)
             if bundle is None:
                 continue
             try:
@@ -83,7 +90,28 @@ class Mailroom:
             except KuroshioError as err:
                 log.warning("a held release is not taken up: %s", err)
                 continue
-            self._show(received)
+            self._show(received, now_us=now_us)
+
+    def _needed(self, now_us: int) -> list[str]:
+        """Releases held that still show something, each partner's oldest first.
+
+        Of tracks those that hold the newest row of a track the picture would still show: they are read from the newest
+        back, until `RELOAD_DRY` releases in a row have brought nothing new.
+        """
+        ledger, needed = self._desk.ledger, list[str]()
+        for party, kind in ledger.givers():
+            seen: set[str] = set()
+            picked, dry = list[str](), 0
+            since_us, limit = (now_us - RELOAD_US, 1_000_000) if kind == TRACKS.name else (0, RELOAD_RECORDS)
+            for release_id, refs in ledger.newest(party, kind, since_us=since_us, limit=limit):
+                dry = dry + 1 if kind == TRACKS.name and refs <= seen else 0
+                if not dry:
+                    picked.append(release_id)
+                    seen |= refs
+                elif dry >= RELOAD_DRY:
+                    break
+            needed += reversed(picked)
+        return needed
 
     def verify(self, release: Release, now_us: int) -> None:
         """Hold that the sender's record has a release."""
@@ -102,7 +130,7 @@ class Mailroom:
         name = f"taken_{accepted.kind}"
         self.counters[name] = self.counters.get(name, 0) + 1
         if accepted.kind == "recall":
-            self._drop(party, set(accepted.gone))
+            self._drop(accepted.gone)
             ids = set((accepted.body or {})["release_ids"])
             self._alerts = deque([a for a in self._alerts if a["release_id"] not in ids], maxlen=ALERTS_MAX)
         elif accepted.kind == "checkpoint":
@@ -113,11 +141,11 @@ class Mailroom:
             self._witness.on_cosignature(party, accepted.body or {}, now_us)
             self._book.keep()
         elif accepted.received is not None:
-            self._show(accepted.received)
+            self._show(accepted.received, now_us=now_us)
 
-    def _show(self, received: exchange.Received) -> None:
+    def _show(self, received: exchange.Received, *, now_us: int) -> None:
         if received.kind == "tracks":
-            self._place(received)
+            self._place(received, now_us)
         elif received.kind == "alerts":
             self._keep_alerts(received)
         elif received.kind in STEP_KINDS:
@@ -131,7 +159,7 @@ class Mailroom:
         except InputError as err:
             log.warning("a step of %s is not taken: %s", received.partner, err)
 
-    def _place(self, received: exchange.Received) -> None:
+    def _place(self, received: exchange.Received, now_us: int) -> None:
         """Give the rows to the picture, with their ties and their precision on the side."""
         rows = received.tracks
         assert rows is not None
@@ -141,16 +169,22 @@ class Mailroom:
         if not rows.num_rows:
             return
         party = received.partner
+        kept = self._held.room(party, rows)
+        if kept.num_rows < rows.num_rows:
+            self.counters["over_tracks"] = self.counters.get("over_tracks", 0) + rows.num_rows - kept.num_rows
+            rows = kept
         ties = frozenset(received.held_under)
         holdings = self._parts.decider.holdings
         grid_deg = received.obligations.grid_deg
         for ref, lat in zip(rows["partner_track"].to_pylist(), rows["lat_deg"].to_pylist(), strict=True):
-            holdings.ties[party, ref] = ties | holdings.ties.get((party, ref), frozenset())
-            self._grid_m[party, ref] = grid_deg * float(metres_per_degree(lat)[1])
+            before = holdings.ties.get((party, ref))
+            holdings.ties[party, ref] = ties if before is None or before <= ties else ties | before
+            if grid_deg:
+                self._grid_m[party, ref] = grid_deg * float(metres_per_degree(lat)[1])
+            else:
+                self._grid_m.pop((party, ref), None)
         holdings.partner_levels[party] = str(received.release.fields["level"])
-        before = self._held.get(party, TRACKS.empty())
-        stale = pc.is_in(before["partner_track"], value_set=rows["partner_track"].combine_chunks())
-        self._held[party] = concat(TRACKS, [before.filter(pc.invert(stale)), rows])
+        self._held.place(party, received.release.release_id, rows, now_us=now_us)
         self._arrived.append(rows)
 
     def _of_this_world(self, rows: pa.Table) -> pa.Table:
@@ -170,18 +204,22 @@ class Mailroom:
                 self._alerts.remove(old)
             self._alerts.appendleft(shown)
 
-    def _drop(self, party: str, refs: set[str]) -> None:
-        """End partner tracks in the picture."""
-        before = self._held.get(party)
-        if before is None or not refs:
-            return
-        mask = pc.is_in(before["partner_track"], value_set=pa.array(sorted(refs), pa.string()))
-        gone = before.filter(mask)
-        self._held[party] = before.filter(pc.invert(mask))
-        if gone.num_rows:
+    def _drop(self, release_ids: Iterable[str]) -> None:
+        """End in the picture what these releases still show."""
+        for gone in self._held.withdraw(release_ids):
             at = gone.schema.get_field_index("status")
             ended = pa.array(["ended"] * gone.num_rows).dictionary_encode().cast(TRACKS.arrow.field(at).type)
             self._arrived.append(gone.set_column(at, TRACKS.arrow.field(at), ended))
+
+    def _forget(self, now_us: int) -> None:
+        """Let go of what is kept beside partners' tracks that have left the picture; data and ties end together."""
+        shown = self._parts.core.picture.select(["partner", "partner_track"])
+        shown = shown.filter(shown["partner"].is_valid())
+        live = set(zip(shown["partner"].to_pylist(), shown["partner_track"].to_pylist(), strict=True))
+        ties = self._parts.decider.holdings.ties
+        for key in self._held.forget(live, before_us=now_us - FORGET_US):
+            ties.pop(key, None)
+            self._grid_m.pop(key, None)
 
     # -- out
 
@@ -208,8 +246,11 @@ class Mailroom:
                 statement = self._witness.statement(party)
                 if statement is not None:
                     self._sharing.control("checkpoint", statement, party, now_us=now_us)
-        for party, refs in self._desk.expire(now_us).items():
-            self._drop(party, refs)
+        for gone in self._desk.expire(now_us).values():
+            self._drop(gone)
+        if now_us >= self._forget_due_us:
+            self._forget_due_us = now_us + FORGET_EVERY_US
+            self._forget(now_us)
 
     def may_still_go(self, item: Item, *, now_us: int) -> bool:
         """True when a queued item is still allowed by what is in force now, and was not withdrawn."""

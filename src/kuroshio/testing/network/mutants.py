@@ -80,7 +80,7 @@ def _no_signature_check(node: SimNode) -> None:
 
 
 def _recall_ignored(node: SimNode) -> None:
-    node.ledger.withdraw = lambda release_ids, partner, *, now_us: {}  # type: ignore[method-assign]
+    node.ledger.withdraw = lambda release_ids, partner, *, now_us: []  # type: ignore[method-assign]
 
 
 def _recall_not_told(node: SimNode) -> None:

@@ -192,8 +192,8 @@ class SimNode:
 
     def expire(self) -> None:
         """Carry out retention."""
-        for partner, refs in sorted(self.desk.expire(self.now_us()).items()):
-            self._note(self.party, "expired", {"partner": partner, "refs": sorted(refs)})
+        for partner, gone in sorted(self.desk.expire(self.now_us()).items()):
+            self._note(self.party, "expired", {"partner": partner, "releases": gone})
         self._forget()
 
     def _forget(self) -> None:
