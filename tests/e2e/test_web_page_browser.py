@@ -377,6 +377,25 @@ def test_silent_feeds_and_late_partners_stand_out(screen: Screen) -> None:
     expect(desk.locator("tr[data-feed=sanvicente-ais]")).to_contain_text("SILENT")
     expect(desk.get_by_test_id("partners")).to_contain_text("37 items wait")
     assert screen.page.locator("[data-desk=health] b").inner_text() == "3"
+    late = desk.get_by_test_id("partners").locator("tr", has_text="37 items wait")
+    expect(late.get_by_test_id("link")).to_contain_text("1.20 kB/s")
+    expect(late.get_by_test_id("link")).to_contain_text("148")
+    expect(late).to_contain_text("+0.1 s")
+
+
+def test_what_a_partner_knew_opens_as_a_signed_page(screen: Screen) -> None:
+    screen.page.locator("[data-desk=releases]").click()
+    asked = screen.page.get_by_test_id("desk-releases").get_by_test_id("knew")
+    expect(asked.locator("a")).to_have_count(0)
+    asked.locator("select").select_option("USA")
+    asked.locator("input").fill("2026-11-22T14:05")
+    with screen.page.context.expect_page() as opened:
+        asked.locator("a").first.click()
+    told = opened.value
+    told.wait_for_load_state()
+    expect(told.locator("body")).to_contain_text("USA")
+    expect(told.locator("body")).to_contain_text("2026-11-22T14:05:00Z")
+    told.close()
 
 
 def test_the_address_brings_the_same_screen_back(open_screen: Callable[[Served], Screen], served: Served) -> None:

@@ -60,3 +60,16 @@ describe("times", () => {
   });
   it("accepts microseconds as they are", () => expect(f.micros(noon)).toBe(noon));
 });
+
+describe("rates of a link", () => {
+  it.each([
+    [0, "0 B/s"],
+    [999, "999 B/s"],
+    [6250, "6.25 kB/s"],
+    [123_456, "123 kB/s"],
+    [4_000_000, "4.00 MB/s"],
+    [null, f.ABSENT],
+    [undefined, f.ABSENT],
+    [NaN, f.ABSENT],
+  ])("%s", (perSecond, text) => expect(f.byteRate(perSecond)).toBe(text));
+});

@@ -228,6 +228,10 @@ class Partner(Answer):
     last_at: Time | None
     undelivered: int | None = None
     unconfirmed: int | None = None
+    link_bytes_per_s: int | None = None
+    thinned: int | None = None
+    clock_offset_s: float | None = None
+    alarm: bool = False
     detail: str | None = None
 
 

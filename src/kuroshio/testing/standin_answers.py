@@ -156,7 +156,9 @@ def partners(now_us: UtcMicros) -> list[dict[str, Any]]:
             "last_at": rfc3339(now_us - int(quiet_s * US_PER_S)),
             "undelivered": behind,
             "unconfirmed": 0,
-            "rate_per_min": 240.0 if state == "ok" else 0.0,
+            "alarm": state == "silent",
+            "link_bytes_per_s": 1200 if direction == "out" else None,
+            "thinned": 4 * behind,
             "clock_offset_s": 0.1,
             "detail": detail,
         }

@@ -121,7 +121,9 @@ export interface Partner {
   last_at?: string;
   undelivered?: number;
   unconfirmed?: number;
-  rate_per_min?: number;
+  link_bytes_per_s?: number | null;
+  thinned?: number;
+  alarm?: boolean;
   clock_offset_s?: number | null;
   detail?: string;
 }

@@ -53,6 +53,14 @@ export function metres(m: number): string {
   return Number.isFinite(m) ? `${Math.round(m)} m` : ABSENT;
 }
 
+/** Bytes a second in the unit that keeps three figures. */
+export function byteRate(perSecond: number | null | undefined): string {
+  if (perSecond === null || perSecond === undefined || !Number.isFinite(perSecond)) return ABSENT;
+  if (perSecond < 1000) return `${Math.round(perSecond)} B/s`;
+  const kilo = perSecond / 1000;
+  return kilo < 1000 ? `${kilo.toPrecision(3)} kB/s` : `${(kilo / 1000).toPrecision(3)} MB/s`;
+}
+
 /** Age in the two largest units that matter: 42 s, 7 min, 3 h 05. */
 export function age(seconds: number): string {
   if (!Number.isFinite(seconds)) return ABSENT;
