@@ -106,21 +106,48 @@ def row_bytes(table: pa.Table, schema: Table) -> list[bytes]:
 
     Whole numbers instead of floats make this spelling equal to RFC 8785 in any language. Times are microseconds.
     """
-    columns: list[list[Any]] = []
-    for column in schema.columns:
-        values = table.column(column.name)
-        if column.name in STEPS:
-            steps = rounded(table, column.name)
-            nulls = ~np.isfinite(steps)
-            whole = np.where(nulls, 0, steps).astype(np.int64).tolist()
-            columns.append([None if null else value for value, null in zip(whole, nulls.tolist(), strict=True)])
-        elif pa.types.is_timestamp(values.type):
-            columns.append(values.cast(pa.int64()).to_pylist())
-        else:
-            columns.append(values.to_pylist())
-    dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-    # one JSON text a row is what the salted commitment hashes: there is no vector form of SHA-256 over texts
-    return [dump(list(row)).encode() for row in zip(*columns, strict=True)]
+    texts = [_spelled(table, column.name) for column in schema.columns]
+    joined = pc.binary_join_element_wise(*texts, ",", null_handling="replace", null_replacement="null")
+    rows = pc.binary_join_element_wise("[", joined, "]", "")
+    return list(rows.cast(pa.binary()).to_pylist())
+
+
+def _spelled(table: pa.Table, name: str) -> pa.Array:
+    """JSON texts of one column; null stays null."""
+    if name in STEPS:
+        steps = rounded(table, name)
+        nulls = ~np.isfinite(steps)
+        return pa.array(np.where(nulls, 0, steps).astype(np.int64), mask=nulls).cast(pa.string())
+    values = table.column(name).combine_chunks()
+    if pa.types.is_timestamp(values.type):
+        return values.cast(pa.int64()).cast(pa.string())
+    if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
+        return values.cast(pa.string())  # Arrow spells booleans as JSON does
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(pa.string())
+    if pa.types.is_list(values.type):
+        return _spelled_lists(values)
+    return _quoted(values)
+
+
+_ESCAPED = r"[\"\\\x00-\x1f]"
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+def _quoted(texts: pa.Array) -> pa.Array:
+    """JSON strings of texts; one at a time only where a character must be escaped."""
+    if pc.any(pc.match_substring_regex(texts, _ESCAPED)).as_py():
+        return pa.array([None if text is None else _dump(text) for text in texts.to_pylist()], pa.string())
+    return pc.binary_join_element_wise('"', texts, '"', "")
+
+
+def _spelled_lists(lists: pa.Array) -> pa.Array:
+    """JSON arrays of lists of texts."""
+    inner = lists.flatten()
+    if inner.null_count or pc.any(pc.match_substring_regex(inner, _ESCAPED)).as_py():
+        return pa.array([None if row is None else _dump(row) for row in lists.to_pylist()], pa.string())
+    joined = pc.binary_join_element_wise('["', pc.binary_join(lists, '","'), '"]', "")
+    return pc.if_else(pc.equal(pc.list_value_length(lists), 0), "[]", joined)
 
 
 def lineage_column(tracks: pa.Table, releaser: str, parties: Sequence[str]) -> list[list[str]]:
