@@ -11,6 +11,7 @@ from kuroshio.picture.drag import offsets
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DRAG
 from kuroshio.testing.sea import observations as make_sea
 from kuroshio.testing.sea.scene import Scene, four_radars
+from kuroshio.testing.sea.trials import trial
 
 M = 1.0 / 111_000.0
 START_S = 420.0
@@ -90,3 +91,19 @@ def test_offsets_are_the_weighted_mean() -> None:
     mean, cov = offsets(drag)
     assert mean[0] == pytest.approx([30.0, -10.0])
     assert cov[0] == pytest.approx([25.0, 0.0, 100.0])
+
+
+@pytest.mark.parametrize("told_after_s", [0, 60])
+def test_large_ships_at_anchor_are_not_dragged_by_their_antenna(told_after_s: int) -> None:
+    """The antenna is up to half a ship off its centre, and the next report of a ship at rest is three minutes away."""
+    (scene,) = trial("harbours").play(31, ships=60, duration_s=300.0, chunk_s=300.0)
+    tracker = Tracker(sensors=scene.sensors())
+    times = np.asarray(scene.observations["observed_at"].cast(pa.int64()))
+    begun = int(times.min())
+    at = int(np.searchsorted(times, begun + told_after_s * 1_000_000))
+    rows = [tracker.step(scene.observations.slice(0, at), now_us=begun + told_after_s * 1_000_000).tracks]
+    rest = tracker.step(scene.observations.slice(at), now_us=int(times.max()), statics=scene.statics)
+    flags = np.concatenate([np.asarray(t["flags"]) for t in (*rows, rest.tracks)])
+    assert not (flags & (FLAG_DRAG | FLAG_CONFLICT)).any()
+    live = [m for m in tracker.snapshot(int(times.max()))["mmsi"].to_pylist() if m]
+    assert len(live) == len(set(live)) > 40

@@ -14,7 +14,7 @@ import numpy as np
 
 from kuroshio.geo import metres_per_degree
 from kuroshio.picture.compiled import inner, kernel
-from kuroshio.picture.drag import note_offset
+from kuroshio.picture.drag import extent_var, note_offset
 from kuroshio.picture.filter import combined, predictive
 from kuroshio.picture.grid import build, coarse_map, near, widest_near
 from kuroshio.picture.identity import REFUSED, REPLAYED, STARTED, TOO_OLD, UPDATED, note_report
@@ -87,7 +87,8 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
             continue
         dt = (mid - t.t_us) * 1e-6
         combined(t, pc)
-        high = process_noise(dt, motion.q1)[0]
+        extent = extent_var(t.fit)
+        high = process_noise(dt, motion.q1)[0] + extent
         pee = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + high
         pnn = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + high
         radius = min(g * math.sqrt(max(pee, pnn) + widest) + SLACK_M, RADIUS_MAX_M)
@@ -104,7 +105,7 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
                 continue
             dtj = (o.t_us - t.t_us) * 1e-6
             e, no = local_offset(t.lat, t.lon, o.z[0], o.z[1])
-            d2, ll = predictive(t, pc, dtj, e, no, o.z[2], o.z[3], o.z[4], rules.gate, motion)
+            d2, ll = predictive(t, pc, dtj, e, no, o.z[2] + extent, o.z[3], o.z[4] + extent, rules.gate, motion)
             worth = ll + base - handicap
             if d2 < rules.gate and worth > 0.0:  # else it is better to leave both alone
                 if n == cap:
@@ -154,10 +155,9 @@ def apply_frame(  # type: ignore[no-untyped-def]
             z[k] = o.z[k]
         if o.kind == RADAR:
             z[7] = 0.0
-        if not math.isnan(t.fit[2]):
-            extent = (t.fit[2] / 6.0) ** 2
-            z[2] += extent
-            z[4] += extent
+        extent = extent_var(t.fit)
+        z[2] += extent
+        z[4] += extent
         code = _take_plot(t, rings[i], o, z, rules, motion, w)
         r.code, r.uid, r.d2 = code, t.uid, dist[e]
         if code == TOO_OLD:

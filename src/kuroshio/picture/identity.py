@@ -57,6 +57,7 @@ OUTCOME_WORDS = (
 ECHO_US = 1_900_000  # two receivers of one transmission; the shortest reporting interval is 2 s (M.1371-5, table 1)
 IDENTITY_BORN, IDENTITY_MAX, IDENTITY_STEP = 2.0, 7.0, 0.5  # log odds of the binding
 NEAR_MAX = 256
+MAKES_WAY_MPS = 2.0  # faster, and the bow points where the ship goes
 
 
 # A clean observation. ``z``: lat, lon (deg), position covariance ee, en, nn (m2), ve, vn (m/s), velocity variance
@@ -116,6 +117,14 @@ class Candidates(NamedTuple):
 
 
 @inner
+def _bow(heading, ve, vn):  # type: ignore[no-untyped-def]
+    """Where the bow points, degrees: the heading, else the course of a ship that makes way, else NaN."""
+    if math.isnan(heading) and ve * ve + vn * vn > MAKES_WAY_MPS * MAKES_WAY_MPS:
+        return math.degrees(math.atan2(ve, vn))
+    return float(heading)
+
+
+@inner
 def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untyped-def]
     """The report moved from the antenna to the ship's centre; without heading or size its variance grows instead."""
     for k in range(8):
@@ -124,9 +133,7 @@ def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untype
         out[2] += unknown_var
         out[4] += unknown_var
         return
-    h = heading
-    if math.isnan(h) and z[7] > 0.0 and z[5] * z[5] + z[6] * z[6] > 4.0:
-        h = math.degrees(math.atan2(z[5], z[6]))
+    h = _bow(heading, z[5], z[6]) if z[7] > 0.0 else heading
     if math.isnan(h):
         out[2] += (fit[2] / 4.0) ** 2
         out[4] += (fit[2] / 4.0) ** 2
@@ -134,6 +141,20 @@ def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untype
     s, c = math.sin(math.radians(h)), math.cos(math.radians(h))
     lat, lon, _ = move(z[0], z[1], fit[0] * s + fit[1] * c, fit[0] * c - fit[1] * s)
     out[0], out[1] = lat, lon
+
+
+@inner
+def _recentre(t, fit):  # type: ignore[no-untyped-def]
+    """Move the last AIS place from the antenna to the centre, now that the ship has said where its antenna stands.
+
+    Until the next report, three minutes for a ship at rest, radar would else be held against the antenna.
+    """
+    for k in range(7):
+        t.drag[k] = 0.0
+    h = _bow(t.heading, t.ais[2], t.ais[3])
+    if not math.isnan(h):
+        s, c = math.sin(math.radians(h)), math.cos(math.radians(h))
+        t.ais[0], t.ais[1], _ = move(t.ais[0], t.ais[1], fit[0] * s + fit[1] * c, fit[0] * c - fit[1] * s)
 
 
 @bare
@@ -144,6 +165,8 @@ def take_claim(tracks, i, mmsi, statics):  # type: ignore[no-untyped-def]
         t = tracks[i]
         if not t.pin & 2:  # an operator said so
             t.claim = statics.claim[k]
+        if t.fed[0] > 0 and math.isnan(t.fit[2]) and not math.isnan(statics.fit[k, 2]):
+            _recentre(t, statics.fit[k])
         t.fit[0], t.fit[1], t.fit[2] = statics.fit[k, 0], statics.fit[k, 1], statics.fit[k, 2]
 
 
@@ -285,10 +308,11 @@ def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, stati
         i = _find_unbound(tracks, cand, o, w.z, rules, motion, box, w)
     if i >= 0:
         t = tracks[i]
-        code, r.d2 = _feed(t, rings[i], log, ctl, o, w.z, rules, motion, w)
-        r.code, r.uid = BOUND_TO if code != DUPLICATE else code, t.uid
         bind(keys, tracks, ctl, i, o.mmsi)
         take_claim(tracks, i, o.mmsi, statics)
+        centre_antenna(o.z, t.fit, o.heading, rules.unknown_var, w.z)
+        code, r.d2 = _feed(t, rings[i], log, ctl, o, w.z, rules, motion, w)
+        r.code, r.uid = BOUND_TO if code != DUPLICATE else code, t.uid
         t.identity = IDENTITY_BORN
         write_event(log, ctl, o.t_us, t.uid, EV_BOUND, o.mmsi, o.obs_id)
         if t.status != CONFIRMED:
@@ -297,11 +321,12 @@ def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, stati
     else:
         i = take_row(tracks, rings, ctl, free, o.t_us)
         t = tracks[i]
+        bind(keys, tracks, ctl, i, o.mmsi)
+        take_claim(tracks, i, o.mmsi, statics)
+        centre_antenna(o.z, t.fit, o.heading, rules.unknown_var, w.z)
         apply_report(t, rings[i], o.t_us, o.obs_id, w.z, rules.birth_rv, motion, w)
         t.exercise = o.exercise
         note_report(t, o, w.z)
-        bind(keys, tracks, ctl, i, o.mmsi)
-        take_claim(tracks, i, o.mmsi, statics)
         t.identity = IDENTITY_BORN
         r.code, r.uid, r.d2 = STARTED, t.uid, 0.0
         write_event(log, ctl, o.t_us, t.uid, EV_BORN, o.obs_id, o.mmsi)
