@@ -25,7 +25,7 @@ from kuroshio.errors import StoreError
 if TYPE_CHECKING:
     from kuroshio.behaviour.engine import Engine
 
-FORMAT = 2
+FORMAT = 3
 _SCHEMA = pa.schema(
     [("name", pa.string()), ("dtype", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.large_binary())]
 )
@@ -53,6 +53,7 @@ def save(engine: Engine, path: Path) -> None:
     stands = {"base": engine.base, "front": engine.front}
     stands |= {f"snapshot{i}": stand for i, stand in enumerate(engine.snapshots)}
     arrays: dict[str, Any] = {f"{name}/{k}": v for name, s in stands.items() for k, v in s.core.arrays().items()}
+    arrays |= {f"late/{k}": v for k, v in engine.late.arrays().items()}
     arrays |= {f"urgent/{k}": v for k, v in engine.urgent.arrays().items()}
     for name, parts in (("recent", engine.recent), ("older", engine.older), ("ahead", [engine.ahead])):
         arrays |= {f"{name}/{k}": v for k, v in Fixes.concat(parts).as_columns().items()}
@@ -122,6 +123,7 @@ def load(engine: Engine, path: Path) -> None:
         stands[name] = Stand(plain["at_us"], core, {n: _fact(f) for n, f in plain["facts"].items()})
     engine.base, engine.front = stands.pop("base"), stands.pop("front")
     engine.snapshots = [stands[f"snapshot{i}"] for i in range(len(stands))]
+    engine.late.restore(groups["late"])
     engine.urgent.restore(groups["urgent"], {n: _fact(f) for n, f in meta["urgent"].items()})
     recent, older = Fixes(**groups["recent"]), Fixes(**groups["older"])
     engine.recent, engine.older = [recent] if len(recent) else [], [older] if len(older) else []

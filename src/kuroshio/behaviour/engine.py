@@ -26,6 +26,7 @@ from kuroshio.behaviour.core import Core, Facts
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import Surroundings
 from kuroshio.behaviour.fixes import COASTED, TENTATIVE, Fixes, empty, from_tracks
+from kuroshio.behaviour.lateness import Lateness
 from kuroshio.behaviour.ledger import Ledger, table
 from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.state import Fact
@@ -65,7 +66,9 @@ class Engine:
     lateness_s
         Watermark behind ``now_us`` where none is given; also how long rows out of order wait for their repair.
     repair_s
-        How far back a late row is still repaired; 0 drops and counts late rows.
+        How far back a late row is still repaired, at least as far as the slowest source; 0 drops and counts late rows.
+    sources_s
+        Lateness of each source; what a slower one than ``lateness_s`` feeds is confirmed when its own watermark passes.
     """
 
     def __init__(
@@ -76,11 +79,15 @@ class Engine:
         norms: Norms | None = None,
         lateness_s: float = 300.0,
         repair_s: float = 86_400.0,
+        sources_s: Mapping[str, float] | None = None,
     ) -> None:
         self.definitions, self.zones, self.norms = definitions, zones, norms
         self.around = Surroundings(zones, norms)
         self.ledger = Ledger(definitions, zones)
         self.lateness_us, self.repair_us = round(lateness_s * 1e6), round(repair_s * 1e6)
+        self.late = Lateness(definitions, self.lateness_us, sources_s or {})
+        if self.repair_us and self.late.most_us:  # an hour more: a snapshot before it must still be there
+            self.repair_us = max(self.repair_us, self.late.most_us + self.lateness_us + 3_600_000_000)
         # a row this long after the end of a fact may still go on with it
         lasting = [d.us(n) for d in definitions.enabled for n in ("max_gap_s", "forget_s") if n in d.thresholds]
         self.slack_us = max(lasting, default=0)
@@ -115,6 +122,7 @@ class Engine:
         InputError
             When a required column is missing.
         """
+        self.late.hear(tracks)
         rows = self._take(tracks)
         if len(self.ahead):
             rows, self.ahead = Fixes.concat([self.ahead, rows]), empty()
@@ -193,7 +201,7 @@ class Engine:
         over = self.urgent.over(self.front.facts)
         for name, fact in changed.items():
             if name not in self.ledger.standing:
-                heappush(self.unconfirmed, (self.newest_us, name))
+                heappush(self.unconfirmed, (self.late.sure_us(fact, self.newest_us), name))
             if fact.end_us is not None:
                 heappush(self.ending, (fact.end_us, name))
         view = {name: (fact, 0) for name, fact in changed.items()}
@@ -259,9 +267,11 @@ class Engine:
         view: dict[str, tuple[Fact, int]] = {}
         self.unconfirmed, self.ending = [], []
         for name, fact in (self.front.facts | self.urgent.over(self.front.facts)).items():
-            grade = 1 if name in self.base.facts else 0
+            known = name in self.base.facts  # made of rows older than the watermark of the quickest source
+            sure_us = self.late.sure_us(fact, _START if known else self.newest_us)
+            grade = 1 if known and sure_us <= self.watermark_us else 0
             if grade == 0:
-                heappush(self.unconfirmed, (self.newest_us, name))
+                heappush(self.unconfirmed, (sure_us, name))
             elif fact.end_us is not None and self._is_final(fact.end_us):
                 grade = 2
             if fact.end_us is not None and grade < 2:
@@ -297,6 +307,7 @@ class Engine:
             "rows_waiting": len(self.ahead),
             "tracks": len(self.front.core.tracks),
             "alerts_standing": len(self.ledger.standing),
+            "tracks_of_slow_sources": len(self.late.waits),
         }
 
     def save(self, path: str | Path) -> None:

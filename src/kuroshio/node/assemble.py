@@ -16,7 +16,7 @@ from kuroshio.geo.layers import layer_files, read_layer
 from kuroshio.geo.zones import Zones, load_zones
 from kuroshio.links import Link
 from kuroshio.node.books import LedgerDesk
-from kuroshio.node.config import NodeConfig, SourceSection
+from kuroshio.node.config import DELIVERY_S, NodeConfig, SourceSection
 from kuroshio.node.core import Core
 from kuroshio.node.deciding import Decider
 from kuroshio.node.intake import Sources
@@ -80,7 +80,9 @@ def build(config: NodeConfig) -> Parts:
     )
     definitions = behaviour.load_definitions(list(config.behaviour.definitions) or None)
     norms = behaviour.load_norms(config.behaviour.norms) if config.behaviour.norms is not None else None
-    engine = behaviour.Engine(definitions, zones=zones, norms=norms)
+    lateness_s = {section.name: section.watermark_s for section in config.sources}
+    quickest_s = min(lateness_s.values(), default=DELIVERY_S["terrestrial"])
+    engine = behaviour.Engine(definitions, zones=zones, norms=norms, lateness_s=quickest_s, sources_s=lateness_s)
     pipeline = Pipeline(
         sections, decoders, tracker, engine,
         exercise=config.node.mode == "exercise", deduplicate_s=config.node.deduplicate_s,

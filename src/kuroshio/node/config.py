@@ -25,6 +25,7 @@ Level = Literal["U", "R", "C", "S", "TS"]
 LinkKind = Literal[
     "tcp", "tcp-listen", "udp", "gpsd", "file", "tail", "replay", "serial", "stdin", "push", "http", "websocket", "mqtt"
 ]
+DELIVERY_S = {"terrestrial": 300.0, "satellite": 2_700.0, "store_and_forward": 86_400.0}
 Mode = Literal["live", "replay", "simulated", "exercise"]
 
 
@@ -129,6 +130,20 @@ class SourceSection(Section):
     level: Level = "U"
     options: dict[str, Any] = {}
     sensor: SensorSection | None = None
+    delivery: Literal["terrestrial", "satellite", "store_and_forward"] = Field(
+        default="terrestrial", description="how its reports come: after seconds, by satellite, or when a store is read"
+    )
+    lateness_s: float | None = Field(
+        default=None,
+        ge=10,
+        le=604_800,
+        description="how old a report of it may be on arrival; 5 minutes, 45 minutes or 24 hours by its delivery",
+    )
+
+    @property
+    def watermark_s(self) -> float:
+        """How far behind the present its watermark is."""
+        return self.lateness_s if self.lateness_s is not None else DELIVERY_S[self.delivery]
 
     @property
     def silence_s(self) -> float:

@@ -20,7 +20,8 @@ import pyarrow as pa
 from kuroshio import behaviour, picture, sensing
 from kuroshio.node.config import SourceSection
 from kuroshio.node.health import Repeats
-from kuroshio.schema import OBSERVATIONS, RECEPTIONS, REJECTS, STATICS, concat
+from kuroshio.node.late import LateRoad
+from kuroshio.schema import OBSERVATIONS, RECEPTIONS, REJECTS, STATICS, TRACKS, concat
 from kuroshio.sensing.base import Decoded, Ledger, SourceDecoder
 from kuroshio.units import US_PER_S
 
@@ -91,6 +92,7 @@ class Pipeline:
         self._once = sensing.Deduplicator(window_s=deduplicate_s) if deduplicate_s > 0 else None
         self._repeats = Repeats()
         self._rejects: dict[str, tuple[int, int]] = {}
+        self.late = LateRoad({name: section.watermark_s for name, section in sections.items()})
 
     def step(
         self, entries: Sequence[Entry], *, now_us: int, partners: pa.Table | None = None, ended: Sequence[str] = ()
@@ -133,7 +135,10 @@ class Pipeline:
         joined = Decoded.join(decoded_all)
         rows = concat(OBSERVATIONS, observations)
         update = self.tracker.step(rows, now_us=now_us, statics=joined.table(STATICS.name), partners=partners)
-        alerts = self.engine.step(update.tracks, now_us=now_us)
+        late = self.late.rows(rows, update, now_us)
+        alerts = self.engine.step(
+            concat(TRACKS, [update.tracks, late]) if late.num_rows else update.tracks, now_us=now_us
+        )
         reports = {name: table for name, table in joined.tables.items() if name != OBSERVATIONS.name}
         return Step(
             now_us, rows, update.tracks, alerts, update.links, update.events, reports, results, dict(update.counters)
@@ -174,6 +179,7 @@ class Pipeline:
             if hasattr(decoder, "state")
         }
         (folder / "decoders.json").write_text(json.dumps(states))
+        (folder / "late.json").write_text(json.dumps(self.late.as_dict()))
         if self._once is not None:
             for name, held in self._once.state().items():
                 (folder / f"receptions-{name}").write_bytes(held)
@@ -187,6 +193,8 @@ class Pipeline:
             land=self.tracker.coverage.land,
         )
         self.engine.load(folder / "behaviour")
+        kept = folder / "late.json"
+        self.late.load(json.loads(kept.read_text()) if kept.exists() else {})
         for name, state in json.loads((folder / "decoders.json").read_text()).items():
             decoder = self._decoders.get(name)
             if decoder is not None and hasattr(decoder, "restore"):
