@@ -7,6 +7,7 @@ import struct
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
@@ -232,3 +233,62 @@ def test_packs_hold_the_land_and_the_norms_an_alert_rests_on(tmp_path):
         assert [f["properties"]["name"] for f in json.loads(body["zones.geojson"])["features"]] == ["Island"]
         assert ("coverage.arrow" in body) == (name == "ais_gap")
         assert reproduce(tmp_path / "a.pack")["alert_id"] == alert["alert_id"]
+
+
+def test_statics_are_put_beside_positions_and_a_tug_is_left_out_of_encounters(tmp_path):
+    t = T0 + MIN * np.arange(180)
+    both = {"mmsi": np.repeat([412000001, 412000002], 180), "observed_at": np.tile(t, 2)}
+    positions = pa.table({**both, "lat_deg": np.repeat([20.0, 20.0005], 180), "lon_deg": np.full(360, 121.0)})
+    tug = {"mmsi": [412000002] * 2, "observed_at": [T0 + 10 * MIN, T0 + 90 * MIN], "ship_type": [52, 70]}
+    statics = pa.table({**tug, "name": ["A", None], "to_bow_m": [20, 20], "to_stern_m": [10, 15]})
+    joined = behaviour.with_statics(positions, statics)
+    mine = joined.filter(pa.compute.equal(joined["mmsi"], 412000002))
+    assert mine["ship_type"].to_pylist() == [52] * 90 + [70] * 90  # before the first, the first
+    assert set(mine["name"].to_pylist()) == {"A"}
+    assert mine["length_m"].to_pylist() == [30.0] * 90 + [35.0] * 90
+    assert joined.filter(pa.compute.equal(joined["mmsi"], 412000001))["ship_type"].null_count == 180
+    assert behaviour.with_statics(joined, statics).column_names == joined.column_names
+    for name, table in (("p", positions), ("s", statics.slice(0, 1))):
+        at = table.column_names.index("observed_at")
+        pq.write_table(
+            table.set_column(at, "observed_at", table["observed_at"].cast(pa.timestamp("us", tz="UTC"))),
+            tmp_path / f"{name}.parquet",
+        )
+    for files, expected in ((["p"], 1), (["p", "s"], 0)):
+        paths = [str(tmp_path / f"{n}.parquet") for n in files]
+        run = CliRunner().invoke(
+            app, ["detect", *paths, "--only", "encounter_short", "-o", str(tmp_path / "out"), "--json"]
+        )
+        assert run.exit_code == 0, run.output
+        assert json.loads(run.stdout)["alerts"] == expected
+    run = CliRunner().invoke(app, ["detect", str(tmp_path / "s.parquet"), "-o", str(tmp_path / "out")])
+    assert run.exit_code != 0
+    assert "lat_deg" in str(run.exception)
+
+
+def test_a_coarse_shore_line_says_so_and_is_believed(rng):
+    t = T0 + MIN * np.arange(20)
+    spot = {"mmsi": np.full(20, 412000001), "observed_at": t, "lat_deg": np.full(20, 20.0)}
+    inland = pa.table({**spot, "lon_deg": np.full(20, 121.0 - 0.01)})  # some 1,050 m inside
+    for error, expected in ((0.0, 1), (500.0, 1), (2_000.0, 0)):
+        shape = land(square(120.9, 20.0, 0.1))
+        shape["properties"]["accuracy_m"] = error
+        found = behaviour.detect(inland, ALL.only("position_on_land"), zones=behaviour.load_zones(shape)).to_pylist()
+        assert len(found) == expected
+        for alert in found:
+            values = json.loads(alert["evidence"])["values"]
+            assert values["shore_accuracy_m"] == error
+            assert values["depth_m"] == pytest.approx(1046.0 - error, abs=15)
+    shape["properties"]["accuracy_m"] = -1
+    with pytest.raises(ConfigError, match="accuracy_m"):
+        behaviour.load_zones(shape)
+
+
+def test_buoys_of_fishing_gear_meet_nobody_and_do_not_loiter():
+    t = T0 + 5 * MIN * np.arange(72)
+    for other, expected in ((412000002, {"encounter", "loitering"}), (941203527, {"loitering"})):
+        both = {"mmsi": np.repeat([412000001, other], 72), "observed_at": np.tile(t, 2)}
+        rows = pa.table({**both, "lat_deg": np.repeat([20.0, 20.0005], 72), "lon_deg": np.full(144, 121.0)})
+        found = behaviour.detect(rows, ALL.only("encounter", "loitering")).to_pylist()
+        assert {a["definition"] for a in found} == expected
+        assert other == 412000002 or not any(other in a["mmsis"] for a in found)

@@ -17,6 +17,7 @@ from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.norms import build as _build
 from kuroshio.behaviour.norms import load as load_norms
 from kuroshio.behaviour.segment import split_identities
+from kuroshio.behaviour.statics import with_statics
 from kuroshio.geo.zones import Zone, Zones, load_zones
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "load_zones",
     "split_identities",
     "warm_up",
+    "with_statics",
 ]
 
 

@@ -6,7 +6,7 @@ A detector knows no clock and no file. `step` takes rows, `advance` says that no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.state import CLOSE, EXTEND, Batch, Fact, State, number
 from kuroshio.geo.shore import Shore
 from kuroshio.geo.zones import Zones
-from kuroshio.units import FloatArray, IntArray
+from kuroshio.units import BoolArray, FloatArray, IntArray
 
 SHORE_LIMIT_M = 100_000.0  # further from shore than this is told as this
 
@@ -195,6 +195,15 @@ class RunDetector(SlotDetector):
                 exercise=bool(self.exercise_of[slot]),
             )
             out.append((EXTEND if kind == EXTEND else kind, fact))
+
+
+def with_prefix(mmsi: IntArray, prefixes: Sequence[str]) -> BoolArray:
+    """True for nine-digit numbers that begin with one of the prefixes."""
+    found = np.zeros(len(mmsi), np.bool_)
+    for prefix in prefixes:  # a few
+        size = 10 ** (9 - len(prefix))
+        found |= (mmsi >= int(prefix) * size) & (mmsi < (int(prefix) + 1) * size)
+    return found
 
 
 NO_LABEL = np.zeros(0, np.int64)

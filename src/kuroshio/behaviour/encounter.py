@@ -9,7 +9,7 @@ from numba import njit
 
 from kuroshio.behaviour import pairs, points
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import Detector, Surroundings, register
+from kuroshio.behaviour.detector import Detector, Surroundings, register, with_prefix
 from kuroshio.behaviour.index import two_key_order
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, State
 from kuroshio.units import FloatArray, IntArray
@@ -71,7 +71,9 @@ class EncounterDetector(Detector):
     def _skipped(self, batch: Batch) -> Any:
         f, d = batch.fixes, self.definition
         types, states = (np.asarray(d[n], np.int64) for n in ("exclude_ship_types", "exclude_nav_status"))
-        port = batch.within(self.around.zones, d["exclude_zone_kinds"])
+        port = batch.within(self.around.zones, d["exclude_zone_kinds"]) | with_prefix(
+            f.mmsi, d["exclude_mmsi_prefixes"]
+        )
         return skipped(batch.ended, port, f.ship_type, types, f.nav, states)
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:

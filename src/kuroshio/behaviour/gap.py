@@ -254,8 +254,8 @@ class GapDetector(Detector):
         d = self.definition
         if not self.around.offshore(fact.lat_deg, fact.lon_deg, float(d["min_shore_m"])):
             return
-        if self.around.norms is not None and float(d["min_p_heard"]) > 0.0:
-            p = fact.values["p_heard"]
+        if float(d["min_p_heard"]) > 0.0:
+            p = fact.values.get("p_heard")
             if not isinstance(p, float) or p < float(d["min_p_heard"]):
                 return
         out.append((kind, fact))

@@ -13,7 +13,7 @@ from numba import njit
 
 from kuroshio.behaviour.buffers import clear_row, doubled
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
+from kuroshio.behaviour.detector import SlotDetector, Surroundings, register, with_prefix
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
 from kuroshio.units import FloatArray, IntArray
 
@@ -227,6 +227,7 @@ class LoiterDetector(SlotDetector):
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
         f, d = batch.fixes, self.definition
         skip = batch.ended | batch.within(self.around.zones, d["exclude_zone_kinds"])
+        skip |= with_prefix(f.mmsi, d["exclude_mmsi_prefixes"])
         events = loiter_rows(
             batch.slot,
             f.t,

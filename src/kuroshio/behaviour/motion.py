@@ -118,7 +118,8 @@ class SuddenStopDetector(RunDetector):
         f, d = batch.fixes, self.definition
         fast, slow = float(d["from_speed_mps"]), float(d["to_speed_mps"])
         code, speed = _stop_codes(batch.slot, f.t, f.sog, self.before.ints, fast, slow, d.us("within_s"))
-        return code, None, speed
+        port = batch.within(self.around.zones, d["exclude_zone_kinds"])
+        return np.where(port & (code > 0), np.int8(-1), code) if port.any() else code, None, speed
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Greatest speed since."""
@@ -257,13 +258,16 @@ class OnLandDetector(ZoneRunDetector):
         limit = float(self.definition["depth_m"])
         water = batch.within(zones, ["inland", "port"])
         x, y = to_units(batch.fixes.lat, batch.fixes.lon)
-        depth = _depths(zones.index, np.where(water, -1, label), x, y, 50.0 * limit)
+        error = np.append(zones.accuracy_m, 0.0)  # the last is that of no zone, -1
+        depth = _depths(zones.index, np.where(water, -1, label), x, y, 50.0 * limit + float(error.max()))
+        depth = np.maximum(0.0, depth - error[label])
         claimed = batch.fixes.ais_at == batch.fixes.t
         return three_way(depth >= limit, claimed), label, depth
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
-        """Greatest distance from the shore."""
-        return {"depth_m": float(num[7])}
+        """Greatest distance from the shore, beyond what its line may be wrong by."""
+        zones = self.around.zones
+        return {"depth_m": float(num[7]), "shore_accuracy_m": float(zones.accuracy_m[label]) if zones else 0.0}
 
 
 @njit(cache=True, nogil=True)

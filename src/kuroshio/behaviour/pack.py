@@ -169,7 +169,7 @@ def make_pack(
         "definition.json": as_json(_definition_plain(definition)).encode(),
         "rows.arrow": _ipc(part.combine_chunks()),
         "zones.geojson": as_json(_geojson(_areas(zones, definition, alert, part))).encode(),
-        "map.svg": draw(alert, part).encode(),
+        "map.svg": draw(alert, part, zones).encode(),
     }
     if norms is not None and "norms_digest" in json.loads(alert["evidence"])["values"]:
         local = norms.part(*(np.asarray(part[n].drop_null()) for n in ("lat_deg", "lon_deg")))

@@ -14,7 +14,7 @@ from kuroshio.behaviour import load_definitions, load_norms, load_zones
 from kuroshio.behaviour.pack import alert_rows, make_pack, verify_pack
 from kuroshio.behaviour.pack import reproduce as reproduce_pack
 from kuroshio.cli import output
-from kuroshio.cli.detect import read_rows
+from kuroshio.cli.detect import read_files
 from kuroshio.errors import InputError, NotFound
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -39,7 +39,7 @@ def pack(
     chosen = next((a for a in alert_rows(table) if a["alert_id"] == alert_id), None)
     if chosen is None:
         raise NotFound(f"{alerts}: no alert {alert_id!r}", code="behaviour.no_alert")
-    data = pa.concat_tables([read_rows(p) for p in rows], promote_options="permissive")
+    data = read_files(rows)
     areas = load_zones(*zones) if zones else None
     usual = load_norms(norms) if norms is not None else None
     known = load_definitions([*definitions] if definitions else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 
 from kuroshio import clock
 from kuroshio.behaviour import detect as detect_alerts
-from kuroshio.behaviour import load_definitions, load_norms, load_zones
+from kuroshio.behaviour import load_definitions, load_norms, load_zones, with_statics
 from kuroshio.cli import output
 from kuroshio.errors import InputError
 
@@ -23,7 +24,7 @@ _ALIASES = {"lat": "lat_deg", "lon": "lon_deg", "sog": "sog_mps", "cog": "cog_de
 _KEEP = {
     *("mmsi", "observed_at", "lat_deg", "lon_deg", "sog_mps", "cog_deg", "heading_deg", "nav_status", "ship_type"),
     *("track_id", "status", "flags", "hits", "last_ais_at", "last_radar_at", "last_image_at", "exercise"),
-    *("imo", "name", "call_sign", "sensors", "length_m"),
+    *("imo", "name", "call_sign", "sensors", "length_m", "to_bow_m", "to_stern_m"),
 }
 
 
@@ -57,6 +58,28 @@ def read_rows(path: Path) -> pa.Table:
     return table
 
 
+def read_files(paths: Sequence[Path], done: Callable[[], None] = lambda: None) -> pa.Table:
+    """Rows of all files as one table; what ships tell of themselves (STATICS) is put beside their positions.
+
+    Raises
+    ------
+    InputError
+        When a file is not there or of another form, or when none holds positions.
+    """
+    tables = []
+    for path in paths:
+        tables.append(read_rows(path))
+        done()
+    statics = [t for t in tables if "lat_deg" not in t.column_names and {"mmsi", "observed_at"} <= set(t.column_names)]
+    rows = [t for t in tables if not any(t is other for other in statics)]
+    if not rows:
+        raise InputError("no file holds positions or tracks: column lat_deg is missing", code="behaviour.columns")
+    whole = pa.concat_tables(rows, promote_options="permissive")
+    if statics and {"mmsi", "observed_at"} <= set(whole.column_names):
+        whole = with_statics(whole, pa.concat_tables(statics, promote_options="permissive"))
+    return whole
+
+
 def _utc(table: pa.Table, path: Path) -> pa.Table:
     times = table["observed_at"]
     try:
@@ -76,7 +99,9 @@ def _utc(table: pa.Table, path: Path) -> pa.Table:
 
 @app.command()
 def detect(
-    paths: Annotated[list[Path], typer.Argument(help="Positions or tracks: Parquet, Arrow or CSV.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Positions or tracks, and statics beside them: Parquet, Arrow or CSV.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for alerts.parquet.")] = Path("alerts"),
     definitions: Annotated[
         list[Path] | None, typer.Option("--definitions", help="Your definition files or folders (TOML or YAML).")
@@ -98,11 +123,7 @@ def detect(
     now_us = clock.parse_rfc3339(known_at) if known_at else None
     with output.progress(quiet=as_json) as bar:
         task = bar.add_task("reading", total=len(paths) + 2)
-        tables = []
-        for path in paths:
-            tables.append(read_rows(path))
-            bar.advance(task)
-        rows = pa.concat_tables(tables, promote_options="permissive")
+        rows = read_files(paths, lambda: bar.advance(task))
         bar.update(task, description=f"detecting in {rows.num_rows:,} rows")
         alerts = detect_alerts(rows, wanted, zones=areas, norms=usual, now_us=now_us)
         bar.advance(task)

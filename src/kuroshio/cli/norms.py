@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
 import typer
 
 from kuroshio.behaviour import build_norms
 from kuroshio.cli import output
-from kuroshio.cli.detect import read_rows
+from kuroshio.cli.detect import read_files
 
 app = typer.Typer(add_completion=False, help="What is usual: coverage and traffic learned from an archive.")
 
@@ -29,11 +28,7 @@ def build(
     """Learn P(heard) by cell, class and hour, and histograms of speed and course; for `detect --norms` and the node."""
     with output.progress(quiet=as_json) as bar:
         task = bar.add_task("reading", total=len(paths) + 1)
-        tables = []
-        for path in paths:
-            tables.append(read_rows(path))
-            bar.advance(task)
-        rows = pa.concat_tables(tables, promote_options="permissive")
+        rows = read_files(paths, lambda: bar.advance(task))
         norms = build_norms(rows)
         norms.save(out)
         bar.advance(task)

@@ -6,13 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
 import typer
 
 from kuroshio.behaviour import detect, load_definitions, load_zones
 from kuroshio.behaviour.rules import Rules, load_rules
 from kuroshio.cli import output
-from kuroshio.cli.detect import read_rows
+from kuroshio.cli.detect import read_files
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 _Definitions = Annotated[list[Path] | None, typer.Option("--definitions", help="Your definition files or folders.")]
@@ -43,7 +42,7 @@ def dry_run(
 ) -> None:
     """Count what each rule would have raised over an archive, by day and behaviour."""
     rules = _rules(path, definitions, zones)
-    rows = pa.concat_tables([read_rows(p) for p in paths], promote_options="permissive")
+    rows = read_files(paths)
     known = load_definitions([*definitions] if definitions else None)
     alerts = detect(rows, known, zones=rules.zones)
     runs = rules.dry_run(alerts)

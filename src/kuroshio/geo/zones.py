@@ -109,6 +109,11 @@ class Zones:
     def __len__(self) -> int:
         return len(self.zones)
 
+    @cached_property
+    def accuracy_m(self) -> FloatArray:
+        """What the line of each zone may be wrong by: its property ``accuracy_m``, 0 where it says nothing."""
+        return np.asarray([float((z.properties or {}).get("accuracy_m", 0.0)) for z in self.zones], np.float64)
+
     def mask(self, kinds: Sequence[str]) -> BoolArray:
         """True for each zone of one of the kinds."""
         return np.asarray([zone.kind in kinds for zone in self.zones], np.bool_)
@@ -212,6 +217,9 @@ def _feature(feature: Any, place: str) -> Zone:
         parts = tuple(tuple(_ring(ring) for ring in polygon) for polygon in polygons)
         if not parts or any(not part for part in parts):
             raise ValueError("no ring")
+        error = float(properties.get("accuracy_m", 0.0))
+        if not 0.0 <= error <= 100_000.0:
+            raise ValueError(f"accuracy_m {error:g} is not within 0 to 100,000")
     except (TypeError, ValueError, IndexError) as err:
         raise ConfigError(f"{place} ({name}): {err}", code="zones.geometry") from err
     return Zone(
