@@ -137,7 +137,7 @@ def test_desks_of_two_nodes_reconcile_after_lost_repeated_and_foreign_messages(s
     events += [("equipment", e) for n in range(3) for e in random_radar(rng, n)]
     stores = {p: EntryList() for p in PARTIES}
     desks = {p: LedgerDesk(p, lambda: BOOK, stores[p], now_us=lambda: 10**9) for p in PARTIES}
-    lines = [ledger.Entry(kind, e) for kind, e in events]
+    lines = list(ledger.books([ledger.Entry(kind, e) for kind, e in events]).taken)  # what their own nodes would keep
     for entry in lines:
         own = entry.event.party
         stores[own].add_entry(entry.id, entry.as_dict(), source=own, recorded_us=0)

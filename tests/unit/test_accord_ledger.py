@@ -199,8 +199,18 @@ def test_notice_of_entry_has_the_time_of_the_agreement(book):
     notice = {"entry_at": "2026-03-10T00:00:00Z", "place": "Subic"}
     with pytest.raises(AccordError, match="later than P30D before entry"):
         write(longer, line("access", "v1", "notify_entry", "JPN:sato", notice, "2026-03-04"), held=entries)
-    consented = {**notice, "short_notice_consent": "C-2"}
-    entries = write(longer, line("access", "v1", "notify_entry", "JPN:sato", consented, "2026-03-04"), held=entries)
+    claimed = {**notice, "short_notice_consent": "C-2"}
+    with pytest.raises(AccordError, match="short_notice says it"):
+        write(longer, line("access", "v1", "notify_entry", "JPN:sato", claimed, "2026-03-04"), held=entries)
+    own = line("access", "v1", "short_notice", "JPN:sato", {"short_notice_consent": "C-2"}, "2026-03-03T12:00:00Z")
+    with pytest.raises(AccordError, match="word of PHL"):
+        write(longer, own, held=entries)
+    entries = write(
+        longer,
+        {**own, "by": "PHL:reyes"},
+        line("access", "v1", "notify_entry", "JPN:sato", notice, "2026-03-04"),
+        held=entries,
+    )
     [duty] = [d for d in due(longer, books(entries), now_us=NOW) if d["on"] == "entry"]
     assert (duty["due"][:10], duty["state"]) == ("2026-02-08", "late")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kuroshio import accord, clock
@@ -55,8 +57,26 @@ def test_support_from_order_to_close():
     half, _ = fold(SUPPORT, story()[:5])
     assert balances(half.values()) == {("JPN", "PHL", "JPY"): 30}
     assert annual_report(orders.values(), from_us=T0, until_us=T0 + DAY)["pairs"] == {
-        "JPN->PHL JPY": {"value": 630, "settled": 630}
+        "JPN->PHL JPY": {"value": 630, "settled": 630, "owed_at_end": 0}
+        | {"by_mode": {"cash": 30, "in_kind": 600, "equal_value": 0}}
     }
+
+
+def test_the_annual_report_counts_what_fell_in_the_year():
+    """Received in one year and settled in the next: each year tells its own part, and what was owed at its end."""
+    year = 300 * DAY  # any period: past a year only cash settles
+    events = [e if e.step not in ("settle", "close") else replace(e, at_us=e.at_us + year) for e in story()]
+    orders = fold(SUPPORT, events)[0].values()
+    first, second, third = (
+        annual_report(orders, from_us=T0 + n * year - DAY, until_us=T0 + (n + 1) * year - DAY) for n in range(3)
+    )
+    line = first["pairs"]["JPN->PHL JPY"]
+    assert (line["value"], line["settled"], line["owed_at_end"]) == (630, 0, 630)
+    line = second["pairs"]["JPN->PHL JPY"]
+    assert (line["value"], line["settled"], line["owed_at_end"]) == (0, 630, 0)
+    assert line["by_mode"] == {"cash": 30, "in_kind": 600, "equal_value": 0}
+    assert first["states"] == second["states"] == {"closed": 1}
+    assert third == {"states": {}, "pairs": {}}
 
 
 @pytest.mark.parametrize("name", sorted(ORDER))

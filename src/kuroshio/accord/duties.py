@@ -24,7 +24,8 @@ class Happening:
     """Something that starts or meets a duty: its kind is the ``on`` of clauses, ``about`` the exchange or thing.
 
     ``originator``, ``releaser`` and ``receiver`` resolve the roles of clauses. ``planned`` marks what is announced for
-    ``at_us`` and starts only clauses with ``before``; what has happened starts the others.
+    ``at_us`` and starts only clauses with ``before``; what has happened starts the others. At ``until_us`` what comes
+    due again and again ends: the thing is disposed of.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Happening:
     releaser: str = ""
     receiver: str = ""
     planned: bool = False
+    until_us: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ def _of(clause: Clause, one: Happening, answers: Mapping[str, Answer], now_us: i
         starts = []
         for n in range(1, MAX_REPEATS):
             start = add(one.at_us, clause.every, n)
+            if one.until_us is not None and start > one.until_us:
+                break
             starts.append(start)
             if start > now_us:
                 break

@@ -20,9 +20,9 @@ from typing import Any
 
 from kuroshio.accord.book import Book
 from kuroshio.accord.durations import add
-from kuroshio.accord.lifecycle import Event, Exchange, LifeCycle, Refusal, fold
+from kuroshio.accord.lifecycle import NOT_AFTER, Event, Exchange, LifeCycle, Refusal, fold
 from kuroshio.accord.lifecycle_access import ACCESS
-from kuroshio.accord.lifecycle_equipment import EQUIPMENT, certain, inventory, uncertainties
+from kuroshio.accord.lifecycle_equipment import EQUIPMENT, NAMING, certain, inventory, uncertainties
 from kuroshio.accord.lifecycle_support import SUPPORT, annual_report, balances, conversions
 from kuroshio.accord.model import Accord
 from kuroshio.accord.why import excluded_by
@@ -156,15 +156,16 @@ def judged(book: Book, held: Books, entry: Entry, *, known_at_us: int) -> Entry:
     person = {PERSONS[event.step]: event.by} if event.step in PERSONS else {}
     facts: dict[str, Any] = {**person, **event.facts}
     opens = event.step == cycle.opens
-    if opens or (entry.kind, event.step) in DECIDING:
-        known = held.exchanges.get((entry.kind, event.exchange))
-        first = facts if opens or known is None else known.facts
+    known = held.exchanges.get((entry.kind, event.exchange))
+    names = entry.kind == "equipment" and event.step in NAMING and "item" in facts
+    if opens or names or (entry.kind, event.step) in DECIDING:
+        first = facts if opens or known is None else {**known.facts, **({"item": facts["item"]} if names else {})}
         if all(first.get(name) for name in ("accord", "from", "to", SUBJECT_OF[entry.kind])):
             _check_accord(book, entry.kind, first)
             claimed = ("decision", "cited", "role")
             word = word_on(book, entry.kind, first, at_us=event.at_us, known_at_us=known_at_us)
             facts = {k: v for k, v in facts.items() if k not in claimed} | word
-            if opens and entry.kind == "access":
+            if entry.kind == "access":
                 facts["notice_before"] = _notice_before(book.accord(str(first["accord"])))
     return replace(entry, event=replace(event, facts=facts))
 
@@ -215,6 +216,19 @@ def append(book: Book, held: Iterable[Entry], entry: Entry, *, known_at_us: int)
             advice="Record it at the time it is recorded, and say in its facts when it was.",
         )
     return new
+
+
+def own_word_undone(held: Iterable[Entry], entry: Entry) -> list[Entry]:
+    """Steps a party took later that could no longer follow an earlier-dated entry of that party; of one exchange.
+
+    A node that keeps to `append` never sends such an entry: it is history rewritten. Amounts that no longer fit are
+    another matter: two settlements may cross on the line.
+    """
+    listed = list(held)
+    stood = {e.id for e in books(listed).taken if e.event.party == entry.event.party}
+    after = books([*listed, entry])
+    fallen = {f"{kind}:{one.event.id}" for kind, one in after.refused if NOT_AFTER in one.reason}
+    return [e for e in listed if e.id in stood & fallen]
 
 
 def _advice(entry: Entry, before: Books) -> str:

@@ -32,6 +32,7 @@ HAPPENS = {
 MANY = ("incident", "claim")  # steps an exchange may take more than once, each with its own clock
 ANSWERING = frozenset(
     {*DECIDING, ("support", "refuse"), ("access", "refuse"), ("support", "cancel"), ("access", "cancel")}
+    | {("equipment", "withdraw")}
 )
 
 
@@ -62,6 +63,7 @@ def happenings(held: Books) -> Iterator[Happening]:
             yield Happening(
                 name, word, event.at_us, str(one.facts["accord"]), event.exchange,
                 originator=giver, releaser=giver, receiver=taker,
+                until_us=one.last_us if one.state == "disposal" else None,
             )  # fmt: skip
 
 
@@ -74,7 +76,7 @@ def due(book: Book, held: Books, *, now_us: int) -> list[dict[str, Any]]:
         Present moment, UTC microseconds.
     """
     happened = list(happenings(held))
-    given = [*_answers(book, held), *_shown(book, held, happened, now_us)]
+    given = [*_answers(book, held, happened), *_shown(book, held, happened, now_us)]
     found = [*duties(book, happened, given, now_us=now_us), *_to_answer(book, held, now_us)]
     rows = []
     for one in sorted(found, key=lambda d: (d.due_us, d.id)):
@@ -95,28 +97,32 @@ def promised(book: Book, held: Books, *, now_us: int) -> list[dict[str, Any]]:
     return [{**row, "exchanges": {p: states[p] for p in row["evidence"] if p in states}} for row in rows]
 
 
-def _answers(book: Book, held: Books) -> Iterator[Answer]:
+def _answers(book: Book, held: Books, happened: Iterable[Happening]) -> Iterator[Answer]:
     """What persons said of duties; a waiver by another than the clause names is no answer."""
+    may_waive = dict(_waivers(book, happened))
     for entry in held.taken:
         event = entry.event
         if entry.kind != "duty":
             continue
         waived = event.step == "waived"
-        if waived and not _may_waive(book, event.exchange, event.party):
+        if waived and may_waive.get(event.exchange, may_waive.get(event.exchange.rpartition(":")[0])) != event.party:
             continue
         yield Answer(event.exchange, event.at_us, event.by, str(event.facts["evidence"]), waived=waived)
 
 
-def _may_waive(book: Book, duty_id: str, party: str) -> bool:
-    accord_id, _, rest = duty_id.partition(":")
-    accord = book.content.accords.get(accord_id)
-    clause = next((c for c in accord.clauses if rest.startswith(f"{c.id}:")), None) if accord is not None else None
-    if clause is None or clause.waivable_by is None:
-        return False
-    end = clause.waivable_by.partition(".")[0]
-    return party == end or (
-        accord is not None and end in ("originator", "releaser", "receiver") and party in accord.parties
-    )
+def _waivers(book: Book, happened: Iterable[Happening]) -> Iterator[tuple[str, str]]:
+    """(id of a duty, without the number of a repeated one, the party that may waive it), where the clause names one.
+
+    ``receiver`` of a clause is the receiver of this exchange, not any party of the accord: who owes a duty to another
+    does not waive it.
+    """
+    for one in happened:
+        accord = book.content.accords.get(one.accord)
+        for clause in accord.clauses if accord is not None else ():
+            if starts(clause, one) and clause.waivable_by is not None:
+                end = clause.waivable_by.partition(".")[0]
+                ends = {"originator": one.originator, "releaser": one.releaser, "receiver": one.receiver}
+                yield f"{one.accord}:{clause.id}:{one.id}", ends.get(end, end)
 
 
 def _shown(book: Book, held: Books, happened: Iterable[Happening], now_us: int) -> Iterator[Answer]:

@@ -3,6 +3,8 @@
 What enters: events, each a step of one exchange with its facts, named person and evidence. What leaves: exchanges with
 state and facts, and every event that was refused with the reason. The order in which events arrive, and how often,
 changes nothing: they are sorted by time and content first. So two nodes that hold the same events hold the same books.
+A partner's event may say anything: only the two parties are heard, and a fact that another step, another party or the
+life-cycle itself must write (a consent, a clearance, what is owed) cannot be slipped in beside others.
 
     proposed -> decided -> executed -> receipted -> settled -> closed        (support; other kinds name their own)
 """
@@ -19,6 +21,7 @@ import rfc8785
 from kuroshio.errors import InputError
 
 MAX_FACT_BYTES = 65_536
+NOT_AFTER = "cannot follow"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Exchange:
     state: str
     facts: Mapping[str, Any]
     events: tuple[str, ...] = ()
+    first_us: int = 0
     last_us: int = 0
 
 
@@ -97,12 +101,26 @@ class Step:
 
 @dataclass(frozen=True)
 class LifeCycle:
-    """Steps of one kind of exchange; ``opens`` makes the exchange, ``fixed`` facts stay as they were first said."""
+    """Steps of one kind of exchange.
+
+    Parameters
+    ----------
+    kind, opens, steps
+        Name, the step that makes the exchange, all steps by name.
+    fixed
+        Facts that stay as they were first said.
+    words
+        Facts of the opening step that must be text.
+    said_by
+        Fact -> the steps that alone may say it; with none, the life-cycle alone writes it.
+    """
 
     kind: str
     opens: str
     steps: Mapping[str, Step]
     fixed: tuple[str, ...] = ()
+    words: tuple[str, ...] = ("accord", "from", "to")
+    said_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def take(cycle: LifeCycle, exchange: Exchange | None, event: Event) -> Exchange | Refusal:
@@ -115,15 +133,21 @@ def take(cycle: LifeCycle, exchange: Exchange | None, event: Event) -> Exchange 
             return Refusal(event, f"{event.step} before {cycle.opens}")
         exchange = Exchange(event.exchange, cycle.kind, "", {})
     elif exchange.state not in step.after:
-        return Refusal(event, f"{event.step} cannot follow {exchange.state}")
+        return Refusal(event, f"{event.step} {NOT_AFTER} {exchange.state}")
     missing = [name for name in step.needs if event.facts.get(name) in (None, "", [])]
     if missing:
         told = [name for name in missing if name != "decision"] or missing  # the ledger makes the decision
         return Refusal(event, f"{event.step} lacks {', '.join(told)}")
-    if event.step == cycle.opens and not all(isinstance(event.facts[n], str) for n in ("accord", "from", "to")):
-        return Refusal(event, "accord, from and to are words")
+    opens = event.step == cycle.opens
+    ill = [name for name in cycle.words if not isinstance(event.facts[name], str)] if opens else []
+    if ill:
+        return Refusal(event, f"{', '.join(ill)} must be text")
+    ends = [str((event.facts if opens else exchange.facts)[side]) for side in ("from", "to")]
+    if event.party not in ends:
+        return Refusal(event, f"{event.step} is the word of {' or '.join(ends)}, not of {event.party}")
     try:
-        reason = _rewritten(cycle, step, exchange, event) or (step.check(exchange, event) if step.check else None)
+        reason = _slipped(cycle, step, event) or _rewritten(cycle, step, exchange, event)
+        reason = reason or (step.check(exchange, event) if step.check else None)
         if reason is not None:
             return Refusal(event, reason)
         facts = _applied(step, exchange, event)
@@ -134,8 +158,20 @@ def take(cycle: LifeCycle, exchange: Exchange | None, event: Event) -> Exchange 
         state=step.to if step.to is not None else exchange.state,
         facts=facts,
         events=(*exchange.events, event.id),
+        first_us=event.at_us if opens else exchange.first_us,
         last_us=event.at_us,
     )
+
+
+def _slipped(cycle: LifeCycle, step: Step, event: Event) -> str | None:
+    """Why a step may not say a fact that is another's to write; None when it says none."""
+    if step.collects is not None:
+        return None  # its facts are kept apart, under its own name
+    for name, steps in cycle.said_by.items():
+        if name in event.facts and event.step not in steps:
+            told = f"{' or '.join(steps)} says it" if steps else "the ledger writes it"
+            return f"{event.step} may not say {name}: {told}"
+    return None
 
 
 def _rewritten(cycle: LifeCycle, step: Step, exchange: Exchange, event: Event) -> str | None:
@@ -166,8 +202,8 @@ def by_party(side: str) -> Callable[[Exchange, Event], str | None]:
 
 
 def denied(event: Event) -> str | None:
-    """Why the agreements deny the exchange that an event opens, with the clause; None when they do not."""
-    if event.facts["decision"] != "deny":
+    """Why the agreements deny the exchange that an event opens or decides, with the clause; None when they do not."""
+    if event.facts.get("decision") != "deny":
         return None
     return f"denied by {event.facts.get('cited') or 'no accord in force'}: nobody here can override it"
 

@@ -94,7 +94,9 @@ def _receipted(exchange: Exchange, event: Event) -> Mapping[str, Any]:
         **exchange.facts,
         **event.facts,
         "value": value,
+        "received_us": str(event.at_us),
         "settled": 0,
+        "settlements": [],
         "due_us": str(due_us),
         "mode": exchange.facts["payment_mode"],
     }
@@ -116,7 +118,9 @@ def _settle(exchange: Exchange, event: Event) -> str | None:
 
 
 def _settled(exchange: Exchange, event: Event) -> Mapping[str, Any]:
-    return {**exchange.facts, "settled": exchange.facts["settled"] + event.facts["amount"]}
+    paid = {"amount": event.facts["amount"], "mode": event.facts["mode"], "at_us": str(event.at_us)}
+    settlements = [*exchange.facts["settlements"], paid]
+    return {**exchange.facts, "settled": exchange.facts["settled"] + paid["amount"], "settlements": settlements}
 
 
 def _close(exchange: Exchange, event: Event) -> str | None:
@@ -180,6 +184,13 @@ SUPPORT = LifeCycle(
         )
     },
     fixed=tuple(name for name in MINIMUM if name != "decision"),
+    words=tuple(name for name in MINIMUM if name not in ("quantity", "unit_price")),
+    said_by={
+        **dict.fromkeys(("value", "settled", "settlements", "received_us", "due_us"), ()),
+        **dict.fromkeys(("onward", "onward_consents"), ()),
+        **dict.fromkeys(("decision", "cited", "role"), ("order", "accept")),
+        "received": ("receipt",),
+    },
 )
 
 
@@ -217,15 +228,33 @@ def conversions(orders: Iterable[Exchange], *, now_us: int) -> list[dict[str, An
 
 
 def annual_report(orders: Iterable[Exchange], *, from_us: int, until_us: int) -> dict[str, Any]:
-    """Orders whose last event lies in a period: counts by state, value provided and settled by pair and currency."""
+    """What was provided and what was settled within a period, whenever the rest of each order fell.
+
+    Counts of the orders alive in the period by the state they have now; by pair and currency the value received and
+    the amounts settled in it, by mode, and what of all received until its end was owed then.
+    """
     states: dict[str, int] = {}
-    pairs: dict[str, dict[str, int]] = {}
+    pairs: dict[str, dict[str, Any]] = {}
     for order in orders:
-        if not from_us <= order.last_us < until_us:
-            continue
-        states[order.state] = states.get(order.state, 0) + 1
         facts = order.facts
-        line = pairs.setdefault(f"{facts['from']}->{facts['to']} {facts['currency']}", {"value": 0, "settled": 0})
-        line["value"] += facts.get("value", 0)
-        line["settled"] += facts.get("settled", 0)
+        if order.first_us >= until_us:
+            continue
+        if order.last_us >= from_us:
+            states[order.state] = states.get(order.state, 0) + 1
+        if "value" not in facts:
+            continue
+        received_us = int(facts["received_us"])
+        settled = [s for s in facts["settlements"] if int(s["at_us"]) < until_us]
+        within = [s for s in settled if int(s["at_us"]) >= from_us]
+        value = facts["value"] if from_us <= received_us < until_us else 0
+        owed = facts["value"] - sum(s["amount"] for s in settled) if received_us < until_us else 0
+        if not (value or within or owed):
+            continue
+        name = f"{facts['from']}->{facts['to']} {facts['currency']}"
+        line = pairs.setdefault(name, {"value": 0, "settled": 0, "by_mode": dict.fromkeys(MODES, 0), "owed_at_end": 0})
+        line["value"] += value
+        line["owed_at_end"] += owed
+        for one in within:
+            line["settled"] += one["amount"]
+            line["by_mode"][one["mode"]] += one["amount"]
     return {"states": dict(sorted(states.items())), "pairs": dict(sorted(pairs.items()))}

@@ -123,7 +123,9 @@ def balances(
     for one in found["uncertain"]:
         output.stdout.print(f"{one['exchange']}: {one['fact']} = {one['value']} is uncertain", markup=False)
     for pair, line in found["report"]["pairs"].items():
-        output.stdout.print(f"report {pair}: provided {line['value']:,}, settled {line['settled']:,}", markup=False)
+        modes = ", ".join(f"{mode.replace('_', ' ')} {amount:,}" for mode, amount in line["by_mode"].items() if amount)
+        told = f"provided {line['value']:,}, settled {line['settled']:,}{f' ({modes})' if modes else ''}"
+        output.stdout.print(f"report {pair}: {told}, owed at the end {line['owed_at_end']:,}", markup=False)
 
 
 @app.command()

@@ -59,6 +59,7 @@ class LedgerDesk:
         self._sources: dict[str, int] = {}
         self._number = 0
         self._books: ledger.Books | None = None
+        self._of_exchange: dict[tuple[str, str], list[ledger.Entry]] = {}
         self.counters = {"entries_recorded": 0, "entries_taken": 0, "entries_refused": 0}
 
     # -- in
@@ -97,12 +98,13 @@ class LedgerDesk:
         """
         try:
             entry = ledger.read_entry(json.loads(text))
-            self._check_partners(partner, entry)
+            with self._lock:
+                self._read()
+                self._check_partners(partner, entry)
         except (ValueError, InputError) as err:
             self.counters["entries_refused"] += 1
             raise InputError(f"an entry of {partner}: {err}", code="ledger.entry") from err
         with self._lock:
-            self._read()
             new = self._store.add_entry(entry.id, entry.as_dict(), source=partner, recorded_us=self._now_us())
         self.counters["entries_taken"] += new
         return new
@@ -114,12 +116,25 @@ class LedgerDesk:
             raise InputError(f"{entry.event.by} is not of {partner}", code="ledger.entry")
         if self._sources.get(partner, 0) >= MAX_ENTRIES_OF_A_PARTNER:
             raise InputError(f"{partner} has {MAX_ENTRIES_OF_A_PARTNER} entries here", code="ledger.entry")
+        facts, name, ends = entry.event.facts, entry.event.exchange, {partner, self.party}
+        opens = entry.event.step == ledger.CYCLES[entry.kind].opens
+        if opens and {str(facts.get("from")), str(facts.get("to"))} != ends:
+            raise InputError(f"{name} is not between {partner} and {self.party}", code="ledger.entry")
+        held = self._of_exchange.get((entry.kind, name), [])
+        stands = ledger.books(held).exchanges.get((entry.kind, name))
+        if stands is not None and {str(stands.facts["from"]), str(stands.facts["to"])} != ends:
+            raise InputError(f"{name} is an exchange with another party", code="ledger.entry")
+        if undone := ledger.own_word_undone(held, entry):
+            told = f"{entry.event.step} of {clock.rfc3339(entry.event.at_us)} would undo its own {undone[0].event.step}"
+            raise InputError(f"{name}: {told}", code="ledger.entry")
 
     def _read(self) -> list[ledger.Entry]:
         """All entries, with those added since the last call."""
         while rows := self._store.entries(after=self._number):
             for row in rows:
-                self._entries.append(ledger.read_entry(row["body"]))
+                entry = ledger.read_entry(row["body"])
+                self._entries.append(entry)
+                self._of_exchange.setdefault((entry.kind, entry.event.exchange), []).append(entry)
                 self._sources[row["source"]] = self._sources.get(row["source"], 0) + 1
             self._number = rows[-1]["number"]
             self._books = None
