@@ -118,3 +118,12 @@ def test_a_partner_reached_by_files_is_queued_for_in_its_own_time() -> None:
     carried.queued(T0)
     assert carried.room(T0 + 599_000_000) == 0
     assert carried.room(T0 + 600_000_000) > 0
+
+
+def test_what_waits_elsewhere_waits_here_no_more() -> None:
+    box = Waiting()
+    box.add(rows([1, 2, 3]), given)
+    box.add(rows([2], at=1, status="ended"), given)
+    box.drop(np.array([2, 3, 9]))
+    assert len(box) == 1
+    assert box.rows(rows([1, 2, 3]), 10)["track_id"].to_pylist() == [1]

@@ -17,14 +17,14 @@ import pyarrow.compute as pc
 
 from kuroshio.errors import ReleaseRefused
 from kuroshio.exchange import coarsen
+from kuroshio.exchange.ageing import Ageing
 from kuroshio.exchange.columns import int64_of, newest_per
-from kuroshio.schema import TRACKS, Obligations, concat
+from kuroshio.schema import Obligations, concat
 from kuroshio.schema.release import RELEASED_TRACKS
 from kuroshio.units import US_PER_S
 
 MAX_TRACKS = 1_000_000
 MAX_HELD_ROWS = 4_000_000
-HELD_STEPS = 60  # states kept of one track within the delay: the age released is right to a sixtieth of it
 NEVER = np.iinfo(np.int64).min
 
 
@@ -58,7 +58,7 @@ class Outlet:
         self._refs: dict[int, str] = {}
         self._tracks: dict[str, int] = {}
         self._offsets: dict[tuple[int, float], tuple[float, float]] = {}
-        self._held: dict[tuple[int, int], pa.Table] = {}
+        self._young: dict[tuple[int, int], Ageing] = {}
         self._given: list[pa.Table] = []
 
     def ref(self, track_id: int) -> str:
@@ -162,10 +162,7 @@ class Outlet:
         A partner that comes back after an outage gets at once what is old enough by then.
         """
         due = self._aged(self._without_echo(tracks), obligations, now_us, keep=True)
-        if due.num_rows:
-            newest = due.take(pa.array(newest_per(int64_of(due, "track_id"), int64_of(due, "observed_at"))))
-            key = (obligations.delay_s, bucket_s_of(obligations))
-            self._held[key] = concat(TRACKS, [newest, self._held[key]])
+        self._young[obligations.delay_s, bucket_s_of(obligations)].put_back(due)
 
     def was_given(self, track_ids: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """One flag a track: the recipient has been given it."""
@@ -181,33 +178,19 @@ class Outlet:
 
     def _aged(self, tracks: pa.Table, obligations: Obligations, now_us: int, *, keep: bool) -> pa.Table:
         key = (obligations.delay_s, bucket_s_of(obligations))
-        step_us = max(obligations.delay_s * US_PER_S // HELD_STEPS, 1)
-        held = self._held.get(key, TRACKS.empty())
-        every = concat(TRACKS, [held, tracks])
-        at = int64_of(every, "observed_at")
-        due = at <= now_us - obligations.delay_s * US_PER_S
-        if keep:
-            later = every.filter(pa.array(~due))
-            ids, times = int64_of(later, "track_id"), int64_of(later, "observed_at")
-            if len(ids):  # of each track the first state of each step is enough
-                order = np.lexsort((times, ids))
-                same = np.zeros(len(order), bool)
-                same[1:] = (ids[order][1:] == ids[order][:-1]) & (
-                    times[order][1:] // step_us == times[order][:-1] // step_us
-                )
-                kept = np.sort(order[~same])
-                if len(kept) > MAX_HELD_ROWS:
-                    self.counters["dropped_held"] += len(kept) - MAX_HELD_ROWS
-                    kept = kept[-MAX_HELD_ROWS:]
-                later = later.take(pa.array(kept))
-            self._held[key] = later
-            self.counters["held"] = sum(t.num_rows for t in self._held.values())
-        return every.filter(pa.array(due))
+        young = self._young.get(key) or Ageing(obligations.delay_s * US_PER_S, MAX_HELD_ROWS)
+        if not keep:
+            return young.copy().age(tracks, now_us)
+        self._young[key] = young
+        due = young.age(tracks, now_us)
+        self.counters["held"] = sum(len(y) for y in self._young.values())
+        self.counters["dropped_held"] = sum(y.dropped for y in self._young.values())
+        return due
 
     def preview(self) -> Outlet:
         """A look at what would be due if nothing had been sent yet; shares what is held back, changes nothing."""
         look = Outlet(self.recipient, self.secret)
-        look._held = dict(self._held)
+        look._young = {key: young.copy() for key, young in self._young.items()}
         look._offsets, look._refs, look._tracks = self._offsets, self._refs, self._tracks
         return look
 

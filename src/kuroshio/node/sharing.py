@@ -123,10 +123,12 @@ class Sharing:
         for party, waiting in self.waiting.items():
             waiting.add(changed, self.desk.outlet(party).was_given)
         rooms = {party: self._room(party) for party in self.partners}
-        away = [party for party, room in rooms.items() if not room]
-        for group in self.decider.groups(changed, away, now_us=now_us):
-            if goes(group) and group.decision.obligations.delay_s:  # states grow old while the partner is away
+        # states under a delay grow old at the outlet at once: the room of a link bounds what goes, not what may age
+        ageing = [p for p, room in rooms.items() if not room or any(to == p for to, _ in self._delayed)]
+        for group in self.decider.groups(changed, ageing, now_us=now_us):
+            if goes(group) and group.decision.obligations.delay_s:
                 self.desk.outlet(group.to).hold(group.rows, group.decision.obligations, now_us)
+                self.waiting[group.to].drop(group.rows["track_id"].to_numpy())
                 self._delayed[group.to, group.decision.cited] = group
         return sum(self._release_state(group, now_us) for group in self._track_groups(rooms, picture, now_us=now_us))
 

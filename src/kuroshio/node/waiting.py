@@ -92,6 +92,12 @@ class Waiting:
             kept = kept.slice(over)
         self._ended = kept
 
+    def drop(self, track_ids: Ids) -> None:
+        """These wait elsewhere now."""
+        self._ids = self._ids[~np.isin(self._ids, track_ids)]
+        if self._ended.num_rows:
+            self._ended = self._ended.filter(pa.array(~np.isin(self._ended["track_id"].to_numpy(), track_ids)))
+
     def rows(self, picture: pa.Table, most: int) -> pa.Table:
         """Newest rows of the tracks that have waited longest, at most so many; they wait no more."""
         pick, self._ids = self._ids[:most], self._ids[most:]

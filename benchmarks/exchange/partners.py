@@ -1,0 +1,317 @@
+"""Eight partners with different accords at once: `python -m benchmarks.exchange.partners [lag | hour | cost] [--json]`.
+
+A whole node (`kuroshio.node`) with real agreements, keys, TLS links, record, ledger and outbound logs on disk; only its
+sensing and picture are replaced: 100,000 tracks of which 5,000 change a second. The partners verify, keep and answer
+every release in a second process. ``lag``: paced by the wall clock, how far behind each partner is. ``hour``: 3,600
+such seconds one after another as fast as the links take them, with the memory of the node. ``cost``: seconds of
+processor a second of traffic with 1, 2, 4 and 8 partners.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.exchange.far import make_keys
+from kuroshio import clock
+from kuroshio.node import assemble, config
+from kuroshio.node.core import Outcome
+from kuroshio.node.node import Node
+from kuroshio.node.time import NodeClock
+from kuroshio.schema import ALERTS, TRACKS
+from kuroshio.schema.core import UTC_US
+from kuroshio.testing.demo import free_port
+
+ME = "PHL"
+ACCORDS: dict[str, dict[str, Any]] = {
+    "JPN": {},
+    "USA": {"redact": ["sensor", "sources"]},
+    "AUS": {"retention_s": 86_400, "onward": False},
+    "KOR": {"redact": ["identity"]},
+    "VNM": {"grid_deg": 0.1, "time_bucket_s": 60},
+    "IDN": {"grid_deg": 0.02, "time_bucket_s": 60},
+    "IND": {"delay_s": 60},
+    "MYS": {"grid_deg": 0.05, "time_bucket_s": 60, "redact": ["identity"], "retention_s": 3_600},
+}
+TRACKS_COUNT, UPDATES_A_STEP = 100_000, 5_000
+
+
+def accord_file(folder: Path, parties: list[str]) -> Path:
+    """One agreement a partner, each with terms of its own, and a standing order of this node for all of them."""
+    common = {
+        "binding": "arrangement", "kinds": ["information"],
+        "interpretation": {"by": "benchmark", "date": "2026-11-25", "note": "illustrative; invented"},
+        "status": [{"state": "in_force", "from": "2020-01-01", "recorded": "2020-01-01", "source": "benchmark",
+                    "confidence": "in_force"}],
+    }  # fmt: skip
+    vessels = {"level": {"lte": "R"}, "subject": {"in": ["vessel", "dark_vessel"]}}
+    for party in parties:
+        clauses = [{"id": "a1", "effect": "permit", "text": "Tracks may go.", "when": vessels}]
+        if ACCORDS[party]:
+            clauses.append({"id": "a2", "effect": "oblige", "text": "Terms.", "when": vessels, "do": ACCORDS[party]})
+        document = {"id": f"BENCH-{party}", "title": f"with {party}", "parties": [ME, party], "clauses": clauses}
+        (folder / f"{party}.yaml").write_text(json.dumps({**common, **document}))
+    order = {
+        "id": "ORDER-1", "by": f"{ME}.release_authority", "party": ME, "to": parties,
+        "valid": {"from": "2020-01-01", "until": "2035-01-01"}, "when": {"level": {"lte": "R"}},
+    }  # fmt: skip
+    (folder / "orders.yaml").write_text(json.dumps({"release_orders": [order]}))
+    about = {
+        "offices": {"release_authority": "release authority"},
+        "enforces": ["retention", "onward", "purpose", "marking"],
+    }
+    named = [{"code": p, "name": p, **about} for p in [ME, *parties]]
+    levels = {"order": ["U", "R", "C", "S", "TS"]}
+    (folder / "parties.yaml").write_text(json.dumps({"levels": levels, "parties": named}))
+    return folder
+
+
+class Stepped(NodeClock):
+    """Clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_us = clock.now_us()
+        self.walls = True
+
+    def now_us(self) -> int:
+        """The wall, or the time set."""
+        return clock.now_us() if self.walls else self.at_us
+
+
+class Sea:
+    """100,000 tracks, of which 5,000 move in each step."""
+
+    def __init__(self) -> None:
+        rng = clock.generator(5)
+        self.count = TRACKS_COUNT
+        self.lat, self.lon = rng.uniform(5, 25, self.count), rng.uniform(110, 130, self.count)
+        self.at_us = np.full(self.count, clock.now_us(), np.int64)
+        ids = np.arange(1, self.count + 1)
+        self.table = TRACKS.build(
+            {
+                "track_id": ids, "observed_at": self.at_us.astype("datetime64[us]"), "lat_deg": self.lat,
+                "lon_deg": self.lon, "sog_mps": rng.uniform(0, 12, self.count),
+                "cog_deg": rng.uniform(0, 360, self.count),
+                "cov_ee_m2": np.full(self.count, 150.0), "cov_en_m2": np.zeros(self.count),
+                "cov_nn_m2": np.full(self.count, 150.0), "heading_deg": rng.uniform(0, 360, self.count),
+                "status": ["confirmed"] * self.count, "mmsi": 200_000_000 + ids, "p_exists": np.full(self.count, 0.99),
+                "name": [f"EXAMPLE {i}" for i in ids], "sensors": [["ais"]] * self.count,
+                "sources": [["feed"]] * self.count, "first_at": self.at_us.astype("datetime64[us]"),
+            },
+            rows=self.count,
+        )  # fmt: skip
+        self._next = 0
+
+    def step(self, now_us: int, updates: int = UPDATES_A_STEP) -> tuple[pa.Table, pa.Table]:
+        """(picture, rows that changed)."""
+        pick = (self._next + np.arange(updates)) % self.count
+        self._next = (self._next + updates) % self.count
+        self.lat[pick] += 0.0005
+        self.at_us[pick] = now_us
+        for name, values in (("lat_deg", self.lat), ("observed_at", self.at_us)):
+            at = self.table.schema.get_field_index(name)
+            column = pa.array(values.copy())
+            column = column.cast(UTC_US) if name == "observed_at" else column
+            self.table = self.table.set_column(at, self.table.schema.field(at), column)
+        return self.table, self.table.take(pa.array(pick))
+
+
+class Bench:
+    """The node, the sea, and the process of the partners."""
+
+    def __init__(self, folder: Path, parties: list[str]) -> None:
+        self.folder, self.parties, self.sea, self.time = folder, parties, Sea(), Stepped()
+        self.updates = 0  # in the next cycle
+        self.longest_s = 0.0
+
+    async def __aenter__(self) -> Bench:
+        make_keys(self.folder, [ME, *self.parties])
+        ports = {p: free_port() for p in [ME, *self.parties]}
+        accords = self.folder / "accords"
+        accords.mkdir()
+        document = {
+            "node": {"party": ME, "name": "benchmark", "data": "data"},
+            "peer": {"port": ports[ME]}, "accords": {"paths": [str(accord_file(accords, self.parties))]},
+            "partners": [{"party": p, "url": f"https://127.0.0.1:{ports[p]}"} for p in self.parties],
+            "sources": [{"name": "feed", "format": "aivdm", "link": "push"}],
+            "keys": str(self.folder / ME / "keys"),
+        }  # fmt: skip
+        ends = [f"{p}:{ports[p]}" for p in self.parties]
+        self.far = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.exchange.far", str(self.folder), ME, str(ports[ME]), *ends,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20,
+        )  # fmt: skip
+        made, assemble.node_clock = assemble.node_clock, lambda config: self.time
+        try:
+            self.node = Node(config.from_dict(document, base=self.folder))
+            await self.node.start()
+        finally:
+            assemble.node_clock = made
+        for task in self.node._tasks:  # this benchmark turns the crank itself
+            task.cancel()
+        core = self.node.parts.core
+        core.cycle = self._cycle  # type: ignore[method-assign]
+        async with asyncio.timeout(60):
+            while not all(d.session.out.state == "open" for d in self.node.partners._drivers.values()):
+                await asyncio.sleep(0.1)
+        return self
+
+    async def __aexit__(self, *why: object) -> None:
+        assert self.far.stdin is not None
+        self.far.stdin.close()
+        await self.far.wait()
+        await self.node.stop()
+
+    def _cycle(self, entries: object, *, now_us: int) -> Outcome:
+        """In place of sensing and picture."""
+        del entries
+        core = self.node.parts.core
+        updates, self.updates = self.updates, 0
+        if not updates:
+            return Outcome(TRACKS.empty(), ALERTS.empty())
+        core.picture, changed = self.sea.step(now_us, updates)
+        return Outcome(changed, ALERTS.empty())
+
+    async def turn(self, updates: int) -> float:
+        """One second of traffic through the node's own cycle; seconds of its processor (all threads)."""
+        self.updates = updates
+        self.node._share_due_us = 0
+        loop, begin_s, cpu_s = asyncio.get_running_loop(), time.perf_counter(), time.process_time()
+        await loop.run_in_executor(self.node._worker, self.node._cycle, [], self.time.now_us())
+        self.longest_s = max(self.longest_s, time.perf_counter() - begin_s)
+        return time.process_time() - cpu_s
+
+    async def report(self) -> dict[str, Any]:
+        """Figures of the partners since the last call."""
+        assert self.far.stdin is not None
+        assert self.far.stdout is not None
+        self.far.stdin.write(b"report\n")
+        await self.far.stdin.drain()
+        value: dict[str, Any] = json.loads(await self.far.stdout.readline())
+        return value
+
+    def left_waiting(self) -> dict[str, int]:
+        """Tracks whose newest state did not go at the last sharing."""
+        return {p: len(w) for p, w in self.node.sharing.waiting.items()}
+
+    async def settled(self, seconds: float = 60.0) -> None:
+        """Wait until all partners have what was queued."""
+        async with asyncio.timeout(seconds):
+            while any(d.session.outbox.waiting()[0] for d in self.node.partners._drivers.values()):
+                await asyncio.sleep(0.02)
+
+
+def resident_mb() -> float:
+    """Memory of this process now."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def fill(bench: Bench) -> None:
+    """The whole picture once, so that what is measured is a running exchange."""
+    for _ in range(TRACKS_COUNT // 20_000):
+        await bench.turn(20_000)
+        await bench.settled()
+    for _ in range(60):  # windows grow to what the links take
+        await bench.turn(UPDATES_A_STEP)
+        await bench.settled()
+        if not any(bench.left_waiting().values()):
+            break
+    await bench.report()
+
+
+async def lag(bench: Bench, seconds: int) -> dict[str, Any]:
+    """Paced by the wall clock."""
+    await fill(bench)
+    sys.stderr.write("measuring\n")
+    loop, bench.longest_s = asyncio.get_running_loop(), 0.0
+    await asyncio.sleep(2.0)
+    begin_s, cpu_s, left = loop.time(), time.process_time(), dict.fromkeys(bench.parties, 0)
+    for step in range(seconds):
+        await asyncio.sleep(max(0.0, begin_s + step - loop.time()))
+        await bench.turn(UPDATES_A_STEP)
+        left = {p: max(left[p], n) for p, n in bench.left_waiting().items()}
+    wall_s, cpu_s = loop.time() - begin_s, time.process_time() - cpu_s
+    await bench.settled()
+    far = await bench.report()
+    worst = max(end["lag_s_max"] for end in far["ends"].values())
+    return {
+        "seconds": seconds, "wall_s": round(wall_s, 1), "node_cpu_s_per_s": round(cpu_s / wall_s, 3),
+        "longest_turn_s": round(bench.longest_s, 3), "lag_s_max": worst, "left_waiting_max": left, "far": far,
+    }  # fmt: skip
+
+
+async def hour(bench: Bench, steps: int) -> dict[str, Any]:
+    """As fast as it goes, in the node's own time."""
+    await fill(bench)
+    bench.time.at_us, bench.time.walls = clock.now_us(), False
+    begin_s, samples = time.perf_counter(), []
+    cpu_s = 0.0
+    for step in range(steps):
+        bench.time.at_us += 1_000_000
+        cpu_s += await bench.turn(UPDATES_A_STEP)
+        await bench.settled()
+        if step % 60 == 59:
+            gc.collect()
+            samples.append(round(resident_mb(), 1))
+            sys.stderr.write(f"{step + 1} {samples[-1]} MB {time.perf_counter() - begin_s:.0f} s\n")
+    half = samples[len(samples) // 3 :]
+    slope = float(np.polyfit(np.arange(len(half)), half, 1)[0]) * 60 if len(half) > 2 else 0.0
+    far = await bench.report()
+    disk = sum(f.stat().st_size for f in (bench.folder / "data").rglob("*") if f.is_file())
+    return {
+        "steps": steps, "wall_s": round(time.perf_counter() - begin_s, 1),
+        "node_cpu_s_per_step": round(cpu_s / steps, 4),
+        "memory_mb_a_minute": samples, "memory_mb_an_hour": round(slope, 1), "node_disk_mb": round(disk / 1e6),
+        "rows": sum(end["rows"] for end in far["ends"].values()),
+        "refused": sum(end["refused"] for end in far["ends"].values()),
+        "far_peak_mb": far["peak_mb"],
+    }  # fmt: skip
+
+
+async def cost(steps: int) -> dict[str, Any]:
+    """Processor seconds a second of traffic by number of partners, and what one more costs."""
+    spent: dict[str, float] = {}
+    for count in (1, 2, 4, 8):
+        with tempfile.TemporaryDirectory() as name:
+            async with Bench(Path(name), list(ACCORDS)[:count]) as bench:
+                await fill(bench)
+                total = 0.0
+                for _ in range(steps):
+                    total += await bench.turn(UPDATES_A_STEP)
+                    await bench.settled()
+                spent[str(count)] = round(total / steps, 4)
+    return {"cpu_s_per_s": spent, "extra_partner_cpu_s_per_s": round((spent["8"] - spent["1"]) / 7, 4)}
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("lag", "hour", "cost"), nargs="?", default="lag")
+    parser.add_argument("--steps", type=int, default=0, help="seconds of traffic; 0 is 40, 3600 or 10")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    steps = asked.steps or {"lag": 40, "hour": 3_600, "cost": 10}[asked.what]
+    if asked.what == "cost":
+        value = await cost(steps)
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            async with Bench(Path(name), list(ACCORDS)) as bench:
+                value = await (lag(bench, steps) if asked.what == "lag" else hour(bench, steps))
+    value["load_average"] = round(os.getloadavg()[0], 2)
+    sys.stdout.write(json.dumps(value, indent=None if asked.json else 1) + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
