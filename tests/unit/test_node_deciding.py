@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+
 
 from kuroshio import accord, clock
 from kuroshio.errors import NotFound
@@ -19,7 +22,7 @@ def decider() -> Decider:
     holdings = Holdings("PHL", {"ais": "U", "radar": "R", "secret": "S"}, {"lent": "JPN"}, "maritime_safety")
     holdings.ties["USA", "abc"] = frozenset({"PHL-USA-GSOMIA"})
     holdings.partner_levels["USA"] = "R"
-    return Decider("PHL", BOOK, holdings)
+    return Decider("PHL", SimpleNamespace(book=BOOK), holdings)
 
 
 def picture():
@@ -98,7 +101,7 @@ def test_a_queued_release_goes_only_while_its_terms_still_stand():
     assert may_still_go(now, header, now_us=NOW)
     assert not may_still_go(now, {**header, "obligations": {}}, now_us=NOW), "terms became stricter"
     assert not may_still_go(now, {**header, "to": "KOR"}, now_us=NOW)
-    ended = Decider("PHL", BOOK.assuming({"WP-MDA-ARR": "terminated"}), now.holdings)
+    ended = Decider("PHL", SimpleNamespace(book=BOOK.assuming({"WP-MDA-ARR": "terminated"})), now.holdings)
     assert not may_still_go(ended, header, now_us=NOW), "the arrangement ended while it waited"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class Book:
         Documents laid over them; their accords take the place of those of the same id.
     assumed
         Accord id to the state to be assumed for it, whatever its history says.
+    outdated
+        Accords of which a party has a later version.
     withdrawn
         Ids of consents left out.
     """
@@ -62,6 +64,7 @@ class Book:
         drafts: Sequence[Document] = (),
         assumed: Mapping[str, str] | None = None,
         withdrawn: Sequence[str] = (),
+        outdated: Collection[str] = (),
     ) -> None:
         gathered = Gathered()
         for document in documents:
@@ -72,6 +75,7 @@ class Book:
             gathered.entries["consents"].pop(consent_id, None)
         self.documents, self.drafts, self.withdrawn = tuple(documents), tuple(drafts), tuple(withdrawn)
         self.assumed: dict[str, str] = dict(assumed or {})
+        self.outdated = frozenset(outdated)
         self.content: Content = Builder(gathered).content()
         self.entries = {s: {k: v[0] for k, v in gathered.entries[s].items()} for s in SECTIONS}
         self.places = {s: {k: (v[1], v[2]) for k, v in gathered.entries[s].items()} for s in SECTIONS}
@@ -82,6 +86,7 @@ class Book:
                 "levels": {"order": list(self.content.levels)},
                 "vocabulary": {k: sorted(v) for k, v in self.content.vocabulary.items()},
                 "assumed": self.assumed,
+                **({"outdated": sorted(self.outdated)} if self.outdated else {}),
             }
         )
         self._boundaries = boundaries_us(self.content)
@@ -183,7 +188,7 @@ class Book:
         return self._boundaries[at] if at < len(self._boundaries) else None
 
     def _make_board(self, valid_at_us: int, known_at_us: int) -> StatusBoard:
-        return StatusBoard(self.content, valid_at_us, known_at_us, self.assumed)
+        return StatusBoard(self.content, valid_at_us, known_at_us, self.assumed, self.outdated)
 
     def _make_hop(self, from_: str, to: str, valid_at_us: int, known_at_us: int) -> Hop:
         return make_hop(
@@ -271,6 +276,15 @@ class Book:
             self.accord(accord_id)
         return self._with(assumed={**self.assumed, **states})
 
+    def with_outdated(self, accord_ids: Collection[str]) -> Book:
+        """The book with accords of which a party is known to have a later version: in force, but for a person to decide.
+
+        Who its parties are now is not known here, so nothing goes under it by itself until the later version is.
+        """
+        for accord_id in accord_ids:
+            self.accord(accord_id)
+        return self._with(outdated=frozenset(accord_ids))
+
     def without_consent(self, consent_id: str) -> Book:
         """The book as if one consent had not been given; raises `NotFound`."""
         if consent_id not in self.content.consents:
@@ -278,7 +292,12 @@ class Book:
         return self._with(withdrawn=(*self.withdrawn, consent_id))
 
     def _with(self, **changes: Any) -> Book:
-        kept = {"drafts": self.drafts, "assumed": self.assumed, "withdrawn": self.withdrawn}
+        kept = {
+            "drafts": self.drafts,
+            "assumed": self.assumed,
+            "withdrawn": self.withdrawn,
+            "outdated": self.outdated,
+        }
         return Book(self.documents, **{**kept, **changes})
 
 

@@ -6,7 +6,7 @@ the clauses whose tests on the ends hold, live consents and activities. Both eva
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from kuroshio.accord.condition import Truth, holds
@@ -14,6 +14,7 @@ from kuroshio.accord.model import (
     DOUBTFUL,
     HOP_FIELDS,
     IN_FORCE,
+    OUTDATED,
     Accord,
     Caveat,
     Clause,
@@ -70,15 +71,22 @@ class StatusBoard:
     """State of every accord for a pair of ends, `requires` and assumptions included."""
 
     def __init__(
-        self, content: Content, valid_at_us: int, known_at_us: int, assumed: Mapping[str, str] | None = None
+        self,
+        content: Content,
+        valid_at_us: int,
+        known_at_us: int,
+        assumed: Mapping[str, str] | None = None,
+        outdated: Collection[str] = (),
     ) -> None:
         self.content = content
         self.assumed = dict(assumed or {})
+        self.outdated = frozenset(outdated)
         self.whole = {a.id: standing(a, valid_at_us, known_at_us) for a in content.accords.values()}
 
     def own(self, accord_id: str, from_: str, to: str) -> str:
         """State of the accord itself on this hop."""
-        return self.assumed.get(accord_id) or for_hop(self.whole[accord_id], from_, to)
+        state = self.assumed.get(accord_id) or for_hop(self.whole[accord_id], from_, to)
+        return OUTDATED if state in IN_FORCE and accord_id in self.outdated else state
 
     def state(self, accord_id: str, from_: str, to: str, _depth: int = 0) -> str:
         """State on this hop, no better than that of any accord it requires."""

@@ -17,7 +17,8 @@ KINDS = ("information", "support", "equipment", "access")
 
 # States in the order of how much they allow: the worse of two views wins.
 IN_FORCE = ("in_force", "notice")
-DOUBTFUL = ("contested", "suspended")
+OUTDATED = "outdated"  # in force, and a party works by a later version than the one here
+DOUBTFUL = ("contested", "suspended", OUTDATED)
 
 LABEL_FIELDS = frozenset({"from", "to", "originator", "kind", "subject", "purpose", "activity", "item_id"})
 NUMBER_FIELDS = frozenset({"age_s", "lat_deg", "lon_deg", "observed_at"})

@@ -96,7 +96,8 @@ def signed_by(book: Book, accord_id: str, lines: Sequence[Mapping[str, Any]]) ->
 
 
 def verify_append(earlier: Book, later: Book, accord_id: str) -> None:
-    """Nothing when the later version only appends to the earlier: higher version, all old status entries kept.
+    """Nothing when the later version only appends to the earlier: higher version for other clauses or parties, all old
+    status entries kept.
 
     Raises
     ------
@@ -110,6 +111,7 @@ def verify_append(earlier: Book, later: Book, accord_id: str) -> None:
     if lost:
         message = f"{accord_id}: history was rewritten: {lost[0].state} is gone or changed"
         raise VerificationError(message, code="accord.history_rewritten")
-    if old.clauses != new.clauses and new.version <= old.version:
-        message = f"{accord_id}: clauses changed and the version is still {new.version}"
+    what = "clauses" if old.clauses != new.clauses else "parties" if set(old.parties) != set(new.parties) else None
+    if what is not None and new.version <= old.version:
+        message = f"{accord_id}: {what} changed and the version is still {new.version}"
         raise VerificationError(message, code="accord.version")

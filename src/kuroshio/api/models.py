@@ -102,6 +102,10 @@ class Info(Answer):
     notice: str | None = None
     counts: dict[str, int] | None = None
     sightings: bool = Field(default=False, description="whether people's sightings are taken")
+    agreements_fault: str | None = Field(default=None, description="why the agreement files as they are are not taken")
+    later_versions: list[dict[str, Any]] = Field(
+        default=[], description="agreements held back: accord, party that works by a later version, version, ours"
+    )
 
 
 class Health(Answer):

@@ -158,12 +158,12 @@ class Desk:
     def record(
         self, kind: str, body: Mapping[str, Any], decision: Decision, *, to: str, now_us: int, **terms: Any
     ) -> Parcel:
-        """Parcel of one record: safety, order, equipment, access, policy."""
+        """Parcel of one record: safety, order, equipment, access."""
         release = seal_record(kind, body, decision, outlet=self.outlet(to), terms=self._terms(to, now_us, terms))
         return self._enter([release])[0]
 
     def control(self, kind: str, body: Mapping[str, Any], *, to: str, now_us: int) -> Parcel:
-        """Parcel of a protocol statement: recall, tighten, receipt, checkpoint, cosignature."""
+        """Parcel of a protocol statement: recall, tighten, receipt, checkpoint, cosignature, policy (versions)."""
         release = seal_control(kind, body, outlet=self.outlet(to), terms=self._terms(to, now_us, {}))
         return self._enter([release])[0]
 
@@ -301,7 +301,7 @@ class Desk:
             return Accepted(got.kind, got, body=body)
         if got.kind == "receipt":
             return self._receipted(got, keys, now_us)
-        if got.kind in ("checkpoint", "cosignature"):
+        if got.kind in ("checkpoint", "cosignature", "policy"):
             return Accepted(got.kind, got, body=got.body)
         new = self.ledger.hold(got)
         return Accepted(got.kind, got if new else None, body=got.body)

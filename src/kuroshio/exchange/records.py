@@ -49,6 +49,10 @@ def _words(value: Any) -> bool:
     return isinstance(value, list) and len(value) <= 200 and all(_word(v) for v in value)
 
 
+def _wholes(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= 200 and all(_whole(v) for v in value)
+
+
 def _note(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= 20_000
 
@@ -75,8 +79,6 @@ RECORD_KINDS: dict[str, dict[str, Form]] = {
         "place": _text, "persons": _whole, "hazardous": _text, "remarks": _text,
         "entry": _note,
     },
-    "policy": {"accord": _word, "change": _word, "digest": _hex, "effective_us": _whole, "group": _word,
-               "group_version": _whole},
 }  # fmt: skip
 
 # protocol statements: identifiers, hashes and times only
@@ -86,6 +88,7 @@ CONTROL_KINDS: dict[str, dict[str, Form]] = {
     "receipt": {"receipts": lambda v: isinstance(v, list) and len(v) <= 10_000 and all(_is_receipt(r) for r in v)},
     "checkpoint": {"note": _note, "old_size": _whole, "proof": _words},
     "cosignature": {"origin": _word, "size": _whole, "line": _text},
+    "policy": {"accords": _words, "versions": _wholes, "at_us": _whole},
 }
 _RECEIPT: dict[str, Form] = {
     "type": lambda v: v == "kuroshio/receipt/1", "release_id": _hex, "by": _word, "to": _word, "status": _word,

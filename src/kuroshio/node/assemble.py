@@ -15,6 +15,7 @@ from kuroshio.errors import ConfigError
 from kuroshio.geo.layers import layer_files, read_layer
 from kuroshio.geo.zones import Zones, load_zones
 from kuroshio.links import Link
+from kuroshio.node.agreements import Agreements
 from kuroshio.node.books import LedgerDesk
 from kuroshio.node.config import DELIVERY_S, NodeConfig, SourceSection
 from kuroshio.node.core import Core
@@ -108,7 +109,7 @@ def build(config: NodeConfig) -> Parts:
         {s.name: s.originator or config.node.party for s in config.sources},
         config.accords.purpose,
     )
-    decider = Decider(config.node.party, book_of(config), holdings)
+    decider = Decider(config.node.party, agreements_of(config), holdings)
     ledger = LedgerDesk(config.node.party, lambda: decider.book, operations, now_us=time.now_us)
     return Parts(config, time, sources, core, decider, operations, archive, journal, own, ledger, document)
 
@@ -182,12 +183,12 @@ def zones_of(path: Path | None) -> tuple[Zones | None, Mapping[str, Any] | None]
     return load_zones(whole), whole
 
 
-def book_of(config: NodeConfig) -> accord.Book:
+def agreements_of(config: NodeConfig) -> Agreements:
     """Agreements of a node: its own files, and the samples where asked for."""
     paths = list(config.accords.paths)
     if config.accords.samples:
         paths += accord.sample_paths()
-    return accord.load(paths)
+    return Agreements(config.node.party, paths, config.node.data / "agreements.json")
 
 
 def _ignore(at_us: int) -> None:

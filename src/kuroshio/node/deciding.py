@@ -16,6 +16,7 @@ import pyarrow as pa
 from kuroshio import accord, clock, exchange
 from kuroshio.errors import NotFound
 from kuroshio.node import items as item_rows
+from kuroshio.node.agreements import Agreements
 from kuroshio.node.items import Holdings
 from kuroshio.schema import Citation, Decision, Effect, Reason
 from kuroshio.units import US_PER_S
@@ -43,14 +44,19 @@ class Decider:
     ----------
     party
         The releaser: this node.
-    book
-        Agreements in files.
+    agreements
+        Agreements in files, as they are now.
     """
 
-    def __init__(self, party: str, book: accord.Book, holdings: Holdings) -> None:
+    def __init__(self, party: str, agreements: Agreements, holdings: Holdings) -> None:
         self.party = party
-        self.book = book
+        self.agreements = agreements
         self.holdings = holdings
+
+    @property
+    def book(self) -> accord.Book:
+        """The agreements that decide now."""
+        return self.agreements.book
 
     def parties(self) -> list[str]:
         """Every party the book names but this one: the viewpoints of the page."""

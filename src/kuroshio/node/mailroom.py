@@ -57,6 +57,8 @@ class Mailroom:
         self._sharing = sharing
         self._desk = sharing.desk
         self._parts = parts
+        self._agreements = parts.decider.agreements
+        self._decided_by = self._agreements.book.rules_digest
         self._book = WitnessBook(parts.config.node.data / "witness.json")
         self.verifier = record.ReceiptVerifier(trust.ring(), self._book.witnesses)
         self._witness = record.WitnessDesk(
@@ -140,6 +142,8 @@ class Mailroom:
         elif accepted.kind == "cosignature":
             self._witness.on_cosignature(party, accepted.body or {}, now_us)
             self._book.keep()
+        elif accepted.kind == "policy":
+            self._agreements.heard(party, accepted.body or {})
         elif accepted.received is not None:
             self._show(accepted.received, now_us=now_us)
 
@@ -236,6 +240,15 @@ class Mailroom:
             Partners whose link has room: for the others these statements would only pile up, and they go later.
         """
         self._sharing.settle(ready, now_us=now_us)
+        self._agreements.look(clock.now_us())
+        if self._agreements.book.rules_digest != self._decided_by:
+            self._decided_by = self._agreements.book.rules_digest
+            self._sharing.reconsider(self._parts.core.picture)
+        for party in ready:
+            statement = self._agreements.owed(party, now_us)
+            if statement is not None:
+                self._sharing.control("policy", statement, party, now_us=now_us)
+                self._agreements.was_told(party, statement)
         replies, self._replies = self._replies, []
         for party, kind, body in replies:
             self._sharing.control(kind, body, party, now_us=now_us)

@@ -82,6 +82,8 @@ class Service:
             "speed": self.parts.time.speed,
             "sightings": self._sightings() is not None,
             "rules_digest": self.parts.decider.book.rules_digest,
+            "agreements_fault": self.parts.decider.agreements.fault or None,
+            "later_versions": self.parts.decider.agreements.later(),
             "counts": {
                 "tracks": self.parts.own.snapshot()[1].num_rows,
                 "cycles": counters.cycles,

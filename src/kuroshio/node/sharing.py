@@ -85,12 +85,16 @@ class Sharing:
 
     def resume(self, picture: pa.Table, *, now_us: UtcMicros) -> int:
         """Post what a crash kept from the outbound logs, and let the whole picture wait; how many parcels."""
-        for party, waiting in self.waiting.items():
-            waiting.add(picture, self.desk.outlet(party).was_given)
+        self.reconsider(picture)
         parcels = self.desk.unoffered(self.record.numbers())
         for parcel in parcels:
             self.post(parcel, now_us=now_us)
         return len(parcels)
+
+    def reconsider(self, picture: pa.Table) -> None:
+        """Let the whole picture wait for every partner, as after a change of what decides."""
+        for party, waiting in self.waiting.items():
+            waiting.add(picture, self.desk.outlet(party).was_given)
 
     def post(self, parcel: exchange.Parcel, *, now_us: UtcMicros) -> None:
         """Hand a parcel to the partner's outbound log; only then is it booked as offered."""

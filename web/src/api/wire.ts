@@ -16,6 +16,8 @@ export interface Info {
   zoom?: number;
   viewpoints?: string[];
   notice?: string;
+  agreements_fault?: string | null;
+  later_versions?: { accord: string; party: string; version: number; ours: number }[];
   sightings?: boolean;
 }
 

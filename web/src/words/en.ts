@@ -371,6 +371,8 @@ export const en = {
   "health.offset": "Clock",
   "health.undelivered": "Undelivered",
   "health.unconfirmed": "Unconfirmed",
+  "agreements.fault": "Agreement files not taken, the earlier ones hold: {reason}",
+  "agreements.later": "{party} works by version {version} of {accord}, here is {ours}: nothing goes under it by itself until that version is here.",
   "health.link": "Link",
   "health.thinned": "{n} states thinned",
   "health.out": "to",

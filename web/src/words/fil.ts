@@ -371,6 +371,8 @@ export const fil: Dictionary = {
   "health.offset": "Orasan",
   "health.undelivered": "Hindi naihatid",
   "health.unconfirmed": "Hindi kumpirmado",
+  "agreements.fault": "Hindi tinanggap ang mga file ng kasunduan, ang nauna ang umiiral: {reason}",
+  "agreements.later": "Gumagamit ang {party} ng bersyon {version} ng {accord}, dito ay {ours}: walang kusang ibabahagi hangga’t wala rito ang bersyong iyon.",
   "health.link": "Koneksyon",
   "health.thinned": "{n} estado ang binawasan",
   "health.out": "para sa",

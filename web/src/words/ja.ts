@@ -371,6 +371,8 @@ export const ja: Dictionary = {
   "health.offset": "時計差",
   "health.undelivered": "未配達",
   "health.unconfirmed": "未確認",
+  "agreements.fault": "協定ファイルは採用されず、以前のものが有効: {reason}",
+  "agreements.later": "{party}は{accord}の第{version}版で運用、当方は第{ours}版: その版が届くまで自動では何も提供されない。",
   "health.link": "回線",
   "health.thinned": "間引き {n}件",
   "health.out": "宛",
