@@ -154,7 +154,7 @@ def test_each_version_is_told_once_also_to_the_party_that_is_out(room: Room) -> 
 
 def test_a_memory_that_cannot_be_read_stops_the_start(room: Room) -> None:
     room.memory.write_text('{"told": 7}')
-    with pytest.raises(StoreError, match="agreements.json"):
+    with pytest.raises(StoreError, match=r"agreements\.json"):
         room.open()
     room.memory.unlink()
     (room.folder / "group.yaml").write_text("id: [")

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-
 from kuroshio import accord, clock
 from kuroshio.errors import NotFound
 from kuroshio.node.deciding import Decider, may_still_go, withheld_rows

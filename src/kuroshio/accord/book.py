@@ -277,7 +277,7 @@ class Book:
         return self._with(assumed={**self.assumed, **states})
 
     def with_outdated(self, accord_ids: Collection[str]) -> Book:
-        """The book with accords of which a party is known to have a later version: in force, but for a person to decide.
+        """The book with accords of which a party has a later version: in force, but for a person to decide.
 
         Who its parties are now is not known here, so nothing goes under it by itself until the later version is.
         """

@@ -174,14 +174,10 @@ class Agreements:
         self._outdate()
 
     def owed(self, party: str, now_us: UtcMicros) -> dict[str, Any] | None:
-        """Statement of our versions that a partner has not been told: of agreements it is in, or was by our last word."""
+        """Statement of our versions not told to a partner yet: of agreements it is in, or was by our last word."""
         told = self._memory.told.get(party, {})
-        due = []
-        for one in self._files.content.accords.values():
-            if self.party in one.parties and (party in one.parties or one.id in told):
-                if told.get(one.id) != one.version:
-                    due.append(one)
-        due = due[:MAX_STATEMENT]
+        ours = [a for a in self._files.content.accords.values() if self.party in a.parties]
+        due = [a for a in ours if (party in a.parties or a.id in told) and told.get(a.id) != a.version][:MAX_STATEMENT]
         if not due:
             return None
         return {"accords": [a.id for a in due], "versions": [a.version for a in due], "at_us": now_us}
