@@ -68,7 +68,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "Judgement": {"verdict": "silenced", "note": "x", "until": "2026-11-22T06:00:00Z"},
     "Recall": {"reason": "wrong ship"},
     "Consent": {"grant": True, "note": ""},
-    "Draft": {"accord": "accord: x", "at": "2026-11-22"},
     "Agreement": {"accord": "activities: []", "at": "2026-11-22"},
     "WhatIf": {"item": "track:1000", "to": "JPN", "assume": {}, "consents": []},
     "RouteAsked": {"item": "track:1000", "to": "JPN", "hops": 2, "breaks": False},

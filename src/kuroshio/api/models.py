@@ -301,13 +301,6 @@ class Why(Answer):
     reasons: list[dict[str, Any]]
 
 
-class Draft(Request):
-    """A draft agreement to try on the present picture."""
-
-    accord: Annotated[str, Field(min_length=1, max_length=1_000_000, description="text of the agreement file (YAML)")]
-    at: Annotated[str | None, Field(description="RFC 3339; default now", max_length=64)] = None
-
-
 class DryRun(Answer):
     """What would flow under a draft."""
 

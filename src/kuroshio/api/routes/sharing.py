@@ -14,7 +14,6 @@ from kuroshio.api.models import (
     Accord,
     Consent,
     Done,
-    Draft,
     DryRun,
     Partner,
     Pending,
@@ -23,6 +22,7 @@ from kuroshio.api.models import (
     Why,
     Withheld,
 )
+from kuroshio.api.models_accord import Agreement
 from kuroshio.api.reply import BASE, PROBLEMS, Name, check_time, gate_of, node_of, reply
 from kuroshio.errors import NotFound
 from kuroshio.store import ROLES
@@ -114,7 +114,7 @@ async def why(
 
 
 @router.post("/dry-run", response_model=DryRun, summary="Try a draft agreement")
-async def dry_run(request: Request, body: Draft, *, caller: AsDrafter) -> Response:
+async def dry_run(request: Request, body: Agreement, *, caller: AsDrafter) -> Response:
     """What would flow from the present picture under a draft; nothing is sent or kept."""
     return reply(await asyncio.to_thread(node_of(request).dry_run, body.accord, at=check_time(body.at, "at")))
 
