@@ -220,15 +220,14 @@ def resident_mb() -> float:
 
 
 async def fill(bench: Bench) -> None:
-    """The whole picture once, so that what is measured is a running exchange."""
-    for _ in range(TRACKS_COUNT // 20_000):
-        await bench.turn(20_000)
+    """The whole picture once, so that what is measured is a running exchange on links known to be wide."""
+    for driver in bench.node.partners._drivers.values():
+        driver.session.out._state_bytes = driver.session.limits.state_bytes_max
+    for _ in range(TRACKS_COUNT // 10_000):
+        await bench.turn(10_000)
         await bench.settled()
-    for _ in range(60):  # windows grow to what the links take
-        await bench.turn(UPDATES_A_STEP)
-        await bench.settled()
-        if not any(bench.left_waiting().values()):
-            break
+    await bench.turn(UPDATES_A_STEP)
+    await bench.settled()
     await bench.report()
 
 

@@ -15,6 +15,7 @@ from kuroshio.cli import output
 from kuroshio.errors import InputError, VerificationError
 from kuroshio.exchange.marking import LEAK_EVIDENCE, rank
 from kuroshio.links.tls import KeyFolder
+from kuroshio.node.rewitness import Requests
 from kuroshio.record import Disk, Report, fsck, open_log, parse_checkpoint, raise_faults, verify_receipt
 from kuroshio.record.knew import knew, page, read_page, verify_knew
 from kuroshio.record.reader import cosigned, export_receipts, read_leaves, receipt_of
@@ -189,6 +190,22 @@ def witnesses(folder: Path = typer.Argument(...), keys: Path | None = KEYS, json
         return
     rows = [[w["party"], w["size"], w["behind"], clock.rfc3339(w["at_us"]) if w["at_us"] else "never"] for w in found]
     output.print_table("Witnesses", ["party", "size cosigned", "leaves since", "at"], rows)
+
+
+@app.command("rewitness")
+def rewitness(
+    folder: Path = typer.Argument(..., help="Folder of this node's own record."),
+    party: str = typer.Argument(..., help="Partner whose record may begin again."),
+    by: str = typer.Option(..., "--by", help="Who decides it."),
+    reason: str = typer.Option(..., "--reason", help="What the partner said: how its record came to be an older one."),
+) -> None:
+    """Let a partner's record begin again, after an old copy of it, or of this node, came back and its checkpoints are
+    refused. The node does it within seconds, or at its next start, and puts what it had seen on its own record.
+    """
+    if not (folder / "checkpoint").is_file() and not (folder / "journal").is_dir():
+        raise InputError(f"no record at {folder}", code="record.none", advice="Name the folder of the node's record.")
+    path = Requests(folder.parent).ask(party, by=by, reason=reason, at_us=clock.now_us())
+    output.say(f"asked in {path}; the node does it within seconds, or at its next start")
 
 
 @app.command("fsck")

@@ -23,6 +23,7 @@ from kuroshio.node import cards
 from kuroshio.node.books import RECORD_OF
 from kuroshio.node.deciding import may_still_go
 from kuroshio.node.held import Held
+from kuroshio.node.rewitness import Request, Requests
 from kuroshio.node.trust import Trust
 from kuroshio.node.witnesses import WitnessBook
 from kuroshio.peers.outbox import Item
@@ -70,6 +71,7 @@ class Mailroom:
         self._arrived: list[pa.Table] = []
         self._replies: list[tuple[str, str, dict[str, Any]]] = []
         self._alerts: deque[dict[str, Any]] = deque(maxlen=ALERTS_MAX)
+        self._rewitness = Requests(parts.config.node.data)
         self._checkpoint_due_us = 0
         self.counters: dict[str, int] = {}
 
@@ -261,9 +263,26 @@ class Mailroom:
                     self._sharing.control("checkpoint", statement, party, now_us=now_us)
         for gone in self._desk.expire(now_us).values():
             self._drop(gone)
+        for request in self._rewitness.take():
+            self._begin_again(request, now_us)
         if now_us >= self._forget_due_us:
             self._forget_due_us = now_us + FORGET_EVERY_US
             self._forget(now_us)
+
+    def _begin_again(self, request: Request, now_us: int) -> None:
+        """Let a partner's record begin anew here, as a person asked; what was seen of it goes on our own record."""
+        witness = self._book.witnesses.get(request.party)
+        if witness is None or not witness.size:
+            log.error("nothing of the record of %s was seen, nothing to begin again", request.party)
+        else:
+            seen = record.Witness.from_dict(witness.as_dict()).begin_again()
+            leaf = {"kind": "rewitness", "of": request.party, "seen": seen, "decided_by": request.by,
+                    "reason": request.reason, "at_us": now_us}  # fmt: skip
+            seq = self._sharing.record.append([leaf])[0]  # on record before it is forgotten
+            witness.begin_again()
+            self._book.keep()
+            log.warning("the record of %s begins again here: leaf %d, by %s", request.party, seq, request.by)
+        request.done()
 
     def may_still_go(self, item: Item, *, now_us: int) -> bool:
         """True when a queued item is still allowed by what is in force now, and was not withdrawn."""

@@ -218,6 +218,7 @@ class Partners:
             await loop.run_in_executor(self._worker, work)
         except VerificationError as err:
             if err.error_code not in exchange.NOT_YET:
+                self._told(party, "refused_here", {"code": err.error_code, "text": err.message})
                 raise
             # a key we have not been given yet, as after the partner's rotation: nothing is taken, and nothing lost
             self._told(party, "put_off", {"code": err.error_code, "text": err.message})

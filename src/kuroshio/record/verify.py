@@ -76,6 +76,9 @@ def verify_release(release: Release, keys: KeyRing, *, now_us: int) -> Proven:
     return proven
 
 
+ANY_SEQ = -1  # the numbers of a partner's releases to us begin with the next one that comes
+
+
 @dataclass
 class Witness:
     """What this node has seen of a partner's record: it only grows, and partner_seq has no holes.
@@ -108,8 +111,19 @@ class Witness:
             verify_consistency(self.size, checkpoint.size, proof, self.root, checkpoint.root)
         self.size, self.root = checkpoint.size, checkpoint.root
 
+    def begin_again(self) -> dict[str, Any]:
+        """Forget what was seen, for the next checkpoint to begin anew; returns it, to be kept as evidence.
+
+        A person decides it, when the partner has said how its record came to be an older one.
+        """
+        seen = {"size": self.size, "root": self.root.hex(), "next_seq": self.next_seq}
+        self.size, self.root, self.next_seq, self.ahead = 0, b"", ANY_SEQ, set()
+        return seen
+
     def saw(self, partner_seq: int) -> None:
         """A leaf to us was proven."""
+        if self.next_seq == ANY_SEQ:
+            self.next_seq = max(0, partner_seq)
         if partner_seq >= self.next_seq and len(self.ahead) < 1_000_000:
             self.ahead.add(partner_seq)
         while self.next_seq in self.ahead:

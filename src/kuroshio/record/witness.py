@@ -71,7 +71,7 @@ class WitnessDesk:
             if checkpoint.root != witness.root:
                 raise VerificationError(f"two roots for size {checkpoint.size} of {partner}", code="record.fork")
         elif checkpoint.size > witness.size:
-            if old != witness.size:
+            if witness.size and old != witness.size:  # with nothing seen there is nothing to prove
                 raise VerificationError(
                     f"proof starts at {old}, {witness.size} was seen", code="record.consistency_start"
                 )
