@@ -127,9 +127,9 @@ def test_crossings_and_first_exit_and_last_entry():
     out = np.empty(16)
     assert crossings(zones.index, 0, -1.0 * u, 0.5 * u, 2.0 * u, 0.5 * u, out) == 2
     assert out[:2] == pytest.approx([1 / 3, 2 / 3])
-    assert edge_fraction(zones.index, 0, -1.0 * u, 0.5 * u, 0.5 * u, 0.5 * u, True) == pytest.approx(2 / 3)
-    assert edge_fraction(zones.index, 0, 0.5 * u, 0.5 * u, 2.5 * u, 0.5 * u, False) == pytest.approx(0.25)
-    assert edge_fraction(zones.index, 0, 5.0 * u, 5.0 * u, 6.0 * u, 5.0 * u, True) == -1
+    assert edge_fraction(zones.index, 0, -1.0 * u, 0.5 * u, 0.5 * u, 0.5 * u, True, out) == pytest.approx(2 / 3)
+    assert edge_fraction(zones.index, 0, 0.5 * u, 0.5 * u, 2.5 * u, 0.5 * u, False, out) == pytest.approx(0.25)
+    assert edge_fraction(zones.index, 0, 5.0 * u, 5.0 * u, 6.0 * u, 5.0 * u, True, out) == -1
     assert in_zone(zones.index, 0, 0.5 * u, 0.5 * u)
     assert edge_distance_m(zones.index, 0, 0.5 * u, 1.001 * u, 1e6) == pytest.approx(110.6, abs=0.1)
     assert edge_distance_m(zones.index, 0, 0.5 * u, 40.0 * u, 500.0) == 500.0

@@ -9,8 +9,8 @@ from math import exp, lgamma, log
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, State
@@ -21,7 +21,11 @@ DAY_US = 24 * HOUR_US
 MAX_ROWS = 5_000_000
 
 
-@njit(cache=True, nogil=True)
+# state by MMSI: its last report, and the last row told of it
+J_T, J_HOUR, J_CELL, J_TRACK, J_BAD = range(5)
+
+
+@kernel
 def jumps(
     who: Any,
     mmsi: Any,
@@ -40,43 +44,41 @@ def jumps(
     break_speed: float,
     break_deg: float,
     size: float,
-) -> Any:
-    """(hour, cell, mmsi, track, jumped or across) of reports in the order (mmsi, time).
+    out: Any,
+) -> int:
+    """Number of rows (hour, cell, mmsi, track, jumped or across) put into ``out``, from reports by (mmsi, time).
 
-    Those that say nothing new are left out. State by MMSI is its last report. The cell of a jump is the one the ship
-    came from: where it lands says nothing.
+    Those that say nothing new are left out. The cell of a jump is the one the ship came from: where it lands says
+    nothing.
     """
-    out = np.empty((t.size, 5), np.int64)  # pages that are not written cost nothing
     k = 0
     for i in range(t.size):
         w = who[i]
-        t0, la0, lo0 = ints[w, 0], floats[w, 0], floats[w, 1]
-        la, lo, bad = lat[i], lon[i], 0
+        la0, lo0 = floats[w, 0], floats[w, 1]
+        la, lo, bad = lat[i], lon[i], np.int64(0)
         if la0 == la0:
             dlon = lo - lo0
             dlon = dlon - 360.0 if dlon > 180.0 else (dlon + 360.0 if dlon < -180.0 else dlon)
             if abs(dlon) > 0.01 or abs(la - la0) > 0.01:
                 east, north = dlon * np.cos(np.radians(la)) * 111_320.0, (la - la0) * 110_574.0
-                far = np.sqrt(east * east + north * north)
-                if t[i] - t0 >= min_us and far > min_m and far > max_speed * (t[i] - t0) * 1e-6:
-                    bad = 1
+                far, dt = np.sqrt(east * east + north * north), t[i] - ints[w, J_T]
+                if dt >= min_us and far > min_m and far > max_speed * dt * 1e-6:
+                    bad = np.int64(1)
                     la, lo = la0, lo0
         if sog[i] > break_speed:
             turn = abs(cog[i] - heading[i])
             if (360.0 - turn if turn > 180.0 else turn) > break_deg:
-                bad = 1
-        ints[w, 0], floats[w, 0], floats[w, 1] = t[i], lat[i], lon[i]
-        hour, cell = t[i] // HOUR_US, np.int64((la + 90.0) / size) * 100_000 + np.int64((lo + 180.0) / size)
-        if k and not (i == 0 or mmsi[i - 1] != mmsi[i]):
-            same = out[k - 1, 0] == hour and out[k - 1, 1] == cell and out[k - 1, 3] == track[i]
-            if same and out[k - 1, 4] >= bad:
-                continue
-            if same:
-                out[k - 1, 4] = bad
-                continue
+                bad = np.int64(1)
+        ints[w, J_T], floats[w, 0], floats[w, 1] = t[i], lat[i], lon[i]
+        told = ints[w, J_HOUR]
+        hour = told if told * HOUR_US <= t[i] < (told + 1) * HOUR_US else t[i] // HOUR_US
+        cell = np.int64((la + 90.0) / size) * 100_000 + np.int64((lo + 180.0) / size)
+        if hour == told and cell == ints[w, J_CELL] and track[i] == ints[w, J_TRACK] and ints[w, J_BAD] >= bad:
+            continue
+        ints[w, J_HOUR], ints[w, J_CELL], ints[w, J_TRACK], ints[w, J_BAD] = hour, cell, track[i], bad
         out[k, 0], out[k, 1], out[k, 2], out[k, 3], out[k, 4] = hour, cell, mmsi[i], track[i], bad
         k += 1
-    return out[:k].copy()
+    return k
 
 
 class TallyDetector(Detector):
@@ -150,7 +152,10 @@ class InterferenceDetector(TallyDetector):
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.last = State((0,), (np.nan, 0.0))  # last report of every MMSI
+        self.last = State((0, -1, -1, -1, -1), (np.nan, 0.0))
+        d = definition
+        jump = float(d["min_step_m"]), float(d["max_speed_mps"]), d.us("min_interval_s")
+        self.rule = *jump, float(d["break_speed_mps"]), float(d["break_angle_deg"]), float(d["cell_deg"])
 
     def arrays(self) -> dict[str, Any]:
         """Rows and the last report of every number."""
@@ -163,9 +168,10 @@ class InterferenceDetector(TallyDetector):
 
     def tally(self, batch: Batch) -> IntArray:
         """A row a report: its cell, and whether it jumped there."""
-        f, d, r = batch.fixes, self.definition, batch.reports()
+        f, r = batch.fixes, batch.reports()
         self.last.ensure(len(batch.numbers))
-        rows: IntArray = jumps(
+        rows: IntArray = np.empty((len(r.t), 5), np.int64)  # pages that are not written cost nothing
+        told = jumps(
             r.who,
             r.mmsi,
             r.track,
@@ -177,14 +183,10 @@ class InterferenceDetector(TallyDetector):
             r.of(f.heading),
             self.last.ints,
             self.last.floats,
-            float(d["min_step_m"]),
-            float(d["max_speed_mps"]),
-            d.us("min_interval_s"),
-            float(d["break_speed_mps"]),
-            float(d["break_angle_deg"]),
-            float(d["cell_deg"]),
+            *self.rule,
+            rows,
         )
-        return rows
+        return rows[:told].copy()
 
     def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
         """Cells with enough ships and enough of them jumping."""

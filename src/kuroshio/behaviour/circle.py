@@ -9,28 +9,43 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from kuroshio.behaviour.compiled import inner, kernel
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import RunDetector, Surroundings, register
-from kuroshio.behaviour.motion import Codes
+from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
+from kuroshio.behaviour.motion import room
 from kuroshio.behaviour.state import Batch, State
 from kuroshio.geo.earth import enu_offset_m
+from kuroshio.geo.polygon import UNITS_PER_DEG
 from kuroshio.units import FloatArray
 
 MAX_BLOCK = 80
+PLACES = 1  # state: number of fixes, then a place each, latitude and longitude in units of 1e-7 degree in one integer
+HALF_TURN = 180 * UNITS_PER_DEG
 
 
-@njit(cache=True, nogil=True)
-def _fit(floats: Any, s: int, n: int, low_m: float, high_m: float, off: float) -> tuple[float, float]:
-    """(radius, turns) of the n points of a slot; no turns where they fit no circle of a radius within the limits."""
+@inner
+def _unpack(ints: Any, s: int, n: int, plane: Any) -> None:
+    """Metres east and north of the first of the n places of a slot."""
+    lat0, lon0 = 0.0, 0.0
+    for i in range(n):
+        place = ints[s, PLACES + i]
+        lat, lon = (place >> 32) / UNITS_PER_DEG, ((place & 0xFFFFFFFF) - HALF_TURN) / UNITS_PER_DEG
+        if i == 0:
+            lat0, lon0 = lat, lon
+        plane[i, 0], plane[i, 1] = enu_offset_m(lat0, lon0, lat, lon)
+
+
+@inner
+def _fit(plane: Any, n: int, low_m: float, high_m: float, off: float) -> tuple[float, float]:
+    """(radius, turns) of n points; no turns where they fit no circle of a radius within the limits."""
     mx, my = 0.0, 0.0
     for i in range(n):
-        mx += floats[s, 4 + 2 * i] / n
-        my += floats[s, 5 + 2 * i] / n
+        mx += plane[i, 0] / n
+        my += plane[i, 1] / n
     suu, svv, suv, su3, sv3 = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(n):
-        u, v = floats[s, 4 + 2 * i] - mx, floats[s, 5 + 2 * i] - my
+        u, v = plane[i, 0] - mx, plane[i, 1] - my
         suu += u * u
         svv += v * v
         suv += u * v
@@ -45,12 +60,12 @@ def _fit(floats: Any, s: int, n: int, low_m: float, high_m: float, off: float) -
     if not low_m <= radius <= high_m:
         return radius, 0.0
     for i in range(n):
-        u, v = floats[s, 4 + 2 * i] - mx - a, floats[s, 5 + 2 * i] - my - b
+        u, v = plane[i, 0] - mx - a, plane[i, 1] - my - b
         rms += (np.sqrt(u * u + v * v) - radius) ** 2
     if np.sqrt(rms / n) > off * radius:
         return radius, 0.0
     for i in range(n):
-        angle = np.arctan2(floats[s, 5 + 2 * i] - my - b, floats[s, 4 + 2 * i] - mx - a)
+        angle = np.arctan2(plane[i, 1] - my - b, plane[i, 0] - mx - a)
         if i > 0:
             step = angle - last
             step = step - 2 * np.pi if step > np.pi else (step + 2 * np.pi if step < -np.pi else step)
@@ -59,7 +74,7 @@ def _fit(floats: Any, s: int, n: int, low_m: float, high_m: float, off: float) -
     return radius, turn / (2 * np.pi)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def circle_codes(
     slot: Any,
     lat: Any,
@@ -74,29 +89,35 @@ def circle_codes(
     off: float,
     turns: float,
     faster: float,
-) -> tuple[Any, Any]:
-    """(code, radius) at the last row of each block; state a slot: fixes so far, origin, way, claimed way, x, y."""
-    n = slot.size
-    code, value = np.zeros(n, np.int8), np.zeros(n)
-    for i in range(n):
+    plane: Any,
+    code: Any,
+    value: Any,
+) -> bool:
+    """Code, and radius, at the last row of each block; state a slot: fixes so far, places, way, claimed way."""
+    raises = False
+    for i in range(slot.size):
         s = slot[i]
         c = ints[s, 0]
+        code[i] = 0
         if c == 0:
-            floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], 0.0, 0.0
-        east, north = enu_offset_m(floats[s, 0], floats[s, 1], lat[i], lon[i])
-        floats[s, 4 + 2 * c], floats[s, 5 + 2 * c] = east, north
+            floats[s, 0], floats[s, 1] = 0.0, 0.0
+        east = np.int64(np.rint(lon[i] * UNITS_PER_DEG)) + HALF_TURN
+        ints[s, PLACES + c] = (np.int64(np.rint(lat[i] * UNITS_PER_DEG)) << 32) | east
         if speed[i] == speed[i] and sog[i] == sog[i]:
-            floats[s, 2] += speed[i]
-            floats[s, 3] += sog[i]
+            floats[s, 0] += speed[i]
+            floats[s, 1] += sog[i]
         ints[s, 0] = c + 1
         if c + 1 < block:
             continue
         ints[s, 0] = 0
-        radius, turned = _fit(floats, s, block, low_m, high_m, off)
-        lies = floats[s, 2] > faster * floats[s, 3]
-        code[i] = 1 if turned != 0.0 and abs(turned) >= turns and lies else -1
-        value[i] = radius
-    return code, value
+        code[i] = -1
+        if floats[s, 0] > faster * floats[s, 1]:  # it went further than it claims
+            _unpack(ints, s, block, plane)
+            radius, turned = _fit(plane, block, low_m, high_m, off)
+            if turned != 0.0 and abs(turned) >= turns:
+                code[i], value[i] = 1, radius
+                raises = True
+    return raises
 
 
 @register("circle")
@@ -106,7 +127,10 @@ class CircleDetector(RunDetector):
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.fixes = min(MAX_BLOCK, int(definition["block_fixes"]))
-        self.block = State((0,), (0.0,) * (4 + 2 * self.fixes), "C")
+        self.block = State((0,) * (PLACES + self.fixes), (0.0, 0.0), "C")
+        limits = ("min_radius_m", "max_radius_m", "max_residual", "min_turns", "speed_ratio")
+        self.limits = [float(definition[name]) for name in limits]
+        self.plane = np.empty((self.fixes, 2))
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -124,8 +148,8 @@ class CircleDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """A verdict at the end of each block."""
-        f, d = batch.fixes, self.definition
-        code, radius = circle_codes(
+        f, (code, radius) = batch.fixes, room(len(batch.fixes))
+        raises = circle_codes(
             batch.slot,
             f.lat,
             f.lon,
@@ -134,13 +158,12 @@ class CircleDetector(RunDetector):
             self.block.ints,
             self.block.floats,
             self.fixes,
-            float(d["min_radius_m"]),
-            float(d["max_radius_m"]),
-            float(d["max_residual"]),
-            float(d["min_turns"]),
-            float(d["speed_ratio"]),
+            *self.limits,
+            self.plane,
+            code,
+            radius,
         )
-        return code, None, radius
+        return Codes(code, None, radius, raises)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Greatest radius found."""

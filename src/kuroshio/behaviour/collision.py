@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.behaviour.buffers import room
+from kuroshio.behaviour.buffers import Events
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
@@ -21,56 +21,64 @@ from kuroshio.units import FloatArray, IntArray
 M_PER_DEG = 110_574.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cpa_sweep(
-    order: Any, row: Any, x: Any, y: Any, ve: Any, vn: Any, rows: int, reach_m: float, limit_m: float, horizon_s: float
-) -> tuple[Any, Any]:
+    begin: int,
+    k: int,
+    out: Any,
+    val: Any,
+    order: Any,
+    head: Any,
+    row: Any,
+    x: Any,
+    y: Any,
+    ve: Any,
+    vn: Any,
+    reach_m: float,
+    limit_m: float,
+    horizon_s: float,
+) -> tuple[int, int]:
     """(i, j) and (CPA m, TCPA s, distance m) of pairs with CPA and TCPA within the limits.
 
     ``x`` and ``y`` are metres in a plane whose scale along x is that of the row's southern edge, ``row`` the strip of
-    height ``reach_m``; ``order`` sorts by (row, x).
+    height ``reach_m``; ``order`` sorts by (row, x), and ``head`` is where each row begins in it.
     """
-    n = order.size
-    head = np.full(rows + 2, n, np.int64)
-    for p in range(n - 1, -1, -1):
-        head[row[order[p]]] = p
-    for r in range(rows, -1, -1):
-        head[r] = min(head[r], head[r + 1])
-    out, val = np.empty((1024, 2), np.int64), np.empty((1024, 3))
-    k = 0
     limit2, reach2 = limit_m * limit_m, reach_m * reach_m
-    for r in range(rows):
-        start = head[r + 1]
-        for p in range(head[r], head[r + 1]):
-            i = order[p]
-            xi, yi, ei, ni = x[i], y[i], ve[i], vn[i]
-            while start < head[r + 2] and x[order[start]] < xi - reach_m:
-                start += 1
-            for turn in range(2):
-                q, end = (p + 1, head[r + 1]) if turn == 0 else (start, head[r + 2])
-                while q < end:
-                    j = order[q]
-                    q += 1
-                    dx = x[j] - xi
-                    if dx > reach_m:
-                        break
-                    dy = y[j] - yi
-                    d2 = dx * dx + dy * dy
-                    if d2 > reach2:
-                        continue
-                    u, v = ve[j] - ei, vn[j] - ni
-                    closing = -(dx * u + dy * v)
-                    s2 = u * u + v * v
-                    if closing <= 0.0 or closing > horizon_s * s2:
-                        continue
-                    miss2 = d2 - closing * closing / s2
-                    if miss2 > limit2:
-                        continue
-                    out, val = room(out, val, k)
-                    out[k, 0], out[k, 1] = i, j
-                    val[k, 0], val[k, 1], val[k, 2] = np.sqrt(max(0.0, miss2)), closing / s2, np.sqrt(d2)
-                    k += 1
-    return out[:k], val[:k]
+    strip, start = np.int64(-1), np.int64(0)
+    for p in range(begin, order.size):
+        i, begun = order[p], k
+        r = row[i]
+        if r != strip:
+            strip, start = r, head[r + 1]
+        xi, yi, ei, ni = x[i], y[i], ve[i], vn[i]
+        while start < head[r + 2] and x[order[start]] < xi - reach_m:
+            start += 1
+        for turn in range(2):
+            q, end = (p + 1, head[r + 1]) if turn == 0 else (start, head[r + 2])
+            while q < end:
+                j = order[q]
+                q += 1
+                dx = x[j] - xi
+                if dx > reach_m:
+                    break
+                dy = y[j] - yi
+                d2 = dx * dx + dy * dy
+                if d2 > reach2:
+                    continue
+                u, v = ve[j] - ei, vn[j] - ni
+                closing = -(dx * u + dy * v)
+                s2 = u * u + v * v
+                if closing <= 0.0 or closing > horizon_s * s2:
+                    continue
+                miss2 = d2 - closing * closing / s2
+                if miss2 > limit2:
+                    continue
+                if k == out.shape[0]:
+                    return p, begun
+                out[k, 0], out[k, 1] = i, j
+                val[k, 0], val[k, 1], val[k, 2] = np.sqrt(max(0.0, miss2)), closing / s2, np.sqrt(d2)
+                k += 1
+    return order.size, k
 
 
 def closest_approaches(
@@ -91,7 +99,8 @@ def closest_approaches(
     scale = 111_320.0 * np.cos(np.radians(np.clip(middle, -89.5, 89.5)))
     x, y = lon_deg * scale, lat_deg * M_PER_DEG
     order = np.lexsort((x, row))
-    return cpa_sweep(order, row, x, y, ve_mps, vn_mps, int(row.max()) + 1, reach, cpa_m, tcpa_s)
+    head = np.searchsorted(row[order], np.arange(int(row.max()) + 3))
+    return Events(2, 3, 1024).run(cpa_sweep, len(order), order, head, row, x, y, ve_mps, vn_mps, reach, cpa_m, tcpa_s)
 
 
 T, NAV, MMSI = range(3)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
     area,
@@ -24,6 +23,7 @@ from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
     unusual,
     zone,
 )
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import REGISTRY, Detector, Surroundings
 from kuroshio.behaviour.fixes import ENDED, Fixes
@@ -38,21 +38,31 @@ TICK_US = 10_000_000  # timers go off on full ten seconds, live and in the archi
 _LONG_AGO = -(1 << 61)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pieces(
-    slot: Any, t: Any, lat: Any, lon: Any, mmsi: Any, who: Any, ints: Any, floats: Any, heard: Any
-) -> tuple[Any, Any, Any, Any, Any]:
-    """(dt_us, step_m, speed_mps, prev_lat, prev_lon) of every row; state is the last fix of every slot.
+    slot: Any,
+    t: Any,
+    lat: Any,
+    lon: Any,
+    mmsi: Any,
+    who: Any,
+    ints: Any,
+    floats: Any,
+    heard: Any,
+    dt: Any,
+    step: Any,
+    speed: Any,
+    la0: Any,
+    lo0: Any,
+) -> None:
+    """dt_us, step_m, speed_mps, prev_lat, prev_lon of every row; state is the last fix of every slot.
 
     ``heard`` is the last time of every MMSI.
     """
-    n = slot.size
-    dt, step, speed = np.empty(n, np.int64), np.zeros(n), np.empty(n)
-    la0, lo0 = np.empty(n), np.empty(n)
-    for i in range(n):
+    for i in range(slot.size):
         s = slot[i]
         if ints[s, 1] == 0:
-            dt[i], speed[i], la0[i], lo0[i] = -1, np.nan, lat[i], lon[i]
+            dt[i], step[i], speed[i], la0[i], lo0[i] = -1, 0.0, np.nan, lat[i], lon[i]
         else:
             dt[i], la0[i], lo0[i] = t[i] - ints[s, 0], floats[s, 0], floats[s, 1]
             if abs(lat[i] - la0[i]) < 0.2 and abs(lon[i] - lo0[i]) < 0.2 and abs(lat[i]) < 70.0:
@@ -67,33 +77,31 @@ def pieces(
         elif ints[s, 2] >= 0:
             heard[ints[s, 2], 0] = max(heard[ints[s, 2], 0], t[i])
         ints[s, 0], ints[s, 1], floats[s, 0], floats[s, 1] = t[i], 1, lat[i], lon[i]
-    return dt, step, speed, la0, lo0
 
 
-@njit(cache=True, nogil=True)
-def first_rows(slot: Any, known: int, count: int) -> Any:
+@kernel
+def first_rows(slot: Any, known: int, out: Any) -> None:
     """First row of each slot from ``known`` on; new slots come in the order of their numbers."""
-    out = np.empty(count - known, np.int64)
     following = known
     for i in range(slot.size):
         if slot[i] == following:
             out[following - known] = i
             following += 1
-    return out
 
 
-@njit(cache=True, nogil=True)
-def in_order(slot: Any, t: Any, mmsi: Any, who: Any, last: Any, heard: Any) -> Any:
-    """Rows later than the last of their track and of their MMSI; ``slot`` and ``who`` are -1 where not known yet."""
-    out = np.ones(slot.size, np.bool_)
+@kernel
+def in_order(slot: Any, t: Any, mmsi: Any, who: Any, last: Any, heard: Any, after_us: int, out: Any) -> int:
+    """Rows later than ``after_us`` and the last of their track and MMSI are marked in ``out``; the number of others.
+
+    ``slot`` and ``who`` are -1 where not known yet.
+    """
+    others = 0
     for i in range(slot.size):
         s = slot[i]
-        if s >= 0 and t[i] <= last[s, 0]:
-            out[i] = False
         w = who[i] if mmsi[i] >= 0 else (last[s, 2] if s >= 0 else -1)
-        if w >= 0 and t[i] <= heard[w, 0]:
-            out[i] = False
-    return out
+        out[i] = t[i] > after_us and not ((s >= 0 and t[i] <= last[s, 0]) or (w >= 0 and t[i] <= heard[w, 0]))
+        others += not out[i]
+    return others
 
 
 class Core:
@@ -126,16 +134,20 @@ class Core:
         slot = self.tracks.rows(fixes.track)
         count = len(self.tracks)
         if count > known:
-            self.exercise_of = np.concatenate([self.exercise_of, fixes.exercise[first_rows(slot, known, count)]])
+            first = np.empty(count - known, np.int64)
+            first_rows(slot, known, first)
+            self.exercise_of = np.concatenate([self.exercise_of, fixes.exercise[first]])
             self.last.ensure(count)
             for detector in self.detectors.values():
                 detector.ensure(count)
         return slot
 
-    def in_order(self, fixes: Fixes) -> BoolArray:
-        """True for rows later than all rows before of their track and of the MMSI it claims or claimed last."""
+    def in_order(self, fixes: Fixes, after_us: int) -> BoolArray | None:
+        """True for rows later than all before of their track and of the MMSI it claims or claimed last; None: all."""
         slot, who = self.tracks.find(fixes.track), self.numbers.find(fixes.mmsi)
-        return in_order(slot, fixes.t, fixes.mmsi, who, self.last.ints, self.heard.ints)
+        good = np.empty(len(fixes), np.bool_)
+        others = in_order(slot, fixes.t, fixes.mmsi, who, self.last.ints, self.heard.ints, after_us, good)
+        return good if others else None
 
     def step(self, fixes: Fixes, out: Facts) -> None:
         """Facts of rows in canonical order (track, time)."""
@@ -144,12 +156,27 @@ class Core:
         slot = self._slots(fixes)
         who = self.numbers.rows(fixes.mmsi)
         self.heard.ensure(len(self.numbers))
-        dt, step, speed, la0, lo0 = pieces(
-            slot, fixes.t, fixes.lat, fixes.lon, fixes.mmsi, who, self.last.ints, self.last.floats, self.heard.ints
+        n, (ints, floats) = len(fixes), (self.last.ints, self.last.floats)
+        dt, step, speed, la0, lo0 = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+        pieces(
+            slot,
+            fixes.t,
+            fixes.lat,
+            fixes.lon,
+            fixes.mmsi,
+            who,
+            ints,
+            floats,
+            self.heard.ints,
+            dt,
+            step,
+            speed,
+            la0,
+            lo0,
         )
         ended = fixes.status == ENDED
         around = (self.tracks.names, self.exercise_of, self.numbers)
-        batch = Batch(fixes, slot, dt, step, speed, la0, lo0, ended, *around)
+        batch = Batch(fixes, slot, who, dt, step, speed, la0, lo0, ended, *around)
         for detector in self.detectors.values():
             detector.step(batch, out)
 

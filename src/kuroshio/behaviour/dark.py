@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.behaviour.detector import RunDetector, register
+from kuroshio.behaviour.compiled import kernel
+from kuroshio.behaviour.detector import Codes, RunDetector, register
 from kuroshio.behaviour.fixes import NEVER, NO_FLAGS
-from kuroshio.behaviour.motion import Codes
+from kuroshio.behaviour.motion import room
 from kuroshio.behaviour.norms import HOUR_US
 from kuroshio.behaviour.state import Batch
 from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _dark_codes(
-    t: Any, radar_at: Any, image_at: Any, ais_at: Any, flags: Any, held_us: int, silent_us: int
-) -> tuple[Any, Any]:
-    code, value = np.empty(t.size, np.int8), np.empty(t.size)
+    t: Any, radar_at: Any, image_at: Any, ais_at: Any, flags: Any, held_us: int, silent_us: int, code: Any, value: Any
+) -> bool:
+    raises = False
     for i in range(t.size):
         seen, ais = max(radar_at[i], image_at[i]), ais_at[i]
         held = seen != NEVER and t[i] - seen <= held_us
@@ -29,8 +29,10 @@ def _dark_codes(
         untold = (flags[i] & NO_FLAGS) != 0
         dark = (held and silent and untold) or ((flags[i] & FLAG_DARK) != 0 and (held or seen == NEVER))
         code[i] = 1 if dark else (0 if silent else -1)
-        value[i] = -1.0 if ais == NEVER else (t[i] - ais) / 1e6
-    return code, value
+        if dark:
+            value[i] = -1.0 if ais == NEVER else (t[i] - ais) / 1e6
+            raises = True
+    return raises
 
 
 @register("dark")
@@ -41,12 +43,14 @@ class DarkDetector(RunDetector):
         """Raise while radar or image hold it and no AIS does; lower on an AIS report."""
         f, d = batch.fixes, self.definition
         held_us, silent_us = d.us("held_s"), d.us("ais_silence_s")
-        code, silence_s = _dark_codes(f.t, f.radar_at, f.image_at, f.ais_at, f.flags, held_us, silent_us)
-        norms, doubtful = self.around.norms, np.flatnonzero((code == 1) & ((f.flags & FLAG_DARK) == 0))
-        if norms is not None and len(doubtful):  # where no AIS is heard, silence tells of the receiver
+        code, silence_s = room(len(f))
+        raises = _dark_codes(f.t, f.radar_at, f.image_at, f.ais_at, f.flags, held_us, silent_us, code, silence_s)
+        norms = self.around.norms
+        if norms is not None and raises:  # where no AIS is heard, silence tells of the receiver
+            doubtful = np.flatnonzero((code == 1) & ((f.flags & FLAG_DARK) == 0))
             p = norms.p_heard_hourly(f.lat[doubtful], f.lon[doubtful], f.t[doubtful] // HOUR_US, 0)
             code[doubtful[~(p >= float(d["min_p_heard"]))]] = 0
-        return code, None, silence_s
+        return Codes(code, None, silence_s, raises)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """How long AIS had been silent: null when it never spoke."""

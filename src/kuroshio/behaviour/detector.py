@@ -6,21 +6,23 @@ A detector knows no clock and no file. `step` takes rows, `advance` says that no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from kuroshio.behaviour import runs
+from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.state import CLOSE, EXTEND, Batch, Fact, State, number
 from kuroshio.geo.shore import Shore
 from kuroshio.geo.zones import Zones
-from kuroshio.units import BoolArray, FloatArray, IntArray
+from kuroshio.units import FloatArray, IntArray
 
+ALWAYS_DUE = -(1 << 62)
 SHORE_LIMIT_M = 100_000.0  # further from shore than this is told as this
 
 
@@ -66,6 +68,7 @@ class Detector:
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         self.definition = definition
         self.around = around
+        self.due_us = ALWAYS_DUE  # before it no silence ends anything: `advance` need not look
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -110,14 +113,45 @@ class SlotDetector(Detector):
         self.state.restore(arrays["ints"], arrays["floats"])
 
 
+class Codes(NamedTuple):
+    """What the rows of a batch say of a condition."""
+
+    code: Any
+    label: IntArray | None
+    value: FloatArray
+    raises: bool
+
+
 class RunDetector(SlotDetector):
     """A condition on one track that holds for a while; subclasses give `codes` and `values`."""
 
     int_default = runs.INT_DEFAULT
     float_default = runs.FLOAT_DEFAULT
 
-    def codes(self, batch: Batch) -> tuple[IntArray, IntArray | None, FloatArray]:
-        """(code as int8, label or None, value) of every row; code 1 raises, -1 lowers, 0 is neutral."""
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        self.events = Events(9, 8)
+        self.under_way: IntArray = np.zeros(2, np.int64)  # number of runs; last row of the one silent longest
+        self.gap_us = round(self.threshold("max_gap_s", 3600) * 1e6)
+        self.rule = (
+            int(self.threshold("raise_n", 1)),
+            int(self.threshold("lower_n", 1)),
+            round(self.threshold("min_duration_s", 0) * 1e6),
+            float(self.threshold("min_distance_m", 0)),
+            self.gap_us,
+            round(self.threshold("extend_every_s", 3600) * 1e6),
+        )
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take the two matrices back, and count the runs."""
+        super().restore(arrays)
+        self.under_way[0] = np.count_nonzero(self.state.ints[:, runs.PHASE])
+
+    def codes(self, batch: Batch) -> Codes | None:
+        """Code (int8), label or None, and value of every row; code 1 raises, -1 lowers, 0 is neutral.
+
+        None where no row ever raises; the value is read where a row raises.
+        """
         raise NotImplementedError
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
@@ -136,36 +170,39 @@ class RunDetector(SlotDetector):
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Run kernel over the rows."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
-        code, label, value = self.codes(batch)
-        if not runs.anything(code, self.state.ints):
+        found = self.codes(batch)
+        if found is None or not (found.raises or self.under_way[0]):
             return  # nothing begins and nothing is under way: idle runs keep no state
         f = batch.fixes
-        events = runs.run_rows(
+        events = self.events.run(
+            runs.run_rows,
+            len(f),
             batch.slot,
             f.t,
             f.lat,
             f.lon,
             batch.step_m,
-            code,
-            NO_LABEL if label is None else label,
-            value,
+            found.code,
+            NO_LABEL if found.label is None else found.label,
+            found.value,
             f.mmsi,
             batch.ended,
             self.state.ints,
             self.state.floats,
-            int(self.threshold("raise_n", 1)),
-            int(self.threshold("lower_n", 1)),
-            round(self.threshold("min_duration_s", 0) * 1e6),
-            self.threshold("min_distance_m", 0),
-            round(self.threshold("max_gap_s", 3600) * 1e6),
-            round(self.threshold("extend_every_s", 3600) * 1e6),
+            *self.rule,
+            self.under_way,
         )
-        self._facts(*events, out)
+        if len(events[0]):
+            self._facts(*events, out)
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """End the runs of silent tracks."""
-        gap_us = round(self.threshold("max_gap_s", 3600) * 1e6)
-        events = runs.run_silence(self.state.ints, self.state.floats, to_us, gap_us)
+        if to_us < self.due_us or not self.under_way[0]:
+            return
+        self.under_way[1] = to_us
+        ints, floats = self.state.ints, self.state.floats
+        events = self.events.run(runs.run_silence, len(ints), ints, floats, to_us, self.gap_us, self.under_way)
+        self.due_us = int(self.under_way[1]) + self.gap_us
         if len(events[0]):
             self._facts(*events, out)
 
@@ -195,15 +232,6 @@ class RunDetector(SlotDetector):
                 exercise=bool(self.exercise_of[slot]),
             )
             out.append((EXTEND if kind == EXTEND else kind, fact))
-
-
-def with_prefix(mmsi: IntArray, prefixes: Sequence[str]) -> BoolArray:
-    """True for nine-digit numbers that begin with one of the prefixes."""
-    found = np.zeros(len(mmsi), np.bool_)
-    for prefix in prefixes:  # a few
-        size = 10 ** (9 - len(prefix))
-        found |= (mmsi >= int(prefix) * size) & (mmsi < (int(prefix) + 1) * size)
-    return found
 
 
 NO_LABEL = np.zeros(0, np.int64)

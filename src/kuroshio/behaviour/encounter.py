@@ -5,30 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from kuroshio.behaviour import pairs, points
+from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import Detector, Surroundings, register, with_prefix
+from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.index import two_key_order
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, State
 from kuroshio.units import FloatArray, IntArray
 
 _CAUSES = {pairs.PARTED: "they parted", pairs.LEFT_FAST: "one left at speed", pairs.LOST: "one was no longer heard"}
 
+_NO_PAIRS = np.zeros((0, 3), np.int64)
+_NO_ROWS = np.zeros(0, np.bool_)
 
-@njit(cache=True, nogil=True)
-def skipped(ended: Any, port: Any, ship_type: Any, types: Any, nav: Any, states: Any) -> Any:
-    """Rows of ended tracks, in excluded areas, or of excluded types or states."""
-    out = np.empty(ended.size, np.bool_)
-    for i in range(ended.size):
-        skip = ended[i] or port[i]
-        for j in range(types.size):
-            skip |= ship_type[i] == types[j]
-        for j in range(states.size):
-            skip |= nav[i] == states[j]
-        out[i] = skip
-    return out
+
+def _points(n: int) -> tuple[IntArray, FloatArray]:
+    return np.empty((n, 3), np.int64), np.empty((n, 3))
 
 
 @register("encounter")
@@ -37,14 +30,33 @@ class EncounterDetector(Detector):
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.state = State((0, 0, points.NO_BIN, 0, points.NO_BIN), (0.0, 0.0, 0.0))
-        self.point_i: IntArray = np.zeros((0, 3), np.int64)
-        self.point_f: FloatArray = np.zeros((0, 3), np.float64)
+        self.state = State((0, points.NO_BIN, points.NO_BIN, 0, points.NO_BIN), (0.0, 0.0, 0.0))
+        self.point_i, self.point_f = _points(0)  # in order (slot, step); the first ``count`` rows
+        self.count = 0
         self.oldest = points.NO_BIN  # first step whose points are kept
         self.open_i: IntArray = np.zeros((0, 7), np.int64)
         self.open_f: FloatArray = np.zeros((0, 6), np.float64)
         self.track_of: IntArray = np.zeros(0, np.int64)
         self.exercise_of: Any = np.zeros(0, np.bool_)
+        d = definition
+        self.types, self.states = (np.asarray(d[n], np.int64) for n in ("exclude_ship_types", "exclude_nav_status"))
+        self.left_out = tuple(d["exclude_zone_kinds"]), tuple(d["exclude_mmsi_prefixes"])
+        self.step_us, self.gap_us = d.us("time_step_s"), d.us("max_gap_s")
+        self.limits = float(d["distance_m"]), float(d["max_speed_mps"])
+        self.fast = max(float(d["leave_speed_mps"]), float(d["max_speed_mps"]))
+        self.walking = (
+            self.step_us,
+            self.gap_us,
+            float(d["distance_m"]),
+            float(d["exit_distance_m"]),
+            float(d["max_speed_mps"]),
+            float(d["leave_speed_mps"]),
+            d.us("min_duration_s"),
+            d.us("extend_every_s"),
+        )
+        self.new, self.events = Events(3, 3), Events(10, 6)
+        self.work = np.zeros((1, 7), np.int64), np.zeros((1, 6))
+        self.spare: tuple[IntArray, FloatArray, Any] = (*_points(0), np.zeros(0, np.bool_))
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -57,8 +69,8 @@ class EncounterDetector(Detector):
             "floats": self.state.floats,
             "open_i": self.open_i,
             "open_f": self.open_f,
-            "point_i": self.point_i,
-            "point_f": self.point_f,
+            "point_i": self.point_i[: self.count],
+            "point_f": self.point_f[: self.count],
         }
 
     def restore(self, arrays: dict[str, Any]) -> None:
@@ -66,96 +78,96 @@ class EncounterDetector(Detector):
         self.state.restore(arrays["ints"], arrays["floats"])
         self.open_i, self.open_f = np.array(arrays["open_i"]), np.array(arrays["open_f"])
         self.point_i, self.point_f = np.array(arrays["point_i"]), np.array(arrays["point_f"])
+        self.count = len(self.point_i)
         self.oldest = points.NO_BIN
-
-    def _skipped(self, batch: Batch) -> Any:
-        f, d = batch.fixes, self.definition
-        types, states = (np.asarray(d[n], np.int64) for n in ("exclude_ship_types", "exclude_nav_status"))
-        port = batch.within(self.around.zones, d["exclude_zone_kinds"]) | with_prefix(
-            f.mmsi, d["exclude_mmsi_prefixes"]
-        )
-        return skipped(batch.ended, port, f.ship_type, types, f.nav, states)
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Read the new pieces off at the time steps and walk all pairs as far as both are known."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
-        f, d = batch.fixes, self.definition
-        new_i, new_f = points.read_off(
+        f = batch.fixes
+        new_i, new_f = self.new.run(
+            points.read_off,
+            len(f),
             batch.slot,
             f.t,
             f.lat,
             f.lon,
+            batch.dt_us,
             batch.prev_lat,
             batch.prev_lon,
-            batch.step_m,
+            batch.speed_mps,
             f.mmsi,
-            self._skipped(batch),
+            batch.ended,
+            batch.left_out(self.around.zones, *self.left_out),
+            f.ship_type,
+            self.types,
+            f.nav,
+            self.states,
             self.state.ints,
             self.state.floats,
-            d.us("time_step_s"),
-            d.us("max_gap_s"),
-            max(float(d["leave_speed_mps"]), float(d["max_speed_mps"])),
+            self.step_us,
+            self.gap_us,
+            self.fast,
         )
-        if not points.ascending(new_i):  # slots are numbered as tracks come, not as they are called
-            order = two_key_order(new_i[:, points.P_SLOT], new_i[:, points.P_BIN])
-            new_i, new_f = new_i[order], new_f[order]
-        fresh = None
-        if not len(self.point_i):
-            self.point_i, self.point_f = new_i, new_f
-        elif len(new_i):
-            self.point_i, self.point_f, fresh = points.merged(self.point_i, self.point_f, new_i, new_f)
+        found = _NO_PAIRS
         if len(new_i):
-            limits = float(d["distance_m"]), float(d["max_speed_mps"])
-            found = points.candidates(self.point_i, self.point_f, fresh, batch.track_of, *limits)
-            found = self._offshore(found)
-        else:
-            found = np.zeros((0, 3), np.int64)
+            if not points.ascending(new_i):  # slots are numbered as tracks come, not as they are called
+                order = two_key_order(new_i[:, points.P_SLOT], new_i[:, points.P_BIN])
+                new_i, new_f = new_i[order], new_f[order]
+            fresh = self._put(new_i, new_f)
+            now = self.point_i[: self.count], self.point_f[: self.count]
+            found = self._offshore(points.candidates(*now, fresh, new_i, batch.track_of, *self.limits))
         self._walk(found, points.NO_BIN, out)
+
+    def _put(self, new_i: IntArray, new_f: FloatArray) -> Any:
+        """Put new points among those that are kept; marks the new, empty where all are."""
+        n, total = self.count, self.count + len(new_i)
+        self.count = total
+        if not n and len(self.point_i) <= total:
+            self.point_i, self.point_f = new_i.copy(), new_f.copy()
+            return _NO_ROWS
+        if len(self.spare[0]) < total:
+            self.spare = (*_points(2 * total), np.empty(2 * total, np.bool_))
+        into_i, into_f, fresh = self.spare
+        points.merge(self.point_i, self.point_f, n, new_i, new_f, into_i, into_f, fresh)
+        self.spare = (self.point_i, self.point_f, np.empty(len(self.point_i), np.bool_))
+        self.point_i, self.point_f = into_i, into_f
+        return fresh[:total]
 
     def _offshore(self, found: IntArray) -> IntArray:
         """Near pairs whose first ship is far enough from shore, where land is known."""
         least, shore = float(self.definition["min_shore_m"]), self.around.shore
         if shore is None or least <= 0.0 or not len(found):
             return found
-        place = points.places(found, points.pointers(self.point_i, len(self.state.ints)), self.point_i)
+        place = np.empty(len(found), np.int64)
+        ptr = points.pointers(self.point_i[: self.count], len(self.state.ints))
+        points.places(found, ptr, self.point_i, place)
         away = shore.distance_m(self.point_f[place, points.P_LAT], self.point_f[place, points.P_LON], least)
         return found[away >= least]
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Give up pairs one of which fell silent; forget points no piece can reach any more."""
-        d = self.definition
         if len(self.open_i):
-            self._walk(np.zeros((0, 3), np.int64), to_us, out)
-        window = d.us("max_gap_s") // d.us("time_step_s")
-        oldest = (to_us - d.us("max_gap_s")) // d.us("time_step_s") - 2
-        if len(self.point_i) and oldest >= self.oldest + window // 4 + 1:  # a copy of all: not at every call
-            self.point_i, self.point_f = points.newer(self.point_i, self.point_f, oldest)
+            self._walk(_NO_PAIRS, to_us, out)
+        window = self.gap_us // self.step_us
+        oldest = (to_us - self.gap_us) // self.step_us - 2
+        if self.count and oldest >= self.oldest + window // 4 + 1:  # it reads all of them: not at every call
+            self.count = points.newer(self.point_i, self.point_f, self.count, oldest)
             self.oldest = oldest
 
     def _walk(self, found: IntArray, to_us: int, out: list[tuple[int, Fact]]) -> None:
         if not len(found) and not len(self.open_i):
             return
-        d = self.definition
-        ev, evf, self.open_i, self.open_f = pairs.walk(
-            found,
-            self.open_i,
-            self.open_f,
-            points.pointers(self.point_i, len(self.state.ints)),
-            self.point_i,
-            self.point_f,
-            self.state.ints,
-            to_us,
-            d.us("time_step_s"),
-            d.us("max_gap_s"),
-            float(d["distance_m"]),
-            float(d["exit_distance_m"]),
-            float(d["max_speed_mps"]),
-            float(d["leave_speed_mps"]),
-            d.us("min_duration_s"),
-            d.us("extend_every_s"),
-        )
-        for e, v in zip(ev.tolist(), evf.tolist(), strict=True):  # one turn an event
-            out.append((e[0], self._fact(e, v)))
+        ptr = points.pointers(self.point_i[: self.count], len(self.state.ints))
+        most = len(self.open_i) + len(found)
+        keep, keep_f = np.empty((most, 7), np.int64), np.empty((most, 6))
+        know = found, self.open_i, self.open_f, ptr, self.point_i, self.point_f, self.state.ints, to_us
+        ev, evf = self.events.run(pairs.walk, 1, *know, *self.walking, keep, keep_f, *self.work)
+        n = int(self.work[0][0, 0])
+        self.open_i, self.open_f = keep[:n], keep_f[:n]
+        if len(ev):
+            for e, v in zip(ev.tolist(), evf.tolist(), strict=True):  # one turn an event
+                out.append((e[0], self._fact(e, v)))
 
     def _fact(self, e: list[int], v: list[float]) -> Fact:
         kind, a, b, start, met, end, steps, mmsi_a, mmsi_b, cause = e

@@ -176,8 +176,8 @@ class Engine:
     def _to_front(self, rows: Fixes, changed: dict[str, Fact]) -> None:
         self.recent.append(rows)
         self.newest_us = max(self.newest_us, int(rows.t.max()))
-        good = self.front.core.in_order(rows) & (rows.t > self.watermark_us)
-        if not good.all():
+        good = self.front.core.in_order(rows, self.watermark_us)
+        if good is not None:
             first = int(rows.t[~good].min())
             self.counts["rows_out_of_order"] += int((~good).sum())
             self.dirty_us = first if self.dirty_us is None else min(first, self.dirty_us)

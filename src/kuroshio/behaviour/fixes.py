@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from kuroshio import schema
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.index import two_key_order
 from kuroshio.errors import InputError
 from kuroshio.units import BoolArray, FloatArray, IntArray
@@ -95,12 +95,12 @@ class Fixes:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-@njit(cache=True, nogil=True)
-def _in_order(track: Any, t: Any) -> Any:
+@kernel
+def _in_order(track: Any, t: Any) -> bool:
     i = 1
     while i < t.size and (track[i] > track[i - 1] or (track[i] == track[i - 1] and t[i] >= t[i - 1])):
         i += 1
-    return i >= t.size
+    return bool(i >= t.size)
 
 
 NO_FLAGS = 1 << 30  # the row says nothing of its flags: none of their bits is set, and that none is known is not zero
@@ -319,19 +319,16 @@ def _codes(table: pa.Table, name: str, n: int) -> IntArray:
 
 def _hashes(words: pa.Array) -> IntArray:
     _, offsets, data = words.buffers()
-    hashes: IntArray = _fnv(
-        _view(offsets, np.int64)[words.offset : words.offset + len(words) + 1], _view(data, np.uint8)
-    )
+    hashes: IntArray = np.empty(len(words), np.int64)
+    _fnv(_view(offsets, np.int64)[words.offset : words.offset + len(words) + 1], _view(data, np.uint8), hashes)
     return hashes
 
 
-@njit(cache=True, nogil=True)
-def _fnv(ends: Any, data: Any) -> Any:
+@kernel
+def _fnv(ends: Any, data: Any, out: Any) -> None:
     """Source: Fowler, Noll, Vo, FNV-1a with 64 bits; a tie of two names needs 2^31 of them."""
-    out = np.empty(max(0, ends.size - 1), np.int64)
     for i in range(out.size):
         h = np.uint64(14695981039346656037)
         for j in range(ends[i], ends[i + 1]):
             h = (h ^ np.uint64(data[j])) * np.uint64(1099511628211)
         out[i] = np.int64(h >> np.uint64(2))
-    return out

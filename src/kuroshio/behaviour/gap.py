@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, doubled
+from kuroshio.behaviour.buffers import Events
+from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
@@ -26,7 +26,7 @@ _MAX_MEMORY = 200_000  # identities whose ended tracks are remembered for a hand
 LAST, PHASE, MMSI, COUNT, ENDED, PLACE, RING = range(7)
 
 
-@njit(cache=True, nogil=True)
+@within
 def _qualifies(ints: Any, s: int, need: int, window_us: int) -> bool:
     if ints[s, COUNT] < need:
         return False
@@ -34,12 +34,10 @@ def _qualifies(ints: Any, s: int, need: int, window_us: int) -> bool:
     return bool(ints[s, LAST] - oldest <= window_us)
 
 
-@njit(cache=True, nogil=True)
-def _some_rows(
+@kernel
+def gap_rows(
     begin: int,
     k: int,
-    born: Any,
-    n_born: int,
     out: Any,
     num: Any,
     slot: Any,
@@ -57,106 +55,72 @@ def _some_rows(
     silence_us: int,
     need: int,
     window_us: int,
-) -> tuple[int, int, int]:
+    born: Any,
+) -> tuple[int, int]:
+    """Events (kind, slot, start, end, MMSI, reports) with the place of the last report; rows in order (slot, time).
+
+    ``born`` gets the oldest report taken, the number of rows with which a slot claims an MMSI for the first time, and
+    these rows.
+    """
+    n_born, oldest = born[1], born[0]
     for i in range(begin, slot.size):
         if k + 2 > out.shape[0]:
-            return i, k, n_born
+            born[0], born[1] = oldest, n_born
+            return i, k
         s, a = slot[i], ais[i]
         if ended[i]:
             ints[s, ENDED] = t[i]
-        if a == NEVER or (a <= ints[s, LAST] and ints[s, LAST] != NEVER):
+        last = ints[s, LAST]
+        if a == NEVER or (a <= last and last != NEVER):
             continue
-        if ints[s, LAST] == NEVER and mmsi[i] >= 0:
-            born[n_born] = i
+        if last == NEVER and mmsi[i] >= 0:
+            born[2 + n_born] = i
             n_born += 1
-        if ints[s, LAST] != NEVER and a - ints[s, LAST] > silence_us and _qualifies(ints, s, need, window_us):
-            for kind in (OPEN, CLOSE):
-                if kind == CLOSE or ints[s, PHASE] == 0:
-                    out[k, 0], out[k, 1], out[k, 2], out[k, 3] = kind, s, ints[s, LAST], a
-                    out[k, 4], out[k, 5] = ints[s, MMSI], min(ints[s, COUNT], need)
-                    copy_row(num, k, 0, floats, s, 0, 4)
-                    num[k, 4], num[k, 5], num[k, 6] = lat[i], lon[i], floats[s, 4]
-                    k += 1
+        if last != NEVER and a - last > silence_us and _qualifies(ints, s, need, window_us):
+            for kind in range(OPEN if ints[s, PHASE] == 0 else CLOSE, CLOSE + 1, CLOSE - OPEN):
+                out[k, 0], out[k, 1], out[k, 2], out[k, 3] = kind, s, last, a
+                out[k, 4], out[k, 5] = ints[s, MMSI], min(ints[s, COUNT], need)
+                for c in range(4):
+                    num[k, c] = floats[s, c]
+                num[k, 4], num[k, 5], num[k, 6] = lat[i], lon[i], floats[s, 4]
+                k += 1
         ints[s, PHASE] = 0
         if mmsi[i] >= 0:
             ints[s, MMSI] = mmsi[i]
-        ints[s, RING + ints[s, PLACE]] = a
-        ints[s, PLACE] = ints[s, PLACE] + 1 if ints[s, PLACE] + 1 < need else 0
+        place = ints[s, PLACE]
+        ints[s, RING + place] = a
+        ints[s, PLACE] = place + 1 if place + 1 < need else 0
         ints[s, COUNT] += 1
         ints[s, LAST] = a
+        oldest = min(oldest, a)
         floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], sog[i], cog[i]
         floats[s, 4] = nav[i]
-    return slot.size, k, n_born
+    born[0], born[1] = oldest, n_born
+    return slot.size, k
 
 
-@njit(cache=True, nogil=True)
-def gap_rows(
-    slot: Any,
-    t: Any,
-    lat: Any,
-    lon: Any,
-    sog: Any,
-    cog: Any,
-    ais: Any,
-    mmsi: Any,
-    nav: Any,
-    ended: Any,
-    ints: Any,
-    floats: Any,
-    silence_us: int,
-    need: int,
-    window_us: int,
-) -> tuple[Any, Any, Any]:
-    """Events (kind, slot, start, end, row) with the place of the last report; rows in order (slot, time).
+@kernel
+def gap_silence(ints: Any, to_us: int, silence_us: int, need: int, window_us: int, out: Any) -> int:
+    """Number of slots, put into ``out``, whose silence has become too long by ``to_us``; they are marked open.
 
-    The third is the rows with which a slot claims an MMSI for the first time.
+    The last cell of ``out`` is the last report of the slot that is silent longest of the others, at most ``to_us``.
     """
-    out, num = np.empty((64, 6), np.int64), np.empty((64, 7), np.float64)
-    born = np.empty(slot.size, np.int64)
-    i = k = n_born = 0
-    while i < slot.size:
-        i, k, n_born = _some_rows(
-            i,
-            k,
-            born,
-            n_born,
-            out,
-            num,
-            slot,
-            t,
-            lat,
-            lon,
-            sog,
-            cog,
-            ais,
-            mmsi,
-            nav,
-            ended,
-            ints,
-            floats,
-            silence_us,
-            need,
-            window_us,
-        )
-        if i < slot.size:
-            out, num = doubled(out, num)
-    return out[:k], num[:k], born[:n_born]
-
-
-@njit(cache=True, nogil=True)
-def gap_silence(ints: Any, floats: Any, to_us: int, silence_us: int, need: int, window_us: int) -> Any:
-    """Slots whose silence has become too long by ``to_us``; they are marked open."""
-    out = np.empty(ints.shape[0], np.int64)
     k = 0
+    oldest = np.int64(to_us)
     for s in range(ints.shape[0]):
-        if ints[s, PHASE] == 0 and ints[s, LAST] != NEVER and to_us - ints[s, LAST] > silence_us:
-            if _qualifies(ints, s, need, window_us):
-                ints[s, PHASE] = 1
-                out[k] = s
-                k += 1
-            else:
-                ints[s, PHASE] = 2
-    return out[:k]
+        last = ints[s, LAST]
+        if ints[s, PHASE] != 0 or last == NEVER:
+            continue
+        if to_us - last <= silence_us:
+            oldest = min(oldest, last)
+        elif _qualifies(ints, s, need, window_us):
+            ints[s, PHASE] = 1
+            out[k] = s
+            k += 1
+        else:
+            ints[s, PHASE] = 2
+    out[out.size - 1] = oldest
+    return k
 
 
 @register("gap")
@@ -168,6 +132,8 @@ class GapDetector(Detector):
         self.need = int(definition["min_reports"])
         self.silence_us = definition.us("silence_s")
         self.window_us = definition.us("window_s")
+        self.rule = self.silence_us, self.need, self.window_us
+        self.events = Events(6, 7)
         self.state = State((NEVER, 0, -1, 0, NEVER, 0, *(NEVER,) * self.need), (np.nan,) * 5)
         self.track_of: IntArray = np.zeros(0, np.int64)
         self.exercise_of: Any = np.zeros(0, np.bool_)
@@ -191,7 +157,11 @@ class GapDetector(Detector):
         """Reports end a silence, other rows tell nothing new."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
         f, ints = batch.fixes, self.state.ints
-        events, num, born = gap_rows(
+        born = np.empty(len(f) + 2, np.int64)
+        born[0], born[1] = -NEVER, 0
+        events, num = self.events.run(
+            gap_rows,
+            len(f),
             batch.slot,
             f.t,
             f.lat,
@@ -204,15 +174,16 @@ class GapDetector(Detector):
             batch.ended,
             ints,
             self.state.floats,
-            self.silence_us,
-            self.need,
-            self.window_us,
+            *self.rule,
+            born,
         )
-        for e, v in zip(events.tolist(), num, strict=True):  # one turn an event
-            kind, slot, start, end, mmsi, _ = e
-            self._say(kind, self._fact(slot, start, end if kind == CLOSE else None, mmsi, v), out)
-        if batch.ended.any() or (len(born) and self.by_mmsi):
-            self._hand_over(batch, born, out)
+        if len(events):
+            for e, v in zip(events.tolist(), num, strict=True):  # one turn an event
+                kind, slot, start, end, mmsi, _ = e
+                self._say(kind, self._fact(slot, start, end if kind == CLOSE else None, mmsi, v), out)
+        self.due_us = min(self.due_us, int(born[0]) + self.silence_us)
+        if batch.any_ended or (born[1] and self.by_mmsi):
+            self._hand_over(batch, born[2 : born[1] + 2], out)
 
     def _hand_over(self, batch: Batch, born: IntArray, out: list[tuple[int, Fact]]) -> None:
         """A new track that claims the MMSI of an ended one ends its silence, when it could have sailed there."""
@@ -233,7 +204,7 @@ class GapDetector(Detector):
             if far / ((t - last) / 1e6) > float(self.definition["max_speed_mps"]):
                 continue
             del self.by_mmsi[int(f.mmsi[i])]
-            if t - last > self.silence_us and _qualifies(ints, old, self.need, self.window_us):
+            if t - last > self.silence_us and _qualifies.py_func(ints, old, self.need, self.window_us):
                 v = np.asarray([*floats[old, :4], f.lat[i], f.lon[i], floats[old, 4]])
                 note = f"came back as track {int(f.track[i])}"
                 for change in (OPEN, CLOSE) if ints[old, PHASE] == 0 else (CLOSE,):
@@ -244,8 +215,13 @@ class GapDetector(Detector):
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """A silence that has become too long is a fact though no row says so."""
+        if to_us < self.due_us:
+            return
         ints, floats = self.state.ints, self.state.floats
-        for s in gap_silence(ints, floats, to_us, self.silence_us, self.need, self.window_us).tolist():
+        found = np.empty(len(ints) + 1, np.int64)
+        k = gap_silence(ints, to_us, *self.rule, found)
+        self.due_us = int(found[-1]) + self.silence_us
+        for s in found[:k].tolist():
             v = np.asarray([*floats[s, :4], np.nan, np.nan, floats[s, 4]])
             self._say(OPEN, self._fact(s, int(ints[s, LAST]), None, int(ints[s, MMSI]), v), out)
 

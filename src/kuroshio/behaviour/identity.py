@@ -9,23 +9,32 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, doubled
+from kuroshio.behaviour.buffers import Events
+from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, SlotDetector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.index import IdIndex
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, State
 from kuroshio.geo.earth import distance_m
+from kuroshio.units import IntArray
 
 # by MMSI: last report, its track, first and last impossible step, steps and impossible steps since the first, open or
 # not, the two tracks, the last time it was told ; numbers: last place, place before the step, greatest speed, length
 T, TRACK, FIRST, LATEST, STEPS, BAD, OPENED, TRACK_A, TRACK_B, MET = range(10)
 
 
-@njit(cache=True, nogil=True)
-def _some_steps(
+@within
+def _say_steps(ev: Any, num: Any, k: int, kind: int, w: int, ints: Any, floats: Any) -> None:
+    ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = kind, w, ints[w, FIRST], ints[w, MET], ints[w, LATEST]
+    ev[k, 5], ev[k, 6], ev[k, 7], ev[k, 8] = ints[w, TRACK_A], ints[w, TRACK_B], ints[w, STEPS], ints[w, BAD]
+    for c in range(6):
+        num[k, c] = floats[w, c]
+
+
+@kernel
+def steps(
     begin: int,
     k: int,
     ev: Any,
@@ -43,125 +52,71 @@ def _some_steps(
     forget_us: int,
     min_us: int,
     share: float,
+    under_way: Any,
 ) -> tuple[int, int]:
-    for i in range(begin, who.size):
-        if k + 2 > ev.shape[0]:
-            return i, k
-        w = who[i]
-        if ints[w, T] == NEVER or t[i] < ints[w, T]:
-            ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t[i], track[i], lat[i], lon[i]
-            continue
-        if ints[w, FIRST] != NEVER and t[i] - ints[w, LATEST] > forget_us:
-            if ints[w, OPENED]:
-                ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = (
-                    CLOSE,
-                    w,
-                    ints[w, FIRST],
-                    ints[w, MET],
-                    ints[w, LATEST],
-                )
-                ev[k, 5], ev[k, 6], ev[k, 7], ev[k, 8] = (
-                    ints[w, TRACK_A],
-                    ints[w, TRACK_B],
-                    ints[w, STEPS],
-                    ints[w, BAD],
-                )
-                copy_row(num, k, 0, floats, w, 0, 6)
-                k += 1
-            ints[w, FIRST], ints[w, OPENED] = NEVER, 0
-        dt = t[i] - ints[w, T]
-        if dt < min_dt_us or (lat[i] == floats[w, 0] and lon[i] == floats[w, 1]):
-            continue
-        dlon = abs(lon[i] - floats[w, 1])
-        far = 0.0
-        if abs(lat[i] - floats[w, 0]) * 111_700.0 + min(dlon, 360.0 - dlon) * 111_400.0 > min_m:  # never less than far
-            far = distance_m(floats[w, 0], floats[w, 1], lat[i], lon[i])
-        speed = far / (dt * 1e-6)
-        ints[w, STEPS] += 1
-        if far > min_m and speed > max_speed:
-            if ints[w, FIRST] == NEVER:
-                ints[w, FIRST], ints[w, STEPS], ints[w, BAD] = t[i], 1, 0
-                ints[w, TRACK_A], ints[w, TRACK_B] = min(ints[w, TRACK], track[i]), max(ints[w, TRACK], track[i])
-                floats[w, 2], floats[w, 3], floats[w, 4], floats[w, 5] = floats[w, 0], floats[w, 1], 0.0, 0.0
-            ints[w, BAD] += 1
-            ints[w, LATEST] = t[i]
-            if speed > floats[w, 4]:
-                floats[w, 4], floats[w, 5] = speed, far
-            if not ints[w, OPENED] and t[i] - ints[w, FIRST] >= min_us and ints[w, BAD] > share * ints[w, STEPS]:
-                ints[w, OPENED], ints[w, MET] = 1, t[i]
-                ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = OPEN, w, ints[w, FIRST], t[i], t[i]
-                ev[k, 5], ev[k, 6], ev[k, 7], ev[k, 8] = (
-                    ints[w, TRACK_A],
-                    ints[w, TRACK_B],
-                    ints[w, STEPS],
-                    ints[w, BAD],
-                )
-                copy_row(num, k, 0, floats, w, 0, 6)
-                num[k, 0], num[k, 1] = lat[i], lon[i]
-                k += 1
-        ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t[i], track[i], lat[i], lon[i]
-    return who.size, k
-
-
-@njit(cache=True, nogil=True)
-def steps(
-    who: Any,
-    t: Any,
-    lat: Any,
-    lon: Any,
-    track: Any,
-    ints: Any,
-    floats: Any,
-    max_speed: float,
-    min_m: float,
-    min_dt_us: int,
-    forget_us: int,
-    min_us: int,
-    share: float,
-) -> tuple[Any, Any]:
     """Events (kind, who, start, met, end, track a, track b, steps, bad) of rows in order (who, time).
 
     A step is impossible when it is longer than ``min_m`` and faster than ``max_speed``, and longer ago than
     ``min_dt_us``: two receivers' clocks a second apart make no such step. A position that is sent again unchanged is
-    no step.
+    no step. ``under_way`` counts the numbers whose steps have been told and have not stopped.
     """
-    ev, num = np.empty((64, 9), np.int64), np.empty((64, 6))
-    i = k = 0
-    while i < who.size:
-        i, k = _some_steps(
-            i,
-            k,
-            ev,
-            num,
-            who,
-            t,
-            lat,
-            lon,
-            track,
-            ints,
-            floats,
-            max_speed,
-            min_m,
-            min_dt_us,
-            forget_us,
-            min_us,
-            share,
-        )
-        if i < who.size:
-            ev, num = doubled(ev, num)
-    return ev[:k], num[:k]
+    for i in range(begin, who.size):
+        if k + 2 > ev.shape[0]:
+            return i, k
+        w, t1 = who[i], t[i]
+        dt = t1 - ints[w, T]
+        if ints[w, T] == NEVER or dt < 0:
+            ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t1, track[i], lat[i], lon[i]
+            continue
+        if ints[w, FIRST] != NEVER and t1 - ints[w, LATEST] > forget_us:
+            if ints[w, OPENED]:
+                _say_steps(ev, num, k, np.int64(CLOSE), w, ints, floats)
+                k += 1
+                under_way[0] -= 1
+            ints[w, FIRST], ints[w, OPENED] = NEVER, 0
+        la0, lo0 = floats[w, 0], floats[w, 1]
+        if dt < min_dt_us or (lat[i] == la0 and lon[i] == lo0):
+            continue
+        ints[w, STEPS] += 1
+        dlon = abs(lon[i] - lo0)
+        if abs(lat[i] - la0) * 111_700.0 + min(dlon, 360.0 - dlon) * 111_400.0 > min_m:  # never less than the distance
+            far = distance_m(la0, lo0, lat[i], lon[i])
+            speed = far / (dt * 1e-6)
+            if far > min_m and speed > max_speed:
+                if ints[w, FIRST] == NEVER:
+                    ints[w, FIRST], ints[w, STEPS], ints[w, BAD] = t1, 1, 0
+                    ints[w, TRACK_A], ints[w, TRACK_B] = min(ints[w, TRACK], track[i]), max(ints[w, TRACK], track[i])
+                    floats[w, 2], floats[w, 3], floats[w, 4], floats[w, 5] = la0, lo0, 0.0, 0.0
+                ints[w, BAD] += 1
+                ints[w, LATEST] = t1
+                if speed > floats[w, 4]:
+                    floats[w, 4], floats[w, 5] = speed, far
+                if not ints[w, OPENED] and t1 - ints[w, FIRST] >= min_us and ints[w, BAD] > share * ints[w, STEPS]:
+                    ints[w, OPENED], ints[w, MET] = 1, t1
+                    _say_steps(ev, num, k, np.int64(OPEN), w, ints, floats)
+                    num[k, 0], num[k, 1] = lat[i], lon[i]
+                    k += 1
+                    under_way[0] += 1
+        ints[w, T], ints[w, TRACK], floats[w, 0], floats[w, 1] = t1, track[i], lat[i], lon[i]
+    return who.size, k
 
 
-@njit(cache=True, nogil=True)
-def steps_silence(ints: Any, to_us: int, forget_us: int) -> Any:
-    """Numbers whose impossible steps have stopped by ``to_us``."""
-    out = np.empty(ints.shape[0], np.int64)
-    k = 0
-    for w in range(ints.shape[0]):
-        if ints[w, FIRST] != NEVER and ints[w, OPENED] == 1 and to_us - ints[w, LATEST] > forget_us:
-            out[k] = w
+@kernel
+def steps_silence(
+    begin: int, k: int, ev: Any, num: Any, ints: Any, floats: Any, to_us: int, forget_us: int, under_way: Any
+) -> tuple[int, int]:
+    """Events of the numbers whose impossible steps have stopped by ``to_us``."""
+    for w in range(begin, ints.shape[0]):
+        if k + 1 > ev.shape[0]:
+            return w, k
+        if ints[w, OPENED] != 1 or ints[w, FIRST] == NEVER:
+            continue
+        if to_us - ints[w, LATEST] > forget_us:
+            _say_steps(ev, num, k, np.int64(CLOSE), w, ints, floats)
             k += 1
-    return out[:k]
+            ints[w, FIRST], ints[w, OPENED] = NEVER, 0
+            under_way[0] -= 1
+    return ints.shape[0], k
 
 
 @register("identity_steps")
@@ -172,6 +127,11 @@ class StepsDetector(Detector):
         super().__init__(definition, around)
         self.state = State((NEVER, -1, NEVER, NEVER, 0, 0, 0, -1, -1, 0), (0.0,) * 6)
         self.numbers = IdIndex()
+        self.events = Events(9, 6)
+        self.under_way: IntArray = np.zeros(1, np.int64)
+        d, self.forget_us = definition, definition.us("forget_s")
+        limits = float(d["max_speed_mps"]), float(d["min_step_m"]), d.us("min_interval_s")
+        self.rule = *limits, self.forget_us, d.us("min_duration_s"), float(d["bad_share"])
 
     def arrays(self) -> dict[str, Any]:
         """Matrices by MMSI; the core keeps the numbers."""
@@ -180,38 +140,27 @@ class StepsDetector(Detector):
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
         self.state.restore(arrays["ints"], arrays["floats"])
+        self.under_way[0] = np.count_nonzero(self.state.ints[:, OPENED])
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """AIS reports of every number in the order of time, whatever track they went to."""
-        d, r = self.definition, batch.reports()
+        r = batch.reports()
         self.numbers = batch.numbers
         self.state.ensure(len(self.numbers))
-        ev, num = steps(
-            r.who,
-            r.t,
-            r.lat,
-            r.lon,
-            r.track,
-            self.state.ints,
-            self.state.floats,
-            float(d["max_speed_mps"]),
-            float(d["min_step_m"]),
-            d.us("min_interval_s"),
-            d.us("forget_s"),
-            d.us("min_duration_s"),
-            float(d["bad_share"]),
-        )
-        for e, v in zip(ev.tolist(), num.tolist(), strict=True):  # one turn an event
-            out.append((e[0], self._fact(e, v)))
+        ints, floats = self.state.ints, self.state.floats
+        self._say(steps, len(r.t), r.who, r.t, r.lat, r.lon, r.track, ints, floats, *self.rule, self.under_way, out=out)
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """End what has stopped."""
-        ints, floats = self.state.ints, self.state.floats
-        for w in steps_silence(ints, to_us, self.definition.us("forget_s")).tolist():
-            r = ints[w]
-            e = [CLOSE, w, r[FIRST], r[MET], r[LATEST], r[TRACK_A], r[TRACK_B], r[STEPS], r[BAD]]
-            out.append((CLOSE, self._fact([int(x) for x in e], floats[w].tolist())))
-            ints[w, FIRST], ints[w, OPENED] = NEVER, 0
+        if self.under_way[0]:
+            ints, floats = self.state.ints, self.state.floats
+            self._say(steps_silence, len(ints), ints, floats, to_us, self.forget_us, self.under_way, out=out)
+
+    def _say(self, kernel: Any, count: int, *arguments: Any, out: list[tuple[int, Fact]]) -> None:
+        ev, num = self.events.run(kernel, count, *arguments)
+        if len(ev):
+            for e, v in zip(ev.tolist(), num.tolist(), strict=True):  # one turn an event
+                out.append((e[0], self._fact(e, v)))
 
     def _fact(self, e: list[int], v: list[float]) -> Fact:
         kind, w, start, met, end, a, b, n, bad = e
@@ -242,11 +191,12 @@ MMSI, NAME, IMO, CALL, TOLD = range(5)
 _CLAIMS = ("mmsi", "name", "imo", "call_sign")
 
 
-@njit(cache=True, nogil=True)
-def _some_changes(
+@kernel
+def changes(
     begin: int,
     k: int,
     out: Any,
+    none: Any,
     slot: Any,
     t: Any,
     mmsi: Any,
@@ -256,6 +206,7 @@ def _some_changes(
     ints: Any,
     quiet_us: int,
 ) -> tuple[int, int]:
+    """Events (row, which claim, before, after) where a track claims something else than before."""
     for i in range(begin, slot.size):
         if k + 4 > out.shape[0]:
             return i, k
@@ -272,18 +223,6 @@ def _some_changes(
     return slot.size, k
 
 
-@njit(cache=True, nogil=True)
-def changes(slot: Any, t: Any, mmsi: Any, name: Any, imo: Any, call: Any, ints: Any, quiet_us: int) -> Any:
-    """Events (row, which claim, before, after) where a track claims something else than before."""
-    out, none = np.empty((64, 4), np.int64), np.empty((64, 0))
-    i = k = 0
-    while i < slot.size:
-        i, k = _some_changes(i, k, out, slot, t, mmsi, name, imo, call, ints, quiet_us)
-        if i < slot.size:
-            out, none = doubled(out, none)
-    return out[:k]
-
-
 def imo_valid(imo: int) -> bool:
     """True for seven digits whose check digit is right (IMO A.1117(30): weights 7 to 2)."""
     digits = [int(c) for c in f"{imo:07d}"]
@@ -297,12 +236,17 @@ class IdentityChangedDetector(SlotDetector):
     int_default = (-1, -1, -1, -1, NEVER)
     float_default = ()
 
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        self.events, self.quiet_us = Events(4, 0), definition.us("quiet_s")
+
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Compare each claim with the one before on the same track."""
         f = batch.fixes
-        for i, c, old, new in changes(
-            batch.slot, f.t, f.mmsi, f.name, f.imo, f.call_sign, self.state.ints, self.definition.us("quiet_s")
-        ).tolist():  # one turn an event
+        events, _ = self.events.run(
+            changes, len(f), batch.slot, f.t, f.mmsi, f.name, f.imo, f.call_sign, self.state.ints, self.quiet_us
+        )
+        for i, c, old, new in events.tolist():  # one turn an event
             at = int(f.t[i])
             values: dict[str, Any] = {"claim": _CLAIMS[c].replace("_", " ")}
             if _CLAIMS[c] in ("mmsi", "imo"):

@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.units import IntArray
+from kuroshio.behaviour.compiled import kernel, within
+from kuroshio.units import BoolArray, IntArray
 
 _EMPTY = -1
+_NONE = np.zeros(0, np.bool_)
 
 
-@njit(cache=True, nogil=True)
+@within
 def _spread(key: Any, bits: int) -> Any:
     h = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     h ^= h >> np.uint64(29)
@@ -24,7 +25,7 @@ def _spread(key: Any, bits: int) -> Any:
     return np.int64(h >> np.uint64(64 - bits))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _put(table: Any, bits: int, names: Any, count: int) -> None:
     mask = table.size - 1
     for i in range(count):
@@ -34,7 +35,7 @@ def _put(table: Any, bits: int, names: Any, count: int) -> None:
         table[at] = i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _look(begin: int, keys: Any, table: Any, bits: int, names: Any, count: int, add: bool, out: Any) -> tuple[int, int]:
     """Rows of the keys from the ``i``-th on; new ones are added while there is room. (Next key, number of names)."""
     mask = table.size - 1
@@ -69,6 +70,7 @@ class IdIndex:
     def __init__(self, names: IntArray | None = None) -> None:
         self._names: IntArray = np.zeros(16, np.int64) if names is None or not len(names) else np.array(names)
         self._count = 0 if names is None else len(names)
+        self._marks: dict[tuple[str, ...], BoolArray] = {}
         self._grow(max(16, len(self._names)))
 
     def __len__(self) -> int:
@@ -107,8 +109,20 @@ class IdIndex:
         """An independent copy."""
         twin = IdIndex.__new__(IdIndex)
         twin._names, twin._table = self._names.copy(), self._table.copy()
-        twin._count, twin._bits = self._count, self._bits
+        twin._count, twin._bits, twin._marks = self._count, self._bits, {}
         return twin
+
+    def with_prefix(self, prefixes: tuple[str, ...]) -> BoolArray:
+        """True for each identifier of nine digits that begins with one of the prefixes; looked at once."""
+        known = self._marks.get(prefixes, _NONE)
+        if len(known) < self._count:
+            fresh = self._names[len(known) : self._count]
+            found = np.zeros(len(fresh), np.bool_)
+            for prefix in prefixes:  # a few
+                size = 10 ** (9 - len(prefix))
+                found |= (fresh >= int(prefix) * size) & (fresh < (int(prefix) + 1) * size)
+            known = self._marks[prefixes] = np.concatenate([known, found])
+        return known
 
 
 def two_key_order(first: IntArray, second: IntArray) -> IntArray:

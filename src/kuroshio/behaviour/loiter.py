@@ -9,24 +9,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.behaviour.buffers import clear_row, doubled
+from kuroshio.behaviour.buffers import Events, clear_row
+from kuroshio.behaviour.compiled import inner, kernel, within
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import SlotDetector, Surroundings, register, with_prefix
+from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
 from kuroshio.units import FloatArray, IntArray
 
 BINS = 6
-# integers
-LAST, KNOWN, PHASE, START, MET, END, NEXT, ROWS, STILL, MMSI, FIRST = range(11)
+# integers; BIN is the bin that the last fix lies in
+LAST, KNOWN, PHASE, START, MET, END, NEXT, ROWS, STILL, MMSI, FIRST, BIN = range(12)
 # numbers: LAT, LON of the last fix; place of the start; way in the run; then BINS ways, BINS times (s), BINS lats, lons
 LAT, LON, LAT0, LON0, WAY, TIME = range(6)
 WAYS = 6
 TIMES, LATS, LONS = WAYS + BINS, WAYS + 2 * BINS, WAYS + 3 * BINS
+MOVED, SILENT, PORT = 1, 2, 3
+_CAUSES = {MOVED: "it moved on", SILENT: "the track fell silent", PORT: "it ended or came into port"}
 
 
-@njit(cache=True, nogil=True)
+@within
 def _say(ev: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, cause: int) -> None:
     ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = kind, s, ints[s, START], ints[s, MET], ints[s, END]
     ev[k, 5], ev[k, 6], ev[k, 7] = ints[s, ROWS], ints[s, MMSI], cause
@@ -35,8 +37,65 @@ def _say(ev: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, c
     num[k, 5] = ints[s, STILL] / max(1, ints[s, ROWS])
 
 
-@njit(cache=True, nogil=True)
-def _some_rows(
+@inner
+def _end_of_bin(
+    ev: Any,
+    num: Any,
+    k: int,
+    s: int,
+    b: int,
+    la0: float,
+    lo0: float,
+    ints: Any,
+    floats: Any,
+    bin_us: int,
+    slow: float,
+    min_us: int,
+    max_still: float,
+    cover: float,
+    extend_us: int,
+) -> int:
+    """Judge the window that ends with bin ``b``; the number of events."""
+    way, time = 0.0, 0.0
+    for q in range(BINS):
+        way += floats[s, WAYS + q]
+        time += floats[s, TIMES + q]
+    c, until, kind, cause = b % BINS, (b + 1) * bin_us, np.int64(-1), np.int64(0)
+    if time * 1e6 >= cover * BINS * bin_us and way <= slow * time:
+        if ints[s, PHASE] == 0:
+            ints[s, PHASE], ints[s, ROWS], ints[s, STILL] = 1, 0, 0
+            ints[s, START] = max(ints[s, FIRST], (b + 1 - BINS) * bin_us)
+            floats[s, WAY], floats[s, TIME] = way, time
+            first = (b + 1) % BINS
+            empty = floats[s, TIMES + first] == 0.0
+            floats[s, LAT0] = la0 if empty else floats[s, LATS + first]
+            floats[s, LON0] = lo0 if empty else floats[s, LONS + first]
+        else:
+            floats[s, WAY] += floats[s, WAYS + c]
+            floats[s, TIME] += floats[s, TIMES + c]
+        ints[s, END] = until
+        still = ints[s, STILL] > max_still * ints[s, ROWS]
+        if ints[s, PHASE] == 1 and until - ints[s, START] >= min_us and not still:
+            ints[s, PHASE], ints[s, MET], kind = 2, until, np.int64(OPEN)
+        elif ints[s, PHASE] == 2 and until >= ints[s, NEXT]:
+            kind = np.int64(EXTEND)
+        if kind >= 0:
+            ints[s, NEXT] = until + extend_us
+    elif ints[s, PHASE] > 0:
+        if ints[s, PHASE] == 2:
+            kind, cause = np.int64(CLOSE), np.int64(MOVED)
+        ints[s, PHASE] = 0
+    if kind >= 0:
+        _say(ev, num, k, kind, s, ints, floats, cause)
+        k += 1
+    following = (b + 1) % BINS
+    floats[s, WAYS + following] = 0.0
+    floats[s, TIMES + following] = 0.0
+    return k
+
+
+@kernel
+def loiter_rows(
     begin: int,
     k: int,
     ev: Any,
@@ -48,7 +107,8 @@ def _some_rows(
     step_m: Any,
     nav: Any,
     mmsi: Any,
-    skip: Any,
+    ended: Any,
+    port: Any,
     ints: Any,
     floats: Any,
     bin_us: int,
@@ -59,176 +119,110 @@ def _some_rows(
     cover: float,
     extend_us: int,
 ) -> tuple[int, int]:
+    """Events of rows in order (slot, time); state changed in place; ``port`` is empty where no area is left out."""
     for i in range(begin, slot.size):
-        s = slot[i]
-        fresh = ints[s, KNOWN] == 0 or skip[i] or t[i] - ints[s, LAST] > max_gap_us
-        if k + 2 + (0 if fresh else (t[i] - ints[s, LAST]) // bin_us + 1) > ev.shape[0]:
+        s, t1 = slot[i], t[i]
+        t0 = ints[s, LAST]
+        skip = ended[i] or (port.size > 0 and port[i])
+        fresh = ints[s, KNOWN] == 0 or skip or t1 - t0 > max_gap_us
+        b = ints[s, BIN]
+        within_bin = t1 < (b + 1) * bin_us
+        if k + 2 + (0 if fresh or within_bin else (t1 - t0) // bin_us + 1) > ev.shape[0]:
             return i, k
         if fresh:
             if ints[s, PHASE] == 2:
-                why = 2 if t[i] - ints[s, LAST] > max_gap_us else 3
-                _say(ev, num, k, CLOSE, s, ints, floats, why)
+                why = np.int64(SILENT) if t1 - t0 > max_gap_us else np.int64(PORT)
+                _say(ev, num, k, np.int64(CLOSE), s, ints, floats, why)
                 k += 1
             ints[s, PHASE] = 0
             ints[s, MMSI] = mmsi[i] if mmsi[i] >= 0 else ints[s, MMSI]
             clear_row(floats, s, WAYS)
-            ints[s, KNOWN], ints[s, FIRST] = 0 if skip[i] else 1, t[i]
-            ints[s, LAST], floats[s, LAT], floats[s, LON] = t[i], lat[i], lon[i]
+            ints[s, KNOWN], ints[s, FIRST], ints[s, BIN] = 0 if skip else 1, t1, t1 // bin_us
+            ints[s, LAST], floats[s, LAT], floats[s, LON] = t1, lat[i], lon[i]
             continue
         if mmsi[i] >= 0:
             ints[s, MMSI] = mmsi[i]
-        t0, length = ints[s, LAST], t[i] - ints[s, LAST]
-        la0, lo0 = floats[s, LAT], floats[s, LON]
-        dlon = lon[i] - lo0
-        dlon = dlon - 360.0 if dlon > 180.0 else (dlon + 360.0 if dlon < -180.0 else dlon)
-        at = t0
-        while at < t[i]:
-            b = at // bin_us
-            until = min((b + 1) * bin_us, t[i])
+        if within_bin and t1 > t0:
             c = b % BINS
-            share = (until - at) / length
-            floats[s, WAYS + c] += share * step_m[i]
-            floats[s, TIMES + c] += (until - at) * 1e-6
-            at = until
-            if until != (b + 1) * bin_us:
-                break
-            f = (until - t0) / length
-            floats[s, LATS + c], floats[s, LONS + c] = la0 + f * (lat[i] - la0), lo0 + f * dlon
-            way, time = 0.0, 0.0
-            for q in range(BINS):
-                way += floats[s, WAYS + q]
-                time += floats[s, TIMES + q]
-            enough = time * 1e6 >= cover * BINS * bin_us
-            if enough and way <= slow * time:
-                if ints[s, PHASE] == 0:
-                    ints[s, PHASE], ints[s, ROWS], ints[s, STILL] = 1, 0, 0
-                    ints[s, START] = max(ints[s, FIRST], (b + 1 - BINS) * bin_us)
-                    floats[s, WAY], floats[s, TIME] = way, time
-                    first = (b + 1) % BINS
-                    empty = floats[s, TIMES + first] == 0.0
-                    floats[s, LAT0] = la0 if empty else floats[s, LATS + first]
-                    floats[s, LON0] = lo0 if empty else floats[s, LONS + first]
-                else:
-                    floats[s, WAY] += floats[s, WAYS + c]
-                    floats[s, TIME] += floats[s, TIMES + c]
-                ints[s, END] = until
-                still = ints[s, STILL] > max_still * ints[s, ROWS]
-                if ints[s, PHASE] == 1 and until - ints[s, START] >= min_us and not still:
-                    ints[s, PHASE], ints[s, MET], ints[s, NEXT] = 2, until, until + extend_us
-                    _say(ev, num, k, OPEN, s, ints, floats, 0)
-                    k += 1
-                elif ints[s, PHASE] == 2 and until >= ints[s, NEXT]:
-                    ints[s, NEXT] = until + extend_us
-                    _say(ev, num, k, EXTEND, s, ints, floats, 0)
-                    k += 1
-            elif ints[s, PHASE] > 0:
-                if ints[s, PHASE] == 2:
-                    _say(ev, num, k, CLOSE, s, ints, floats, 1)
-                    k += 1
-                ints[s, PHASE] = 0
-            following = (b + 1) % BINS
-            floats[s, WAYS + following] = 0.0
-            floats[s, TIMES + following] = 0.0
-        ints[s, LAST], floats[s, LAT], floats[s, LON] = t[i], lat[i], lon[i]
+            floats[s, WAYS + c] += step_m[i]
+            floats[s, TIMES + c] += (t1 - t0) * 1e-6
+        elif t1 > t0:
+            la0, lo0, length = floats[s, LAT], floats[s, LON], t1 - t0
+            dlon = lon[i] - lo0
+            dlon = dlon - 360.0 if dlon > 180.0 else (dlon + 360.0 if dlon < -180.0 else dlon)
+            at = t0
+            while at < t1:
+                until = min((b + 1) * bin_us, t1)
+                c = b % BINS
+                floats[s, WAYS + c] += (until - at) / length * step_m[i]
+                floats[s, TIMES + c] += (until - at) * 1e-6
+                at = until
+                if until != (b + 1) * bin_us:
+                    break
+                f = (until - t0) / length
+                floats[s, LATS + c], floats[s, LONS + c] = la0 + f * (lat[i] - la0), lo0 + f * dlon
+                k = _end_of_bin(
+                    ev, num, k, s, b, la0, lo0, ints, floats, bin_us, slow, min_us, max_still, cover, extend_us
+                )
+                b += 1
+            ints[s, BIN] = b
+        ints[s, LAST], floats[s, LAT], floats[s, LON] = t1, lat[i], lon[i]
         ints[s, ROWS] += 1
         ints[s, STILL] += nav[i] == 1 or nav[i] == 5
     return slot.size, k
 
 
-@njit(cache=True, nogil=True)
-def loiter_rows(
-    slot: Any,
-    t: Any,
-    lat: Any,
-    lon: Any,
-    step_m: Any,
-    nav: Any,
-    mmsi: Any,
-    skip: Any,
-    ints: Any,
-    floats: Any,
-    bin_us: int,
-    max_gap_us: int,
-    slow: float,
-    min_us: int,
-    max_still: float,
-    cover: float,
-    extend_us: int,
-) -> tuple[Any, Any]:
-    """Events of rows in order (slot, time); state changed in place."""
-    ev, num = np.empty((64, 8), np.int64), np.empty((64, 6), np.float64)
-    i = k = 0
-    while i < slot.size:
-        i, k = _some_rows(
-            i,
-            k,
-            ev,
-            num,
-            slot,
-            t,
-            lat,
-            lon,
-            step_m,
-            nav,
-            mmsi,
-            skip,
-            ints,
-            floats,
-            bin_us,
-            max_gap_us,
-            slow,
-            min_us,
-            max_still,
-            cover,
-            extend_us,
-        )
-        if i < slot.size:
-            ev, num = doubled(ev, num)
-    return ev[:k], num[:k]
-
-
-@njit(cache=True, nogil=True)
-def _silent(ints: Any, to_us: int, max_gap_us: int) -> Any:
-    out, k = np.empty(ints.shape[0], np.int64), 0
-    for s in range(ints.shape[0]):
-        if ints[s, PHASE] == 2 and to_us - ints[s, LAST] > max_gap_us:
-            out[k] = s
-            k += 1
-    return out[:k]
-
-
-@njit(cache=True, nogil=True)
-def loiter_silence(ints: Any, floats: Any, to_us: int, max_gap_us: int) -> tuple[Any, Any]:
-    """Events of loiterings that a silence ended."""
-    silent = _silent(ints, to_us, max_gap_us)
-    ev, num = np.empty((silent.size, 8), np.int64), np.empty((silent.size, 6), np.float64)
-    for k in range(silent.size):
-        s = silent[k]
-        _say(ev, num, k, CLOSE, s, ints, floats, 2)
+@kernel
+def loiter_silence(
+    begin: int, k: int, ev: Any, num: Any, ints: Any, floats: Any, to_us: int, max_gap_us: int, oldest: Any
+) -> tuple[int, int]:
+    """Events of loiterings that a silence ended; ``oldest`` gets the last fix of the one silent longest of the rest."""
+    for s in range(begin, ints.shape[0]):
+        if k + 1 > ev.shape[0]:
+            return s, k
+        if ints[s, PHASE] != 2:
+            continue
+        if to_us - ints[s, LAST] <= max_gap_us:
+            oldest[0] = min(oldest[0], ints[s, LAST])
+            continue
+        _say(ev, num, k, np.int64(CLOSE), s, ints, floats, np.int64(SILENT))
+        k += 1
         ints[s, PHASE] = 0
         ints[s, KNOWN] = 0
         clear_row(floats, s, WAYS)
-    return ev, num
+    return ints.shape[0], k
 
 
 @register("loiter")
 class LoiterDetector(SlotDetector):
     """See `definitions/loitering.toml`."""
 
-    int_default = (0,) * 9 + (-1, 0)
+    int_default = (0,) * 9 + (-1, 0, 0)
     float_default = (0.0,) * (WAYS + 4 * BINS)
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.bin_us = definition.us("window_s") // BINS
+        d, bin_us = definition, definition.us("window_s") // BINS
+        self.gap_us = d.us("max_gap_s")
+        self.rule = (
+            bin_us,
+            self.gap_us,
+            float(d["max_speed_mps"]),
+            d.us("min_duration_s"),
+            float(d["max_still_share"]),
+            float(d["min_cover"]),
+            d.us("extend_every_s"),
+        )
+        self.left_out = tuple(d["exclude_zone_kinds"]), tuple(d["exclude_mmsi_prefixes"])
+        self.events = Events(8, 6)
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Share the new pieces out over the bins."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
-        f, d = batch.fixes, self.definition
-        skip = batch.ended | batch.within(self.around.zones, d["exclude_zone_kinds"])
-        skip |= with_prefix(f.mmsi, d["exclude_mmsi_prefixes"])
-        events = loiter_rows(
+        f = batch.fixes
+        events = self.events.run(
+            loiter_rows,
+            len(f),
             batch.slot,
             f.t,
             f.lat,
@@ -236,22 +230,24 @@ class LoiterDetector(SlotDetector):
             batch.step_m,
             f.nav,
             f.mmsi,
-            skip,
+            batch.ended,
+            batch.left_out(self.around.zones, *self.left_out),
             self.state.ints,
             self.state.floats,
-            self.bin_us,
-            d.us("max_gap_s"),
-            float(d["max_speed_mps"]),
-            d.us("min_duration_s"),
-            float(d["max_still_share"]),
-            float(d["min_cover"]),
-            d.us("extend_every_s"),
+            *self.rule,
         )
-        self._facts(*events, out)
+        if len(events[0]):
+            self._facts(*events, out)
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """End what a silence ended."""
-        self._facts(*loiter_silence(self.state.ints, self.state.floats, to_us, self.definition.us("max_gap_s")), out)
+        if to_us < self.due_us:
+            return
+        oldest, (ints, floats) = np.asarray([to_us]), (self.state.ints, self.state.floats)
+        events = self.events.run(loiter_silence, len(ints), ints, floats, to_us, self.gap_us, oldest)
+        self.due_us = int(oldest[0]) + self.gap_us
+        if len(events[0]):
+            self._facts(*events, out)
 
     def _facts(self, ev: IntArray, num: FloatArray, out: list[tuple[int, Fact]]) -> None:
         for e, v in zip(ev.tolist(), num.tolist(), strict=True):  # one turn an event
@@ -279,9 +275,7 @@ class LoiterDetector(SlotDetector):
                         },
                         points=(("start", start, v[0], v[1]), ("last", end, v[2], v[3])),
                         rows=rows,
-                        cause={1: "it moved on", 2: "the track fell silent", 3: "it ended or came into port"}.get(
-                            cause
-                        ),
+                        cause=_CAUSES.get(cause),
                         exercise=bool(self.exercise_of[slot]),
                     ),
                 )

@@ -9,26 +9,20 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import NO_LABEL, RunDetector, Surroundings, register
+from kuroshio.behaviour.detector import NO_LABEL, Codes, RunDetector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.state import Batch, State
 from kuroshio.geo.polygon import edge_distance_m
 from kuroshio.geo.zones import Zones, to_units
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
-Codes = tuple[Any, IntArray | None, FloatArray]  # the codes are int8
 
-
-@njit(cache=True, nogil=True)
-def speed_of(sog: Any, piece: Any) -> Any:
+def speed_of(sog: FloatArray, piece: FloatArray) -> FloatArray:
     """Reported speed over ground, else that of the piece, m/s; NaN where neither is known."""
-    out = np.empty(sog.size)
-    for i in range(sog.size):
-        out[i] = sog[i] if np.isfinite(sog[i]) else piece[i]
-    return out
+    return np.where(np.isfinite(sog), sog, piece)
 
 
 def three_way(raising: BoolArray, known: BoolArray) -> Any:
@@ -36,59 +30,79 @@ def three_way(raising: BoolArray, known: BoolArray) -> Any:
     return np.where(known, np.where(raising, np.int8(1), np.int8(-1)), np.int8(0))
 
 
+def room(n: int) -> tuple[Any, FloatArray]:
+    """Arrays for the codes and values of ``n`` rows, not filled."""
+    return np.empty(n, np.int8), np.empty(n)
+
+
 def mean(num: FloatArray, rows: int) -> float:
     """Mean value of a run from its sums."""
     return float(num[5]) / max(1, rows)
 
 
-@njit(cache=True, nogil=True)
-def _drift_codes(sog: Any, cog: Any, heading: Any, low: float, high: float, angle: float) -> tuple[Any, Any]:
-    code, value = np.zeros(sog.size, np.int8), np.zeros(sog.size)
+@kernel
+def _drift_codes(
+    sog: Any, cog: Any, heading: Any, low: float, high: float, angle: float, code: Any, value: Any
+) -> bool:
+    raises = False
     for i in range(sog.size):
         across = abs(cog[i] - heading[i])
         if not np.isfinite(across) or not np.isfinite(sog[i]):
+            code[i] = 0
             continue
         across = 360.0 - across if across > 180.0 else across
-        value[i] = across
-        code[i] = 1 if low <= sog[i] <= high and across > angle else -1
-    return code, value
+        holds = low <= sog[i] <= high and across > angle
+        code[i] = 1 if holds else -1
+        if holds:
+            value[i] = across
+            raises = True
+    return raises
 
 
 @register("drift")
 class DriftDetector(RunDetector):
     """Under way slowly with the bow across the course."""
 
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        d = definition
+        self.limits = float(d["min_speed_mps"]), float(d["max_speed_mps"]), float(d["angle_deg"])
+
     def codes(self, batch: Batch) -> Codes:
         """Speed in the band and course against heading beyond the angle."""
-        f, d = batch.fixes, self.definition
-        limits = float(d["min_speed_mps"]), float(d["max_speed_mps"]), float(d["angle_deg"])
-        code, across = _drift_codes(f.sog, f.cog, f.heading, *limits)
-        return code, None, across
+        f, (code, across) = batch.fixes, room(len(batch.fixes))
+        raises = _drift_codes(f.sog, f.cog, f.heading, *self.limits, code, across)
+        return Codes(code, None, across, raises)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Mean and greatest angle."""
         return {"angle_deg": mean(num, rows), "max_angle_deg": float(num[7])}
 
 
-@njit(cache=True, nogil=True)
-def _stop_codes(slot: Any, t: Any, sog: Any, state: Any, fast: float, slow: float, within_us: int) -> tuple[Any, Any]:
+@kernel
+def _stop_codes(
+    slot: Any, t: Any, sog: Any, state: Any, fast: float, slow: float, within_us: int, code: Any, value: Any
+) -> bool:
     """State a slot: time of the last fast report, armed or not."""
-    code, value = np.zeros(slot.size, np.int8), np.zeros(slot.size)
+    raises = False
     for i in range(slot.size):
-        s = slot[i]
-        if sog[i] != sog[i]:
+        s, v = slot[i], sog[i]
+        code[i] = 0
+        if v != v:
             continue
-        value[i] = sog[i]
-        if sog[i] < slow:
+        if v < slow:
             if state[s, 1] == 0 and state[s, 0] != NEVER and t[i] - state[s, 0] <= within_us:
                 state[s, 1] = 1
             code[i] = 1 if state[s, 1] == 1 else -1
+            if state[s, 1] == 1:
+                value[i] = v
+                raises = True
         else:
             state[s, 1] = 0
             code[i] = -1
-            if sog[i] > fast:
+            if v > fast:
                 state[s, 0] = t[i]
-    return code, value
+    return raises
 
 
 @register("sudden_stop")
@@ -98,6 +112,8 @@ class SuddenStopDetector(RunDetector):
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.before = State((NEVER, 0), ())
+        d = definition
+        self.limits = float(d["from_speed_mps"]), float(d["to_speed_mps"]), d.us("within_s")
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -115,18 +131,19 @@ class SuddenStopDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """Slow now, fast a moment ago."""
-        f, d = batch.fixes, self.definition
-        fast, slow = float(d["from_speed_mps"]), float(d["to_speed_mps"])
-        code, speed = _stop_codes(batch.slot, f.t, f.sog, self.before.ints, fast, slow, d.us("within_s"))
-        port = batch.within(self.around.zones, d["exclude_zone_kinds"])
-        return np.where(port & (code > 0), np.int8(-1), code) if port.any() else code, None, speed
+        f, (code, speed) = batch.fixes, room(len(batch.fixes))
+        raises = _stop_codes(batch.slot, f.t, f.sog, self.before.ints, *self.limits, code, speed)
+        port = batch.within(self.around.zones, self.definition["exclude_zone_kinds"])
+        if raises and len(port):
+            code[port & (code > 0)] = -1
+        return Codes(code, None, speed, raises)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Greatest speed since."""
         return {"speed_after_mps": float(num[7])}
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _turning(
     slot: Any,
     cog: Any,
@@ -138,9 +155,11 @@ def _turning(
     low: float,
     high: float,
     most: float,
-) -> tuple[Any, Any]:
+    code: Any,
+    value: Any,
+) -> bool:
     """Exponential mean of the absolute change of course from row to row; state a slot: last course, mean."""
-    code, out = np.zeros(slot.size, np.int8), np.empty(slot.size)
+    raises = False
     for i in range(slot.size):
         s = slot[i]
         if cog[i] == cog[i]:
@@ -149,11 +168,13 @@ def _turning(
                 turn = 360.0 - turn if turn > 180.0 else turn
                 state[s, 1] += weight * (turn - state[s, 1])
             state[s, 0] = cog[i]
-        out[i] = state[s, 1]
         v = sog[i] if np.isfinite(sog[i]) else piece[i]
-        if np.isfinite(v):
-            code[i] = 1 if low <= v <= high and out[i] >= most and not port[i] else -1
-    return code, out
+        holds = low <= v <= high and state[s, 1] >= most and not (port.size and port[i])
+        code[i] = 1 if holds else (-1 if np.isfinite(v) else 0)
+        if holds:
+            value[i] = state[s, 1]
+            raises = True
+    return raises
 
 
 @register("fishing")
@@ -163,6 +184,8 @@ class FishingDetector(RunDetector):
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.course = State((), (np.nan, 0.0))
+        d = definition
+        self.limits = 0.2, float(d["min_speed_mps"]), float(d["max_speed_mps"]), float(d["turn_deg"])
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -180,11 +203,11 @@ class FishingDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """Speed in the band and turning above the limit."""
-        f, d = batch.fixes, self.definition
-        port = batch.within(self.around.zones, d["exclude_zone_kinds"])
-        limits = float(d["min_speed_mps"]), float(d["max_speed_mps"]), float(d["turn_deg"])
-        code, turn = _turning(batch.slot, f.cog, f.sog, batch.speed_mps, port, self.course.floats, 0.2, *limits)
-        return code, None, turn
+        f, (code, turn) = batch.fixes, room(len(batch.fixes))
+        port = batch.within(self.around.zones, self.definition["exclude_zone_kinds"])
+        course = self.course.floats
+        raises = _turning(batch.slot, f.cog, f.sog, batch.speed_mps, port, course, *self.limits, code, turn)
+        return Codes(code, None, turn, raises)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Mean turning."""
@@ -208,10 +231,6 @@ class ZoneRunDetector(RunDetector):
         label[owner[wanted][::-1]] = zone[wanted][::-1]
         return zones, label
 
-    def nothing(self, batch: Batch) -> Codes:
-        """What is said where no such zone is loaded: nothing of any row."""
-        return np.zeros(len(batch.fixes), np.int8), None, np.zeros(len(batch.fixes))
-
     def zone_name(self, label: int) -> str | None:
         """Name of the zone."""
         zones = self.around.zones
@@ -222,47 +241,46 @@ class ZoneRunDetector(RunDetector):
 class SlowInZoneDetector(ZoneRunDetector):
     """Slow over a cable or pipeline, or stopped in a port."""
 
-    def codes(self, batch: Batch) -> Codes:
+    def codes(self, batch: Batch) -> Codes | None:
         """Inside and below the speed; a faster fix inside lowers, a fix outside too."""
         zones, label = self.located(batch)
         if zones is None:
-            return self.nothing(batch)
+            return None
         v = speed_of(batch.fixes.sog, batch.speed_mps)
         inside = label >= 0
         holds = inside & (v <= float(self.definition["max_speed_mps"]))
-        return three_way(holds, np.isfinite(v) | ~inside), label, np.nan_to_num(v)
+        return Codes(three_way(holds, np.isfinite(v) | ~inside), label, v, bool(holds.any()))
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Mean and greatest speed."""
         return {"mean_speed_mps": mean(num, rows), "max_speed_mps": float(num[7])}
 
 
-@njit(cache=True, nogil=True)
-def _depths(ix: Any, zone: Any, x: Any, y: Any, limit: float) -> Any:
-    out = np.zeros(zone.size)
+@kernel
+def _depths(ix: Any, zone: Any, x: Any, y: Any, limit: float, out: Any) -> None:
     for i in range(zone.size):
-        if zone[i] >= 0:
-            out[i] = edge_distance_m(ix, zone[i], x[i], y[i], limit)
-    return out
+        out[i] = edge_distance_m(ix, zone[i], x[i], y[i], limit) if zone[i] >= 0 else 0.0
 
 
 @register("on_land")
 class OnLandDetector(ZoneRunDetector):
     """An AIS position well inside land, rivers and locks masked."""
 
-    def codes(self, batch: Batch) -> Codes:
+    def codes(self, batch: Batch) -> Codes | None:
         """Deeper in land than the limit, and in no inland water."""
         zones, label = self.located(batch)
         if zones is None:
-            return self.nothing(batch)
+            return None
         limit = float(self.definition["depth_m"])
         water = batch.within(zones, ["inland", "port"])
         x, y = to_units(batch.fixes.lat, batch.fixes.lon)
+        depth, where = np.empty(len(x)), np.where(water, -1, label) if len(water) else label
         error = np.append(zones.accuracy_m, 0.0)  # the last is that of no zone, -1
-        depth = _depths(zones.index, np.where(water, -1, label), x, y, 50.0 * limit + float(error.max()))
+        _depths(zones.index, where, x, y, 50.0 * limit + float(error.max()), depth)
         depth = np.maximum(0.0, depth - error[label])
         claimed = batch.fixes.ais_at == batch.fixes.t
-        return three_way(depth >= limit, claimed), label, depth
+        deep = depth >= limit
+        return Codes(three_way(deep, claimed), label, depth, bool((deep & claimed).any()))
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Greatest distance from the shore, beyond what its line may be wrong by."""
@@ -270,14 +288,15 @@ class OnLandDetector(ZoneRunDetector):
         return {"depth_m": float(num[7]), "shore_accuracy_m": float(zones.accuracy_m[label]) if zones else 0.0}
 
 
-@njit(cache=True, nogil=True)
-def _bit_codes(flags: Any, bit: int) -> tuple[Any, Any]:
-    code, value = np.empty(flags.size, np.int8), np.zeros(flags.size)
+@kernel
+def _bit_codes(flags: Any, bit: int, code: Any, value: Any) -> bool:
+    raises = False
     for i in range(flags.size):
         on = (flags[i] & bit) != 0
         code[i] = 1 if on else -1
-        value[i] = 1.0 if on else 0.0
-    return code, value
+        value[i] = 1.0
+        raises |= on
+    return raises
 
 
 @register("flag")
@@ -286,38 +305,47 @@ class FlagDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """The bit of the flags that the definition names."""
-        code, value = _bit_codes(batch.fixes.flags, int(self.definition["flag_bit"]))
-        return code, None, value
+        code, value = room(len(batch.fixes))
+        raises = _bit_codes(batch.fixes.flags, int(self.definition["flag_bit"]), code, value)
+        return Codes(code, None, value, raises)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Share of the updates that bear the flag."""
         return {"flagged_share": mean(num, rows)}
 
 
-@njit(cache=True, nogil=True)
-def _distress_codes(mmsi: Any, nav: Any, ais_at: Any, t: Any, prefixes: Any) -> tuple[Any, Any]:
-    code, value = np.zeros(t.size, np.int8), np.zeros(t.size)
+@kernel
+def _distress_codes(mmsi: Any, nav: Any, ais_at: Any, t: Any, prefixes: Any, code: Any, value: Any) -> bool:
+    raises, last, beacon = False, np.int64(-1), False
     for i in range(t.size):
+        code[i] = 0
         if ais_at[i] != t[i]:
             continue
-        beacon = False
-        for p in prefixes:
-            beacon |= mmsi[i] // 1_000_000 == p
-        value[i] = 1.0 if beacon else 0.0
-        code[i] = 1 if (beacon and nav[i] != 15) or nav[i] == 14 else -1
-    return code, value
+        if mmsi[i] != last:
+            last, beacon = mmsi[i], False
+            for p in prefixes:
+                beacon |= p * 1_000_000 <= last < (p + 1) * 1_000_000
+        holds = (beacon and nav[i] != 15) or nav[i] == 14
+        code[i] = 1 if holds else -1
+        if holds:
+            value[i] = 1.0 if beacon else 0.0
+            raises = True
+    return raises
 
 
 @register("distress")
 class DistressDetector(RunDetector):
     """AIS-SART, MOB or EPIRB by its number, or navigational status 14."""
 
+    def __init__(self, definition: Definition, around: Surroundings) -> None:
+        super().__init__(definition, around)
+        self.prefixes = np.asarray(definition["mmsi_prefixes"], np.int64)
+
     def codes(self, batch: Batch) -> Codes:
         """A beacon's MMSI or status 14 raises, another AIS report lowers."""
-        f = batch.fixes
-        prefixes = np.asarray(self.definition["mmsi_prefixes"], np.int64)
-        code, beacon = _distress_codes(f.mmsi, f.nav, f.ais_at, f.t, prefixes)
-        return code, None, beacon
+        f, (code, beacon) = batch.fixes, room(len(batch.fixes))
+        raises = _distress_codes(f.mmsi, f.nav, f.ais_at, f.t, self.prefixes, code, beacon)
+        return Codes(code, None, beacon, raises)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """What said so."""

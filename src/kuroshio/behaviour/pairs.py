@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, room
+from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.points import P_BIN, P_LAT, P_LON, P_MMSI, P_SPEED, T, find, gap_m
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 from kuroshio.geo.earth import enu_offset_m
@@ -23,7 +22,7 @@ EV_KIND, EV_A, EV_B, EV_START, EV_MET, EV_END, EV_STEPS, EV_MA, EV_MB, EV_CAUSE 
 PARTED, LEFT_FAST, LOST = 1, 2, 3
 
 
-@njit(cache=True, nogil=True)
+@within
 def _cross(ex0: float, ny0: float, ex1: float, ny1: float, limit: float, outward: bool) -> float:
     """Fraction at which a linear relative motion meets the limit: coming in (first root) or going out (second)."""
     dx, dy = ex1 - ex0, ny1 - ny0
@@ -36,8 +35,29 @@ def _cross(ex0: float, ny0: float, ex1: float, ny1: float, limit: float, outward
     return float(min(1.0, max(0.0, f)))
 
 
-@njit(cache=True, nogil=True)
+@within
+def _say(
+    ev: Any, evf: Any, k: int, kind: int, one: Any, onef: Any, end: int, mmsi_a: int, mmsi_b: int, cause: int
+) -> None:
+    ev[k, EV_KIND], ev[k, EV_A], ev[k, EV_B], ev[k, EV_START], ev[k, EV_MET] = (
+        kind,
+        one[A],
+        one[B],
+        one[START],
+        one[MET],
+    )
+    ev[k, EV_END], ev[k, EV_STEPS], ev[k, EV_MA], ev[k, EV_MB] = end, one[STEPS], mmsi_a, mmsi_b
+    ev[k, EV_CAUSE] = cause
+    for c in range(6):
+        evf[k, c] = onef[c]
+
+
+@kernel
 def walk(
+    begin: int,
+    events: int,
+    ev: Any,
+    evf: Any,
     cand: Any,
     open_i: Any,
     open_f: Any,
@@ -54,12 +74,17 @@ def walk(
     fast: float,
     min_us: int,
     extend_us: int,
-) -> tuple[Any, Any, Any, Any]:
-    """Events and the pairs still open, from candidates and open pairs, both sorted by (a, b)."""
-    ev, evf = np.empty((64, 10), np.int64), np.empty((64, 6))
-    keep, keepf = np.empty((open_i.shape[0] + 16, 7), np.int64), np.empty((open_i.shape[0] + 16, 6))
+    keep: Any,
+    keepf: Any,
+    work: Any,
+    workf: Any,
+) -> tuple[int, int]:
+    """Events and the pairs still open, from candidates and open pairs, both sorted by (a, b).
+
+    The open pairs go to ``keep``, their number to ``work``. It changes nothing else: where the events have no room, it
+    begins anew with more, and says that it did 0 of 1.
+    """
     k = n_keep = p = o = 0
-    work, workf = np.zeros((1, 7), np.int64), np.zeros((1, 6))
     one, onef = work[0], workf[0]
     while p < cand.shape[0] or o < open_i.shape[0]:
         take_open = o < open_i.shape[0] and (
@@ -69,8 +94,10 @@ def walk(
         )
         running = take_open
         if take_open:
-            copy_row(work, 0, 0, open_i, o, 0, 7)
-            copy_row(workf, 0, 0, open_f, o, 0, 6)
+            for c in range(7):
+                one[c] = open_i[o, c]
+            for c in range(6):
+                onef[c] = open_f[o, c]
             o += 1
         else:
             one[A], one[B], one[BIN] = cand[p, 0], cand[p, 1], np.int64(-(1 << 60))
@@ -130,25 +157,25 @@ def walk(
                 i, j = i2, j2
                 if d < onef[MIN_D]:
                     onef[MIN_D], onef[LAT], onef[LON] = d, pf[i, P_LAT], pf[i, P_LON]
-                kind = -1
+                kind = np.int64(-1)
                 run_s = max(1e-6, (one[STEPS] - 1) * step_us * 1e-6)
                 calm = onef[PATH_A] <= slow * run_s and onef[PATH_B] <= slow * run_s
                 if one[MET] < 0 and end - one[START] >= min_us and calm:
                     one[MET], one[NEXT] = end, end + extend_us
-                    kind = OPEN
+                    kind = np.int64(OPEN)
                 elif one[MET] >= 0 and end >= one[NEXT]:
                     one[NEXT] = end + extend_us
-                    kind = EXTEND
+                    kind = np.int64(EXTEND)
                 if kind >= 0:
-                    ev, evf = room(ev, evf, k)
-                    ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4], ev[k, 5] = kind, a, b, one[START], one[MET], end
-                    ev[k, 6], ev[k, 7], ev[k, 8], ev[k, 9] = one[STEPS], pi[i, P_MMSI], pi[j, P_MMSI], 0
-                    copy_row(evf, k, 0, workf, 0, 0, 6)
+                    if k == ev.shape[0]:
+                        return 0, 0
+                    _say(ev, evf, k, kind, one, onef, end, pi[i, P_MMSI], pi[j, P_MMSI], np.int64(0))
                     k += 1
             if cause == 0:
-                keep, keepf = room(keep, keepf, n_keep)
-                copy_row(keep, n_keep, 0, work, 0, 0, 7)
-                copy_row(keepf, n_keep, 0, workf, 0, 0, 6)
+                for c in range(7):
+                    keep[n_keep, c] = one[c]
+                for c in range(6):
+                    keepf[n_keep, c] = onef[c]
                 n_keep += 1
                 break
             run_s = max(1e-6, (one[STEPS] - 1) * step_us * 1e-6)
@@ -157,22 +184,14 @@ def walk(
             if late:
                 one[MET] = end
             if one[MET] >= 0:
-                for kind in (OPEN, CLOSE):
-                    if kind == CLOSE or late:
-                        ev, evf = room(ev, evf, k)
-                        ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4], ev[k, 5] = (
-                            kind,
-                            a,
-                            b,
-                            one[START],
-                            one[MET],
-                            end,
-                        )
-                        ev[k, 6], ev[k, 7], ev[k, 8], ev[k, 9] = one[STEPS], pi[i, P_MMSI], pi[j, P_MMSI], cause
-                        copy_row(evf, k, 0, workf, 0, 0, 6)
-                        k += 1
+                for change in range(OPEN if late else CLOSE, CLOSE + 1, CLOSE - OPEN):
+                    if k == ev.shape[0]:
+                        return 0, 0
+                    _say(ev, evf, k, change, one, onef, end, pi[i, P_MMSI], pi[j, P_MMSI], np.int64(cause))
+                    k += 1
             running = False
         # the rest of this pair's candidates were already walked over
         while p < cand.shape[0] and cand[p, 0] == a and cand[p, 1] == b:
             p += 1
-    return ev[:k], evf[:k], keep[:n_keep], keepf[:n_keep]
+    work[0, 0] = n_keep
+    return 1, k

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, doubled
+from kuroshio.behaviour.buffers import Events
+from kuroshio.behaviour.compiled import inner, kernel, within
 from kuroshio.geo.earth import enu_offset_m
 from kuroshio.units import FloatArray, IntArray
 
@@ -20,25 +20,35 @@ LOW_MARGIN_M_PER_DEG = 110_000.0  # below the least metres in a degree of latitu
 # points: integers P_SLOT, P_BIN, P_MMSI ; numbers P_LAT, P_LON, P_SPEED
 P_SLOT, P_BIN, P_MMSI = range(3)
 P_LAT, P_LON, P_SPEED = range(3)
-# state a slot: time of the last fix, known, last step with a point, that point slow, last fast step and its place
-T, KNOWN, PUT_BIN, PUT_SLOW, FAST_BIN = range(5)
+# state a slot: time of the last fix, its step, last step with a point, that point slow, last fast step and its place
+T, BIN, PUT_BIN, PUT_SLOW, FAST_BIN = range(5)
 FAST_LAT, FAST_LON, FAST_SPEED = range(3)
 NO_BIN = -(1 << 60)
 
 
-@njit(cache=True, nogil=True)
+@within
 def _wrap(x: float) -> float:
     return x - 360.0 if x > 180.0 else (x + 360.0 if x < -180.0 else x)
 
 
-@njit(cache=True, nogil=True)
+@within
 def _put(pi: Any, pf: Any, k: int, s: int, b: int, mmsi: int, lat: float, lon: float, speed: float) -> None:
     pi[k, P_SLOT], pi[k, P_BIN], pi[k, P_MMSI] = s, b, mmsi
     pf[k, P_LAT], pf[k, P_LON], pf[k, P_SPEED] = lat, lon, speed
 
 
-@njit(cache=True, nogil=True)
-def _read_some(
+@within
+def _left_out(i: int, ended: Any, port: Any, ship_type: Any, types: Any, nav: Any, states: Any) -> bool:
+    out = ended[i] or (port.size > 0 and port[i])
+    for j in range(types.size):
+        out |= ship_type[i] == types[j]
+    for j in range(states.size):
+        out |= nav[i] == states[j]
+    return bool(out)
+
+
+@kernel
+def read_off(
     begin: int,
     k: int,
     pi: Any,
@@ -47,30 +57,41 @@ def _read_some(
     t: Any,
     lat: Any,
     lon: Any,
+    dt_us: Any,
     la0: Any,
     lo0: Any,
-    step_m: Any,
+    speed_mps: Any,
     mmsi: Any,
-    skip: Any,
+    ended: Any,
+    port: Any,
+    ship_type: Any,
+    types: Any,
+    nav: Any,
+    states: Any,
     ints: Any,
     floats: Any,
     step_us: int,
     max_gap_us: int,
     fast: float,
 ) -> tuple[int, int]:
+    """Points (integers, numbers) of the time steps on the pieces that lead to the rows, in order (slot, step).
+
+    Of the steps a ship passes at more than ``fast`` only the first after and the last before a slow one have a point.
+    """
     for i in range(begin, slot.size):
-        s = slot[i]
-        t0, known = ints[s, T], ints[s, KNOWN] == 1
-        dt = t[i] - t0
-        if known and k + 3 + min(dt, max_gap_us) // step_us > pi.shape[0]:
+        s, t1, dt = slot[i], t[i], dt_us[i]
+        before = ints[s, BIN]
+        if dt >= 0 and t1 < (before + 1) * step_us:
+            ints[s, T] = t1
+            continue
+        first = before + 1
+        last = first if dt >= 0 and t1 < (first + 1) * step_us else t1 // step_us
+        if dt >= 0 and k + 3 + min(last - before, max_gap_us // step_us + 1) > pi.shape[0]:
             return i, k
-        ints[s, T], ints[s, KNOWN] = t[i], 1
-        if not known or dt > max_gap_us or skip[i]:
+        ints[s, T], ints[s, BIN] = t1, last
+        if dt < 0 or dt > max_gap_us or _left_out(i, ended, port, ship_type, types, nav, states):
             continue
-        first, last = t0 // step_us + 1, t[i] // step_us
-        if last < first:
-            continue
-        dlon, speed = _wrap(lon[i] - lo0[i]), step_m[i] / (dt * 1e-6)
+        t0, dlon, speed = t1 - dt, _wrap(lon[i] - lo0[i]), speed_mps[i]
         if speed > fast:
             if ints[s, PUT_SLOW] == 1 and ints[s, PUT_BIN] == first - 1:
                 f = (first * step_us - t0) / dt
@@ -95,56 +116,7 @@ def _read_some(
     return slot.size, k
 
 
-@njit(cache=True, nogil=True)
-def read_off(
-    slot: Any,
-    t: Any,
-    lat: Any,
-    lon: Any,
-    la0: Any,
-    lo0: Any,
-    step_m: Any,
-    mmsi: Any,
-    skip: Any,
-    ints: Any,
-    floats: Any,
-    step_us: int,
-    max_gap_us: int,
-    fast: float,
-) -> tuple[Any, Any]:
-    """Points (integers, numbers) of the time steps on the pieces that lead to the rows, in order (slot, step).
-
-    Of the steps a ship passes at more than ``fast`` only the first after and the last before a slow one have a point.
-    """
-    pi, pf = np.empty((slot.size // 4 + 64, 3), np.int64), np.empty((slot.size // 4 + 64, 3))
-    i = k = 0
-    while i < slot.size:
-        i, k = _read_some(
-            i,
-            k,
-            pi,
-            pf,
-            slot,
-            t,
-            lat,
-            lon,
-            la0,
-            lo0,
-            step_m,
-            mmsi,
-            skip,
-            ints,
-            floats,
-            step_us,
-            max_gap_us,
-            fast,
-        )
-        if i < slot.size:
-            pi, pf = doubled(pi, pf)
-    return pi[:k].copy(), pf[:k].copy()
-
-
-@njit(cache=True, nogil=True)
+@kernel
 def ascending(pi: Any) -> Any:
     """True when points are in the order of their slots."""
     i = 1
@@ -153,74 +125,92 @@ def ascending(pi: Any) -> Any:
     return i >= pi.shape[0]
 
 
-@njit(cache=True, nogil=True)
-def merged(pi: Any, pf: Any, ni: Any, nf: Any) -> tuple[Any, Any, Any]:
-    """(integers, numbers, new or not) of points and new points, both in order (slot, step)."""
-    n = pi.shape[0] + ni.shape[0]
-    oi, of, fresh = np.empty((n, 3), np.int64), np.empty((n, 3)), np.zeros(n, np.bool_)
-    a = b = 0
-    for k in range(n):
-        old = b >= ni.shape[0]
-        if not old and a < pi.shape[0]:
-            old = pi[a, P_SLOT] < ni[b, P_SLOT] or (pi[a, P_SLOT] == ni[b, P_SLOT] and pi[a, P_BIN] < ni[b, P_BIN])
-        if old:
-            copy_row(oi, k, 0, pi, a, 0, 3)
-            copy_row(of, k, 0, pf, a, 0, 3)
-            a += 1
-        else:
-            copy_row(oi, k, 0, ni, b, 0, 3)
-            copy_row(of, k, 0, nf, b, 0, 3)
-            fresh[k] = True
-            b += 1
-    return oi, of, fresh
+@within
+def _before(pi: Any, i: int, s: int, b: int) -> bool:
+    return bool(pi[i, P_SLOT] < s or (pi[i, P_SLOT] == s and pi[i, P_BIN] < b))
 
 
-@njit(cache=True, nogil=True)
-def newer(pi: Any, pf: Any, oldest: int) -> tuple[Any, Any]:
-    """Points of the steps from ``oldest`` on."""
-    oi, of = np.empty_like(pi), np.empty_like(pf)
+@kernel
+def merge(pi: Any, pf: Any, n: int, ni: Any, nf: Any, oi: Any, of: Any, fresh: Any) -> None:
+    """Put the first ``n`` points and new points, both in order (slot, step), into ``oi`` and ``of``; mark the new."""
+    a = k = 0
+    for b in range(ni.shape[0]):
+        s, at = ni[b, P_SLOT], ni[b, P_BIN]
+        lo, step = a, 1
+        while lo + step < n and _before(pi, lo + step, s, at):
+            lo += step  # new points are few and lie far apart: double the stride until beyond, then halve
+            step *= 2
+        hi = min(n, lo + step)
+        while lo < hi:
+            mid = (lo + hi) >> 1
+            if _before(pi, mid, s, at):
+                lo = mid + 1
+            else:
+                hi = mid
+        for q in range(a, lo):
+            for c in range(3):
+                oi[k + q - a, c], of[k + q - a, c] = pi[q, c], pf[q, c]
+            fresh[k + q - a] = False
+        k += lo - a
+        a = lo
+        for c in range(3):
+            oi[k, c], of[k, c] = ni[b, c], nf[b, c]
+        fresh[k] = True
+        k += 1
+    for q in range(a, n):
+        for c in range(3):
+            oi[k + q - a, c], of[k + q - a, c] = pi[q, c], pf[q, c]
+        fresh[k + q - a] = False
+
+
+@kernel
+def newer(pi: Any, pf: Any, n: int, oldest: int) -> int:
+    """Number of the first ``n`` points from step ``oldest`` on, moved to the front."""
     k = 0
-    for i in range(pi.shape[0]):
+    for i in range(n):
         if pi[i, P_BIN] >= oldest:
-            copy_row(oi, k, 0, pi, i, 0, 3)
-            copy_row(of, k, 0, pf, i, 0, 3)
+            for c in range(3):
+                pi[k, c], pf[k, c] = pi[i, c], pf[i, c]
             k += 1
-    return oi[:k].copy(), of[:k].copy()
+    return k
 
 
-@njit(cache=True, nogil=True)
+@inner
 def gap_m(pf: Any, i: int, j: int) -> float:
     """Metres between two points."""
     east, north = enu_offset_m(pf[i, P_LAT], pf[i, P_LON], pf[j, P_LAT], pf[j, P_LON])
     return float(np.sqrt(east * east + north * north))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _columns(row: Any, limit_m: float) -> Any:
     """Cells round the earth in a strip of latitude: none narrower than the limit anywhere in it."""
     high = (abs(row) + 1.0) * limit_m / LOW_MARGIN_M_PER_DEG
     return max(1, int(360.0 * LOW_MARGIN_M_PER_DEG * np.cos(np.radians(min(89.9, high))) / limit_m))
 
 
-@njit(cache=True, nogil=True)
+@within
 def _hash(b: Any, row: Any, col: Any, shift: Any) -> Any:
     h = np.uint64(b) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(row) * np.uint64(0xC2B2AE3D27D4EB4F)
     h = (h ^ (h >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(col) * np.uint64(0x94D049BB133111EB)
     return np.int64((h ^ (h >> np.uint64(29))) * np.uint64(0xD6E8FEB86659FD93) >> np.uint64(shift))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _near_some(
     start: int,
     k: int,
     out: Any,
-    begin: int,
+    none: Any,
     slow: Any,
+    count: int,
+    begin: int,
     head: Any,
     after: Any,
     rows: Any,
     cols: Any,
     shift: int,
+    width: Any,
     pi: Any,
     pf: Any,
     track: Any,
@@ -228,8 +218,8 @@ def _near_some(
 ) -> tuple[int, int]:
     """Put in points from ``start`` on and note the pairs those from ``begin`` on make, as long as there is room."""
     scale = LOW_MARGIN_M_PER_DEG / limit_m
-    strip, width = np.int64(NO_BIN), np.ones(3, np.int64)
-    for p in range(start, slow.size):  # every pair is met once: when the later of the two is put in
+    strip = np.int64(NO_BIN)
+    for p in range(start, count):  # every pair is met once: when the later of the two is put in
         i, begun = slow[p], k
         b, row = pi[i, P_BIN], np.int64(np.floor(pf[i, P_LAT] * scale))
         if row != strip:
@@ -257,75 +247,58 @@ def _near_some(
         rows[p], cols[p] = row, np.int64((pf[i, P_LON] + 180.0) / 360.0 * width[1]) % width[1]
         h = _hash(b, row, cols[p], shift)
         after[p], head[h] = head[h], p
-    return slow.size, k
+    return count, k
 
 
-@njit(cache=True, nogil=True)
-def near(pi: Any, pf: Any, fresh: Any, whole: bool, track: Any, limit_m: float, max_speed: float) -> Any:
-    """(slot a, slot b, step) of slow points of one step within the limit, at least one of them new; lower track first.
+@kernel
+def _select(pi: Any, pf: Any, fresh: Any, max_speed: float, ends: Any, touched: Any, slow: Any) -> int:
+    """Slow points of the steps that have a new one: the old ones, then the new from the number returned on.
 
-    ``fresh`` is not read where ``whole`` says that all points are new.
+    ``ends`` is the first and the last step with a new point; then it gets the number of points. ``fresh`` is empty
+    where all are new.
     """
-    n = pi.shape[0]
-    slow, count = np.empty(n, np.int64), 0
-    low: Any = np.int64(1 << 60)
-    high: Any = np.int64(-(1 << 60))
-    for i in range(n):
-        if whole or fresh[i]:
-            low, high = min(low, pi[i, P_BIN]), max(high, pi[i, P_BIN])
-    touched = np.full(max(0, high - low + 1) if not whole else 0, False)
-    if not whole:
+    n, count, begin = pi.shape[0], 0, 0
+    if fresh.size:
         for i in range(n):
             if fresh[i]:
-                touched[pi[i, P_BIN] - low] = True
-    begin = 0
-    for turn in range(0 if not whole else 1, 2):  # first the old ones, which are only found, then the new
-        begin = count
+                touched[pi[i, P_BIN] - ends[0]] = True
         for i in range(n):
             b = pi[i, P_BIN]
-            mine = whole or (fresh[i] == (turn == 1) and low <= b <= high and touched[b - low])
-            if mine and pf[i, P_SPEED] <= max_speed:
+            if not fresh[i] and ends[0] <= b <= ends[1] and touched[b - ends[0]] and pf[i, P_SPEED] <= max_speed:
                 slow[count] = i
                 count += 1
-    bits = 4
-    while 1 << bits < 2 * count:
-        bits += 1
+        begin = count
+    for i in range(n):
+        if (fresh.size == 0 or fresh[i]) and pf[i, P_SPEED] <= max_speed:
+            slow[count] = i
+            count += 1
+    ends[0] = count
+    return begin
+
+
+def candidates(
+    pi: IntArray, pf: FloatArray, fresh: Any, new_i: IntArray, track: IntArray, limit_m: float, max_speed: float
+) -> IntArray:
+    """(slot a, slot b, step) of slow points of one step within the limit, at least one of them new; sorted.
+
+    The lower track comes first. ``new_i`` are the new points, ``fresh`` marks them; it is empty where all are new.
+    """
+    ends = np.asarray([new_i[:, P_BIN].min(), new_i[:, P_BIN].max()])
+    touched = np.zeros(int(ends[1] - ends[0]) + 1 if len(fresh) else 0, np.bool_)
+    slow = np.empty(len(pi), np.int64)
+    begin = _select(pi, pf, fresh, max_speed, ends, touched, slow)
+    count = int(ends[0])
+    bits = max(4, (2 * count - 1).bit_length())
     head, after = np.full(1 << bits, -1, np.int32), np.empty(count, np.int32)
-    rows, cols = np.empty(count, np.int64), np.empty(count, np.int64)
-    out, none = np.empty((256, 3), np.int64), np.empty((256, 0))
-    p = k = 0
-    while p < count:
-        p, k = _near_some(
-            p,
-            k,
-            out,
-            begin,
-            slow[:count],
-            head,
-            after,
-            rows,
-            cols,
-            64 - bits,
-            pi,
-            pf,
-            track,
-            limit_m,
-        )
-        if p < count:
-            out, none = doubled(out, none)
-    return out[:k]
+    cells = np.empty(count, np.int64), np.empty(count, np.int64)
+    width = np.ones(3, np.int64)
+    found, _ = Events(3, 0).run(
+        _near_some, count, slow, count, begin, head, after, *cells, 64 - bits, width, pi, pf, track, limit_m
+    )
+    return found[np.lexsort((found[:, 2], found[:, 1], found[:, 0]))] if len(found) else found
 
 
-def candidates(pi: IntArray, pf: FloatArray, fresh: Any, track: IntArray, limit_m: float, max_speed: float) -> IntArray:
-    """(slot a, slot b, step) of all near pairs at steps that have a new point, sorted; ``fresh`` None: all are new."""
-    rows: IntArray = near(pi, pf, _NONE if fresh is None else fresh, fresh is None, track, limit_m, max_speed)
-    return rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))] if len(rows) else rows
-
-
-_NONE = np.zeros(0, np.bool_)
-
-
-@njit(cache=True, nogil=True)
+@inner
 def find(ptr: Any, pi: Any, s: int, b: int) -> int:
     """Row of the point of a slot at a step, -1 where there is none."""
     lo, hi = ptr[s], ptr[s + 1]
@@ -339,21 +312,26 @@ def find(ptr: Any, pi: Any, s: int, b: int) -> int:
     return lo if lo < end and pi[lo, P_BIN] == b else -1
 
 
-@njit(cache=True, nogil=True)
-def places(found: Any, ptr: Any, pi: Any) -> Any:
+@kernel
+def places(found: Any, ptr: Any, pi: Any, out: Any) -> None:
     """Row of the first ship's point of each near pair."""
-    out = np.empty(found.shape[0], np.int64)
     for i in range(found.shape[0]):
         out[i] = find(ptr, pi, found[i, 0], found[i, 2])
-    return out
 
 
-@njit(cache=True, nogil=True)
-def pointers(pi: Any, slots: int) -> Any:
-    """Where the points of each slot begin, and one more."""
-    ptr = np.zeros(slots + 1, np.int64)
+@kernel
+def _pointers(pi: Any, ptr: Any) -> None:
+    following = 0
     for i in range(pi.shape[0]):
-        ptr[pi[i, P_SLOT] + 1] += 1
-    for s in range(slots):
-        ptr[s + 1] += ptr[s]
+        while following <= pi[i, P_SLOT]:
+            ptr[following] = i
+            following += 1
+    for s in range(following, ptr.size):
+        ptr[s] = pi.shape[0]
+
+
+def pointers(pi: IntArray, slots: int) -> IntArray:
+    """Where the points of each slot begin, and one more."""
+    ptr = np.empty(slots + 1, np.int64)
+    _pointers(pi, ptr)
     return ptr

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, doubled
+from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 
 # state columns: integers, then numbers
@@ -28,28 +27,17 @@ CAUSES = {LOWERED: "the condition ended", SILENT: "the track fell silent", ENDED
 CAUSES[RELABELLED] = "it moved to another area"
 
 
-@njit(cache=True, nogil=True)
+@within
 def _emit(out: Any, num: Any, k: int, kind: int, s: int, ints: Any, floats: Any, end: int, cause: int) -> None:
     out[k, E_KIND], out[k, E_SLOT], out[k, E_START], out[k, E_MET] = kind, s, ints[s, START], ints[s, MET]
     out[k, E_END], out[k, E_ROWS], out[k, E_LABEL], out[k, E_MMSI] = end, ints[s, ROWS], ints[s, LABEL], ints[s, MMSI]
     out[k, E_CAUSE] = cause
-    copy_row(num, k, 0, floats, s, 0, 8)
+    for c in range(8):
+        num[k, c] = floats[s, c]
 
 
-@njit(cache=True, nogil=True)
-def anything(code: Any, ints: Any) -> bool:
-    """True when a row raises or a run is under way."""
-    for i in range(code.size):
-        if code[i] == 1:
-            return True
-    s = 0
-    while s < ints.shape[0] and ints[s, PHASE] == IDLE:
-        s += 1
-    return bool(s < ints.shape[0])
-
-
-@njit(cache=True, nogil=True)
-def _some_rows(
+@kernel
+def run_rows(
     begin: int,
     k: int,
     out: Any,
@@ -72,32 +60,40 @@ def _some_rows(
     min_m: float,
     max_gap_us: int,
     extend_us: int,
+    under_way: Any,
 ) -> tuple[int, int]:
+    """Events of the rows in order (slot, time); the state matrices are changed in place.
+
+    ``labels`` is empty where the condition has none; ``value`` is read where a row raises. ``under_way`` counts runs.
+    """
+    count = under_way[0]
     for i in range(begin, slot.size):
         if k + 2 > out.shape[0]:
+            under_way[0] = count
             return i, k
         s = slot[i]
-        code = 2 if ended[i] else int(codes[i])
+        code = np.int64(2) if ended[i] else np.int64(codes[i])
         if code != 1 and ints[s, PHASE] == IDLE:
             continue
-        label = labels[i] if labels.size else -1
+        label = np.int64(labels[i]) if labels.size else np.int64(-1)
         if ints[s, PHASE] != IDLE:
-            cause = 0
+            cause = np.int64(0)
             if t[i] - ints[s, LAST] > max_gap_us:
-                cause = SILENT
+                cause = np.int64(SILENT)
             elif code == 2:
-                cause = ENDED
+                cause = np.int64(ENDED)
             elif code == 1 and label != ints[s, LABEL]:
-                cause = RELABELLED
+                cause = np.int64(RELABELLED)
             elif code == -1:
                 ints[s, DOWNS] += 1
                 if ints[s, PHASE] == RAISING or ints[s, DOWNS] >= lower_n:
-                    cause = LOWERED
+                    cause = np.int64(LOWERED)
             if cause:
                 if ints[s, PHASE] == REPORTED:
-                    _emit(out, num, k, CLOSE, s, ints, floats, ints[s, LAST_UP], cause)
+                    _emit(out, num, k, np.int64(CLOSE), s, ints, floats, ints[s, LAST_UP], cause)
                     k += 1
                 ints[s, PHASE] = IDLE
+                count -= 1
         if mmsi[i] >= 0 and ints[s, PHASE] != IDLE:  # only now: what a silence ended was said under the name before it
             ints[s, MMSI] = mmsi[i]
         if code == 2:
@@ -109,6 +105,7 @@ def _some_rows(
             ints[s, LABEL], ints[s, MMSI] = label, mmsi[i]
             floats[s, LAT0], floats[s, LON0], floats[s, PATH], floats[s, SUM] = lat[i], lon[i], 0.0, 0.0
             floats[s, LOW], floats[s, HIGH] = np.inf, -np.inf
+            count += 1
         else:
             floats[s, PATH] += step_m[i]
         ints[s, LAST] = t[i]
@@ -122,93 +119,38 @@ def _some_rows(
             floats[s, LAT], floats[s, LON] = lat[i], lon[i]
             if ints[s, PHASE] == RAISING and ints[s, UPS] >= raise_n:
                 ints[s, PHASE] = RAISED
+        kind = np.int64(-1)
         if ints[s, PHASE] == RAISED and t[i] - ints[s, START] >= min_us and floats[s, PATH] >= min_m and code == 1:
-            ints[s, PHASE], ints[s, MET], ints[s, NEXT] = REPORTED, t[i], t[i] + extend_us
-            _emit(out, num, k, OPEN, s, ints, floats, t[i], 0)
-            k += 1
+            ints[s, PHASE], ints[s, MET], kind = REPORTED, t[i], np.int64(OPEN)
         elif ints[s, PHASE] == REPORTED and code == 1 and t[i] >= ints[s, NEXT]:
+            kind = np.int64(EXTEND)
+        if kind >= 0:
             ints[s, NEXT] = t[i] + extend_us
-            _emit(out, num, k, EXTEND, s, ints, floats, t[i], 0)
+            _emit(out, num, k, kind, s, ints, floats, t[i], np.int64(0))
             k += 1
+    under_way[0] = count
     return slot.size, k
 
 
-@njit(cache=True, nogil=True)
-def run_rows(
-    slot: Any,
-    t: Any,
-    lat: Any,
-    lon: Any,
-    step_m: Any,
-    codes: Any,
-    labels: Any,
-    value: Any,
-    mmsi: Any,
-    ended: Any,
-    ints: Any,
-    floats: Any,
-    raise_n: int,
-    lower_n: int,
-    min_us: int,
-    min_m: float,
-    max_gap_us: int,
-    extend_us: int,
-) -> tuple[Any, Any]:
-    """Events of the rows in order (slot, time); the state matrices are changed in place.
+@kernel
+def run_silence(
+    begin: int, k: int, out: Any, num: Any, ints: Any, floats: Any, to_us: int, max_gap_us: int, under_way: Any
+) -> tuple[int, int]:
+    """Events of the runs that a silence up to ``to_us`` has ended.
 
-    ``labels`` is empty where the condition has none.
+    ``under_way`` is the number of runs, and the time of the last row of the one silent longest, at most ``to_us``.
     """
-    out, num = np.empty((64, 9), np.int64), np.empty((64, 8), np.float64)
-    i = k = 0
-    while i < slot.size:
-        i, k = _some_rows(
-            i,
-            k,
-            out,
-            num,
-            slot,
-            t,
-            lat,
-            lon,
-            step_m,
-            codes,
-            labels,
-            value,
-            mmsi,
-            ended,
-            ints,
-            floats,
-            raise_n,
-            lower_n,
-            min_us,
-            min_m,
-            max_gap_us,
-            extend_us,
-        )
-        if i < slot.size:
-            out, num = doubled(out, num)
-    return out[:k], num[:k]
-
-
-@njit(cache=True, nogil=True)
-def _silent(ints: Any, to_us: int, max_gap_us: int) -> Any:
-    out, k = np.empty(ints.shape[0], np.int64), 0
-    for s in range(ints.shape[0]):
-        if ints[s, PHASE] != IDLE and to_us - ints[s, LAST] > max_gap_us:
-            out[k] = s
-            k += 1
-    return out[:k]
-
-
-@njit(cache=True, nogil=True)
-def run_silence(ints: Any, floats: Any, to_us: int, max_gap_us: int) -> tuple[Any, Any]:
-    """Events of the runs that a silence up to ``to_us`` has ended."""
-    silent = _silent(ints, to_us, max_gap_us)
-    out, num = np.empty((silent.size, 9), np.int64), np.empty((silent.size, 8), np.float64)
-    k = 0
-    for s in silent:
+    for s in range(begin, ints.shape[0]):
+        if k + 1 > out.shape[0]:
+            return s, k
+        if ints[s, PHASE] == IDLE:
+            continue
+        if to_us - ints[s, LAST] <= max_gap_us:
+            under_way[1] = min(under_way[1], ints[s, LAST])
+            continue
         if ints[s, PHASE] == REPORTED:
-            _emit(out, num, k, CLOSE, s, ints, floats, ints[s, LAST_UP], SILENT)
+            _emit(out, num, k, np.int64(CLOSE), s, ints, floats, ints[s, LAST_UP], np.int64(SILENT))
             k += 1
         ints[s, PHASE] = IDLE
-    return out[:k], num[:k]
+        under_way[0] -= 1
+    return ints.shape[0], k

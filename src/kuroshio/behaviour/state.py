@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.index import IdIndex, two_key_order
 from kuroshio.geo.zones import Zones
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 OPEN, EXTEND, CLOSE = 0, 1, 2
+NO_ROWS = np.zeros(0, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -51,40 +53,30 @@ class Fact:
         return self.definition, self.tracks, self.zone, self.start_us
 
 
-@njit(cache=True, nogil=True)
-def report_rows(mmsi: Any, ais_at: Any, t: Any) -> Any:
-    """Rows whose AIS report is of their own time."""
-    out = np.empty(t.size, np.int64)
+@kernel
+def report_rows(mmsi: Any, ais_at: Any, t: Any, out: Any) -> int:
+    """Number of rows whose AIS report is of their own time, put into ``out``; in order as they are: -1 - number."""
     k = 0
+    good = True
+    track_mmsi, last = np.int64(-1), np.int64(0)
     for i in range(t.size):
         if mmsi[i] >= 0 and ais_at[i] == t[i]:
+            good &= mmsi[i] > track_mmsi or (mmsi[i] == track_mmsi and t[i] > last)
+            track_mmsi, last = mmsi[i], t[i]
             out[k] = i
             k += 1
-    return out[:k]
-
-
-@njit(cache=True, nogil=True)
-def in_report_order(mmsi: Any, t: Any, track: Any) -> bool:
-    """True when rows are in the order (mmsi, time, track)."""
-    for i in range(1, mmsi.size):
-        if mmsi[i] < mmsi[i - 1]:
-            return False
-        if mmsi[i] == mmsi[i - 1] and (t[i] < t[i - 1] or (t[i] == t[i - 1] and track[i] < track[i - 1])):
-            return False
-    return True
+    return -1 - k if good else k
 
 
 @dataclass(frozen=True)
 class Reports:
     """AIS reports of a batch in the order (mmsi, time, track); ``who`` is the row of the MMSI in states by MMSI.
 
-    ``rows`` are their rows in the batch, ``whole`` says that they are all rows in the same order, ``head`` marks the
-    first of each MMSI.
+    ``rows`` are their rows in the batch, ``whole`` says that they are all rows in the same order.
     """
 
     rows: IntArray
     whole: bool
-    head: BoolArray
     who: IntArray
     mmsi: IntArray
     t: IntArray
@@ -101,11 +93,13 @@ class Reports:
 class Batch:
     """Rows in canonical order with the piece that leads to each: from the fix before it on the same track.
 
-    ``dt_us`` is -1 on the first fix of a track; ``step_m`` its length; ``speed_mps`` the speed it implies (NaN first).
+    ``slot`` is the row of the track in states by track, ``who`` that of the MMSI in states by MMSI. ``dt_us`` is -1 on
+    the first fix of a track; ``step_m`` its length; ``speed_mps`` the speed it implies (NaN first).
     """
 
     fixes: Fixes
     slot: IntArray
+    who: IntArray
     dt_us: IntArray
     step_m: FloatArray
     speed_mps: FloatArray
@@ -119,14 +113,21 @@ class Batch:
     _zones: dict[int, tuple[IntArray, IntArray]] = field(default_factory=dict)
     _within: dict[tuple[str, ...], BoolArray] = field(default_factory=dict)
 
+    @cached_property
+    def any_ended(self) -> bool:
+        """True when a row ends its track."""
+        return bool(self.ended.any())
+
     def reports(self) -> Reports:
         """Rows that are AIS reports, in the order (mmsi, time, track); found once a batch."""
         if self._reports is None:
             f = self.fixes
-            rows = report_rows(f.mmsi, f.ais_at, f.t)
-            whole = len(rows) == len(f)
+            rows = np.empty(len(f), np.int64)
+            count = report_rows(f.mmsi, f.ais_at, f.t, rows)
+            in_order, count = count < 0, -1 - count if count < 0 else count
+            rows, whole = rows[:count], count == len(f)
             m, t, k = (c if whole else c[rows] for c in (f.mmsi, f.t, f.track))
-            if not in_report_order(m, t, k):
+            if not in_order:
                 order = two_key_order(m, t)
                 m, t, k = m[order], t[order], k[order]
                 tie = (m[1:] == m[:-1]) & (t[1:] == t[:-1])
@@ -134,9 +135,9 @@ class Batch:
                     again = np.lexsort((k, t, m))
                     m, t, k, order = m[again], t[again], k[again], order[again]
                 rows, whole = rows[order], False
-            head = np.append(True, m[1:] != m[:-1]) if len(m) else np.zeros(0, np.bool_)
             lat, lon = (f.lat, f.lon) if whole else (f.lat[rows], f.lon[rows])
-            self._reports = Reports(rows, whole, head, self.numbers.rows(m), m, t, k, lat, lon)
+            who = self.who if whole else self.who[rows]
+            self._reports = Reports(rows, whole, who, m, t, k, lat, lon)
         return self._reports
 
     def zones(self, zones: Zones) -> tuple[IntArray, IntArray]:
@@ -146,16 +147,24 @@ class Batch:
         return self._zones[id(zones)]
 
     def within(self, zones: Zones | None, kinds: Sequence[str]) -> BoolArray:
-        """True for rows inside a zone of one of the kinds."""
+        """True for rows inside a zone of one of the kinds; empty where no such zone is loaded."""
         key = tuple(kinds)
         if key not in self._within:
-            inside = np.zeros(len(self.fixes), np.bool_)
-            mask = zones.mask(kinds) if zones is not None and key else np.zeros(0, np.bool_)
+            inside = NO_ROWS
+            mask = zones.mask(kinds) if zones is not None and key else NO_ROWS
             if zones is not None and mask.any():
                 ptr, zone = self.zones(zones)
+                inside = np.zeros(len(self.fixes), np.bool_)
                 inside[np.repeat(np.arange(len(self.fixes)), np.diff(ptr))[mask[zone]]] = True
             self._within[key] = inside
         return self._within[key]
+
+    def left_out(self, zones: Zones | None, kinds: tuple[str, ...], prefixes: tuple[str, ...]) -> BoolArray:
+        """True for rows in a zone of the kinds or of an MMSI with one of the prefixes; empty where there is none."""
+        inside, marked = self.within(zones, kinds), self.numbers.with_prefix(prefixes)
+        if not marked.any():
+            return inside
+        return inside | marked[self.who] if len(inside) else marked[self.who]
 
 
 @dataclass

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from kuroshio.behaviour.detector import RunDetector, register
-from kuroshio.behaviour.motion import Codes, three_way
+from kuroshio.behaviour.detector import Codes, RunDetector, register
+from kuroshio.behaviour.motion import three_way
 from kuroshio.behaviour.state import Batch
 from kuroshio.units import FloatArray
 
@@ -16,13 +16,14 @@ from kuroshio.units import FloatArray
 class NormDetector(RunDetector):
     """See `definitions/speed_course_anomaly.toml`; without norms it is silent."""
 
-    def codes(self, batch: Batch) -> Codes:
+    def codes(self, batch: Batch) -> Codes | None:
         """Rare raises, usual lowers, unknown is neutral."""
         norms, d = self.around.norms, self.definition
         if norms is None:
-            return np.zeros(len(batch.fixes), np.int8), None, np.zeros(len(batch.fixes))
+            return None
         p = norms.rarity(batch.fixes, int(d["min_observations"]))
-        return three_way(p < float(d["max_p"]), np.isfinite(p)), None, np.nan_to_num(p)
+        rare = p < float(d["max_p"])
+        return Codes(three_way(rare, np.isfinite(p)), None, p, bool(rare.any()))
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Rarest of it, and the version of the norms."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from kuroshio.behaviour.buffers import copy_row, doubled
+from kuroshio.behaviour.buffers import Events
+from kuroshio.behaviour.compiled import inner, kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
@@ -26,18 +26,19 @@ LEFT, SILENT, ENDED = 1, 2, 3
 _CAUSES = {LEFT: "it left", SILENT: "it fell silent inside", ENDED: "the track ended inside"}
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _say(ev: Any, num: Any, k: int, kind: int, s: int, r: int, ints: Any, floats: Any, end: int, why: int) -> None:
     c, g = FIRST_RECORD + r * R_INTS, 2 + r * R_FLOATS
     ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = kind, s, ints[s, c + R_START], ints[s, c + R_MET], end
     ev[k, 5], ev[k, 6], ev[k, 7] = ints[s, c + R_ROWS], ints[s, c + R_ZONE], ints[s, MMSI]
     ev[k, 8], ev[k, 9] = why, ints[s, c + R_UNSEEN]
-    copy_row(num, k, 0, floats, s, g, 4)
-    copy_row(num, k, 4, floats, s, 0, 2)
+    for q in range(4):
+        num[k, q] = floats[s, g + q]
+    num[k, 4], num[k, 5] = floats[s, 0], floats[s, 1]
 
 
-@njit(cache=True, nogil=True)
-def _some_rows(
+@kernel
+def zone_rows(
     begin: int,
     k: int,
     ev: Any,
@@ -59,7 +60,9 @@ def _some_rows(
     max_gap_us: int,
     out_m: float,
     extend_us: int,
+    room: Any,
 ) -> tuple[int, int]:
+    """Events of rows in order (slot, time); ``ptr`` and ``zone`` are the zones each row is in."""
     for i in range(begin, slot.size):
         if k + 3 * ROOM > ev.shape[0]:
             return i, k
@@ -77,8 +80,8 @@ def _some_rows(
             if ended[i] or not known:
                 if ints[s, c + R_PHASE] == 2:
                     end = ints[s, c + R_OUT] if ints[s, c + R_OUT] else ints[s, c + R_LAST]
-                    why = LEFT if ints[s, c + R_OUT] else (ENDED if ended[i] and known else SILENT)
-                    _say(ev, num, k, CLOSE, s, r, ints, floats, end, why)
+                    why = np.int64(LEFT if ints[s, c + R_OUT] else (ENDED if ended[i] and known else SILENT))
+                    _say(ev, num, k, np.int64(CLOSE), s, r, ints, floats, end, why)
                     k += 1
                 ints[s, c + R_PHASE] = 0
                 continue
@@ -90,15 +93,15 @@ def _some_rows(
                 ints[s, c + R_ROWS] += 1
                 if ints[s, c + R_PHASE] == 1 and (ints[s, c + R_ROWS] >= need or t[i] - ints[s, c + R_START] >= min_us):
                     ints[s, c + R_PHASE], ints[s, c + R_MET], ints[s, c + R_NEXT] = 2, t[i], t[i] + extend_us
-                    _say(ev, num, k, OPEN, s, r, ints, floats, t[i], 0)
+                    _say(ev, num, k, np.int64(OPEN), s, r, ints, floats, t[i], np.int64(0))
                     k += 1
                 elif ints[s, c + R_PHASE] == 2 and t[i] >= ints[s, c + R_NEXT]:
                     ints[s, c + R_NEXT] = t[i] + extend_us
-                    _say(ev, num, k, EXTEND, s, r, ints, floats, t[i], 0)
+                    _say(ev, num, k, np.int64(EXTEND), s, r, ints, floats, t[i], np.int64(0))
                     k += 1
                 continue
             if ints[s, c + R_OUT] == 0:
-                f = edge_fraction(ix, ints[s, c + R_ZONE], x0, y0, xs, y1, False)
+                f = edge_fraction(ix, ints[s, c + R_ZONE], x0, y0, xs, y1, False, room)
                 f = max(0.0, f)
                 ints[s, c + R_OUT] = ints[s, LAST] + np.int64(np.rint(f * (t[i] - ints[s, LAST])))
                 floats[s, g + 2] = floats[s, 0] + f * (lat[i] - floats[s, 0])
@@ -108,10 +111,10 @@ def _some_rows(
                     ints[s, c + R_PHASE] = 0
                     continue
                 ints[s, c + R_PHASE], ints[s, c + R_MET], ints[s, c + R_NEXT] = 2, ints[s, c + R_OUT], t[i] + extend_us
-                _say(ev, num, k, OPEN, s, r, ints, floats, ints[s, c + R_OUT], 0)
+                _say(ev, num, k, np.int64(OPEN), s, r, ints, floats, ints[s, c + R_OUT], np.int64(0))
                 k += 1
             if edge_distance_m(ix, ints[s, c + R_ZONE], x1, y1, out_m) >= out_m:
-                _say(ev, num, k, CLOSE, s, r, ints, floats, ints[s, c + R_OUT], LEFT)
+                _say(ev, num, k, np.int64(CLOSE), s, r, ints, floats, ints[s, c + R_OUT], np.int64(LEFT))
                 k += 1
                 ints[s, c + R_PHASE] = 0
         if mmsi[i] >= 0:
@@ -135,7 +138,7 @@ def _some_rows(
                     ints[s, OVER] += 1
                     continue
                 c, g = FIRST_RECORD + free * R_INTS, 2 + free * R_FLOATS
-                f = edge_fraction(ix, z, x0, y0, xs, y1, True) if known else -1.0
+                f = edge_fraction(ix, z, x0, y0, xs, y1, True, room) if known else -1.0
                 seen = f >= 0.0
                 f = f if seen else 1.0
                 ints[s, c + R_ZONE], ints[s, c + R_PHASE], ints[s, c + R_OUT] = z, 1, 0
@@ -149,91 +152,35 @@ def _some_rows(
                     floats[s, g + 1] = floats[s, 1] + f * (xs - x0) / UNITS_PER_DEG
                 if need <= 1 or t[i] - ints[s, c + R_START] >= min_us:
                     ints[s, c + R_PHASE], ints[s, c + R_MET], ints[s, c + R_NEXT] = 2, t[i], t[i] + extend_us
-                    _say(ev, num, k, OPEN, s, free, ints, floats, t[i], 0)
+                    _say(ev, num, k, np.int64(OPEN), s, free, ints, floats, t[i], np.int64(0))
                     k += 1
         ints[s, LAST], ints[s, KNOWN], floats[s, 0], floats[s, 1] = t[i], 0 if ended[i] else 1, lat[i], lon[i]
     return slot.size, k
 
 
-@njit(cache=True, nogil=True)
-def zone_rows(
-    ix: Any,
-    slot: Any,
-    t: Any,
-    lat: Any,
-    lon: Any,
-    mmsi: Any,
-    ended: Any,
-    ptr: Any,
-    zone: Any,
-    wanted: Any,
-    ints: Any,
-    floats: Any,
-    need: int,
-    min_us: int,
-    max_gap_us: int,
-    out_m: float,
-    extend_us: int,
-) -> tuple[Any, Any]:
-    """Events of rows in order (slot, time); ``ptr`` and ``zone`` are the zones each row is in."""
-    ev, num = np.empty((64, 10), np.int64), np.empty((64, 6), np.float64)
-    i = k = 0
-    while i < slot.size:
-        i, k = _some_rows(
-            i,
-            k,
-            ev,
-            num,
-            ix,
-            slot,
-            t,
-            lat,
-            lon,
-            mmsi,
-            ended,
-            ptr,
-            zone,
-            wanted,
-            ints,
-            floats,
-            need,
-            min_us,
-            max_gap_us,
-            out_m,
-            extend_us,
-        )
-        if i < slot.size:
-            ev, num = doubled(ev, num)
-    return ev[:k], num[:k]
-
-
-@njit(cache=True, nogil=True)
-def _silent(ints: Any, to_us: int, max_gap_us: int) -> Any:
-    out, k = np.empty(ints.shape[0], np.int64), 0
-    for s in range(ints.shape[0]):
-        if ints[s, KNOWN] == 1 and to_us - ints[s, LAST] > max_gap_us:
-            out[k] = s
-            k += 1
-    return out[:k]
-
-
-@njit(cache=True, nogil=True)
-def zone_silence(ints: Any, floats: Any, to_us: int, max_gap_us: int) -> tuple[Any, Any]:
-    """Events of stays that a silence ended."""
-    silent = _silent(ints, to_us, max_gap_us)
-    ev, num = np.empty((silent.size * ROOM, 10), np.int64), np.empty((silent.size * ROOM, 6), np.float64)
-    k = 0
-    for s in silent:
+@kernel
+def zone_silence(
+    begin: int, k: int, ev: Any, num: Any, ints: Any, floats: Any, to_us: int, max_gap_us: int, oldest: Any
+) -> tuple[int, int]:
+    """Events of stays that a silence ended; ``oldest`` gets the last fix of the ship silent longest of the rest."""
+    for s in range(begin, ints.shape[0]):
+        if k + ROOM > ev.shape[0]:
+            return s, k
+        if ints[s, KNOWN] != 1:
+            continue
+        if to_us - ints[s, LAST] <= max_gap_us:
+            oldest[0] = min(oldest[0], ints[s, LAST])
+            continue
         ints[s, KNOWN] = 0
         for r in range(ROOM):
             c = FIRST_RECORD + r * R_INTS
             if ints[s, c + R_PHASE] == 2:
                 end = ints[s, c + R_OUT] if ints[s, c + R_OUT] else ints[s, c + R_LAST]
-                why = LEFT if ints[s, c + R_OUT] else SILENT
-                _say(ev, num, k, CLOSE, s, r, ints, floats, end, why)
+                why = np.int64(LEFT) if ints[s, c + R_OUT] else np.int64(SILENT)
+                _say(ev, num, k, np.int64(CLOSE), s, r, ints, floats, end, why)
                 k += 1
             ints[s, c + R_PHASE] = 0
-    return ev[:k], num[:k]
+    return ints.shape[0], k
 
 
 @register("zone")
@@ -250,21 +197,34 @@ class ZoneDetector(SlotDetector):
         names = definition["zone_names"]
         if zones is not None and names:
             self.wanted &= np.asarray([z.name in names or z.zone_id in names for z in zones.zones], np.bool_)
+        self.any_wanted = bool(self.wanted.any())
+        d, self.gap_us = definition, definition.us("max_gap_s")
+        hysteresis = float(d["exit_hysteresis_m"])
+        self.rule = int(d["confirm_fixes"]), d.us("confirm_s"), self.gap_us, hysteresis, d.us("extend_every_s")
+        self.events = Events(10, 6)
+        self.crossings = np.empty(256)  # room for those of one piece with one zone
+
+    def ensure(self, slots: int) -> None:
+        """Make room for that many tracks, where there is a zone to be in."""
+        if self.any_wanted:
+            super().ensure(slots)
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Locate every row and follow each ship through its zones."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
         zones = self.around.zones
-        if zones is None or not self.wanted.any():
+        if zones is None or not self.any_wanted:
             return
-        f, d = batch.fixes, self.definition
+        f = batch.fixes
         ptr, zone = batch.zones(zones)
         if (zones.valid_from_us[zone] > 0).any() or (zones.valid_to_us[zone] < (1 << 61)).any():
             owner = np.repeat(np.arange(len(f)), np.diff(ptr))
             good = (zones.valid_from_us[zone] <= f.t[owner]) & (f.t[owner] < zones.valid_to_us[zone])
             ptr = np.concatenate([[0], np.cumsum(np.bincount(owner[good], minlength=len(f)))]).astype(np.int64)
             zone = zone[good]
-        ev, num = zone_rows(
+        ev, num = self.events.run(
+            zone_rows,
+            len(f),
             zones.index,
             batch.slot,
             f.t,
@@ -277,18 +237,21 @@ class ZoneDetector(SlotDetector):
             self.wanted,
             self.state.ints,
             self.state.floats,
-            int(d["confirm_fixes"]),
-            d.us("confirm_s"),
-            d.us("max_gap_s"),
-            float(d["exit_hysteresis_m"]),
-            d.us("extend_every_s"),
+            *self.rule,
+            self.crossings,
         )
-        self._facts(ev, num, out)
+        if len(ev):
+            self._facts(ev, num, out)
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """A silence makes it unknown whether it is still inside."""
-        if len(self.wanted):
-            self._facts(*zone_silence(self.state.ints, self.state.floats, to_us, self.definition.us("max_gap_s")), out)
+        if to_us < self.due_us or not self.any_wanted:
+            return
+        oldest, (ints, floats) = np.asarray([to_us]), (self.state.ints, self.state.floats)
+        ev, num = self.events.run(zone_silence, len(ints), ints, floats, to_us, self.gap_us, oldest)
+        self.due_us = int(oldest[0]) + self.gap_us
+        if len(ev):
+            self._facts(ev, num, out)
 
     def _facts(self, ev: IntArray, num: FloatArray, out: list[tuple[int, Fact]]) -> None:
         exits = self.definition["event"] == "exit"

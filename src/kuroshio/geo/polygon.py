@@ -305,12 +305,14 @@ def _wrap_units(x: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def edge_fraction(ix: PolygonIndex, zone: int, x0: float, y0: float, x1: float, y1: float, entering: bool) -> float:
+def edge_fraction(
+    ix: PolygonIndex, zone: int, x0: float, y0: float, x1: float, y1: float, entering: bool, room: Any
+) -> float:
     """Fraction of the segment at which it comes in for the last time, or first goes out; -1 where it does not.
 
-    Source: both are on the straight piece between two fixes in longitude and latitude.
+    Source: both are on the straight piece between two fixes in longitude and latitude. ``room`` holds the crossings.
     """
-    buf = np.empty(256, np.float64)
+    buf = room
     n = crossings(ix, zone, x0, y0, x1, y1, buf)
     if n == 0:
         return -1.0
