@@ -26,7 +26,7 @@ MIN_PAIRS = 20
 AIS_FRESH_US = 30_000_000
 RANGE_MIN_M = 1000.0
 SIGNIFICANT = 4.0  # standard errors of the median
-SETTLE_US = 60_000_000
+SETTLE_US = 120_000_000  # by then tracks of the radar as it was have ended
 CHANGE_M, CHANGE_RAD = 40.0, math.radians(0.15)
 ERROR_MAX_M = 1200.0  # a larger bias leaves the pairing radius: the radar is unhealthy
 
