@@ -23,7 +23,9 @@ def start_state_of(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[n
 @njit
 def predictive_of(t, dt, e, n, r0, r1, r2, motion, w):  # type: ignore[no-untyped-def]
     filter_.combined(t, w.c)
-    return filter_.predictive(t, w.c, dt, e, n, r0, r1, r2, np.inf, motion)
+    spread = np.empty(6)
+    filter_.spread_at(w.c, t.mu, dt, motion, spread)
+    return filter_.density(spread, e - dt * t.ve, n - dt * t.vn, r0, r1, r2, np.inf)
 
 
 @njit

@@ -17,7 +17,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 _STAMP = "kernels.sha256"
 
@@ -47,3 +49,33 @@ kernel = njit(**_BASE)
 bare = njit(**_BASE, **_UNCOUNTED)
 inner = njit(**_BASE, **_UNCOUNTED, **_INNER)
 within = njit(**_BASE, **_UNCOUNTED, **_INNER, forceinline=True)
+
+
+_LINE = 64  # bytes of a cache line
+
+
+def _fetch(typing: Any, records: Any, row: Any, lines: Any) -> Any:
+    """Ask for the first cache lines of a record before it is needed: memory answers while something else is done."""
+    if not isinstance(lines, types.IntegerLiteral):
+        return None
+    count = lines.literal_value
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        array = context.make_array(kind)(context, builder, arguments[0])
+        at = builder.ptrtoint(array.data, ir.IntType(64))
+        width = ir.Constant(ir.IntType(64), kind.dtype.size)
+        at = builder.add(at, builder.mul(builder.sext(arguments[1], ir.IntType(64)), width))
+        pointer, word = ir.PointerType(), ir.IntType(32)
+        call = builder.module.declare_intrinsic(
+            "llvm.prefetch", [pointer], ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
+        )
+        for k in range(count):
+            place = builder.inttoptr(builder.add(at, ir.Constant(ir.IntType(64), k * _LINE)), pointer)
+            builder.call(call, [place, ir.Constant(word, 0), ir.Constant(word, 3), ir.Constant(word, 1)])
+        return context.get_dummy_value()
+
+    return types.void(records, types.int64, lines), code
+
+
+fetch: Any = intrinsic(_fetch)

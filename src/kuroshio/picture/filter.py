@@ -246,7 +246,7 @@ def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # ty
 
 @inner
 def manoeuvre_distance(t, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-untyped-def]
-    """d2 under the manoeuvring model of a position ``dt`` seconds away: the first return value of `predictive`."""
+    """d2 under the manoeuvring model of a position ``dt`` seconds away: the first value that `density` gives."""
     w1 = t.mu
     w0 = 1.0 - w1
     w = w0 * w1
@@ -265,24 +265,32 @@ def manoeuvre_distance(t, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-unty
 
 
 @inner
-def predictive(t, pc, dt, e, n, r0, r1, r2, gate_d2, motion):  # type: ignore[no-untyped-def]
-    """(d2 under the manoeuvring model, log density of the mixture) of a position ``dt`` seconds away.
+def spread_at(pc, mu, dt, motion, out):  # type: ignore[no-untyped-def]
+    """What `density` needs of a track ``dt`` seconds away, from its `combined` covariance.
 
-    ``pc`` is the track's `combined` covariance. The density is not worked out (0) where d2 reaches ``gate_d2``.
+    ``out``: covariance ee, en, nn before process noise, noise of the two models, probability of the first.
     """
-    b0 = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + r0
-    b1 = pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8] + r1
-    b2 = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + r2
-    high = process_noise(dt, motion.q1)[0]
-    de, dn = e - dt * t.ve, n - dt * t.vn
+    out[0] = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7]
+    out[1] = pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8]
+    out[2] = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9]
+    out[3], out[4] = process_noise(dt, motion.q0)[0], process_noise(dt, motion.q1)[0]
+    adt = abs(dt)
+    stay0, stay1 = math.exp(-adt / motion.tau0_s), math.exp(-adt / motion.tau1_s)
+    out[5] = stay0 * (1.0 - mu) + (1.0 - stay1) * mu
+
+
+@inner
+def density(spread, de, dn, r0, r1, r2, gate_d2):  # type: ignore[no-untyped-def]
+    """(d2 under the manoeuvring model, log density of the mixture) of an innovation.
+
+    ``spread`` is that of `spread_at`. The density is not worked out (0) where d2 reaches ``gate_d2``.
+    """
+    b0, b1, b2 = spread[0] + r0, spread[1] + r1, spread[2] + r2
+    low, high, c0 = spread[3], spread[4], spread[5]
     d1, det1 = distance_2d(b0 + high, b1, b2 + high, de, dn)
     if d1 >= gate_d2:
         return d1, 0.0
-    low = process_noise(dt, motion.q0)[0]
     d0, det0 = distance_2d(b0 + low, b1, b2 + low, de, dn)
-    adt = abs(dt)
-    stay0, stay1 = math.exp(-adt / motion.tau0_s), math.exp(-adt / motion.tau1_s)
-    c0 = stay0 * (1.0 - t.mu) + (1.0 - stay1) * t.mu
     top = min(d0, d1)
     f0, f1 = math.exp(0.5 * (top - d0)) / math.sqrt(det0), math.exp(0.5 * (top - d1)) / math.sqrt(det1)
     return d1, math.log(c0 * f0 + (1.0 - c0) * f1) - 0.5 * top - LOG_2PI

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio.picture.compiled import inner, kernel
-from kuroshio.picture.grid import build, near
+from kuroshio.picture.grid import SPANS_MAX, build, near
 from kuroshio.picture.lifecycle import predict_rows
 from kuroshio.picture.motion import local_offset, move
 from kuroshio.picture.table import CONFIRMED
@@ -79,9 +79,9 @@ def best_own(own, own_mmsi, own_ex, theirs, mmsi, ex):  # type: ignore[no-untype
     same = np.zeros(n, np.bool_)
     lat, lon = own[:, 0].copy(), own[:, 1].copy()
     grid = build(lat, lon, SEARCH_M)
-    box = np.empty(2048, np.int64)
+    runs, box = np.empty((SPANS_MAX, 2), np.int64), np.empty(2048, np.int64)
     for k in range(n):
-        for q in range(near(grid, theirs[k, 0], theirs[k, 1], SEARCH_M, box)):
+        for q in range(near(grid, theirs[k, 0], theirs[k, 1], SEARCH_M, runs, box)):
             i = int(grid.point[box[q]])
             if own_ex[i] != ex[k] or (own_mmsi[i] > 0 and mmsi[k] > 0 and own_mmsi[i] != mmsi[k]):
                 continue

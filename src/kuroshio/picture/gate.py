@@ -12,40 +12,53 @@ import math
 
 import numpy as np
 
-from kuroshio.geo import metres_per_degree
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import fetch, inner, kernel
 from kuroshio.picture.drag import extent_var, note_offset
-from kuroshio.picture.filter import combined, predictive
-from kuroshio.picture.grid import build, coarse_map, near, widest_near
+from kuroshio.picture.filter import combined, density, spread_at
+from kuroshio.picture.grid import SPANS_MAX, build, coarse_map, reach_deg, spans, widest_near
 from kuroshio.picture.identity import REFUSED, REPLAYED, STARTED, TOO_OLD, UPDATED, note_report
 from kuroshio.picture.journal import EV_CONFIRMED, show, write_event
 from kuroshio.picture.late import LATE_OK, apply_report, insert_late
 from kuroshio.picture.model import RADAR
-from kuroshio.picture.motion import local_offset, move, process_noise
+from kuroshio.picture.motion import local_offset, move, plane_scale, process_noise
 from kuroshio.picture.table import CONFIRMED, CTL_FREE, TENTATIVE, take_row
 
 CELL_M = 2000.0
 RADIUS_MAX_M = 6 * CELL_M
-NEAR_MAX = 4096
-SLACK_M = 50.0  # plots of a frame differ in time
-FLAT_LAT_MAX = 80.0  # where a plane of metres a degree is good to the margin below
+SLACK_M = 50.0  # plots of a frame differ in time, and the map is not flat
+FLAT_LAT_MAX = 80.0  # where a plane of metres a degree is good to the slack
 FLAT_MARGIN = 1.1
 HALF_ROUND_M = 2_000_000.0  # further apart in longitude is across the antimeridian
+AHEAD = 6  # rows whose memory is asked for before their turn
 
 
 @inner
-def _far(packed, at, lat, lon, east, north, pee, pnn, gate_d2):  # type: ignore[no-untyped-def]
-    """True when one axis alone puts a plot outside the gate, with allowance for its time and the flat map."""
-    dn = abs(packed[at, 0] - lat) * north - SLACK_M
-    if dn > 0.0 and dn * dn > FLAT_MARGIN * gate_d2 * (pnn + packed[at, 3]):
-        return True
-    de = abs(packed[at, 1] - lon) * east - SLACK_M
-    return de > 0.0 and de * de > FLAT_MARGIN * gate_d2 * (pee + packed[at, 2]) and de < HALF_ROUND_M
+def _pack(obs, idx, grid, packed, when, drill):  # type: ignore[no-untyped-def]
+    """Plots in the grid's order: lat, lon, ee, en, nn; time; exercise."""
+    for at in range(len(idx)):
+        o = obs[idx[grid.point[at]]]
+        z = o.z
+        packed[at, 0], packed[at, 1] = z[0], z[1]
+        packed[at, 2], packed[at, 3], packed[at, 4] = z[2], z[3], z[4]
+        when[at], drill[at] = o.t_us, o.exercise
+
+
+@inner
+def _frame_middle(obs, idx):  # type: ignore[no-untyped-def]
+    """Mean time of a frame's plots."""
+    mid, first_us = np.int64(0), obs[idx[0]].t_us
+    for j in idx:
+        mid += (obs[j].t_us - first_us) // len(idx)
+    return mid + first_us
 
 
 @kernel
 def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[no-untyped-def]
     """(track row, plot, cost, d2) of each candidate pair.
+
+    A plot is turned down by its distance on a flat map first: an ellipse of the track at the frame's middle and of the
+    plot, widened by `FLAT_MARGIN`, that with `SLACK_M` around it holds every plot within the gate at its own time (for
+    ellipses P and a circle of radius s: (1 + a) P + (1 + 1/a) s^2 holds their sum).
 
     Parameters
     ----------
@@ -57,63 +70,78 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
         lat, lon, coverage radius (m, -1 unknown), log clutter density (1/m2), pd.
     """
     n_plots = len(idx)
-    plat, plon, width = np.empty(n_plots), np.empty(n_plots), np.empty(n_plots)
-    mid = np.int64(0)
-    first_us = obs[idx[0]].t_us
+    plat, plon, wide = np.empty(n_plots), np.empty(n_plots), np.empty((2, n_plots))
     for q in range(n_plots):
-        o = obs[idx[q]]
-        plat[q], plon[q] = o.z[0], o.z[1]
-        width[q] = max(o.z[2], o.z[4])
-        mid += (o.t_us - first_us) // n_plots
-    mid += first_us
+        z = obs[idx[q]].z
+        plat[q], plon[q], wide[0, q], wide[1, q] = z[0], z[1], z[2], z[4]
+    mid = _frame_middle(obs, idx)
     grid = build(plat, plon, CELL_M)
-    packed = np.empty((n_plots, 4))  # in the grid's order: what most candidates are turned down by
-    for at in range(n_plots):
-        z = obs[idx[grid.point[at]]].z
-        packed[at, 0], packed[at, 1], packed[at, 2], packed[at, 3] = z[0], z[1], z[2], z[4]
+    packed, when, drill = np.empty((n_plots, 5)), np.empty(n_plots, np.int64), np.empty(n_plots, np.int8)
+    _pack(obs, idx, grid, packed, when, drill)
     cap = max(64, 4 * n_plots)
     track, plot = np.empty(cap, np.int64), np.empty(cap, np.int64)
     cost, dist = np.empty(cap), np.empty(cap)
-    box = np.empty(min(NEAR_MAX, n_plots), np.int64)
-    pc = np.empty(10)
+    runs = np.empty((SPANS_MAX, 2), np.int64)
+    pc, spread = np.empty(10), np.empty(6)
     n = 0
     base = math.log(sensor[4]) - sensor[3] - math.log(1.0 - sensor[4])
     g = math.sqrt(rules.gate)
-    coarse = coarse_map(plat, plon, width)
-    for i in rows:
+    slack = (1.0 + 1.0 / (FLAT_MARGIN - 1.0)) * SLACK_M * SLACK_M / rules.gate
+    coarse = coarse_map(plat, plon, wide[0], wide[1])
+    for k in range(len(rows)):
+        fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 5)
+        i = rows[k]
         t = tracks[i]
-        widest = widest_near(coarse, t.lat, t.lon)
-        if widest <= 0.0:
+        wide_e, wide_n = widest_near(coarse, t.lat, t.lon)
+        if wide_e <= 0.0:
             continue
         dt = (mid - t.t_us) * 1e-6
         combined(t, pc)
         extent = extent_var(t.fit)
         high = process_noise(dt, motion.q1)[0] + extent
-        pee = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + high
-        pnn = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + high
-        radius = min(g * math.sqrt(max(pee, pnn) + widest) + SLACK_M, RADIUS_MAX_M)
+        pee = FLAT_MARGIN * (pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + high) + slack
+        pen = FLAT_MARGIN * (pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8])
+        pnn = FLAT_MARGIN * (pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + high) + slack
         lat, lon, _ = move(t.lat, t.lon, t.ve * dt, t.vn * dt)
-        east, north = metres_per_degree(lat)
         flat = abs(lat) < FLAT_LAT_MAX
+        east, north = plane_scale(lat)
+        reach_e = min(g * math.sqrt(pee + FLAT_MARGIN * wide_e), RADIUS_MAX_M)
+        reach_n = min(g * math.sqrt(pnn + FLAT_MARGIN * wide_n), RADIUS_MAX_M)
+        if flat:
+            dlat, dlon = reach_n / north, 1.02 * reach_e / east
+        else:
+            dlat, dlon = reach_deg(lat, max(reach_e, reach_n))
         handicap = rules.tentative_cost if t.status == TENTATIVE else 0.0
-        for k in range(near(grid, lat, lon, radius, box)):
-            if flat and _far(packed, box[k], lat, lon, east, north, pee, pnn, rules.gate):
-                continue
-            q = grid.point[box[k]]
-            o = obs[idx[q]]
-            if t.exercise != o.exercise:
-                continue
-            dtj = (o.t_us - t.t_us) * 1e-6
-            e, no = local_offset(t.lat, t.lon, o.z[0], o.z[1])
-            d2, ll = predictive(t, pc, dtj, e, no, o.z[2] + extent, o.z[3], o.z[4] + extent, rules.gate, motion)
-            worth = ll + base - handicap
-            if d2 < rules.gate and worth > 0.0:  # else it is better to leave both alone
-                if n == cap:
-                    cap *= 2
-                    track, plot = np.append(track, track), np.append(plot, plot)
-                    cost, dist = np.append(cost, cost), np.append(dist, dist)
-                track[n], plot[n], dist[n], cost[n] = i, q, d2, -worth
-                n += 1
+        spread_us = np.int64(-1 << 62)
+        for s in range(spans(grid, lat, lon, dlat, dlon, runs)):
+            for at in range(runs[s, 0], runs[s, 1]):
+                if flat:
+                    dn, de = (packed[at, 0] - lat) * north, (packed[at, 1] - lon) * east
+                    s0, s1 = pee + FLAT_MARGIN * packed[at, 2], pen + FLAT_MARGIN * packed[at, 3]
+                    s2 = pnn + FLAT_MARGIN * packed[at, 4]
+                    far = s2 * de * de - 2.0 * s1 * de * dn + s0 * dn * dn > rules.gate * (s0 * s2 - s1 * s1)
+                    if far and abs(de) < HALF_ROUND_M:
+                        continue
+                if t.exercise != drill[at]:
+                    continue
+                if when[at] != spread_us:  # most plots of a frame have few times
+                    spread_us = when[at]
+                    dtj = (spread_us - t.t_us) * 1e-6
+                    spread_at(pc, t.mu, dtj, motion, spread)
+                    spread[0] += extent
+                    spread[2] += extent
+                e, no = local_offset(t.lat, t.lon, packed[at, 0], packed[at, 1])
+                d2, ll = density(
+                    spread, e - dtj * t.ve, no - dtj * t.vn, packed[at, 2], packed[at, 3], packed[at, 4], rules.gate
+                )
+                worth = ll + base - handicap
+                if d2 < rules.gate and worth > 0.0:  # else it is better to leave both alone
+                    if n == cap:
+                        cap *= 2
+                        track, plot = np.append(track, track), np.append(plot, plot)
+                        cost, dist = np.append(cost, cost), np.append(dist, dist)
+                    track[n], plot[n], dist[n], cost[n] = i, grid.point[at], d2, -worth
+                    n += 1
     return track[:n], plot[:n], cost[:n], dist[:n]
 
 

@@ -1,7 +1,8 @@
 """Cells on the sphere: which points are near a position, across the antimeridian and at the poles.
 
-What enters: latitudes and longitudes. What leaves: points sorted by hashed cell. Rows of cells have equal
-height; a row nearer the pole has fewer columns, so that a cell is never narrower than its height.
+What enters: latitudes and longitudes. What leaves: points sorted by row of cells, and by column within a row, so that
+those near a place are a few runs of neighbours in memory. Rows of cells have equal height; a row nearer the pole has
+fewer columns, so that a cell is never narrower than its height.
 """
 
 from __future__ import annotations
@@ -21,17 +22,21 @@ M_PER_DEG = 111_319.49  # equatorial degree on WGS 84: cells err to the larger s
 COARSE_M = 16_000.0
 COARSE_MAX = 128  # cells a side
 COARSE_LAT_MAX = 80.0
+SPANS_MAX = 64  # runs of neighbours a search gives at most: rows touched, twice where they cross the antimeridian
+SPARE_RUNS = 4  # runs of columns a row may have for each of its points
 
 
 class Coarse(NamedTuple):
     """A flat map of large cells around a frame: the widest of the points in a cell and beside it.
 
-    ``widest`` is (side, side), 0 where there is no point; ``lat``/``lon`` its centre, ``east``/``north`` metres per
-    degree there. A map of side 0 says nothing: every place may be near, and ``most`` is the widest of all.
+    ``widest`` is (side, side, 2), east and north, 0 where there is no point; ``lat``/``lon`` its centre,
+    ``east``/``north`` metres per degree there. A map of side 0 says nothing: every place may be near, and
+    ``most_e``/``most_n`` is the widest of all.
     """
 
     widest: FloatArray
-    most: float
+    most_e: float
+    most_n: float
     lat: float
     lon: float
     east: float
@@ -39,16 +44,19 @@ class Coarse(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Points by hashed cell: those of slot ``h`` are ``point[start[h]:start[h + 1]]``, with their ``row`` and ``col``.
+    """Points by rows of cells from ``row0`` on, and in each row by runs of ``2 ** shift`` columns from ``low`` on.
 
-    ``cell_deg`` is the height of a cell in degrees of latitude.
+    Row ``r`` has the runs ``first[r]:first[r + 1]``; those of run ``b`` are ``point[start[b]:start[b + 1]]``.
+    ``cols`` is the number of columns round the globe, ``cell_deg`` the height of a row in degrees of latitude.
     """
 
-    start: Any
     point: Any
-    row: Any
-    col: Any
-    mask: int
+    start: Any
+    first: Any
+    low: Any
+    shift: Any
+    cols: Any
+    row0: int
     cell_deg: float
 
 
@@ -59,77 +67,112 @@ def columns(row, cell_deg):  # type: ignore[no-untyped-def]
     return max(1, int(360.0 * math.cos(math.radians(min(lat, 90.0))) / cell_deg))
 
 
-@inner
-def hash_cell(row, col, mask):  # type: ignore[no-untyped-def]
-    """Slot of a cell."""
-    return ((row * 73856093) ^ (col * 19349663)) & mask
-
-
-@inner
-def cell_of(lat, lon, cell_deg):  # type: ignore[no-untyped-def]
-    """(row, column) of a position."""
-    row = int((lat + 90.0) / cell_deg)
-    n = columns(row, cell_deg)
-    return row, int((lon + 180.0) / 360.0 * n) % n
-
-
 @kernel
 def build(lat, lon, cell_m):  # type: ignore[no-untyped-def]
     """Grid over points."""
     n = len(lat)
-    bits = 4
-    while (1 << bits) < 2 * n:
-        bits += 1
-    mask = (1 << bits) - 1
     cell_deg = cell_m / M_PER_DEG
-    start = np.zeros((1 << bits) + 2, np.int32)
-    rows, cols, slot = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
+    row, run = np.empty(n, np.int32), np.empty(n, np.int32)
     for j in range(n):
-        rows[j], cols[j] = cell_of(lat[j], lon[j], cell_deg)
-        slot[j] = hash_cell(rows[j], cols[j], mask)
-        start[slot[j] + 2] += 1
-    for h in range(2, len(start)):
-        start[h] += start[h - 1]
-    point, row, col = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
+        row[j] = int((lat[j] + 90.0) / cell_deg)
+    row0 = int(row.min()) if n > 0 else 0
+    rows = int(row.max()) - row0 + 1 if n > 0 else 0
+    cols, count = np.empty(rows, np.int32), np.zeros(rows, np.int32)
+    low, high = np.full(rows, np.int32(2_000_000_000)), np.full(rows, np.int32(-1))
+    for r in range(rows):
+        cols[r] = columns(row0 + r, cell_deg)
     for j in range(n):
-        at = start[slot[j] + 1]
-        point[at], row[at], col[at] = j, rows[j], cols[j]
-        start[slot[j] + 1] = at + 1
-    return Grid(start, point, row, col, mask, cell_deg)
+        r = row[j] - row0
+        run[j] = int((lon[j] + 180.0) / 360.0 * cols[r]) % cols[r]
+        count[r] += 1
+        low[r], high[r] = min(low[r], run[j]), max(high[r], run[j])
+    shift, first = np.zeros(rows, np.int8), np.zeros(rows + 1, np.int32)
+    for r in range(rows):
+        if count[r] > 0:
+            while ((high[r] - low[r]) >> shift[r]) + 1 > SPARE_RUNS * count[r] + 64:
+                shift[r] += 1
+            first[r + 1] = ((high[r] - low[r]) >> shift[r]) + 1
+        first[r + 1] += first[r]
+    start = np.zeros(first[rows] + 2, np.int32)
+    for j in range(n):
+        r = row[j] - row0
+        run[j] = first[r] + ((run[j] - low[r]) >> shift[r])
+        start[run[j] + 2] += 1
+    for b in range(2, len(start)):
+        start[b] += start[b - 1]
+    point = np.empty(n, np.int32)
+    for j in range(n):
+        b = run[j] + 1
+        point[start[b]] = j
+        start[b] += 1
+    return Grid(point, start, first, low, shift, cols, row0, cell_deg)
 
 
 @inner
-def near(grid, lat, lon, radius_m, out):  # type: ignore[no-untyped-def]
-    """Number of points whose cells touch the box of ``radius_m`` around a position; ``out`` takes their grid places.
+def reach_deg(lat, radius_m):  # type: ignore[no-untyped-def]
+    """(latitude, longitude) half sides in degrees of a box that holds a circle."""
+    dlat = radius_m / M_PER_DEG * 1.01
+    cos = math.cos(math.radians(min(abs(lat) + dlat, 90.0)))
+    return dlat, dlat / cos if cos > 1e-6 else 360.0
 
-    Points outside the circle but in a touched cell may be included; ``out`` bounds how many are returned.
+
+@inner
+def _span(grid, r, c0, c1, out, n):  # type: ignore[no-untyped-def]
+    """Append the run of points of row ``r`` in columns ``c0`` to ``c1``, if there are any; the new number of runs."""
+    runs = grid.first[r + 1] - grid.first[r]
+    b0 = max((c0 - grid.low[r]) >> grid.shift[r], 0)
+    b1 = min((c1 - grid.low[r]) >> grid.shift[r], runs - 1)
+    if b0 > b1 or n == len(out):
+        return n
+    a, b = grid.start[grid.first[r] + b0], grid.start[grid.first[r] + b1 + 1]
+    if a == b:
+        return n
+    out[n, 0], out[n, 1] = a, b
+    return n + 1
+
+
+@inner
+def spans(grid, lat, lon, dlat, dlon, out):  # type: ignore[no-untyped-def]
+    """Number of runs of ``grid.point`` whose cells touch a box around a position; ``out`` takes their bounds.
+
+    Points outside the box but in a touched cell may be included; the length of ``out`` bounds how many runs are given.
     """
     n = 0
-    dlat = radius_m / M_PER_DEG * 1.01
-    r0 = max(0, int((lat - dlat + 90.0) / grid.cell_deg))
-    r1 = int((min(lat + dlat, 90.0) + 90.0) / grid.cell_deg)
-    cos = math.cos(math.radians(min(abs(lat) + dlat, 90.0)))
-    dlon = dlat / cos if cos > 1e-6 else 360.0
-    for row in range(r0, r1 + 1):
-        cols = columns(row, grid.cell_deg)
+    r0 = max(0, int((lat - dlat + 90.0) / grid.cell_deg) - grid.row0)
+    r1 = min(int((min(lat + dlat, 90.0) + 90.0) / grid.cell_deg) - grid.row0, len(grid.cols) - 1)
+    for r in range(r0, r1 + 1):
+        cols = grid.cols[r]
         c0 = math.floor((lon - dlon + 180.0) / 360.0 * cols)
         c1 = math.floor((lon + dlon + 180.0) / 360.0 * cols)
         if c1 - c0 + 1 >= cols:
             c0, c1 = 0, cols - 1
-        for c in range(c0, c1 + 1):
-            col = c % cols
-            h = hash_cell(row, col, grid.mask)
-            for at in range(grid.start[h], grid.start[h + 1]):
-                if grid.row[at] == row and grid.col[at] == col:
-                    if n == len(out):
-                        return n
-                    out[n] = at
-                    n += 1
+        if c0 < 0:
+            n = _span(grid, r, c0 + cols, cols - 1, out, n)
+            c0 = 0
+        elif c1 >= cols:
+            n = _span(grid, r, 0, c1 - cols, out, n)
+            c1 = cols - 1
+        n = _span(grid, r, c0, c1, out, n)
+    return n
+
+
+@inner
+def near(grid, lat, lon, radius_m, runs, out):  # type: ignore[no-untyped-def]
+    """Number of places in ``grid.point`` whose cells touch the box around a circle; ``out`` takes and bounds them.
+
+    ``runs`` is work space for `spans`.
+    """
+    dlat, dlon = reach_deg(lat, radius_m)
+    n = 0
+    for s in range(spans(grid, lat, lon, dlat, dlon, runs)):
+        for at in range(runs[s, 0], min(runs[s, 1], runs[s, 0] + len(out) - n)):
+            out[n] = at
+            n += 1
     return n
 
 
 @kernel
-def coarse_map(plat, plon, width):  # type: ignore[no-untyped-def]
+def coarse_map(plat, plon, wide_e, wide_n):  # type: ignore[no-untyped-def]
     """Coarse map of points with a width each (above 0); empty near the poles and where they spread too far."""
     lat, lon = plat[0], plon[0]
     east, north = metres_per_degree(lat)
@@ -140,23 +183,24 @@ def coarse_map(plat, plon, width):  # type: ignore[no-untyped-def]
     half = int(most / COARSE_M) + 2
     side = 2 * half + 1
     if side > COARSE_MAX or abs(lat) > COARSE_LAT_MAX:
-        return Coarse(np.zeros((0, 0)), width.max(), lat, lon, east, north)
-    widest = np.zeros((side, side))
+        return Coarse(np.zeros((0, 0, 2)), wide_e.max(), wide_n.max(), lat, lon, east, north)
+    widest = np.zeros((side, side, 2))
     for q in range(len(plat)):
         x = math.floor(((plon[q] - lon + 180.0) % 360.0 - 180.0) * east / COARSE_M) + half
         y = math.floor((plat[q] - lat) * north / COARSE_M) + half
         for a in range(max(x - 1, 0), min(x + 2, side)):
             for b in range(max(y - 1, 0), min(y + 2, side)):
-                widest[a, b] = max(widest[a, b], width[q])
-    return Coarse(widest, width.max(), lat, lon, east, north)
+                widest[a, b, 0] = max(widest[a, b, 0], wide_e[q])
+                widest[a, b, 1] = max(widest[a, b, 1], wide_n[q])
+    return Coarse(widest, wide_e.max(), wide_n.max(), lat, lon, east, north)
 
 
 @inner
 def widest_near(coarse, lat, lon):  # type: ignore[no-untyped-def]
-    """Widest point within `COARSE_M` (less the map's distortion) of a place; 0 when there is none."""
+    """(east, north) of the widest points within `COARSE_M` (less the map's distortion) of a place; 0 for none."""
     side = coarse.widest.shape[0]
     if side == 0:
-        return coarse.most
+        return coarse.most_e, coarse.most_n
     dlon = lon - coarse.lon
     if dlon > 180.0:
         dlon -= 360.0
@@ -165,5 +209,5 @@ def widest_near(coarse, lat, lon):  # type: ignore[no-untyped-def]
     x = math.floor(dlon * coarse.east / COARSE_M) + side // 2
     y = math.floor((lat - coarse.lat) * coarse.north / COARSE_M) + side // 2
     if 0 <= x < side and 0 <= y < side:
-        return coarse.widest[x, y]
-    return 0.0
+        return coarse.widest[x, y, 0], coarse.widest[x, y, 1]
+    return 0.0, 0.0

@@ -15,7 +15,7 @@ import numpy as np
 from kuroshio.picture.compiled import bare, inner, kernel
 from kuroshio.picture.drag import jumped
 from kuroshio.picture.filter import combined, manoeuvre_distance
-from kuroshio.picture.grid import near
+from kuroshio.picture.grid import SPANS_MAX, near
 from kuroshio.picture.journal import (
     EV_BORN,
     EV_BOUND,
@@ -235,12 +235,12 @@ def _forbidden(pairs, uid, mmsi):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _find_unbound(tracks, cand, o, z, rules, motion, box, w):  # type: ignore[no-untyped-def]
+def _find_unbound(tracks, cand, o, z, rules, motion, runs, box, w):  # type: ignore[no-untyped-def]
     """Row of the only track of plots that fits an unknown report in place and velocity, or -1."""
     if len(cand.rows) == 0:
         return -1
     found, n_fit, sure = -1, 0, False
-    for q in range(near(cand.grid, z[0], z[1], cand.radius_m, box)):
+    for q in range(near(cand.grid, z[0], z[1], cand.radius_m, runs, box)):
         t = tracks[cand.rows[cand.grid.point[box[q]]]]
         if t.mmsi != 0 or t.status == 0 or t.exercise != o.exercise:
             continue
@@ -301,11 +301,11 @@ def _confirm_named(log, ctl, t, t_us):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, statics, rules, motion, box, w):  # type: ignore[no-untyped-def]
+def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, statics, rules, motion, runs, box, w):  # type: ignore[no-untyped-def]
     """Give an MMSI nobody agrees with to a track of plots, or begin a track; ``r`` takes the outcome."""
     i = -1
     if other < 0:
-        i = _find_unbound(tracks, cand, o, w.z, rules, motion, box, w)
+        i = _find_unbound(tracks, cand, o, w.z, rules, motion, runs, box, w)
     if i >= 0:
         t = tracks[i]
         bind(keys, tracks, ctl, i, o.mmsi)
@@ -344,7 +344,8 @@ def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics
 
     Every report is judged on its own, in order, so the result does not depend on where runs begin and end.
     """
-    box, centred = np.empty(NEAR_MAX, np.int64), np.empty(8, np.float64)
+    runs, box = np.empty((SPANS_MAX, 2), np.int64), np.empty(NEAR_MAX, np.int64)
+    centred = np.empty(8, np.float64)
     w = work[0]
     z = w.z
     for j in range(a, b):
@@ -375,7 +376,7 @@ def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics
             return j
         else:
             _name_or_begin(
-                tracks, keys, rings, log, ctl, free, o, r, other, cand, statics, rules, motion, box, w
+                tracks, keys, rings, log, ctl, free, o, r, other, cand, statics, rules, motion, runs, box, w
             )  # fmt: skip
     return b
 

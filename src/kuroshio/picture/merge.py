@@ -13,7 +13,7 @@ import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.filter import Kin, combined
-from kuroshio.picture.grid import build, near
+from kuroshio.picture.grid import SPANS_MAX, build, near
 from kuroshio.picture.model import AIS
 from kuroshio.picture.motion import local_offset, move, predict_packed
 from kuroshio.picture.table import FED_MAX, Life
@@ -82,7 +82,7 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
         dt = (t_us - t.t_us) * 1e-6
         lat[k], lon[k], _ = move(t.lat, t.lon, dt * t.ve, dt * t.vn)
     grid = build(lat, lon, radius_m)
-    box = np.empty(NEAR_MAX, np.int64)
+    runs, box = np.empty((SPANS_MAX, 2), np.int64), np.empty(NEAR_MAX, np.int64)
     out = np.empty((64, 2), np.int64)
     m = 0
     d, pc, pt, pu, work = np.empty(4), np.empty(10), np.empty(10), np.empty(10), np.empty((5, 4))
@@ -90,7 +90,7 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
         i = rows[k]
         t = tracks[i]
         if t.mmsi == 0:
-            found = near(grid, lat[k], lon[k], radius_m, box)
+            found = near(grid, lat[k], lon[k], radius_m, runs, box)
         else:
             found = 0
             at = t.next_row

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 
-from kuroshio.geo import metres_per_degree
+from kuroshio.geo.earth import WGS84_A_M, WGS84_E2
 from kuroshio.picture.compiled import bare, inner, within
 
 COAST_S = 120.0  # beyond this the velocity variance saturates
 COAST_RATE = 1.0 / 600.0  # reversion rate of the coasting model, 1/s
 POLAR_LAT_DEG = 85.0
+RAD = math.pi / 180.0
 POLE_M_PER_DEG = 111_693.9  # WGS 84 meridian radius at the pole, per degree
 
 
@@ -49,6 +50,15 @@ def predict_packed(p, dt, q, out):  # type: ignore[no-untyped-def]
     out[9] = p[9] + q1
 
 
+@within
+def plane_scale(lat):  # type: ignore[no-untyped-def]
+    """(east, north) metres in one degree of longitude and latitude: `geo.metres_per_degree` with one cosine."""
+    c = math.cos(lat * RAD)
+    w2 = 1.0 - WGS84_E2 * (1.0 - c * c)
+    w = math.sqrt(w2)
+    return RAD * WGS84_A_M * c / w, RAD * WGS84_A_M * (1.0 - WGS84_E2) / (w2 * w)
+
+
 @inner
 def _polar_xy(lat, lon):  # type: ignore[no-untyped-def]
     sign = 1.0 if lat > 0 else -1.0
@@ -69,7 +79,7 @@ def _wrapped(lon):  # type: ignore[no-untyped-def]
 def local_offset(lat0, lon0, lat, lon):  # type: ignore[no-untyped-def]
     """(east, north) metres of a point in the plane of a reference; azimuthal about the pole above 85 degrees."""
     if abs(lat0) < POLAR_LAT_DEG:
-        east, north = metres_per_degree(0.5 * (lat0 + lat))
+        east, north = plane_scale(0.5 * (lat0 + lat))
         return _wrapped(lon - lon0) * east, (lat - lat0) * north
     x0, y0 = _polar_xy(lat0, lon0)
     x1, y1 = _polar_xy(lat, lon)
@@ -87,7 +97,7 @@ def move(lat0, lon0, e, n):  # type: ignore[no-untyped-def]
     Below 85 degrees a ship keeps its course (rhumb line, turn 0); above, it keeps a straight line over the pole.
     """
     if abs(lat0) < POLAR_LAT_DEG:
-        east, north = metres_per_degree(lat0 + 0.5 * n / metres_per_degree(lat0)[1])
+        east, north = plane_scale(lat0 + 0.5 * n / plane_scale(lat0)[1])
         lat = min(max(lat0 + n / north, -90.0), 90.0)
         return lat, _wrapped(lon0 + e / east), 0.0
     sign = 1.0 if lat0 > 0 else -1.0

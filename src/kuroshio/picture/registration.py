@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from kuroshio.picture.compiled import kernel
-from kuroshio.picture.grid import build, coarse_map, near, widest_near
-from kuroshio.picture.motion import local_offset, move
+from kuroshio.picture.compiled import fetch, inner, kernel
+from kuroshio.picture.grid import SPANS_MAX, build, coarse_map, reach_deg, spans, widest_near
+from kuroshio.picture.motion import local_offset, move, plane_scale
 from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray
 
 PAIR_RADIUS_M = 1500.0
+FLAT_LAT_MAX = 80.0  # where metres per degree at a ship are good for its surroundings
+AHEAD = 6  # rows whose memory is asked for before their turn
 WINDOW = 256
 MIN_PAIRS = 20
 AIS_FRESH_US = 30_000_000
@@ -29,6 +31,35 @@ SIGNIFICANT = 4.0  # standard errors of the median
 SETTLE_US = 120_000_000  # by then tracks of the radar as it was have ended
 CHANGE_M, CHANGE_RAD = 40.0, math.radians(0.15)
 ERROR_MAX_M = 1200.0  # a larger bias leaves the pairing radius: the radar is unhealthy
+
+
+@inner
+def _only_near(grid, packed, lat, lon, runs, taken):  # type: ignore[no-untyped-def]
+    """Place in the grid of the only plot within `PAIR_RADIUS_M`, -1 for none, -2 for more.
+
+    Every plot in a cell that was searched counts as ``taken`` once more, unless there was none within the radius.
+    """
+    dlat, dlon = reach_deg(lat, PAIR_RADIUS_M)
+    east, north = plane_scale(lat)
+    flat = abs(lat) < FLAT_LAT_MAX and abs(lon) + dlon < 180.0
+    found = spans(grid, lat, lon, dlat, dlon, runs)
+    only, count = -1, 0
+    for s in range(found):
+        for at in range(runs[s, 0], runs[s, 1]):
+            if flat:
+                e, m = (packed[at, 1] - lon) * east, (packed[at, 0] - lat) * north
+            else:
+                e, m = local_offset(lat, lon, packed[at, 0], packed[at, 1])
+            if e * e + m * m < PAIR_RADIUS_M * PAIR_RADIUS_M:
+                count += 1
+                only = at
+        if count > 1:
+            break
+    if count > 0:
+        for s in range(found):
+            for at in range(runs[s, 0], runs[s, 1]):
+                taken[at] += 1
+    return only if count < 2 else -2
 
 
 @kernel
@@ -40,14 +71,19 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
         z = obs[idx[q]].z
         plat[q], plon[q] = z[0], z[1]
     grid = build(plat, plon, PAIR_RADIUS_M)
-    box = np.empty(64, np.int64)
+    packed = np.empty((n, 2))  # in the grid's order, as ``taken`` and ``out``
+    for at in range(n):
+        packed[at, 0], packed[at, 1] = plat[grid.point[at]], plon[grid.point[at]]
+    runs = np.empty((SPANS_MAX, 2), np.int64)
     taken = np.zeros(n, np.int64)
     out = np.full((n, 2), np.nan)  # also a plot that one of several ships may own has no difference
     t_us = obs[idx[n - 1]].t_us
-    coarse = coarse_map(plat, plon, np.ones(n))
-    for i in rows:
-        t = tracks[i]
-        if t.mmsi == 0 or widest_near(coarse, t.lat, t.lon) == 0.0:
+    ones = np.ones(n)
+    coarse = coarse_map(plat, plon, ones, ones)
+    for k in range(len(rows)):
+        fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 1)
+        t = tracks[rows[k]]
+        if t.mmsi == 0 or widest_near(coarse, t.lat, t.lon)[0] == 0.0:
             continue
         if t.fed[0] < 2 or t.flags & ~FLAG_DARK != 0:
             continue
@@ -56,34 +92,32 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
             continue
         dt = age * 1e-6
         lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dt, t.ais[3] * dt)
-        only, count = -1, 0
-        for k in range(near(grid, lat, lon, PAIR_RADIUS_M, box)):
-            taken[grid.point[box[k]]] += 1
-            e, m = local_offset(lat, lon, plat[grid.point[box[k]]], plon[grid.point[box[k]]])
-            if e * e + m * m < PAIR_RADIUS_M * PAIR_RADIUS_M:
-                count += 1
-                only = grid.point[box[k]]
-        if count != 1:
-            for k in range(near(grid, lat, lon, PAIR_RADIUS_M, box) if count == 0 else 0):
-                taken[grid.point[box[k]]] -= 1  # nothing near enough: it takes nothing from others
+        only = _only_near(grid, packed, lat, lon, runs, taken)
+        if only < 0:
             continue
-        if t.exercise != obs[idx[only]].exercise:
+        o = obs[idx[grid.point[only]]]
+        if t.exercise != o.exercise:
             continue
-        dtp = (obs[idx[only]].t_us - t.last_seen_us[0]) * 1e-6
+        dtp = (o.t_us - t.last_seen_us[0]) * 1e-6
         lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dtp, t.ais[3] * dtp)
         e0, n0 = local_offset(sensor[0], sensor[1], lat, lon)
-        e1, n1 = local_offset(sensor[0], sensor[1], plat[only], plon[only])
+        e1, n1 = local_offset(sensor[0], sensor[1], packed[only, 0], packed[only, 1])
         r0, r1 = math.hypot(e0, n0), math.hypot(e1, n1)
         turn = math.atan2(e1 * n0 - n1 * e0, e1 * e0 + n1 * n0)
         if taken[only] > 1 or r0 < RANGE_MIN_M:
             out[only, 0] = math.nan
         else:
             out[only, 0], out[only, 1] = r1 - r0, turn
+    place = np.empty(n, np.int64)
+    for at in range(n):
+        place[grid.point[at]] = at
     kept = np.empty((n, 2))
     m = 0
     for q in range(n):
-        if taken[q] == 1 and not math.isnan(out[q, 0]) and abs(out[q, 1]) < 0.5 and abs(out[q, 0]) < 2 * PAIR_RADIUS_M:
-            kept[m] = out[q]
+        at = place[q]
+        fits = abs(out[at, 1]) < 0.5 and abs(out[at, 0]) < 2 * PAIR_RADIUS_M  # not so where it is NaN
+        if taken[at] == 1 and fits:
+            kept[m] = out[at]
             m += 1
     return kept[:m]
 

@@ -43,7 +43,9 @@ BIND_MIN_PLOTS = 2
 
 
 _NOTHING = np.zeros(0, np.int32)
-_EMPTY_GRID = Grid(np.zeros(17, np.int32), _NOTHING, _NOTHING, _NOTHING, 15, 1.0)
+_EMPTY_GRID = Grid(
+    _NOTHING, np.zeros(2, np.int32), np.zeros(1, np.int32), _NOTHING, np.zeros(0, np.int8), _NOTHING, 0, 1.0
+)
 NO_CANDIDATES = Candidates(np.zeros(0, np.int64), _EMPTY_GRID, BIND_RADIUS_M, np.zeros((0, 2), np.int64), False)
 
 
