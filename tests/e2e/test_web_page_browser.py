@@ -268,6 +268,28 @@ def test_the_queue_is_worked_by_keys_alone(screen: Screen, served: Served) -> No
     screen.page.keyboard.press("k")
 
 
+def test_the_time_line_shows_the_queue_as_it_was_known_and_nothing_is_judged_there(
+    screen: Screen, served: Served
+) -> None:
+    screen.until("alerts", re.compile(r"[1-9]\d*"))
+    now = int(screen.data("alerts"))
+    line = screen.page.get_by_test_id("known-at")
+    slider = line.get_by_role("slider")
+    slider.focus()
+    screen.page.keyboard.press("Home")  # a day back: the stand-in's alerts are of today
+    expect(line.get_by_role("button", name="Back to now")).to_be_visible()
+    screen.until("alerts", "0")
+    expect(screen.page.get_by_role("button", name="Acknowledge")).to_be_disabled()
+    line.get_by_role("button", name="Back to now").click()
+    screen.until("alerts", str(now))
+    screen.page.keyboard.press("Escape")
+    row = screen.page.locator("li[data-alert] button").first
+    row.click()
+    screen.page.get_by_role("button", name="True", exact=True).click()
+    served.node.advance()
+    expect(screen.page.get_by_test_id("precision")).to_contain_text("100 % of those judged were true")
+
+
 def test_the_partner_view_is_what_the_partner_is_sent(screen: Screen, served: Served) -> None:
     own = alive(served)
     screen.page.select_option("#viewpoint", "JPN")

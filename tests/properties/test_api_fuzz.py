@@ -62,6 +62,7 @@ GOOD = {
     "kind": "support",
     "exchange": "fuel-1",
     "at": "2026-11-22T14:05:00Z",
+    "known_at": "2026-11-22T14:05:00Z",
 }
 BODIES: dict[str, dict[str, Any]] = {
     "SignIn": {"user": "all", "password": PASSWORD},

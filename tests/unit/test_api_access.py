@@ -33,6 +33,8 @@ MATRIX = {
     "GET /api/v1/tracks/{track_id}": ("watch", "release", "policy", "logistics"),
     "GET /api/v1/export/tracks.{format}": ("watch", "release", "policy", "logistics"),
     "GET /api/v1/alerts": ("watch", "release", "policy", "logistics"),
+    "GET /api/v1/alerts/rules": ("watch", "release", "policy", "logistics"),
+    "GET /api/v1/alerts/{alert_id}": ("watch", "release", "policy", "logistics"),
     "POST /api/v1/alerts/{alert_id}/verdict": ("watch",),
     "GET /api/v1/counters": ("watch", "release", "policy", "logistics", "admin"),
     "GET /api/v1/tracks/{track_id}/story": ("watch", "release", "policy", "logistics"),
@@ -99,6 +101,7 @@ HAPPENED = {
 GOOD: dict[str, dict[str, Any]] = {
     "GET /api/v1/tracks/{track_id}": {"path": {"track_id": "1000"}},
     "GET /api/v1/tracks/{track_id}/story": {"path": {"track_id": "1000"}},
+    "GET /api/v1/alerts/{alert_id}": {"path": {"alert_id": "gap-0001"}},
     "POST /api/v1/alerts/{alert_id}/verdict": {"path": {"alert_id": "gap-0001"}, "json": {"verdict": "true"}},
     "POST /api/v1/releases/{release_id}/recall": {"path": {"release_id": "rel-0001"}, "json": {"reason": "wrong"}},
     "POST /api/v1/pending/{item_id}/{party}": {

@@ -170,6 +170,9 @@ def test_the_ledger_of_alerts_shows_what_stood_at_a_time(operations: Operations)
     assert operations.alerts(open_only=True).column("alert_id").to_pylist() == ["b"]
     before = operations.alerts(open_only=True, recorded_by_us=150)
     assert before.column("alert_id").to_pylist() == ["b", "a"]
+    assert operations.alerts(known_by_us=25).column("change").to_pylist() == ["open", "open"]
+    assert operations.alerts(known_by_us=20).column("alert_id").to_pylist() == ["a"]
+    assert operations.alerts(known_by_us=19).num_rows == 0
     assert operations.alert_history("a").column("change").to_pylist() == ["open", "close"]
     assert operations.alert_history("b").schema.equals(schema.ALERTS.arrow)
     assert operations.alert_history("b").equals(rows.slice(1, 1))

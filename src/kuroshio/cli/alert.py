@@ -1,10 +1,11 @@
-"""`kuroshio alert`: evidence packs made, verified and reproduced offline."""
+"""`kuroshio alert`: the queue of a running node, asked and judged; evidence packs made, verified and reproduced."""
 
 from __future__ import annotations
 
+import urllib.parse
 import zipfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from kuroshio.behaviour import load_definitions, load_norms, load_zones
 from kuroshio.behaviour.pack import alert_rows, make_pack, verify_pack
 from kuroshio.behaviour.pack import reproduce as reproduce_pack
 from kuroshio.cli import output
+from kuroshio.cli.asking import HERE, TokenFile, Url, ask, token_of
 from kuroshio.cli.detect import read_files
 from kuroshio.errors import InputError, NotFound
 
@@ -70,12 +72,126 @@ def verify(path: Annotated[Path, typer.Argument(help="Evidence pack.")]) -> None
     output.say(f"{path}: {len(parts)} parts, all digests hold")
 
 
+KnownAt = Annotated[str | None, typer.Option("--known-at", help="As the node knew it at this time (RFC 3339).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Verdict = Literal["true", "false", "duplicate", "silenced", "acknowledged", "assigned"]
+
+
+def _query(path: str, **given: str | None) -> str:
+    said = {k: v for k, v in given.items() if v is not None}
+    return f"{path}?{urllib.parse.urlencode(said)}" if said else path
+
+
+def _alert_path(alert_id: str) -> str:
+    return f"alerts/{urllib.parse.quote(alert_id, safe='')}"
+
+
+@app.command("list")
+def list_alerts(
+    known_at: KnownAt = None,
+    open_only: Annotated[bool, typer.Option("--open", help="Only alerts that go on.")] = False,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """The alert queue of a running node, newest first, as it stands or as it stood."""
+    path = _query("alerts", known_at=known_at, open="true" if open_only else None)
+    rows = ask(url, path, token_of(token_file))
+    if as_json:
+        output.emit_json({"alerts": rows})
+        return
+    last = [(r["verdicts"][-1]["verdict"] if r["verdicts"] else "") for r in rows]
+    cells = [
+        [r["alert_id"], r["severity"], r.get("grade", ""), r["start_at"], r["end_at"] or "", word, r["summary"]]
+        for r, word in zip(rows, last, strict=True)
+    ]
+    title = f"{len(rows)} alerts" + (f" as known at {known_at}" if known_at else "")
+    output.print_table(title, ["alert", "severity", "grade", "began", "ended", "verdict", "summary"], cells)
+
+
 @app.command()
 def show(
-    path: Annotated[Path, typer.Argument(help="Evidence pack.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="File for the map.")] = Path("alert.svg"),
+    target: Annotated[str, typer.Argument(help="Alert of a running node, or an evidence pack.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="File for the map of a pack.")] = Path("alert.svg"),
+    known_at: KnownAt = None,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write the map of a pack as SVG."""
+    """Show one alert of a running node with its changes and verdicts; of a pack, write the map as SVG."""
+    if Path(target).is_file():
+        _write_map(Path(target), out)
+        return
+    row = ask(url, _query(_alert_path(target), known_at=known_at), token_of(token_file))
+    if as_json:
+        output.emit_json(row)
+        return
+    output.say(f"{row['alert_id']} {row['severity']} {row['definition']} {row['version']}: {row['summary']}")
+    cells = [[c["known_at"], c["change"], c["grade"] or "", c["end_at"] or "", c["summary"]] for c in row["changes"]]
+    output.print_table("what the node knew", ["known", "change", "grade", "ended", "summary"], cells)
+    said = [[v["at"], v["verdict"], v["by"], v["until"] or "", v["note"]] for v in row["verdicts"]]
+    output.print_table("verdicts", ["at", "verdict", "by", "until", "note"], said)
+
+
+@app.command()
+def evidence(
+    alert_id: Annotated[str, typer.Argument(help="Alert of a running node.")],
+    known_at: KnownAt = None,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What an alert of a running node rests on: each threshold, what was measured against it, and by how much."""
+    row = ask(url, _query(_alert_path(alert_id), known_at=known_at), token_of(token_file))
+    rests: dict[str, Any] = row["evidence"]
+    if as_json:
+        output.emit_json({"alert_id": row["alert_id"], "known_at": row["known_at"], "evidence": rests})
+        return
+    output.say(f"{row['summary']}\n{rests.get('definition', {}).get('sentence', '')}")
+    cells = [
+        [t["name"], t["value"], t.get("unit", ""), t.get("measured", ""), t.get("margin", ""), t.get("source", "")]
+        for t in rests.get("thresholds", [])
+    ]
+    output.print_table("thresholds", ["name", "value", "unit", "measured", "margin", "source"], cells)
+    places = [[p["label"], p["at"], p["lat_deg"], p["lon_deg"]] for p in rests.get("geometry", [])]
+    output.print_table("places", ["what", "when", "lat", "lon"], places)
+    for text in rests.get("alternatives", []):
+        output.say(f"it may also be: {text}")
+
+
+@app.command()
+def judge(
+    alert_id: Annotated[str, typer.Argument(help="Alert of a running node.")],
+    verdict: Annotated[Verdict, typer.Argument(help="What the watch says of it.")],
+    until: Annotated[str | None, typer.Option("--until", help="For silenced: RFC 3339.")] = None,
+    note: Annotated[str, typer.Option("--note", help="Why.")] = "",
+    url: Url = HERE,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say of an alert of a running node that it is true, false, a duplicate, or silenced until a time."""
+    body = {"verdict": verdict, "note": note, "until": until}
+    done = ask(url, f"{_alert_path(alert_id)}/verdict", token_of(token_file), body)
+    if as_json:
+        output.emit_json(done)
+    else:
+        output.say(f"{done['alert_id']}: {done['verdict']} by {done['by']}")
+
+
+@app.command()
+def rules(known_at: KnownAt = None, url: Url = HERE, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """How often the alerts of each definition were judged true, false or duplicate on a running node."""
+    rows = ask(url, _query("alerts/rules", known_at=known_at), token_of(token_file))
+    if as_json:
+        output.emit_json({"rules": rows})
+        return
+    shown = [["" if r["precision"] is None else f"{r['precision']:.0%}"] for r in rows]
+    names = ("definition", "alerts", "void", "true", "false", "duplicate")
+    cells = [[r[n] for n in names] + p for r, p in zip(rows, shown, strict=True)]
+    output.print_table("verdicts by definition", [*names, "precision"], cells)
+
+
+def _write_map(path: Path, out: Path) -> None:
     try:
         out.write_bytes(verify_pack(path)["map.svg"])
     except (OSError, zipfile.BadZipFile) as err:

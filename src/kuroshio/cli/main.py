@@ -35,7 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "user": ("kuroshio.cli.user", "Add, list and remove the people who sign in."),
     "norms": ("kuroshio.cli.norms", "Learn what is usual from an archive: coverage and traffic."),
     "rule": ("kuroshio.cli.rule", "Check and dry-run user rules on the archive."),
-    "alert": ("kuroshio.cli.alert", "Show, verify and reproduce an alert from its evidence pack."),
+    "alert": (
+        "kuroshio.cli.alert",
+        "List, show and judge alerts of a running node; pack, verify and reproduce their evidence.",
+    ),
     "simulate": ("kuroshio.cli.simulate", "Run many nodes under faults and virtual time and check the laws."),
     "warm-up": ("kuroshio.cli.warm_up", "Compile every kernel once."),
     "schema": ("kuroshio.cli.schema", "Print the data dictionary."),

@@ -19,7 +19,7 @@ from kuroshio import __version__, clock
 from kuroshio.errors import AuthError, InputError, KuroshioError, NotFound
 from kuroshio.geo import metres_per_degree
 from kuroshio.links.framing import pieces
-from kuroshio.node import cards, items, told
+from kuroshio.node import cards, items, judged, told
 from kuroshio.node.asking import AccordDesk
 from kuroshio.node.assemble import Parts
 from kuroshio.node.books import LedgerDesk
@@ -169,16 +169,29 @@ class Service:
 
     # -- alerts
 
-    def alerts(self, viewpoint: str | None = None, *, open_only: bool = False) -> list[dict[str, Any]]:
+    def alerts(
+        self, viewpoint: str | None = None, *, open_only: bool = False, known_at: str | None = None
+    ) -> list[dict[str, Any]]:
+        known_us = None if known_at is None else clock.parse_rfc3339(known_at)
         if viewpoint is not None:
+            if known_us is not None:
+                raise InputError("a partner's view is shown as it is now, not as it was known", code="alert.known_at")
             self._view_channel(viewpoint)
             return self.sharing.alerts_shown_to(viewpoint)
-        given: dict[str, list[dict[str, Any]]] = {}
-        for verdict in self.parts.operations.verdicts():
-            given.setdefault(verdict["alert_id"], []).append(verdict)
-        rows = self.parts.operations.alerts(open_only=open_only).to_pylist()
-        own = [cards.alert(row, given.get(row["alert_id"], ())) for row in rows]
-        return own + self._partners.alerts_received()
+        received = [
+            row
+            for row in self._partners.alerts_received()
+            if known_us is None or clock.parse_rfc3339(row["known_at"]) <= known_us
+        ]
+        return judged.queue(self.parts.operations, open_only=open_only, known_at_us=known_us) + received
+
+    def alert(self, alert_id: str, *, known_at: str | None = None) -> dict[str, Any]:
+        known_us = None if known_at is None else clock.parse_rfc3339(known_at)
+        return judged.story(self.parts.operations, alert_id, known_at_us=known_us)
+
+    def alert_rules(self, *, known_at: str | None = None) -> list[dict[str, Any]]:
+        known_us = None if known_at is None else clock.parse_rfc3339(known_at)
+        return judged.rules(self.parts.operations, known_at_us=known_us)
 
     def judge_alert(self, alert_id: str, verdict: str, *, by: str, note: str = "", until: str | None = None) -> None:
         if not self.parts.operations.alert_history(alert_id).num_rows:
@@ -186,7 +199,8 @@ class Service:
         until_us = None if until is None else clock.parse_rfc3339(until)
         if verdict == "silenced" and until_us is None:
             raise InputError("silenced needs a time until when", code="alert.until")
-        self.parts.operations.add_verdict(alert_id, verdict, by=by, at_us=clock.now_us(), note=note, until_us=until_us)
+        at_us = self.now_us()  # the node's time, as that of the alerts: it may be a replay's
+        self.parts.operations.add_verdict(alert_id, verdict, by=by, at_us=at_us, note=note, until_us=until_us)
         self.parts.own.announce("alerts")
 
     # -- health

@@ -54,8 +54,18 @@ class NodeView(Protocol):
         """For the releaser: each item missing or blurred in that party's view, with the clause and the reason."""
         ...
 
-    def alerts(self, viewpoint: str | None = None, *, open_only: bool = False) -> list[dict[str, Any]]:
-        """Alert queue, newest first, with evidence and verdicts."""
+    def alerts(
+        self, viewpoint: str | None = None, *, open_only: bool = False, known_at: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Alert queue, newest first, with evidence and verdicts, as it was known at a time."""
+        ...
+
+    def alert(self, alert_id: str, *, known_at: str | None = None) -> dict[str, Any]:
+        """One alert with every change of it and its verdicts, as known at a time."""
+        ...
+
+    def alert_rules(self, *, known_at: str | None = None) -> list[dict[str, Any]]:
+        """Each definition: alerts, verdicts by word, and the share of those judged that was true."""
         ...
 
     def judge_alert(self, alert_id: str, verdict: str, *, by: str, note: str = "", until: str | None = None) -> None:

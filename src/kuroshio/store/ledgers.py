@@ -60,12 +60,22 @@ class Ledgers:
         return self._engine.write(write)
 
     def alerts(
-        self, *, open_only: bool = False, recorded_by_us: UtcMicros | None = None, limit: int = LIMIT
+        self,
+        *,
+        open_only: bool = False,
+        recorded_by_us: UtcMicros | None = None,
+        known_by_us: UtcMicros | None = None,
+        limit: int = LIMIT,
     ) -> pa.Table:
-        """ALERTS, newest first: the last row of each alert, as the ledger stood at a time (None: now)."""
+        """ALERTS, newest first: the last row of each alert, as the ledger stood at a time (None: now).
+
+        ``known_by_us`` is by the node's clock: in a replay or a simulation not that of ``recorded_by_us``.
+        """
         last = sa.select(sa.func.max(alerts.c.number)).group_by(alerts.c.alert_id)
         if recorded_by_us is not None:
             last = last.where(alerts.c.recorded_us <= recorded_by_us)
+        if known_by_us is not None:
+            last = last.where(alerts.c.known_us <= known_by_us)
         query = sa.select(alerts.c.body).where(alerts.c.number.in_(last))
         if open_only:
             query = query.where(alerts.c.change.not_in(_CLOSED))
@@ -91,11 +101,13 @@ class Ledgers:
         values = {"alert_id": alert_id, "verdict": verdict, "by": by, "note": note, "until_us": until_us}
         return self._append(verdicts, {**values, "at_us": at_us})
 
-    def verdicts(self, alert_id: str | None = None) -> list[dict[str, Any]]:
-        """Verdicts of one alert or all, oldest first."""
+    def verdicts(self, alert_id: str | None = None, *, by_us: UtcMicros | None = None) -> list[dict[str, Any]]:
+        """Verdicts of one alert or all, oldest first, up to a time."""
         query = sa.select(verdicts).order_by(verdicts.c.number)
         if alert_id is not None:
             query = query.where(verdicts.c.alert_id == alert_id)
+        if by_us is not None:
+            query = query.where(verdicts.c.at_us <= by_us)
         return self._rows(query)
 
     def add_action(self, action: str, arguments: dict[str, Any], *, by: str, at_us: UtcMicros) -> int:

@@ -173,10 +173,12 @@ class StandIn:
         self._check_view(viewpoint)
         return answers.withheld(self.sea.tracks(self.tick), viewpoint)
 
-    def alerts(self, viewpoint: str | None = None, *, open_only: bool = False) -> list[dict[str, Any]]:
+    def alerts(
+        self, viewpoint: str | None = None, *, open_only: bool = False, known_at: str | None = None
+    ) -> list[dict[str, Any]]:
         """Dark ships, one gap, one encounter, one zone entry."""
         self._check_view(viewpoint)
-        rows = answers.alerts(self.sea, self.tick)
+        rows = [r for r in answers.alerts(self.sea, self.tick) if known_at is None or r["known_at"] <= known_at]
         if viewpoint is not None:
             shown = set(self.snapshot(viewpoint)[1].column("track_id").to_pylist())
             rows = [row for row in rows if shown.issuperset(row["track_ids"])]
@@ -185,6 +187,18 @@ class StandIn:
             if any(v["verdict"] in ("false", "duplicate") for v in row["verdicts"]):
                 row["state"] = "closed"
         return [row for row in rows if not open_only or row["state"] == "open"]
+
+    def alert(self, alert_id: str, *, known_at: str | None = None) -> dict[str, Any]:
+        """One of them, that never changed."""
+        found = next((row for row in self.alerts(known_at=known_at) if row["alert_id"] == alert_id), None)
+        if found is None:
+            raise NotFound(f"no alert {alert_id!r}", code="alert.unknown")
+        names = ("change", "grade", "severity", "summary", "known_at", "start_at", "end_at")
+        return {**found, "changes": [{name: found.get(name) for name in names}]}
+
+    def alert_rules(self, *, known_at: str | None = None) -> list[dict[str, Any]]:
+        """Verdicts counted a definition."""
+        return answers.alert_rules(self.alerts(known_at=known_at))
 
     def judge_alert(self, alert_id: str, verdict: str, *, by: str, note: str = "", until: str | None = None) -> None:
         """Keep a verdict."""

@@ -327,3 +327,19 @@ def knew(party: str, at: str, now_us: UtcMicros) -> dict[str, Any]:
     body = {"type": TYPE, "record_of": "PHL", "party": party, "at_us": parse_rfc3339(at), "made_at_us": now_us,
             "releases": [], "proofs": [], "limits": LIMITS}  # fmt: skip
     return {"report": body, "key_id": "PHL-00000000", "signature": ""}
+
+
+def alert_rules(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Verdicts on alerts counted a definition."""
+    tally: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        none = {"definition": row["definition"], "alerts": 0, "void": 0, "true": 0, "false": 0, "duplicate": 0}
+        mine = tally.setdefault(row["definition"], none)
+        mine["alerts"] += 1
+        last = row["verdicts"][-1]["verdict"] if row["verdicts"] else None
+        if last in ("true", "false", "duplicate"):
+            mine[last] += 1
+    for mine in tally.values():
+        judged = mine["true"] + mine["false"]
+        mine["precision"] = mine["true"] / judged if judged else None
+    return [tally[name] for name in sorted(tally)]

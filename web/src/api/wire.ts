@@ -67,6 +67,16 @@ export interface Alert {
   exercise?: boolean;
 }
 
+/** What the watch said of the alerts of one definition. */
+export interface AlertRule {
+  definition: string;
+  alerts: number;
+  true: number;
+  false: number;
+  duplicate: number;
+  precision: number | null;
+}
+
 export interface Obligations {
   [key: string]: unknown;
 }

@@ -36,7 +36,10 @@ class Node {
   /** The node's time now, a step a second. */
   nowUs = $state(NaN);
   silentS = $state(0);
-  alerts = $state.raw<Alert[]>([]);
+  /** The queue as it stands. */
+  queue = $state.raw<Alert[]>([]);
+  /** The queue as it was known at a time, while somebody looks back. */
+  past = $state.raw<{ atUs: number; items: Alert[] } | null>(null);
   feeds = $state.raw<Feed[]>([]);
   partners = $state.raw<Partner[]>([]);
   releases = $state.raw<Release[]>([]);
@@ -53,6 +56,9 @@ class Node {
   private viewpoint: string | null = null;
   private timers: ReturnType<typeof setInterval>[] = [];
 
+  /** What is shown, and the time it is shown of. */
+  readonly alerts = $derived(this.past ? byWeight(this.past.items) : this.queue);
+  readonly alertsUs = $derived(this.past ? this.past.atUs : this.nowUs);
   readonly frozen = $derived(this.silentS > FROZEN_S);
 
   async begin(): Promise<void> {
@@ -87,6 +93,7 @@ class Node {
     this.picture.clear();
     this.withheld = [];
     this.target = null;
+    this.past = null;
     this.tick++;
     this.stream = new Stream(viewpoint, {
       frame: (frame) => {
@@ -204,11 +211,15 @@ class Node {
   }
 
   private setAlerts(items: Alert[]): void {
-    this.alerts = unique(items, (a) => a.alert_id).sort(
-      (a, b) =>
-        (RANK[a.severity] ?? 4) - (RANK[b.severity] ?? 4) || (b.known_at ?? "").localeCompare(a.known_at ?? ""),
-    );
+    this.queue = byWeight(items);
   }
+}
+
+/** Each alert once, the gravest first, then the newest. */
+export function byWeight(items: Alert[]): Alert[] {
+  return unique(items, (a) => a.alert_id).sort(
+    (a, b) => (RANK[a.severity] ?? 4) - (RANK[b.severity] ?? 4) || (b.known_at ?? "").localeCompare(a.known_at ?? ""),
+  );
 }
 
 /** The first of each key: a list with a key twice would stop the page, and a watch goes on. */

@@ -24,6 +24,7 @@ from kuroshio.api.models import (
     RecordStatus,
     TrackList,
 )
+from kuroshio.api.models_alerts import AlertRule, AlertStory
 from kuroshio.api.models_record import Knew
 from kuroshio.api.reply import BASE, PROBLEMS, Name, Viewpoint, check_time, gate_of, node_of, party, reply
 from kuroshio.api.track_models import Operation, OperationRow, Story
@@ -31,6 +32,7 @@ from kuroshio.clock import rfc3339
 from kuroshio.errors import InputError
 from kuroshio.record import knew_page
 
+KnownAt = Annotated[str | None, Query(description="RFC 3339: as it was known at this time", max_length=64)]
 router = APIRouter(prefix=BASE, responses=PROBLEMS)
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -107,11 +109,27 @@ async def alerts(
     request: Request,
     viewpoint: Viewpoint = None,
     open: Annotated[bool, Query(description="Only alerts that go on.")] = False,
+    known_at: KnownAt = None,
     *,
     caller: AsPicture,
 ) -> Response:
-    """Alerts newest first, with evidence and verdicts."""
-    return reply(await asyncio.to_thread(node_of(request).alerts, party(viewpoint), open_only=open))
+    """Alerts newest first, with evidence and verdicts; with ``known_at`` as the watch saw them then."""
+    known = check_time(known_at, "known_at")
+    return reply(await asyncio.to_thread(node_of(request).alerts, party(viewpoint), open_only=open, known_at=known))
+
+
+@router.get("/alerts/rules", tags=["alerts"], response_model=list[AlertRule], summary="How often each rule was right")
+async def alert_rules(request: Request, known_at: KnownAt = None, *, caller: AsPicture) -> Response:
+    """Alerts and verdicts of each definition, and its precision: the share of those judged that was true."""
+    known = check_time(known_at, "known_at")
+    return reply(await asyncio.to_thread(node_of(request).alert_rules, known_at=known))
+
+
+@router.get("/alerts/{alert_id}", tags=["alerts"], response_model=AlertStory, summary="One alert and its changes")
+async def alert(request: Request, alert_id: Name, known_at: KnownAt = None, *, caller: AsPicture) -> Response:
+    """Its evidence, every change of it with the time the node knew, and the verdicts; 404 before it was known."""
+    known = check_time(known_at, "known_at")
+    return reply(await asyncio.to_thread(node_of(request).alert, alert_id, known_at=known))
 
 
 @router.post("/alerts/{alert_id}/verdict", tags=["alerts"], response_model=Done, summary="Judge an alert")
