@@ -38,6 +38,17 @@ def ask(held, from_, to, **item):
     return held.evaluate({**base, "held_under": [], **item}, releaser=from_, to=to, valid_at_us=NOW)
 
 
+def test_a_required_treaty_counts_as_all_its_parties_read_it():
+    """An arrangement between two ends is in doubt when a third party reads the treaty under it as suspended."""
+    read = [{**IN_FORCE[0], "views": {"CCC": {"state": "suspended"}}}]
+    held = book(
+        make("AC", ["AAA", "CCC"], PERMIT, status=read),
+        make("ARR", ["AAA", "BBB", "CCC"], PERMIT, binding="arrangement", requires=["AC"]),
+    )
+    assert ask(held, "AAA", "BBB").effect is Effect.DECIDE
+    assert ask(held, "AAA", "CCC").effect is Effect.DECIDE
+
+
 # 1 ties
 
 
@@ -336,6 +347,23 @@ def exercise_book(kind="exercise"):
 
 
 IN_BOX = {"lat_deg": 15.0, "lon_deg": 115.0, "observed_at": NOW, "level": "C"}
+
+
+def _spoilt(**change):
+    scope = [{**PERMIT, **change.pop("clause", {})}]
+    span = {"from": "2026-06-01", "until": "2026-07-01"}
+    one = {"id": "X", "kind": "patrol", "accord": "AB", "participants": ["AAA", "BBB"], "period": span, "scope": scope}
+    return book(make("AB", ["AAA", "BBB"], PERMIT), activities=[{**one, **change}])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"clause": third_party("AAA", "BBB")}, "a tie in the scope of an activity would end with it"),
+     ({"clause": {"effect": "duty", "on": "receipt", "notify": "receiver.x", "within": "P1D"}}, "a duty in the scope")],
+)  # fmt: skip
+def test_a_scope_holds_nothing_that_its_end_would_strip(change, words):
+    with pytest.raises(accord.AccordFileError, match=words):
+        _spoilt(**change)
 
 
 def test_scope_widens_within_the_activity_and_expires_with_it():

@@ -5,13 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from kuroshio import accord, clock
 from kuroshio.errors import NotFound
-from kuroshio.node.deciding import Decider, may_still_go, withheld_rows
-from kuroshio.node.items import Holdings, of_tracks
-from kuroshio.schema import TRACKS, Effect
+from kuroshio.node.deciding import Decider, asked_elsewhere, may_still_go, withheld_rows
+from kuroshio.node.items import Given, Holdings, of_alerts, of_tracks
+from kuroshio.schema import ALERTS, TRACKS, Effect
 
 NOW = clock.parse_rfc3339("2026-11-22T06:00:00Z")
 BOOK = accord.load(accord.sample_paths())
@@ -19,9 +20,11 @@ BOOK = accord.load(accord.sample_paths())
 
 def decider() -> Decider:
     holdings = Holdings("PHL", {"ais": "U", "radar": "R", "secret": "S"}, {"lent": "JPN"}, "maritime_safety")
-    holdings.ties["USA", "abc"] = frozenset({"PHL-USA-GSOMIA"})
-    holdings.partner_levels["USA"] = "R"
+    holdings.take("USA", "abc", Given(frozenset({"PHL-USA-GSOMIA"}), "R", "USA"))
     return Decider("PHL", SimpleNamespace(book=BOOK), holdings)
+
+
+PLACES = pa.table({"lat_deg": [20.0], "lon_deg": [121.0]})
 
 
 def picture():
@@ -76,6 +79,18 @@ def test_a_consent_that_is_a_partners_to_give_waits_for_nobody_here():
     assert all(row["item_id"] != "track:4" for row in decider().pending(picture(), ["JPN"], now_us=NOW))
 
 
+def test_what_was_made_of_a_partners_data_is_not_ours_to_consent_to():
+    """A track that both see is ours by originator, and its tie is still the partner's to lift."""
+    fused = picture().slice(3)
+    at = fused.schema.get_field_index("sensors")
+    fused = fused.set_column(at, fused.schema.field(at), pa.array([["ais", "partner"]], fused.schema.field(at).type))
+    held = decider()
+    group = next(held.groups(fused, ["JPN"], now_us=NOW))
+    assert (group.originator, group.decision.effect) == ("PHL", Effect.DECIDE)
+    assert asked_elsewhere(group.decision, "PHL") == ["USA.release_authority"]
+    assert held.pending(fused, ["JPN"], now_us=NOW) == []
+
+
 def test_withheld_says_why_for_each_row():
     groups = list(decider().groups(picture(), ["KOR"], now_us=NOW))
     rows = withheld_rows(groups, {})
@@ -93,15 +108,83 @@ def test_items_are_asked_by_name():
 def test_a_queued_release_goes_only_while_its_terms_still_stand():
     header = {
         "kind": "tracks", "originator": "PHL", "level": "U", "purpose": "maritime_safety", "released_at_us": NOW,
-        "held_under": [], "from": "PHL", "to": "JPN", "consents": [], "accord": "WP-MDA-ARR",
+        "rules_digest": "", "held_under": [], "from": "PHL", "to": "JPN", "consents": [], "accord": "WP-MDA-ARR",
         "obligations": {"grid_deg": 0.05, "time_bucket_s": 60, "redact": ["sensor", "sources"]},
     }  # fmt: skip
     now = decider()
-    assert may_still_go(now, header, now_us=NOW)
-    assert not may_still_go(now, {**header, "obligations": {}}, now_us=NOW), "terms became stricter"
-    assert not may_still_go(now, {**header, "to": "KOR"}, now_us=NOW)
+    assert may_still_go(now, header, PLACES, now_us=NOW)
+    assert not may_still_go(now, {**header, "obligations": {}}, PLACES, now_us=NOW), "terms became stricter"
+    assert not may_still_go(now, {**header, "to": "KOR"}, PLACES, now_us=NOW)
     ended = Decider("PHL", SimpleNamespace(book=BOOK.assuming({"WP-MDA-ARR": "terminated"})), now.holdings)
-    assert not may_still_go(ended, header, now_us=NOW), "the arrangement ended while it waited"
+    assert not may_still_go(ended, header, PLACES, now_us=NOW), "the arrangement ended while it waited"
+
+
+BOX = """
+areas: {box: {box: {south: 10, west: 110, north: 20.2, east: 130}}}
+accords:
+  - id: BOX
+    kinds: [information]
+    parties: [JPN, PHL]
+    binding: treaty
+    interpretation: {by: test, date: 2026-11-22, note: illustrative}
+    status: [{state: in_force, from: 2026-01-01, recorded: 2026-01-01, confidence: in_force}]
+    clauses:
+      - {id: p1, effect: permit, when: {area: {in: [box]}}}
+      - {id: p2, effect: permit, when: {exercise: {eq: true}, lat_deg: {gt: 30}}}
+"""
+
+
+def test_a_queued_release_under_a_clause_on_a_place_or_on_exercises_goes_too():
+    """Its header tells no place: it was taken for unknown, and such releases never left the queue."""
+    held = Decider("PHL", SimpleNamespace(book=accord.parse({"box.yaml": BOX})), decider().holdings)
+    header = {
+        "kind": "tracks", "originator": "PHL", "level": "U", "purpose": "maritime_safety", "released_at_us": NOW,
+        "rules_digest": "", "held_under": [], "from": "PHL", "to": "JPN", "consents": [], "accord": "BOX",
+        "obligations": {},
+    }  # fmt: skip
+    assert may_still_go(held, header, PLACES, now_us=NOW)
+    north = pa.table({"lat_deg": [20.0, 31.0], "lon_deg": [121.0, 121.0]})
+    assert not may_still_go(held, header, north, now_us=NOW), "one row lies outside"
+    redacted = pa.table({"lat_deg": pa.nulls(1, pa.float64()), "lon_deg": [121.0]})
+    assert not may_still_go(held, header, redacted, now_us=NOW)
+    same = {**header, "rules_digest": held.book.rules_digest}
+    assert may_still_go(held, same, north, now_us=NOW), "nothing has changed since it was sealed"
+    held.holdings.exercise = True
+    assert may_still_go(held, header, north.slice(1), now_us=NOW)
+
+
+def test_what_a_partner_limits_goes_with_its_tracks_and_with_alerts_about_them_also_when_they_have_left():
+    holdings = decider().holdings
+    holdings.take("USA", "abc", Given(frozenset({"WP-MDA-ARR"}), "U", "AUS", frozenset({"USA"})))
+    row = of_tracks(picture(), holdings).to_pylist()[3]
+    assert row["held_under"] == ["PHL-USA-GSOMIA", "WP-MDA-ARR"], "never fewer ties than before"
+    assert (row["level"], row["originator"], row["releasable_to"]) == ("R", "USA", ["USA"])
+    holdings.remember(picture())
+    alert = ALERTS.from_rows([
+        {"alert_id": "a", "definition": "gap", "version": "1", "change": "open", "grade": "final", "severity": "info",
+         "track_ids": ids, "start_at": NOW, "known_at": NOW, "summary": "s", "evidence": "{}", "exercise": False}
+        for ids in ([4], [1, 4], [1])])  # fmt: skip
+    gone, both, own = of_alerts(alert, {}, holdings).to_pylist()
+    assert gone["held_under"] == both["held_under"] == ["PHL-USA-GSOMIA", "WP-MDA-ARR"]
+    assert (gone["originator"], both["originator"], own["originator"]) == ("USA", "PHL", "PHL")
+    assert gone["releasable_to"] == both["releasable_to"] == ["USA"]
+    assert (own["held_under"], own["releasable_to"]) == ([], None)
+
+
+def test_the_originator_a_relay_names_is_asked_not_the_relay():
+    holdings = decider().holdings
+    holdings.given.clear()
+    holdings.take("USA", "abc", Given(frozenset({"PHL-USA-GSOMIA"}), "U", "AUS"))
+    held = Decider("PHL", SimpleNamespace(book=BOOK), holdings)
+    decision = next(held.groups(picture().slice(3), ["JPN"], now_us=NOW)).decision
+    assert decision.role == "AUS.release_authority"
+
+
+def test_a_partners_track_of_unknown_terms_is_decided():
+    holdings = decider().holdings
+    holdings.given.clear()
+    group = next(Decider("PHL", SimpleNamespace(book=BOOK), holdings).groups(picture().slice(3), ["USA"], now_us=NOW))
+    assert group.decision.effect is Effect.DECIDE
 
 
 KOR_DRAFT = """

@@ -14,7 +14,7 @@ from __future__ import annotations
 from kuroshio.accord.book import Book, load, parse
 from kuroshio.accord.columns import Factored, factor
 from kuroshio.accord.decisions import Decisions
-from kuroshio.accord.derive import derive
+from kuroshio.accord.derive import UNKNOWN_ACCORD, derive
 from kuroshio.accord.dryrun import dry_run
 from kuroshio.accord.faults import AccordFileError, Fault
 from kuroshio.accord.incremental import Incremental
@@ -30,6 +30,7 @@ from kuroshio.accord.traces import decision_dict
 from kuroshio.accord.why import as_of, why
 
 __all__ = [
+    "UNKNOWN_ACCORD",
     "AccordFileError",
     "Book",
     "Decisions",

@@ -11,7 +11,7 @@ from typing import Any
 
 from kuroshio import clock
 from kuroshio.accord import obligation
-from kuroshio.accord.checks import accord_faults, consent_faults
+from kuroshio.accord.checks import accord_faults, activity_faults, consent_faults
 from kuroshio.accord.faults import AccordFileError, suggest
 from kuroshio.accord.gather import Gathered
 from kuroshio.accord.model import (
@@ -280,6 +280,8 @@ class Builder:
 
     def _activity(self, a: Mapping[str, Any]) -> Activity:
         self.known("accord", a["accord"], sorted(self.g.entries["accords"]), ("accord",))
+        for path, code, message in activity_faults(a):
+            self.fault(path, code, message)
         for i, code in enumerate(a["participants"]):
             self.party_code(code, ("participants", i))
         if "area" in a:

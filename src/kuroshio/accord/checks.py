@@ -97,3 +97,12 @@ def consent_faults(
         yield ("lifts",), "accord.absolute", f"{accord_id} {clause_id} is absolute: no consent can lift it"
     if target["effect"] in ("permit", "duty"):
         yield ("lifts", 1), "accord.consent", f"{clause_id} is a {target['effect']}: there is nothing to lift"
+
+
+def activity_faults(activity: Mapping[str, Any]) -> Iterator[Finding]:
+    """Faults of an activity: what its end would strip."""
+    for i, clause in enumerate(activity.get("scope", ())):
+        if clause.get("sticky") or clause["effect"] == "duty":
+            what = "a tie" if clause.get("sticky") else "a duty"
+            told = f"{what} in the scope of an activity would end with it: write it as a clause of {activity['accord']}"
+            yield ("scope", i, "sticky" if clause.get("sticky") else "effect"), "accord.tie", told

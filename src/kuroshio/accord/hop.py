@@ -83,14 +83,14 @@ class StatusBoard:
         self.outdated = frozenset(outdated)
         self.whole = {a.id: standing(a, valid_at_us, known_at_us) for a in content.accords.values()}
 
-    def own(self, accord_id: str, from_: str, to: str) -> str:
-        """State of the accord itself on this hop."""
-        state = self.assumed.get(accord_id) or for_hop(self.whole[accord_id], from_, to)
+    def own(self, accord_id: str, *readers: str) -> str:
+        """State of the accord itself, the worse of its readers' readings: the ends of a hop, or all its parties."""
+        state = self.assumed.get(accord_id) or for_hop(self.whole[accord_id], *readers)
         return OUTDATED if state in IN_FORCE and accord_id in self.outdated else state
 
     def state(self, accord_id: str, from_: str, to: str, _depth: int = 0) -> str:
-        """State on this hop, no better than that of any accord it requires."""
-        own = self.own(accord_id, from_, to)
+        """State on this hop, no better than that of any accord it requires, as all parties of that one read it."""
+        own = self.own(accord_id, *(self.content.accords[accord_id].parties if _depth else (from_, to)))
         if own not in IN_FORCE and own not in DOUBTFUL:
             return own
         worst = own

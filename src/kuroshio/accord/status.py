@@ -122,15 +122,15 @@ def _view_conflicts(entry: Status) -> list[Conflict]:
     return [Conflict("views", told)]
 
 
-def for_hop(whole: Standing, from_: str, to: str) -> str:
-    """State for one hop: the worse of the two ends' readings; at least contested where they differ."""
+def for_hop(whole: Standing, *readers: str) -> str:
+    """State for one hop: the worst of its readers (mostly its two ends); at least contested where they differ."""
     entry = whole.entry
     if entry is None or not entry.views or whole.state == "terminated":
         return whole.state
     views = dict(entry.views)
-    readings = [views[end].state if end in views else whole.state for end in (from_, to)]
+    readings = [views[end].state if end in views else whole.state for end in readers]
     worst = max((whole.state, *readings), key=lambda s: _BADNESS.get(s, 3))
-    if _BADNESS.get(worst, 3) == 0 and _differs(*readings):
+    if _BADNESS.get(worst, 3) == 0 and any(_differs(readings[0], r) for r in readings):
         return "contested"
     return worst
 

@@ -108,6 +108,7 @@ def build(config: NodeConfig) -> Parts:
         {s.name: s.level for s in config.sources},
         {s.name: s.originator or config.node.party for s in config.sources},
         config.accords.purpose,
+        exercise=config.node.mode == "exercise",
     )
     decider = Decider(config.node.party, agreements_of(config), holdings)
     ledger = LedgerDesk(config.node.party, lambda: decider.book, operations, now_us=time.now_us)

@@ -18,7 +18,8 @@ from kuroshio.errors import NotFound
 from kuroshio.node import items as item_rows
 from kuroshio.node.agreements import Agreements
 from kuroshio.node.items import Holdings
-from kuroshio.schema import Citation, Decision, Effect, Reason
+from kuroshio.schema import ITEMS, Citation, Decision, Effect, Reason
+from kuroshio.schema.release import Release
 from kuroshio.units import US_PER_S
 
 STEP_US = 10 * US_PER_S  # decisions are asked as of this step, so that what speaks between two parties is kept
@@ -150,12 +151,13 @@ class Decider:
     def pending(self, picture: pa.Table, to: Sequence[str], *, now_us: int) -> list[dict[str, Any]]:
         """Own items that wait for a person here: tracks whose decision for a partner is decide.
 
-        What came from a partner waits for that partner's consent, which is not this node's to give: it is listed
-        with what is withheld.
+        What came from a partner, or was made of what came from one, waits for that partner's consent, which is not
+        this node's to give: it is listed with what is withheld.
         """
         rows: list[dict[str, Any]] = []
         for group in self.groups(picture, to, now_us=now_us):
-            if group.decision.effect is not Effect.DECIDE or group.originator != self.party:
+            own = group.originator == self.party and not asked_elsewhere(group.decision, self.party)
+            if group.decision.effect is not Effect.DECIDE or not own:
                 continue
             cited = group.decision.cites[0] if group.decision.cites else Citation("", "", "default")
             text = next((r.text for r in group.decision.reasons if r.effect is Effect.DECIDE), "")
@@ -264,36 +266,65 @@ def withheld_rows(groups: Sequence[Group], shown: Mapping[int, dict[str, Any]]) 
     return rows
 
 
-def may_still_go(decider: Decider, header: Mapping[str, Any], *, now_us: int) -> bool:
+def asked_elsewhere(decision: Decision, party: str) -> list[str]:
+    """Offices of other parties whose consent a decision waits for, sorted: nobody here may give it for them."""
+    roles = (decision.role or "").split(", ")
+    return sorted(r for r in roles if r and r.partition(".")[0] != party)
+
+
+def may_still_go(decider: Decider, header: Mapping[str, Any], places: pa.Table, *, now_us: int) -> bool:
     """True when a sealed release would be decided the same way now: same basis, no stricter terms.
+
+    While nothing began, ended or was learned since it was sealed, it would. Else each row is judged anew, at the place
+    it was released with: what a redaction took from it, and a clause asks for, withholds it.
 
     Parameters
     ----------
     header
         Header of the release.
+    places
+        Of `released_places`.
     """
-    subjects = ("vessel", "dark_vessel") if header["kind"] == "tracks" else ("alert",)
-    for subject in subjects:
-        item = {
-            "kind": "information",
-            "subject": subject,
-            "originator": header["originator"],
-            "level": header["level"],
-            "purpose": header["purpose"],
-            "observed_at": int(header["released_at_us"]),
-            "sensors": [],
-            "held_under": list(header["held_under"]),
-            "releasable_to": None,
-            "caveats": [],
-            "exercise": False,
-        }
+    book = decider.book
+    sealed_us = int(header["released_at_us"])
+    if header["rules_digest"] == book.rules_digest and book.floor_us(sealed_us) == book.floor_us(now_us):
+        return True
+    allowed = np.zeros(places.num_rows, np.bool_)
+    for subject in ("vessel", "dark_vessel") if header["kind"] == "tracks" else ("alert",):
+        items = ITEMS.build(
+            {
+                **{n: [header[n]] * places.num_rows for n in ("originator", "level", "purpose", "held_under")},
+                "item_id": [""] * places.num_rows,
+                "kind": ["information"] * places.num_rows,
+                "subject": [subject] * places.num_rows,
+                "observed_at": [sealed_us] * places.num_rows,
+                "lat_deg": places["lat_deg"],
+                "lon_deg": places["lon_deg"],
+                "sensors": [[]] * places.num_rows,
+                "caveats": [[]] * places.num_rows,
+                "exercise": [decider.holdings.exercise] * places.num_rows,
+            },
+            rows=places.num_rows,
+        )
         at_us = now_us // STEP_US * STEP_US
-        decision = decider.book.evaluate(item, releaser=header["from"], to=header["to"], valid_at_us=at_us)
-        if header["consents"] and decision.effect is Effect.DECIDE and decision.basis == header["accord"]:
-            return True
-        if decision.basis == header["accord"] and exchange.still_allowed(header["obligations"], decision):
-            return True
-    return False
+        found = book.evaluate_table(items, releaser=header["from"], to=[header["to"]], valid_at_us=at_us)
+        passes = np.array([_stands(header, decision) for decision in found.palette], np.bool_)
+        allowed |= passes[found.code[:, 0]]
+    return bool(allowed.all())
+
+
+def released_places(release: Release) -> pa.Table:
+    """Places of the rows of a release, as it tells them; null where it does not."""
+    rows = exchange.rows_of(release)
+    nothing = pa.nulls(rows.num_rows, pa.float64())
+    return pa.table({n: rows[n] if n in rows.column_names else nothing for n in ("lat_deg", "lon_deg")})
+
+
+def _stands(header: Mapping[str, Any], decision: Decision) -> bool:
+    if decision.basis != header["accord"]:
+        return False
+    consented = bool(header["consents"]) and decision.effect is Effect.DECIDE
+    return consented or exchange.still_allowed(header["obligations"], decision)
 
 
 def reason_text(group: Group) -> str:

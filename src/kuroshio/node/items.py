@@ -1,7 +1,8 @@
 """What an accord is asked about: tracks and alerts turned into items with their attributes.
 
 The level of a thing is the highest of the sources it rests on, its originator the party that saw it, and what came
-from a partner keeps the accords it was received under: their ties go with it for ever.
+from a partner keeps the accords it was received under: their ties go with it for ever. So do the originator and the
+level the partner named, and a term that it is not to be passed on or is for other purposes than this node's.
 """
 
 from __future__ import annotations
@@ -14,9 +15,33 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kuroshio.accord import UNKNOWN_ACCORD
 from kuroshio.schema import FLAG_DARK, ITEMS
 
 LEVELS = ("U", "R", "C", "S", "TS")
+
+
+REMEMBERED_MAX = 200_000  # tracks that partners told of and that have left the picture
+
+
+@dataclass(frozen=True)
+class Given:
+    """How a thing came from a partner: accords, level, originator, and the parties it may go to, None for no limit."""
+
+    held_under: frozenset[str]
+    level: str
+    originator: str
+    only_to: frozenset[str] | None = None
+
+    def joined(self, later: Given, releaser: str) -> Given:
+        """Both: never looser than either; where they name two originators, the releaser answers."""
+        limits = [g.only_to for g in (self, later) if g.only_to is not None]
+        return Given(
+            self.held_under | later.held_under,
+            max(self.level, later.level, key=_rank),
+            later.originator if later.originator == self.originator else releaser,
+            frozenset.intersection(*limits) if limits else None,
+        )
 
 
 @dataclass
@@ -29,14 +54,47 @@ class Holdings:
         Level of each own source by name.
     originators
         Party of each own source by name, where it is not this node's.
+    exercise
+        True where this node's picture is one of an exercise.
+    given
+        How each partner's track came, by partner and its reference.
+    remembered
+        The same by number of a track here, also when it has left the picture: an alert may still speak of it.
     """
 
     party: str
     levels: Mapping[str, str]
     originators: Mapping[str, str]
     purpose: str
-    ties: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
-    partner_levels: dict[str, str] = field(default_factory=dict)
+    exercise: bool = False
+    given: dict[tuple[str, str], Given] = field(default_factory=dict)
+    remembered: dict[int, Given] = field(default_factory=dict)
+
+    def take(self, partner: str, reference: str, came: Given) -> None:
+        """A partner's track came under these terms; what was known of it before still holds."""
+        before = self.given.get((partner, reference))
+        self.given[partner, reference] = came if before is None or before == came else before.joined(came, partner)
+
+    def remember(self, tracks: pa.Table) -> None:
+        """Keep by track number how the partners' part of TRACKS rows came; the oldest are let go."""
+        named = tracks.filter(tracks["partner"].is_valid())
+        columns = (named[n].to_pylist() for n in ("track_id", "partner", "partner_track"))
+        for number, partner, reference in zip(*columns, strict=True):  # partners' rows only
+            came = self.given.get((partner, reference)) or unknown(partner)
+            before = self.remembered.get(number)
+            if before != came:
+                self.remembered[number] = came if before is None else before.joined(came, partner)
+        while len(self.remembered) > REMEMBERED_MAX:
+            self.remembered.pop(next(iter(self.remembered)))
+
+
+def unknown(partner: str) -> Given:
+    """Terms of what a partner gave and nobody here knows the accord of: a person decides."""
+    return Given(frozenset((UNKNOWN_ACCORD,)), "R", partner)
+
+
+def _rank(level: str) -> int:
+    return LEVELS.index(level) if level in LEVELS else len(LEVELS)
 
 
 def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
@@ -52,21 +110,20 @@ def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
     references = tracks["partner_track"].to_pylist()
     sources = tracks["sources"].to_pylist()
     sensors = tracks["sensors"].to_pylist()
-    originators, levels, held = [], [], []
+    originators, levels, held, limits = [], [], [], []
     for partner, reference, own_sources, own_sensors in zip(partners, references, sources, sensors, strict=True):
         # a Python loop over rows: each is a few dictionary look-ups, a thousand rows a second
         seen_by_own = bool(set(own_sensors or ()) - {"partner"})
         parties = {holdings.originators.get(s, holdings.party) for s in own_sources or () if s in holdings.levels}
-        if partner and not seen_by_own:
-            originators.append(partner)
+        came = (holdings.given.get((partner, reference)) or unknown(partner)) if partner else None
+        if came is not None and not seen_by_own:
+            originators.append(came.originator)
         else:
             originators.append(next(iter(parties)) if len(parties) == 1 else holdings.party)
-        ranks = [LEVELS.index(holdings.levels[s]) for s in own_sources or () if s in holdings.levels]
-        if partner:
-            ranks.append(LEVELS.index(holdings.partner_levels.get(partner, "R")))
-        levels.append(LEVELS[max(ranks, default=1)])
-        tie = holdings.ties.get((partner, reference), frozenset()) if partner else frozenset()
-        held.append(sorted(tie))
+        named = [holdings.levels[s] for s in own_sources or () if s in holdings.levels]
+        levels.append(max((*named, *((came.level,) if came else ())), key=_rank, default="R"))
+        held.append(sorted(came.held_under) if came else [])
+        limits.append(sorted(came.only_to) if came and came.only_to is not None else None)
     dark = (flags & FLAG_DARK) > 0
     return ITEMS.build(
         {
@@ -81,7 +138,7 @@ def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
             "lon_deg": tracks["lon_deg"],
             "sensors": tracks["sensors"],
             "held_under": held,
-            "releasable_to": [None] * count,
+            "releasable_to": limits,
             "caveats": [[]] * count,
             "exercise": tracks["exercise"],
         },
@@ -90,37 +147,48 @@ def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
 
 
 def of_alerts(alerts: pa.Table, track_items: Mapping[int, Mapping[str, Any]], holdings: Holdings) -> pa.Table:
-    """ITEMS of ALERTS rows: an alert has the highest level and all ties of the tracks it is about.
+    """ITEMS of ALERTS rows: an alert has the highest level, all ties and the narrowest limit of the tracks it is about.
 
     Parameters
     ----------
     track_items
-        ITEMS row of each live track by its number; a track no longer live counts as own, level R.
+        ITEMS row of each live track by its number. Of a track no longer live what is remembered counts, else it is
+        taken as own, level R.
     """
     rows = []
     for alert in alerts.select(["alert_id", "track_ids", "start_at", "lat_deg", "lon_deg", "exercise"]).to_pylist():
         about = [track_items[t] for t in alert["track_ids"] if t in track_items]
+        gone = [t for t in alert["track_ids"] if t not in track_items]
+        about += [_of_gone(holdings.remembered[t]) for t in gone if t in holdings.remembered]
         originators = {str(item["originator"]) for item in about}
-        ranks = [LEVELS.index(str(item["level"])) for item in about]
+        originators |= {holdings.party for t in gone if t not in holdings.remembered}
         ties: set[str] = set()
         for item in about:
             ties.update(item["held_under"] or ())
+        limits = [set(item["releasable_to"]) for item in about if item["releasable_to"] is not None]
         rows.append(
             {
                 "item_id": f"alert:{alert['alert_id']}",
                 "kind": "information",
                 "subject": "alert",
                 "originator": originators.pop() if len(originators) == 1 else holdings.party,
-                "level": LEVELS[max(ranks, default=1)],
+                "level": max((str(item["level"]) for item in about), key=_rank, default="R"),
                 "purpose": holdings.purpose,
                 "observed_at": alert["start_at"],
                 "lat_deg": alert["lat_deg"],
                 "lon_deg": alert["lon_deg"],
                 "sensors": sorted({s for item in about for s in (item["sensors"] or ())}),
                 "held_under": sorted(ties),
-                "releasable_to": None,
+                "releasable_to": sorted(set.intersection(*limits)) if limits else None,
                 "caveats": [],
                 "exercise": alert["exercise"],
             }
         )
     return ITEMS.from_rows(rows)
+
+
+def _of_gone(came: Given) -> dict[str, Any]:
+    """What an alert takes of a partner's track that has left the picture."""
+    limit = sorted(came.only_to) if came.only_to is not None else None
+    plain = {"originator": came.originator, "level": came.level, "held_under": sorted(came.held_under)}
+    return {**plain, "sensors": [], "releasable_to": limit}

@@ -21,8 +21,9 @@ from kuroshio.errors import InputError, KuroshioError
 from kuroshio.geo import metres_per_degree
 from kuroshio.node import cards
 from kuroshio.node.books import RECORD_OF
-from kuroshio.node.deciding import may_still_go
+from kuroshio.node.deciding import may_still_go, released_places
 from kuroshio.node.held import Held
+from kuroshio.node.items import Given
 from kuroshio.node.rewitness import Request, Requests
 from kuroshio.node.trust import Trust
 from kuroshio.node.witnesses import WitnessBook
@@ -47,6 +48,17 @@ RELOAD_DRY = 300  # releases in a row without a track not seen yet, after which 
 RELOAD_RECORDS = 1000  # newest releases of another kind that are taken up again
 STEP_KINDS = tuple(RECORD_OF.values())
 CONTROL_KINDS = ("recall", "tighten", "receipt", "checkpoint", "cosignature", "policy")
+
+
+def given(received: exchange.Received, purpose: str) -> Given:
+    """Terms that go with the rows of a release: the accords, level and originator it names, and how far it may go.
+
+    What is not to be passed on, or is for other purposes than this node's, goes back to the releaser at most.
+    """
+    header, terms = received.release.fields, received.obligations
+    kept_here = not terms.onward or bool(terms.purpose and purpose not in terms.purpose)
+    only_to = frozenset((received.partner,)) if kept_here else None
+    return Given(frozenset(received.held_under), str(header["level"]), str(header["originator"]), only_to)
 
 
 class Mailroom:
@@ -179,17 +191,15 @@ class Mailroom:
         if kept.num_rows < rows.num_rows:
             self.counters["over_tracks"] = self.counters.get("over_tracks", 0) + rows.num_rows - kept.num_rows
             rows = kept
-        ties = frozenset(received.held_under)
         holdings = self._parts.decider.holdings
+        came = given(received, holdings.purpose)
         grid_deg = received.obligations.grid_deg
         for ref, lat in zip(rows["partner_track"].to_pylist(), rows["lat_deg"].to_pylist(), strict=True):
-            before = holdings.ties.get((party, ref))
-            holdings.ties[party, ref] = ties if before is None or before <= ties else ties | before
+            holdings.take(party, ref, came)
             if grid_deg:
                 self._grid_m[party, ref] = grid_deg * float(metres_per_degree(lat)[1])
             else:
                 self._grid_m.pop((party, ref), None)
-        holdings.partner_levels[party] = str(received.release.fields["level"])
         self._held.place(party, received.release.release_id, rows, now_us=now_us)
         self._arrived.append(rows)
 
@@ -222,9 +232,9 @@ class Mailroom:
         shown = self._parts.core.picture.select(["partner", "partner_track"])
         shown = shown.filter(shown["partner"].is_valid())
         live = set(zip(shown["partner"].to_pylist(), shown["partner_track"].to_pylist(), strict=True))
-        ties = self._parts.decider.holdings.ties
+        known = self._parts.decider.holdings.given
         for key in self._held.forget(live, before_us=now_us - FORGET_US):
-            ties.pop(key, None)
+            known.pop(key, None)
             self._grid_m.pop(key, None)
 
     # -- out
@@ -292,8 +302,8 @@ class Mailroom:
             return bool(self._desk.ledger.release(item.release_id)["state"] in ("sent", "received"))
         if self._desk.ledger.release(item.release_id)["state"] not in ("sent", "received"):
             return False
-        header = Release.from_bytes(item.body).fields
-        return may_still_go(self._parts.decider, header, now_us=now_us)
+        release = Release.from_bytes(item.body)
+        return may_still_go(self._parts.decider, release.fields, released_places(release), now_us=now_us)
 
     # -- for the picture and the page
 

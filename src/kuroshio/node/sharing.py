@@ -20,7 +20,7 @@ from kuroshio.accord.ledger import Entry
 from kuroshio.errors import NotFound, ReleaseRefused
 from kuroshio.node import cards
 from kuroshio.node.books import LedgerDesk
-from kuroshio.node.deciding import Decider, Group, reason_text, time_or_none, withheld_rows
+from kuroshio.node.deciding import Decider, Group, asked_elsewhere, reason_text, time_or_none, withheld_rows
 from kuroshio.node.waiting import Waiting
 from kuroshio.record import Log, knew
 from kuroshio.schema import TRACKS, Citation, Effect
@@ -114,6 +114,7 @@ class Sharing:
         picture
             TRACKS, a row a live track, for what alerts are about.
         """
+        self.decider.holdings.remember(changed)
         made = self._share_state(changed, picture, now_us=now_us)
         for group in self.decider.alert_groups(alerts, picture, self.partners, now_us=now_us):
             parcel = self._release(self.desk.alerts, group, now_us) if goes(group) else None
@@ -244,7 +245,8 @@ class Sharing:
     ) -> dict[str, Any]:
         """A person's answer to a pending decision: recorded either way; a grant releases the item once.
 
-        A consent is the originator's to give: for data that came from a partner the answer is refused here.
+        A consent is the originator's to give: for data that came from a partner, and for what was made of it here, the
+        answer is refused.
 
         Raises
         ------
@@ -258,6 +260,8 @@ class Sharing:
             raise ReleaseRefused(f"{item_id} for {to} waits for nobody: {group.decision.cited}", code="consent.none")
         if group.originator != self.party:
             raise ReleaseRefused(f"the consent is {group.originator}'s to give", code="consent.originator")
+        if others := asked_elsewhere(group.decision, self.party):
+            raise ReleaseRefused(f"the consent of {', '.join(others)} is not ours to give", code="consent.originator")
         cited = group.decision.cites[0]
         leaf = {
             "kind": "consent",
@@ -265,7 +269,7 @@ class Sharing:
             "for": to,  # no "to": it is no release, and must leave no hole in the partner's numbers
             "item": item_id,
             "accord": cited.accord,
-            "clauses": [str(cited)],
+            "clauses": [str(c) for c in group.decision.cites],
             "granted": grant,
             "decided_by": by,
             "note": note[:1000],
