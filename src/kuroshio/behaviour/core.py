@@ -20,6 +20,7 @@ from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
     identity,
     loiter,
     motion,
+    port,
     unusual,
     zone,
 )
