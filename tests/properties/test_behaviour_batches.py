@@ -28,7 +28,8 @@ definitions:
   - {id: sudden_stop, thresholds: {within_s: 600, min_duration_s: 10, max_gap_s: 3600}}
   - {id: fishing_movement, thresholds: {min_duration_s: 600, raise_n: 2}}
   - {id: cable_loitering, thresholds: {min_duration_s: 300, raise_n: 1}}
-  - {id: port_visit, thresholds: {min_stop_s: 300, stop_speed_mps: 1.0, go_speed_mps: 2.0, max_gap_s: 3600, min_confidence: 1}}
+  - id: port_visit
+    thresholds: {min_stop_s: 300, stop_speed_mps: 1.0, go_speed_mps: 2.0, max_gap_s: 3600, min_confidence: 1}
   - {id: position_on_land, thresholds: {depth_m: 5, raise_n: 1}}
   - {id: ais_radar_disagreement, thresholds: {min_duration_s: 10, raise_n: 2}}
   - {id: uncorroborated_ais, thresholds: {min_duration_s: 10, raise_n: 2}}

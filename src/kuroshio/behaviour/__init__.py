@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from kuroshio.behaviour import gates
 from kuroshio.behaviour.archive import archive_fixes, detect
 from kuroshio.behaviour.definition import Definition, Definitions, Threshold, load_definitions
 from kuroshio.behaviour.engine import Engine
@@ -31,6 +32,8 @@ __all__ = [
     "build_norms",
     "detect",
     "fold",
+    "gate_counts",
+    "gates",
     "load_definitions",
     "load_norms",
     "load_zones",
@@ -43,6 +46,11 @@ __all__ = [
 def build_norms(rows: pa.Table) -> Norms:
     """Coverage and traffic learned from POSITIONS or TRACKS, in any order."""
     return _build(archive_fixes(rows))
+
+
+def gate_counts(rows: pa.Table, zones: Zones | None) -> pa.Table:
+    """Ships through each gate by day and kind (`gates.count`), of POSITIONS or TRACKS in any order."""
+    return gates.count(archive_fixes(rows), zones)
 
 
 def warm_up() -> None:

@@ -246,7 +246,7 @@ class GateDetector(TallyDetector):
         self.days = arrays["days"]
 
     def tally(self, batch: Batch) -> IntArray:
-        """A row a fix inside a gate."""
+        """A row a fix inside a gate, and one a day on which anything was heard: only then are no ships none."""
         zones = self.around.zones
         if zones is None or not zones.mask(["gate"]).any():
             return np.zeros((0, 5), np.int64)
@@ -256,13 +256,17 @@ class GateDetector(TallyDetector):
         gate = zones.mask(["gate"])[zone]
         owner, zone = owner[gate], zone[gate].astype(np.int64)
         ship = np.where(f.mmsi[owner] >= 0, f.mmsi[owner], -f.track[owner] - 2)
-        return np.stack([f.t[owner] // DAY_US, zone, ship, f.track[owner], np.zeros(len(owner), np.int64)], axis=1)
+        inside = np.stack([f.t[owner] // DAY_US, zone, ship, f.track[owner], np.zeros(len(owner), np.int64)], axis=1)
+        days = np.unique(f.t // DAY_US)
+        heard = np.zeros((len(days), 5), np.int64)
+        heard[:, 0], heard[:, 1] = days, -1
+        return np.concatenate([inside, heard])
 
     def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
         """Each gate's count of the day against its mean of the days before."""
         zones, d = self.around.zones, self.definition
         assert zones is not None
-        today = np.bincount(rows[:, 1], minlength=len(zones))
+        today = np.bincount(rows[rows[:, 1] >= 0, 1], minlength=len(zones))
         window = int(d["norm_days"])
         for z in np.flatnonzero(zones.mask(["gate"])).tolist():
             past = self.days[(self.days[:, 1] == z) & (self.days[:, 0] >= period - window)]
