@@ -71,6 +71,7 @@ class World:
         self.told: dict[tuple[str, str], list[str]] = {}
         self.made_us: dict[str, int] = {}
         self.restored_us: dict[str, int] = {}
+        self.crashed_us: dict[str, int] = {}
         self.withheld: set[str] = set()
         self.liars: set[tuple[str, str]] = set()
         self.links: dict[tuple[str, str], dict[str, Any]] = {}
@@ -232,7 +233,7 @@ class World:
         node = self.nodes[party]
         if not node.alive:
             return
-        torn = node.down(self.rng)
+        torn, self.crashed_us[party] = node.down(self.rng), self.now_us
         self.fault("crash_torn_write" if torn else "crash")
         self.seen(f"{party} down, {torn} bytes torn")
         for other in node.partners:
@@ -293,10 +294,10 @@ class World:
         return made[0] if made else None
 
     def _catch_up(self, party: str) -> None:
-        """Releases of a node that its own restart finished are as made as any."""
+        """Releases that a crash interrupted and a restart finished are as made as any: before the crash."""
         for release_id, to, kind in self.nodes[party].ledger.made_ids():
             if release_id not in self.made and kind in ("tracks", "safety"):
-                self.made[release_id], self.made_us[release_id] = kind, self.now_us
+                self.made[release_id], self.made_us[release_id] = kind, self.crashed_us.get(party, self.now_us)
                 self.told.setdefault((party, to), []).append(release_id)
 
     def was_made(self, release_id: str, sender: str) -> bool:
