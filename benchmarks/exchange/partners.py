@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.exchange.accords import accord_files
 from benchmarks.exchange.far import make_keys
 from kuroshio import clock
 from kuroshio.node import assemble, config
@@ -45,36 +46,6 @@ ACCORDS: dict[str, dict[str, Any]] = {
     "MYS": {"grid_deg": 0.05, "time_bucket_s": 60, "redact": ["identity"], "retention_s": 3_600},
 }
 TRACKS_COUNT, UPDATES_A_STEP = 100_000, 5_000
-
-
-def accord_file(folder: Path, parties: list[str]) -> Path:
-    """One agreement a partner, each with terms of its own, and a standing order of this node for all of them."""
-    common = {
-        "binding": "arrangement", "kinds": ["information"],
-        "interpretation": {"by": "benchmark", "date": "2026-11-25", "note": "illustrative; invented"},
-        "status": [{"state": "in_force", "from": "2020-01-01", "recorded": "2020-01-01", "source": "benchmark",
-                    "confidence": "in_force"}],
-    }  # fmt: skip
-    vessels = {"level": {"lte": "R"}, "subject": {"in": ["vessel", "dark_vessel"]}}
-    for party in parties:
-        clauses = [{"id": "a1", "effect": "permit", "text": "Tracks may go.", "when": vessels}]
-        if ACCORDS[party]:
-            clauses.append({"id": "a2", "effect": "oblige", "text": "Terms.", "when": vessels, "do": ACCORDS[party]})
-        document = {"id": f"BENCH-{party}", "title": f"with {party}", "parties": [ME, party], "clauses": clauses}
-        (folder / f"{party}.yaml").write_text(json.dumps({**common, **document}))
-    order = {
-        "id": "ORDER-1", "by": f"{ME}.release_authority", "party": ME, "to": parties,
-        "valid": {"from": "2020-01-01", "until": "2035-01-01"}, "when": {"level": {"lte": "R"}},
-    }  # fmt: skip
-    (folder / "orders.yaml").write_text(json.dumps({"release_orders": [order]}))
-    about = {
-        "offices": {"release_authority": "release authority"},
-        "enforces": ["retention", "onward", "purpose", "marking"],
-    }
-    named = [{"code": p, "name": p, **about} for p in [ME, *parties]]
-    levels = {"order": ["U", "R", "C", "S", "TS"]}
-    (folder / "parties.yaml").write_text(json.dumps({"levels": levels, "parties": named}))
-    return folder
 
 
 class Stepped(NodeClock):
@@ -139,11 +110,10 @@ class Bench:
     async def __aenter__(self) -> Bench:
         make_keys(self.folder, [ME, *self.parties])
         ports = {p: free_port() for p in [ME, *self.parties]}
-        accords = self.folder / "accords"
-        accords.mkdir()
+        accords = accord_files(self.folder / "accords", [(ME, p, ACCORDS[p]) for p in self.parties])
         document = {
             "node": {"party": ME, "name": "benchmark", "data": "data"},
-            "peer": {"port": ports[ME]}, "accords": {"paths": [str(accord_file(accords, self.parties))]},
+            "peer": {"port": ports[ME]}, "accords": {"paths": [str(accords)]},
             "partners": [{"party": p, "url": f"https://127.0.0.1:{ports[p]}"} for p in self.parties],
             "sources": [{"name": "feed", "format": "aivdm", "link": "push"}],
             "keys": str(self.folder / ME / "keys"),

@@ -143,3 +143,11 @@ def test_refusals_kept_have_a_limit(phl: Office, monkeypatch: pytest.MonkeyPatch
     book.refuse("r6", "JPN", code="y", now_us=T0 + 6)  # the answered one makes room
     assert book.refusals(10)["JPN"] == [("r3", "x"), ("r4", "x"), ("r6", "y")]
     assert [len(found) for found in book.refusals(2).values()] == [1, 1]
+
+
+def test_numbers_seen_outlive_a_crash(tmp_path: Path) -> None:
+    path = str(tmp_path / "releases.db")
+    book = Ledger(path)
+    book.keep_numbers("JPN", 3, {5})
+    book.keep_numbers("JPN", 4, {9, 5})
+    assert Ledger(path).numbers() == {"JPN": (4, {5, 9})}

@@ -138,6 +138,7 @@ async def test_a_running_node_does_what_was_asked_and_puts_it_on_record(tmp_path
         assert book.witnesses["JPN"].size == 0
         kept = type(book)(node.config.node.data / "witness.json")
         assert kept.witnesses["JPN"].next_seq == -1  # and after a restart
+        assert node._ledger.numbers() == {"JPN": (-1, set())}
         [leaf] = [e.leaf for e in node._record.entries() if e.leaf["kind"] == "rewitness"]
         assert leaf["of"] == "JPN"
         assert leaf["decided_by"] == "officer of the watch"

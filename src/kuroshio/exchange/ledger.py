@@ -33,6 +33,7 @@ CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_
 CREATE TABLE IF NOT EXISTS refused (
   partner TEXT NOT NULL, release_id TEXT NOT NULL, code TEXT NOT NULL, at_us INTEGER NOT NULL,
   answered INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (partner, release_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS numbers (partner TEXT PRIMARY KEY, next_seq INTEGER NOT NULL, ahead TEXT NOT NULL);
 """
 SENT, EXPIRED, HELD = "sent", "expired", "held"
 PAGE = 64  # releases read at once: their references are many
@@ -222,6 +223,15 @@ class Ledger:
             " ORDER BY answered, at_us DESC, release_id LIMIT -1 OFFSET ?2)",
             (partner, REFUSED_MAX),
         )
+
+    def keep_numbers(self, partner: str, next_seq: int, ahead: Iterable[int]) -> None:
+        """Remember which numbers of a partner to us were seen: all below ``next_seq``, and those ahead of it."""
+        self._run("INSERT OR REPLACE INTO numbers VALUES (?,?,?)", (partner, next_seq, json.dumps(sorted(ahead))))
+
+    def numbers(self) -> dict[str, tuple[int, set[int]]]:
+        """What `keep_numbers` kept, by partner."""
+        rows = self._run("SELECT partner, next_seq, ahead FROM numbers ORDER BY partner")
+        return {row["partner"]: (int(row["next_seq"]), set(json.loads(row["ahead"]))) for row in rows}
 
     def refusals(self, limit: int) -> dict[str, list[tuple[str, str]]]:
         """Per partner, (release_id, code) of what was refused and not answered yet, oldest first."""

@@ -73,6 +73,9 @@ class Mailroom:
         self._agreements = parts.decider.agreements
         self._decided_by = self._agreements.book.rules_digest
         self._book = WitnessBook(parts.config.node.data / "witness.json")
+        for partner, (next_seq, ahead) in self._desk.ledger.numbers().items():  # newer than the book after a crash
+            witness = self._book.witnesses.setdefault(partner, record.Witness(partner))
+            witness.next_seq, witness.ahead = next_seq, ahead
         self.verifier = record.ReceiptVerifier(trust.ring(), self._book.witnesses)
         self._witness = record.WitnessDesk(
             sharing.record, trust, trust.ring, witnesses=self._book.witnesses, shown=self._book.shown
@@ -143,6 +146,7 @@ class Mailroom:
             When it is not taken; the partner is told the code.
         """
         accepted = self._desk.accept(party, body, now_us)
+        self._keep_numbers(party)
         name = f"taken_{accepted.kind}"
         self.counters[name] = self.counters.get(name, 0) + 1
         if accepted.kind == "recall":
@@ -160,6 +164,12 @@ class Mailroom:
             self._agreements.heard(party, accepted.body or {})
         elif accepted.received is not None:
             self._show(accepted.received, now_us=now_us)
+
+    def _keep_numbers(self, party: str) -> None:
+        """Before the item is acknowledged: a crash must not make a hole of what came, and accuse the partner."""
+        witness = self._book.witnesses.get(party)
+        if witness is not None:
+            self._desk.ledger.keep_numbers(party, witness.next_seq, witness.ahead)
 
     def _show(self, received: exchange.Received, *, now_us: int) -> None:
         if received.kind == "tracks":
@@ -291,6 +301,7 @@ class Mailroom:
             seq = self._sharing.record.append([leaf])[0]  # on record before it is forgotten
             witness.begin_again()
             self._book.keep()
+            self._keep_numbers(request.party)
             log.warning("the record of %s begins again here: leaf %d, by %s", request.party, seq, request.by)
         request.done()
 
