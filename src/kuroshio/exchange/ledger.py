@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kuroshio.errors import NotFound, StoreError, VerificationError
@@ -33,6 +33,7 @@ CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_
 CREATE TABLE IF NOT EXISTS refused (
   partner TEXT NOT NULL, release_id TEXT NOT NULL, code TEXT NOT NULL, at_us INTEGER NOT NULL,
   answered INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (partner, release_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (partner TEXT PRIMARY KEY, alerts INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS numbers (partner TEXT PRIMARY KEY, next_seq INTEGER NOT NULL, ahead TEXT NOT NULL);
 """
 SENT, EXPIRED, HELD = "sent", "expired", "held"
@@ -184,6 +185,15 @@ class Ledger:
             (before_us,),
         )
         return [row["release_id"] for row in rows]
+
+    def keep_told(self, alerts: Mapping[str, int]) -> None:
+        """Remember per partner the number in the book of alerts up to which nothing is left to tell it."""
+        for partner, number in alerts.items():
+            self._run("INSERT OR REPLACE INTO told VALUES (?,?)", (partner, number))
+
+    def told(self) -> dict[str, int]:
+        """What `keep_told` kept, by partner."""
+        return {row["partner"]: int(row["alerts"]) for row in self._run("SELECT partner, alerts FROM told ORDER BY 1")}
 
     def last_release_us(self, to: str) -> int | None:
         """Time of the newest release to a party, for an `Outlet` after a restart."""

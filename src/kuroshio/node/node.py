@@ -24,7 +24,7 @@ from kuroshio.node.partners import Partners
 from kuroshio.node.service import Service
 from kuroshio.node.sharing import Sharing
 from kuroshio.node.trust import Trust
-from kuroshio.schema import ALERTS, TRACKS, concat
+from kuroshio.schema import TRACKS, concat
 from kuroshio.units import US_PER_S
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,6 @@ class Node:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="core")
         self._tasks: list[asyncio.Task[None]] = []
         self._changed: list[pa.Table] = []
-        self._alerts: list[pa.Table] = []
         self._share_due_us = 0
         self._health_due_us = 0
         self.failure: BaseException | None = None
@@ -103,6 +102,8 @@ class Node:
         return self.service
 
     def _resume(self) -> None:
+        self.sharing.alerts_out.resume(self._ledger.told(), self.parts.operations.alerts_after)
+        self._ledger.keep_told(self.sharing.alerts_out.to_keep())  # from the first start on nothing is left out
         self.sharing.resume(self.parts.core.picture, now_us=self.parts.time.now_us())
 
     def _check_record(self) -> dict[str, Any]:
@@ -151,14 +152,13 @@ class Node:
         core.partner_rows.extend(self.partners.take_tracks())
         outcomes: list[Outcome] = [*core.left_over(), core.cycle(entries, now_us=now_us)]
         self._changed.extend(o.tracks for o in outcomes if o.tracks.num_rows)
-        self._alerts.extend(o.alerts for o in outcomes if o.alerts.num_rows)
         wall_us = clock.now_us()
         if wall_us >= self._share_due_us:
             self._share_due_us = wall_us + int(SHARE_EVERY_S * US_PER_S)
-            made = self.sharing.share(
-                concat(TRACKS, self._changed), concat(ALERTS, self._alerts), core.picture, now_us=now_us
-            )
-            self._changed, self._alerts = [], []
+            out = self.sharing.alerts_out  # the book of alerts is the queue: a crash keeps nothing from the partners
+            out.add(*self.parts.operations.alerts_after(out.read_to))
+            made = self.sharing.share(concat(TRACKS, self._changed), core.picture, now_us=now_us)
+            self._changed = []
             self.partners.settle(now_us)
             for party in self.service.heard_viewpoints():
                 self.service.refresh_view(party)

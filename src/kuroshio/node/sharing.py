@@ -19,13 +19,14 @@ from kuroshio import exchange
 from kuroshio.accord.ledger import Entry
 from kuroshio.errors import NotFound, ReleaseRefused
 from kuroshio.node import cards
+from kuroshio.node.alerts_out import AlertsOut
 from kuroshio.node.books import LedgerDesk
 from kuroshio.node.deciding import Decider, Group, asked_elsewhere, reason_text, time_or_none, withheld_rows
 from kuroshio.node.waiting import Waiting
 from kuroshio.record import Log, knew
 from kuroshio.schema import TRACKS, Citation, Effect
 from kuroshio.schema.release import Release
-from kuroshio.units import UtcMicros
+from kuroshio.units import US_PER_S, UtcMicros
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Sharing:
         self._secret = secret
         self._post, self._room = post, room
         self.waiting = {party: Waiting() for party in partners}
+        self.alerts_out = AlertsOut(partners)
         self._row_bytes = dict.fromkeys(partners, ROW_BYTES)
         self._delayed: dict[tuple[str, str], Group] = {}
         self._published_us: int | None = None
@@ -102,25 +104,34 @@ class Sharing:
         self.desk.offered(parcel)
         self._published_us = now_us
 
-    def share(self, changed: pa.Table, alerts: pa.Table, picture: pa.Table, *, now_us: UtcMicros) -> int:
+    def share(self, changed: pa.Table, picture: pa.Table, *, now_us: UtcMicros) -> int:
         """Releases made of what changed, on record and posted; how many.
 
         Parameters
         ----------
         changed
             TRACKS rows that changed since the last call, this node's own and fused.
-        alerts
-            ALERTS rows since the last call.
         picture
             TRACKS, a row a live track, for what alerts are about.
         """
         self.decider.holdings.remember(changed)
         made = self._share_state(changed, picture, now_us=now_us)
-        for group in self.decider.alert_groups(alerts, picture, self.partners, now_us=now_us):
-            parcel = self._release(self.desk.alerts, group, now_us) if goes(group) else None
-            if parcel is not None:
-                self._remember(parcel)
-                made += 1
+        return made + self._share_alerts(picture, now_us=now_us)
+
+    def _share_alerts(self, picture: pa.Table, *, now_us: UtcMicros) -> int:
+        made, young = 0, dict[str, set[str]]()
+        for alerts, parties in self.alerts_out.due():
+            for group in self.decider.alert_groups(alerts, picture, parties, now_us=now_us):
+                if not goes(group):
+                    continue
+                parcel = self._release(self.desk.alerts, group, now_us)
+                if parcel is not None:
+                    self._remember(parcel)
+                    made += 1
+                if group.decision.obligations.delay_s:
+                    young.setdefault(group.to, set()).update(too_young(group, now_us))
+        self.alerts_out.keep_young(young)
+        self.ledger.keep_told(self.alerts_out.to_keep())
         return made
 
     def _share_state(self, changed: pa.Table, picture: pa.Table, *, now_us: UtcMicros) -> int:
@@ -365,6 +376,13 @@ class Sharing:
 def goes(group: Group) -> bool:
     """True when a group flows, an order covers it, and it need not pass through somebody else first."""
     return group.ordered and group.decision.obligations.via in (None, group.to)
+
+
+def too_young(group: Group, now_us: UtcMicros) -> list[str]:
+    """Alerts of a group that its delay holds back."""
+    old_us = now_us - group.decision.obligations.delay_s * US_PER_S
+    known = group.rows["known_at"].cast(pa.int64()).to_pylist()
+    return [i for i, at in zip(group.rows["alert_id"].to_pylist(), known, strict=True) if at > old_us]
 
 
 def ties_of(group: Group) -> tuple[str, ...]:

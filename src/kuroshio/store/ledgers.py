@@ -82,6 +82,16 @@ class Ledgers:
         query = query.order_by(alerts.c.number.desc()).limit(min(limit, LIMIT))
         return _alert_table(self._engine.read(lambda c: c.execute(query).scalars().all()))
 
+    def alerts_after(self, number: int, limit: int = LIMIT) -> tuple[pa.Table, int]:
+        """(ALERTS rows written after the row of a number, oldest first; number of the last of them, or of all)."""
+        query = sa.select(alerts.c.number, alerts.c.body).where(alerts.c.number > number)
+        query = query.order_by(alerts.c.number).limit(limit)
+        rows = self._engine.read(lambda c: c.execute(query).all())
+        if rows:
+            return _alert_table([row.body for row in rows]), int(rows[-1].number)
+        newest = sa.select(sa.func.max(alerts.c.number))
+        return ALERTS.empty(), int(self._engine.read(lambda c: c.execute(newest)).scalar() or 0)
+
     def alert_history(self, alert_id: str) -> pa.Table:
         """ALERTS: every row of one alert, oldest first."""
         query = sa.select(alerts.c.body).where(alerts.c.alert_id == alert_id).order_by(alerts.c.number).limit(LIMIT)
