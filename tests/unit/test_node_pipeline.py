@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kuroshio import behaviour, picture
+from kuroshio import behaviour, clock, picture
 from kuroshio.node.config import SourceSection
 from kuroshio.node.core import join
 from kuroshio.node.pipeline import Pipeline
@@ -12,11 +12,11 @@ from kuroshio.sensing.ais import encode
 NOW = 1_790_000_000_000_000
 
 
-def pipeline(format_: str = "aivdm") -> Pipeline:
+def pipeline(format_: str = "aivdm", *, exercise: bool = False) -> Pipeline:
     section = SourceSection(name="feed", format=format_, link="push")
     decoder = formats.open_decoder(format_, "feed", {})
     engine = behaviour.Engine(behaviour.load_definitions())
-    return Pipeline({"feed": section}, {"feed": decoder}, picture.Tracker(), engine)
+    return Pipeline({"feed": section}, {"feed": decoder}, picture.Tracker(), engine, exercise=exercise)
 
 
 def test_a_message_cut_by_a_checkpoint_is_whole_after_it(tmp_path):
@@ -87,3 +87,30 @@ def test_neighbouring_blocks_of_a_source_are_one_and_keep_their_order():
 def test_blocks_that_arrived_far_apart_keep_their_own_arrival():
     joined = join([("a", 0, b"1"), ("a", 200_000, b"2"), ("a", 400_000, b"3"), ("a", 400_001, b"4")])
     assert joined == [("a", 200_000, b"12"), ("a", 400_001, b"34")]
+
+
+def spot(uid: str, opex: str) -> bytes:
+    """A ship as Cursor on Target, with or without the mark of an exercise."""
+    time = clock.rfc3339(NOW)
+    return (
+        f'<event version="2.0" uid="{uid}" type="a-f-S" how="m-g" time="{time}" start="{time}" '
+        f'stale="{clock.rfc3339(NOW + 600_000_000)}"{opex}><point lat="20" lon="122" hae="0" ce="10" le="10"/>'
+        "<detail/></event>\n"
+    ).encode()
+
+
+def test_what_its_source_marks_as_of_an_exercise_does_not_enter_a_real_picture():
+    real = pipeline("cot")
+    step = real.step([("feed", NOW, spot("drill", ' opex="e"') + spot("ship", ""))], now_us=NOW)
+    assert [bool(drill) for drill in step.observations["exercise"].to_pylist()] == [False]
+    assert step.sources["feed"].observations == 2, "it was heard"
+    assert step.counters["kept_out_exercise"] == 1
+    assert not any(step.tracks["exercise"].to_pylist())
+
+
+def test_every_observation_of_an_exercise_is_marked_whatever_its_format_says():
+    """Only AIS was: what a radar or a Cursor on Target feed saw went to partners as real."""
+    drill = pipeline("cot", exercise=True)
+    step = drill.step([("feed", NOW, spot("ship", "") + spot("drill", ' opex="e"'))], now_us=NOW)
+    assert step.observations["exercise"].to_pylist() == [True, True]
+    assert all(step.tracks["exercise"].to_pylist())

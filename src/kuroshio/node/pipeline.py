@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kuroshio import behaviour, picture, sensing
 from kuroshio.node.config import SourceSection
@@ -64,11 +65,12 @@ class Pipeline:
     Parameters
     ----------
     sections
-        Source sections by name: which of them are exercise data.
+        Source sections by name.
     decoders
         One decoder a source.
     exercise
-        True when the whole node runs an exercise: every observation is marked so.
+        True when the whole node runs an exercise: every observation is marked so. Else what is marked as of an exercise
+        at its source is kept out and counted.
     deduplicate_s
         Window within which a transmission that several sources hear is one; 0 keeps every reception.
     """
@@ -88,6 +90,7 @@ class Pipeline:
         self.tracker = tracker
         self.engine = engine
         self._exercise = exercise
+        self.kept_out_exercise = 0
         self._waiting: dict[str, int] = {}
         self._once = sensing.Deduplicator(window_s=deduplicate_s) if deduplicate_s > 0 else None
         self._repeats = Repeats()
@@ -129,6 +132,7 @@ class Pipeline:
             once = decoded if self._once is None else self._once.apply(decoded)
             if RECEPTIONS.name in once.tables:
                 observed = sensing.observe(once, exercise=self._exercise)
+            observed = self._of_this_world(observed)
             if observed.num_rows:
                 observations.append(observed)
             decoded_all.append(once)
@@ -141,8 +145,24 @@ class Pipeline:
         )
         reports = {name: table for name, table in joined.tables.items() if name != OBSERVATIONS.name}
         return Step(
-            now_us, rows, update.tracks, alerts, update.links, update.events, reports, results, dict(update.counters)
-        )
+            now_us, rows, update.tracks, alerts, update.links, update.events, reports, results,
+            {**update.counters, "kept_out_exercise": self.kept_out_exercise},
+        )  # fmt: skip
+
+    def _of_this_world(self, observed: pa.Table) -> pa.Table:
+        """Rows for the picture this is: all marked as of an exercise in an exercise, none that are in a real one.
+
+        A format may carry a mark of its own (``opex`` of Cursor on Target), and a decoder may leave it empty.
+        """
+        drill = pc.fill_null(observed["exercise"], False)
+        if self._exercise:
+            at = observed.schema.get_field_index("exercise")
+            return observed.set_column(at, observed.schema.field(at), pa.array(np.ones(observed.num_rows, np.bool_)))
+        if not pc.any(drill).as_py():
+            return observed
+        kept = observed.filter(pc.invert(drill))
+        self.kept_out_exercise += observed.num_rows - kept.num_rows
+        return kept
 
     def _bound_rejects(self, name: str, decoded: Decoded, now_us: int) -> int:
         """Keep no more reject rows of a source in a minute than it may; how many were let go (all were counted)."""
