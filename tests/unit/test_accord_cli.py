@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pyarrow.parquet as pq
 import pytest
@@ -41,13 +42,35 @@ def as_json(*arguments):
 
 def test_print_in_three_languages():
     english = run("print", "JPN-KOR-GSOMIA")
-    assert "passes it on" in english or "asks" in english
+    assert "Whoever received it must first have the consent of the release authority of the originator" in english
+    assert "when the next receiver is none of JPN or KOR; the answer is due within 7 days" in english
     assert "may be ended at any time" in english
     assert "受領した側" in run("print", "JPN-KOR-GSOMIA", "-l", "ja")
-    assert "Ang tumanggap" in run("print", "JPN-KOR-GSOMIA", "-l", "fil")
+    assert "kumuha ang tumanggap" in run("print", "JPN-KOR-GSOMIA", "-l", "fil")
     assert set(as_json("print")["accords"]) == set(accord.load(accord.sample_paths()).content.accords)
     with pytest.raises(NotFound):
         run("print", "-l", "xx")
+
+
+def test_print_says_what_a_duty_asks_and_what_was_not_found():
+    order = run("print", "JPN-PHL-ACSA")
+    assert "is settled with the competent authority of the releaser within 1 year of receipt: in cash" in order
+    assert "Note: unchecked: entry into force was not found in a public source." in order
+    mda = run("print", "WP-MDA-ARR")
+    assert "1 day late, positions in cells of 0.1 degrees, one position in 1 hour" in mda
+    assert "**DRILL-2026**" in mda
+    assert "exercise data only" in mda
+
+
+@pytest.mark.parametrize("language", ["en", "ja", "fil"])
+def test_print_has_words_for_persons(language):
+    """No identifier of the format is left in what is generated; markings and what a file says itself stay."""
+    lines = [line for line in run("print", "-l", language).splitlines() if line.startswith(("- **", "  - **"))]
+    assert len(lines) > 60
+    for line in lines:
+        told = line.split("** ", 1)[1]
+        assert "_" not in told.replace("_ONLY", ""), line
+        assert language == "en" or not re.search("authority|officer|receipt|incident|departure", told), line
 
 
 def test_what_if_a_state_a_consent_and_a_draft():

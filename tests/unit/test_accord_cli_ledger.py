@@ -181,5 +181,5 @@ def test_dry_run_writes_its_map(tmp_path):
     found = ok(
         "dry-run", tmp_path / "p.parquet", "--from", "PHL", "--to", "JPN", "-d", accord.draft_path(), "--map", out
     )
-    assert json.loads(out.read_text())["features"][0]["properties"] == {"rows": 1}
+    assert json.loads(out.read_text())["features"][0]["properties"] == {"rows": 1, "effect": 1, "terms": 0}
     assert "JPN: deny ->" in found.stdout

@@ -215,6 +215,38 @@ def test_notice_of_entry_has_the_time_of_the_agreement(book):
     assert (duty["due"][:10], duty["state"]) == ("2026-02-08", "late")
 
 
+def test_settlement_has_the_time_of_the_agreement(book):
+    texts = {p.name: p.read_text(encoding="utf-8") for p in accord.sample_paths()}
+    shorter = parse({name: text.replace("within: P1Y, text: Settlement", "within: P30D, text: Settlement")
+                     for name, text in texts.items()})  # fmt: skip
+    entries = write(shorter, *STORY)
+    [duty] = due(shorter, books(entries), now_us=NOW)
+    found = ledger.summary(books(entries), now_us=NOW)["converted_to_cash"]
+    assert (duty["due"], duty["state"]) == (found[0]["due"], "late") == ("2026-04-01T02:00:00Z", "late")
+    kind = line(
+        "support", "o1", "settle", "AUS:smith", {"amount": 630, "mode": "in_kind", "evidence": "d"}, "2026-05-01"
+    )
+    with pytest.raises(AccordError, match="only cash settles"):
+        write(shorter, kind, held=entries)
+
+
+@pytest.mark.parametrize(("notice", "state"), [("2026-03-11", "met"), ("2026-03-19", "late"), (None, "late")])
+def test_departure_is_notified_beforehand_or_late(book, notice, state):
+    visit = {"accord": "JPN-PHL-RAA", "from": "JPN", "to": "PHL", "subject": "port_call", "activity": "call-3",
+             "purpose": "exercise", "craft": [{"id": "DD-1", "type": "vessel"}], "period": "2026-03"}  # fmt: skip
+    lines = [
+        ("propose", "JPN:sato", visit, "2026-03-01"), ("consent", "PHL:reyes", {"consent": "C-1"}, "2026-03-02"),
+        ("clear", "PHL:reyes", {"craft_id": "DD-1", "clearance": "K"}, "2026-03-03"),
+        ("notify_entry", "JPN:sato", {"entry_at": "2026-03-10T00:00:00Z", "place": "Subic"}, "2026-03-04"),
+        ("enter", "JPN:sato", {"manifest": [{"name": "stores"}], "place": "Subic"}, "2026-03-10"),
+        ("notify_departure", "JPN:sato", {"departure_at": "2026-03-20T00:00:00Z"}, notice),
+        ("depart", "JPN:sato", {"departed_at": "2026-03-20"}, "2026-03-20"),
+    ]  # fmt: skip
+    entries = write(book, *(line("access", "v1", step, by, facts, at) for step, by, facts, at in lines if at))
+    [duty] = [d for d in due(book, books(entries), now_us=NOW) if d["on"] == "departure"]
+    assert (duty["clause"], duty["due"], duty["state"]) == ("Art.8.d", "2026-03-17T00:00:00Z", state)
+
+
 def test_loss_starts_a_duty_at_once_and_commitments_take_evidence(book):
     loss = line(
         "happening", "loss-1", "compromise_suspected", "KOR:kim", {"accord": "JPN-KOR-GSOMIA", "originator": "JPN"}

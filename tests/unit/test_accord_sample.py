@@ -203,8 +203,17 @@ def test_dry_run_counts_the_difference(book):
     confidential = items.column("level").to_pylist().count("C")
     assert found["change"]["effect"]["JPN"]["deny -> oblige"] == confidential
     assert found["change"]["effect"]["USA"] == {}
-    assert 0 < len(found["change"]["examples"]) <= 3 * len(found["change"]["effect"]["JPN"])
-    assert sum(f["properties"]["rows"] for f in found["change"]["map"]["features"]) == found["change"]["rows"]
+    assert 0 < len(found["change"]["examples"]) <= 3 * (len(found["change"]["effect"]["JPN"]) + 1)
+    cells = [f["properties"] for f in found["change"]["map"]["features"]]
+    assert sum(c["effect"] for c in cells) == found["change"]["rows"]
+    told = found["change"]["terms"]
+    assert sum(one["items"] for one in told) == sum(found["change"]["terms_only"].values()) > 0
+    assert sum(c["terms"] for c in cells) > 0
+    assert {one["to"] for one in told} == {"JPN"}
+    assert {"today": told[0]["today"], "draft": told[0]["draft"]} == {
+        "today": {"grid_deg": 0.05, "time_bucket_s": 60, "redact": ["sensor", "sources"]},
+        "draft": {"marking": ["HI"]},
+    }, "the draft would send exact places: shown, though every effect stays"
 
 
 def test_recipient_learns_nothing_of_what_is_withheld(book):

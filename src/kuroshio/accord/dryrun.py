@@ -22,6 +22,7 @@ from kuroshio.schema import Effect, Obligations
 
 MAP_CELL_DEG = 0.25
 MAX_MAP_CELLS = 2000
+MAX_TERMS = 50  # pairs of terms told of one recipient
 
 
 def dry_run(
@@ -88,7 +89,7 @@ def neighbours(book: Book, releaser: str) -> list[str]:
 
 
 def change(today: Decisions, then: Decisions, items: pa.Table, *, examples: int) -> dict[str, Any]:
-    """Rows whose decision differs: counts of ``from -> to`` by party, terms that changed, examples, a map.
+    """Rows whose decision differs: counts of ``from -> to`` by party, other terms where it flows, examples, a map.
 
     Parameters
     ----------
@@ -102,8 +103,10 @@ def change(today: Decisions, then: Decisions, items: pa.Table, *, examples: int)
     rows = today.factored
     effects: dict[str, dict[str, int]] = {}
     terms: dict[str, int] = {}
+    told: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
     changed = np.zeros(rows.size, np.bool_)
+    other_terms = np.zeros(rows.size, np.bool_)
     for j, party in enumerate(today.to):
         before, after = today.effects[today.table[:, j]], then.effects[then.table[:, j]]
         moves = before.astype(np.int64) * len(Effect) + after
@@ -118,17 +121,38 @@ def change(today: Decisions, then: Decisions, items: pa.Table, *, examples: int)
             changed |= kinds
             picked = rows.first[np.flatnonzero(kinds)[:examples]].tolist()
             shown.extend(_example(items, row, today, then, party) for row in picked)
-        differ = _terms_differ(today, then, j) & (before == after)
+        differ = _terms_differ(today, then, j) & (before == after) & (after <= Effect.OBLIGE)
         if differ.any():
             terms[party] = int(rows.count[differ].sum())
-    changed_rows = changed[rows.code]
+            other_terms |= differ
+            moved, picked = _terms_moved(today, then, j, differ, examples=examples)
+            told.extend(moved)
+            shown.extend(_example(items, row, today, then, party) for row in picked)
     return {
         "effect": effects,
-        "rows": int(changed_rows.sum()),
+        "rows": int(changed[rows.code].sum()),
         "terms_only": terms,
+        "terms": told,
         "examples": shown,
-        "map": heat_map(items, changed_rows),
+        "map": heat_map(items, changed[rows.code], (other_terms & ~changed)[rows.code]),
     }
+
+
+def _terms_moved(
+    today: Decisions, then: Decisions, j: int, differ: npt.NDArray[np.bool_], *, examples: int
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """(each pair of terms before and after with its items, the most first; rows to show) for one recipient."""
+    rows = today.factored
+    pairs: dict[tuple[Obligations, Obligations], list[int]] = {}
+    for kind in np.flatnonzero(differ).tolist():  # kinds, not rows
+        pair = today.terms[today.table[kind, j]], then.terms[then.table[kind, j]]
+        pairs.setdefault(pair, []).append(kind)
+    told = [
+        {"to": today.to[j], "items": int(rows.count[kinds].sum()), "today": old.as_dict(), "draft": new.as_dict()}
+        for (old, new), kinds in pairs.items()
+    ]
+    told.sort(key=lambda one: (-one["items"], str(one["today"]), str(one["draft"])))
+    return told[:MAX_TERMS], [int(rows.first[kinds[0]]) for kinds in list(pairs.values())[:examples]]
 
 
 def _terms_differ(today: Decisions, then: Decisions, j: int) -> npt.NDArray[np.bool_]:
@@ -149,8 +173,21 @@ def _example(items: pa.Table, row: int, today: Decisions, then: Decisions, party
     }
 
 
-def heat_map(items: pa.Table, rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """GeoJSON of the rows marked, counted in cells of 0.25 degrees; at most 2,000 cells, the fullest first."""
+def heat_map(
+    items: pa.Table, effect: npt.NDArray[np.bool_], terms: npt.NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
+    """GeoJSON of the rows marked, counted in cells of 0.25 degrees; at most 2,000 cells, the fullest first.
+
+    Parameters
+    ----------
+    items
+        ITEMS, n rows.
+    effect
+        Rows whose effect changes, bool[n].
+    terms
+        Further rows of which the terms alone change, bool[n].
+    """
+    rows = effect if terms is None else effect | terms
     empty: dict[str, Any] = {"type": "FeatureCollection", "features": [], "cells_left_out": 0}
     if not {"lat_deg", "lon_deg"} <= set(items.column_names) or not rows.any():
         return empty
@@ -161,7 +198,8 @@ def heat_map(items: pa.Table, rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
     wide = round(360 / MAP_CELL_DEG) + 2
     cell_lat = np.floor((lat[placed] + 90) / MAP_CELL_DEG).astype(np.int64)
     cell_lon = np.floor((lon[placed] + 180) / MAP_CELL_DEG).astype(np.int64)
-    found, count = np.unique(cell_lat * wide + cell_lon, return_counts=True)
+    found, cell_of, count = np.unique(cell_lat * wide + cell_lon, return_inverse=True, return_counts=True)
+    by_effect = np.bincount(cell_of, effect[rows][placed], len(found)).astype(np.int64)
     order = np.argsort(-count, kind="stable")[:MAX_MAP_CELLS]
     features = []
     for i in order.tolist():
@@ -172,7 +210,11 @@ def heat_map(items: pa.Table, rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
             {
                 "type": "Feature",
                 "geometry": {"type": "Polygon", "coordinates": [ring]},
-                "properties": {"rows": int(count[i])},
+                "properties": {
+                    "rows": int(count[i]),
+                    "effect": int(by_effect[i]),
+                    "terms": int(count[i] - by_effect[i]),
+                },
             }
         )
     return {"type": "FeatureCollection", "features": features, "cells_left_out": max(0, len(found) - MAX_MAP_CELLS)}

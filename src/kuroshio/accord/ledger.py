@@ -165,15 +165,20 @@ def judged(book: Book, held: Books, entry: Entry, *, known_at_us: int) -> Entry:
             claimed = ("decision", "cited", "role")
             word = word_on(book, entry.kind, first, at_us=event.at_us, known_at_us=known_at_us)
             facts = {k: v for k, v in facts.items() if k not in claimed} | word
-            if entry.kind == "access":
-                facts["notice_before"] = _notice_before(book.accord(str(first["accord"])))
+            facts |= _times_of(book.accord(str(first["accord"])), entry.kind)
     return replace(entry, event=replace(event, facts=facts))
 
 
-def _notice_before(found: Accord) -> str | None:
-    """Time before entry at which notice is due: the longest that a clause of the accord asks for."""
-    asked = [c.before for c in found.clauses if c.effect is None and c.on == "entry" and c.before is not None]
-    return max(asked, key=lambda d: add(0, d)) if asked else None
+def _times_of(found: Accord, kind: str) -> dict[str, str | None]:
+    """Times that the accord's own clauses set for an exchange: the longest notice of entry, the shortest settlement."""
+    duties = [c for c in found.clauses if c.effect is None]
+    if kind == "access":
+        notices = [c.before for c in duties if c.on == "entry" and c.before is not None]
+        return {"notice_before": max(notices, key=lambda d: add(0, d)) if notices else None}
+    if kind == "support":
+        settles = [c.within for c in duties if c.on == "receipt" and c.within is not None]
+        return {"settle_within": min(settles, key=lambda d: add(0, d)) if settles else None}
+    return {}
 
 
 def _check_accord(book: Book, kind: str, facts: Mapping[str, Any]) -> None:

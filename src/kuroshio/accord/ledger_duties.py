@@ -29,6 +29,8 @@ HAPPENS = {
     "claim": ("claim",),
     "order": ("order",),
 }
+# notices: step -> the word of duty clauses with ``before``, the fact that holds the time announced
+NOTICES = {"notify_entry": ("entry", "entry_at"), "notify_departure": ("departure", "departure_at")}
 MANY = ("incident", "claim")  # steps an exchange may take more than once, each with its own clock
 ANSWERING = frozenset(
     {*DECIDING, ("support", "refuse"), ("access", "refuse"), ("support", "cancel"), ("access", "cancel")}
@@ -53,9 +55,11 @@ def happenings(held: Books) -> Iterator[Happening]:
         if one is None:
             continue
         giver, taker = str(one.facts["from"]), str(one.facts["to"])
-        if event.step == "notify_entry":
+        if event.step in NOTICES or (event.step == "depart" and "departure_at" not in one.facts):
+            word, fact = NOTICES.get(event.step, ("departure", ""))
+            at_us = parse_rfc3339(event.facts[fact]) if fact else event.at_us  # it left, and no notice was given
             yield Happening(
-                event.exchange, "entry", parse_rfc3339(event.facts["entry_at"]), str(one.facts["accord"]),
+                event.exchange, word, at_us, str(one.facts["accord"]),
                 event.exchange, originator=giver, releaser=giver, receiver=taker, planned=True,
             )  # fmt: skip
         for word in HAPPENS.get(event.step, ()):
@@ -150,9 +154,10 @@ def _met_by_ledger(
     elif one.kind == "in_service" and clause.every is not None:
         for n, report in enumerate(steps.get((one.about, "monitoring_report"), []), start=1):
             yield Answer(f"{name}:{n}", report.event.at_us, report.event.by, str(report.event.facts["evidence"]))
-    elif one.kind in ("entry", "departure"):
-        for notice in steps.get((one.about, "notify_entry"), [])[:1]:
-            yield Answer(name, notice.event.at_us, notice.event.by, f"notice for {notice.event.facts['entry_at']}")
+    elif one.planned:
+        for notice in steps.get((one.about, f"notify_{one.kind}"), [])[:1]:
+            said = f"notice for {notice.event.facts[NOTICES[notice.event.step][1]]}"
+            yield Answer(name, notice.event.at_us, notice.event.by, said)
 
 
 def _to_answer(book: Book, held: Books, now_us: int) -> Iterator[Duty]:

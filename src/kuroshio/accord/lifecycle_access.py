@@ -72,6 +72,11 @@ def _enter(exchange: Exchange, event: Event) -> str | None:
     return _by_visitor(exchange, event)
 
 
+def _departure(exchange: Exchange, event: Event) -> str | None:
+    parse_rfc3339(event.facts["departure_at"])  # when the notice comes is the duty's matter: nobody is kept in for it
+    return _by_visitor(exchange, event)
+
+
 def _claim(exchange: Exchange, event: Event) -> str | None:
     known = {c["claim"] for c in exchange.facts.get("claims", ())}
     return f"claim {event.facts['claim']!r} was made already" if event.facts["claim"] in known else None
@@ -115,6 +120,7 @@ ACCESS = LifeCycle(
                 _settle_claim,
                 collects="settled_claims",
             ),
+            Step("notify_departure", INSIDE, None, ("departure_at",), _departure),
             Step("depart", INSIDE, "departed", ("departed_at",), _by_visitor),
             Step("close", ("departed",), "closed", ("closer",), _close),
             Step("cancel", ("proposed", "decided", "notified"), "cancelled", ("reason",)),
@@ -129,5 +135,6 @@ ACCESS = LifeCycle(
         "hazardous_consent": ("hazardous",),
         "short_notice_consent": ("short_notice",),
         "entry_at": ("notify_entry",),
+        "departure_at": ("notify_departure",),
     },
 )

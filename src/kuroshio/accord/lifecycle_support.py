@@ -2,8 +2,8 @@
 
 What enters: events. What leaves: orders, balances by creditor and debtor, what fell due. An order without its minimum
 data, two different persons, a source document and a receipt cannot be made, delivered or settled: those three are
-impossible to omit. Settlement is in cash, in kind or in equal value; what is not settled within a year converts to
-cash.
+impossible to omit. Settlement is in cash, in kind or in equal value; what is not settled in the time the agreement
+names, a year where it names none, converts to cash.
 
 Onward transfer to a third party needs the provider's own consent, for that party and that quantity, also after the
 order is closed.
@@ -37,7 +37,7 @@ MINIMUM = (
     "decision",
 )
 MODES = ("cash", "in_kind", "equal_value")
-SETTLE_WITHIN = "P1Y"
+SETTLE_WITHIN = "P1Y"  # where the agreement names no time
 WEAPON_ITEMS = ("weapon_system", "ammunition")
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
@@ -89,7 +89,7 @@ def _receipt(exchange: Exchange, event: Event) -> str | None:
 
 def _receipted(exchange: Exchange, event: Event) -> Mapping[str, Any]:
     value = event.facts["received"] * exchange.facts["unit_price"]
-    due_us = add(event.at_us, SETTLE_WITHIN)
+    due_us = add(event.at_us, str(exchange.facts.get("settle_within") or SETTLE_WITHIN))
     return {
         **exchange.facts,
         **event.facts,
@@ -188,7 +188,7 @@ SUPPORT = LifeCycle(
     said_by={
         **dict.fromkeys(("value", "settled", "settlements", "received_us", "due_us"), ()),
         **dict.fromkeys(("onward", "onward_consents"), ()),
-        **dict.fromkeys(("decision", "cited", "role"), ("order", "accept")),
+        **dict.fromkeys(("decision", "cited", "role", "settle_within"), ("order", "accept")),
         "received": ("receipt",),
     },
 )

@@ -12,7 +12,8 @@ from typing import Any
 import typer
 
 from kuroshio import accord, clock
-from kuroshio.accord import difference, printed
+from kuroshio.accord import difference, obligation, printed
+from kuroshio.accord.phrases import phrases_for
 from kuroshio.cli import accord_ledger, accord_other, output
 from kuroshio.cli.accord_inputs import (
     ITEM_HELP,
@@ -89,8 +90,8 @@ def why(
     output.stdout.print(f"{from_} -> {to}: {view['effect'].upper()}  ({view['cited']})", markup=False)
     steps = [[r["cite"], r["kind"], r["effect"], r["text"], r["role"]] for r in view["reasons"]]
     output.print_table("how it was decided", ["clause", "kind", "effect", "what it says", "role"], steps)
-    for name, value in view["obligations"].items():
-        output.stdout.print(f"  term: {name} = {value}", markup=False)
+    if view["obligations"]:
+        output.stdout.print(f"  terms: {terms_in_words(view['obligations'])}", markup=False)
     for one in view["would_change"]:
         output.stdout.print(f"  would change: if {one['if']}", markup=False)
 
@@ -141,19 +142,26 @@ def _print_dry_run(found: dict[str, Any]) -> None:
     output.print_table(f"{found['items']:,} items from {found['releaser']}", ["to", "effect", "today", "draft"], rows)
     side = found.get("draft", found["today"])
     clauses = [[p, clause, n] for p, named in side["clause"].items() for clause, n in named.items()]
-    output.print_table("by clause", ["to", "clause", "items"], clauses)
+    which = "by clause, under the draft" if "draft" in found else "by clause"
+    output.print_table(which, ["to", "clause", "items"], clauses)
     _print_moves(found.get("change", {}))
+
+
+def terms_in_words(plain: dict[str, Any]) -> str:
+    """Terms of a decision as a person reads them."""
+    return phrases_for("en").terms(obligation.from_mapping(plain)) or "no terms"
 
 
 def _print_moves(change: dict[str, Any]) -> None:
     for party, moves in change.get("effect", {}).items():
         for move, n in moves.items():
             output.stdout.print(f"{party}: {move}: {n:,}", markup=False)
-    for party, n in change.get("terms_only", {}).items():
-        output.stdout.print(f"{party}: other terms: {n:,}", markup=False)
+    for one in change.get("terms", ()):
+        before, after = terms_in_words(one["today"]), terms_in_words(one["draft"])
+        output.stdout.print(f"{one['to']}: {one['items']:,} with other terms: {before} -> {after}", markup=False)
     for one in change.get("examples", ()):
         before, after = one["today"], one["draft"]
-        told = f"{before['effect']} -> {after['effect']} ({after['cited']})"
+        told = f"{before['effect']} ({before['cited']}) -> {after['effect']} ({after['cited']})"
         output.stdout.print(f"  {one['item_id']} to {one['to']}: {told}", markup=False)
 
 
@@ -269,7 +277,8 @@ def route(
         return
     best = found.get("routes") or [v["best"] for v in found.get("reach", {}).values() if v["best"]]
     rows = [
-        [" > ".join(r["path"]), r["effect"], ", ".join(r["signatures"]) or None, r["obligations"] or None] for r in best
+        [" > ".join(r["path"]), r["effect"], ", ".join(r["signatures"]) or None, terms_in_words(r["obligations"])]
+        for r in best
     ]
     output.print_table("lawful paths", ["path", "effect", "who must sign", "terms"], rows)
     for one in found.get("breaks", {}).get("falls", ()):
