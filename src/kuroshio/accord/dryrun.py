@@ -147,7 +147,7 @@ def _terms_moved(
     for kind in np.flatnonzero(differ).tolist():  # kinds, not rows
         pair = today.terms[today.table[kind, j]], then.terms[then.table[kind, j]]
         pairs.setdefault(pair, []).append(kind)
-    told = [
+    told: list[dict[str, Any]] = [
         {"to": today.to[j], "items": int(rows.count[kinds].sum()), "today": old.as_dict(), "draft": new.as_dict()}
         for (old, new), kinds in pairs.items()
     ]
