@@ -8,6 +8,7 @@ by signed receipts as a node does, and one JSON line of figures for each line ``
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import resource
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio import clock, record
@@ -59,8 +61,8 @@ class FarEnd:
         self._worker = ThreadPoolExecutor(1)
         self.lags_s: list[float] = []
         self.rows = self.releases = self.refused = 0
-        self.order: list[str] = []
-        self.keep_order = False
+        self.alerts: list[str] = []  # in the order taken
+        self.shown: dict[str, tuple[int, int]] = {}  # of each track: time, latitude in 1e-7 degrees
 
     def _verify(self, release: Release, now_us: int) -> None:
         self.check.now_us = now_us
@@ -79,9 +81,10 @@ class FarEnd:
             self.refused += 1
             raise
         self.releases += 1
-        if self.keep_order:
-            self.order.append(release.release_id)
+        if release.kind == "alerts":
+            self.alerts += rows_of(release)["alert_ref"].to_pylist()
         if release.kind == "tracks":
+            self._show(release)
             self.rows += release.rows
             terms = release.fields["obligations"]
             oldest_us = at_us - int(SHARE_S * 1e6)
@@ -90,6 +93,19 @@ class FarEnd:
                 oldest_us = int(np.datetime64(seen.replace(tzinfo=None), "us").astype(np.int64))
                 oldest_us += int(terms.get("delay_s", 0)) * 1_000_000
             self.lags_s.append((clock.now_us() - oldest_us) * 1e-6)
+
+    def _show(self, release: Release) -> None:
+        """Keep the newest state of each track, as a picture would."""
+        rows = rows_of(release).select(["ref", "observed_at", "lat_deg", "status"])
+        at = rows["observed_at"].cast(pa.int64()).to_pylist()
+        lat = np.rint(rows["lat_deg"].to_numpy() * 1e7).astype(np.int64).tolist()
+        for ref, at_us, place, status in zip(
+            rows["ref"].to_pylist(), at, lat, rows["status"].cast(pa.string()).to_pylist(), strict=True
+        ):
+            if status == "ended":
+                self.shown.pop(ref, None)
+            else:
+                self.shown[ref] = at_us, place
 
     async def serve(self, port: int, node_port: int) -> list[asyncio.Task[None]]:
         """Listen, dial the node, answer now and then."""
@@ -119,10 +135,16 @@ class FarEnd:
         value = {
             "rows": self.rows, "releases": self.releases, "refused": self.refused,
             "lag_s_median": round(float(np.median(lags)), 3), "lag_s_p99": round(float(np.quantile(lags, 0.99)), 3),
-            "lag_s_max": round(float(lags.max()), 3),
+            "lag_s_max": round(float(lags.max()), 3), "shown": len(self.shown), "digest": digest(self.shown),
+            "alerts": len(self.alerts), "alerts_digest": hashlib.sha256("".join(self.alerts).encode()).hexdigest(),
         }  # fmt: skip
         self.rows = self.releases = self.refused = 0
         return value
+
+
+def digest(shown: dict[str, tuple[int, int]]) -> str:
+    """Of a picture: reference, time and place of each track."""
+    return hashlib.sha256(repr(sorted(shown.items())).encode()).hexdigest()
 
 
 def make_keys(folder: Path, parties: list[str]) -> None:

@@ -33,6 +33,7 @@ from kuroshio.node.time import NodeClock
 from kuroshio.schema import ALERTS, TRACKS
 from kuroshio.schema.core import UTC_US
 from kuroshio.testing.demo import free_port
+from kuroshio.testing.shaping import Shaper
 
 ME = "PHL"
 ACCORDS: dict[str, dict[str, Any]] = {
@@ -64,9 +65,9 @@ class Stepped(NodeClock):
 class Sea:
     """100,000 tracks, of which 5,000 move in each step."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = TRACKS_COUNT) -> None:
         rng = clock.generator(5)
-        self.count = TRACKS_COUNT
+        self.count = count
         self.lat, self.lon = rng.uniform(5, 25, self.count), rng.uniform(110, 130, self.count)
         self.at_us = np.full(self.count, clock.now_us(), np.int64)
         ids = np.arange(1, self.count + 1)
@@ -102,19 +103,26 @@ class Sea:
 class Bench:
     """The node, the sea, and the process of the partners."""
 
-    def __init__(self, folder: Path, parties: list[str]) -> None:
-        self.folder, self.parties, self.sea, self.time = folder, parties, Sea(), Stepped()
+    def __init__(self, folder: Path, parties: list[str], *, tracks: int = TRACKS_COUNT, shaped: bool = False) -> None:
+        self.folder, self.parties, self.sea, self.time = folder, parties, Sea(tracks), Stepped()
+        self.shaped = shaped
+        self.shapers: dict[str, Shaper] = {}
         self.updates = 0  # in the next cycle
         self.longest_s = 0.0
 
     async def __aenter__(self) -> Bench:
         make_keys(self.folder, [ME, *self.parties])
         ports = {p: free_port() for p in [ME, *self.parties]}
+        reached = dict(ports)
+        for party in self.parties if self.shaped else ():
+            self.shapers[party] = Shaper(ports[party], bits_per_s=1e9)
+            await self.shapers[party].start()
+            reached[party] = self.shapers[party].port
         accords = accord_files(self.folder / "accords", [(ME, p, ACCORDS[p]) for p in self.parties])
         document = {
             "node": {"party": ME, "name": "benchmark", "data": "data"},
             "peer": {"port": ports[ME]}, "accords": {"paths": [str(accords)]},
-            "partners": [{"party": p, "url": f"https://127.0.0.1:{ports[p]}"} for p in self.parties],
+            "partners": [{"party": p, "url": f"https://127.0.0.1:{reached[p]}"} for p in self.parties],
             "sources": [{"name": "feed", "format": "aivdm", "link": "push"}],
             "keys": str(self.folder / ME / "keys"),
         }  # fmt: skip
@@ -143,6 +151,8 @@ class Bench:
         self.far.stdin.close()
         await self.far.wait()
         await self.node.stop()
+        for shaper in self.shapers.values():
+            await shaper.stop()
 
     def _cycle(self, entries: object, *, now_us: int) -> Outcome:
         """In place of sensing and picture."""

@@ -24,6 +24,7 @@ from kuroshio.links.peer_parts import MAX_FRAME, Incoming, Outgoing
 PATH = "/peer/v1/stream"
 PARTS = "kuroshio.parts.1"
 MAX_MESSAGE = MAX_FRAME
+WINDOW_BITS = 15  # permessage-deflate (RFC 7692): headers and proofs of releases repeat one another; 15 is 32 KiB
 MAX_STREAMS = 64
 NOT_SENT_BYTES = 32 << 10  # what the system may hold unsent: more would stand before every recall
 SHORT_S = 10.0
@@ -199,7 +200,7 @@ class PeerServer:
             self.counters["full"] += 1
             return web.Response(status=503, text="peer.full")
         socket = web.WebSocketResponse(
-            max_msg_size=MAX_MESSAGE, compress=False, heartbeat=None, timeout=2.0, protocols=(PARTS,)
+            max_msg_size=MAX_MESSAGE, compress=True, heartbeat=None, timeout=2.0, protocols=(PARTS,)
         )
         await socket.prepare(request)
         self._sockets.add(socket)
@@ -274,7 +275,7 @@ class PeerClient:
                 ssl=self._context(),
                 protocols=self._protocols,
                 max_msg_size=MAX_MESSAGE,
-                compress=0,
+                compress=WINDOW_BITS,
                 autoping=True,
                 timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
             ) as socket,
