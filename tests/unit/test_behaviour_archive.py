@@ -274,6 +274,36 @@ def test_identity_split_against_the_segments_of_global_fishing_watch(shared_data
     assert (alone.sum(), len(kept)) == (7, 23)  # and each of the 23 could be sailed to and from: no impossible step
 
 
+def test_every_position_off_the_way_is_split_off_and_every_one_on_it_is_kept(shared_data):
+    """Of the 30 rows they take from 338013000, 7 lie off its way and 23 on it, at the speed the ship itself reports."""
+    rows, t, lat, lon, sog, cog = load_json(shared_data / "gfw-gpsdio-segment" / "338013000.json")
+    track = behaviour.split_identities(np.full(len(rows), 338013000), t, lat, lon, sog, cog)
+    _, theirs = np.unique([str(r["expected"]) for r in rows], return_inverse=True)
+    ours = Counter(track.tolist()).most_common(1)[0][0]
+    strays = np.flatnonzero(theirs != np.bincount(theirs).argmax())
+    order = np.argsort(t, kind="stable")
+    ship = order[track[order] == ours]
+
+    def implied(i, j):
+        far, dt = float(distance_m(lat[i], lon[i], lat[j], lon[j])), abs(t[j] - t[i]) / S
+        return 0.0 if far < 1.0 and dt < 1.0 else far / max(dt, 1.0)
+
+    kept, off = 0, 0
+    for i in strays:
+        others = ship[ship != i]
+        at = int(np.searchsorted(t[others], t[i]))
+        speeds = [implied(i, others[j]) for j in (at - 1, at) if 0 <= j < len(others)]
+        if max(speeds) > 1.5 * sog[i]:
+            off += 1
+            assert track[i] != ours
+            assert max(speeds) > 15.0  # no doubt about any: 29 kn and more on one side
+        else:
+            kept += 1
+            assert track[i] == ours
+            assert all(v < 1.0 or abs(v - sog[i]) < 1.0 for v in speeds)  # within 2 kn of what it reports
+    assert (off, kept) == (7, 23)
+
+
 def test_identity_split_of_many_ships_on_one_mmsi_link_by_link(shared_data):
     """416000000 is the number of many ships: of the links within a day of either side the other keeps most."""
     packed = (shared_data / "gfw-gpsdio-segment" / "segmented-416000000.json.gz").read_bytes()
