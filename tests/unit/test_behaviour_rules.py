@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from kuroshio import behaviour
 from kuroshio.behaviour.definition import FOLDER, fill
 from kuroshio.behaviour.detector import REGISTRY
+from kuroshio.behaviour.examples import picture, raised
 from kuroshio.behaviour.identity import imo_valid
-from kuroshio.behaviour.pages import page
+from kuroshio.behaviour.pages import write_pages
 from kuroshio.behaviour.rules import Rules, load_rules, precision
 from kuroshio.cli.rule import app
 from kuroshio.errors import ConfigError
@@ -43,11 +44,31 @@ def test_every_shipped_definition_is_whole_and_its_prose_is_filled():
             assert (t.measured is None) == (t.sense == "parameter"), (d.id, t.name)
 
 
-def test_the_page_of_every_alert_is_that_of_its_definition():
+def test_the_page_and_picture_of_every_alert_are_those_of_its_definition(tmp_path):
     folder = Path(__file__).resolve().parents[2] / "docs" / "reference" / "alerts"
-    for d in ALL.values():
-        assert (folder / f"{d.id}.md").read_text("utf-8") == page(d), f"python -m kuroshio.behaviour.pages {folder}"
-        assert f"({d.id}.md)" in (folder / "index.md").read_text("utf-8")
+    written = {path.relative_to(tmp_path): path for path in write_pages(tmp_path)}
+    assert len(written) == 2 * len(ALL) + 1
+    for name, path in written.items():
+        assert (folder / name).read_text("utf-8") == path.read_text("utf-8"), (
+            f"python -m kuroshio.behaviour.pages {folder}"
+        )
+    known = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    assert known == set(written)
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_every_definition_has_an_example_that_raises_it_and_a_picture_of_it(name):
+    alert, example = raised(ALL, name)
+    assert alert["definition"] == name
+    places = json.loads(alert["evidence"])["geometry"]
+    svg, sentence = picture(ALL, name)
+    assert sentence == alert["summary"]
+    assert svg.startswith("<svg")
+    assert "nan" not in svg.lower().replace("nance", "")
+    for place in places:
+        assert place["label"] in svg
+    shown = {int(t) for t in example.rows["track_id"].to_pylist()} & set(alert["track_ids"])
+    assert all(f">{track}</text>" in svg for track in list(shown)[:20])
 
 
 def test_override_changes_the_version_and_nothing_else(tmp_path):

@@ -40,9 +40,10 @@ def sentence_values(fact: Fact) -> dict[str, Any]:
 
 def summary(definition: Definition, fact: Fact) -> str:
     """One sentence with the reason, ending with who."""
-    who = " and ".join(str(m) for m in fact.mmsis) or " and ".join(f"track {t}" for t in fact.tracks)
+    numbers = dict.fromkeys(fact.mmsis)  # two tracks may claim one
+    who = " and ".join(map(str, numbers)) or " and ".join(f"track {t}" for t in fact.tracks)
     text = fill(definition.summary, sentence_values(fact))
-    return f"{text} ({who})"
+    return f"{text} ({who})" if who else text
 
 
 class Writer:

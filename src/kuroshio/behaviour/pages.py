@@ -1,4 +1,7 @@
-"""One page of documentation a behaviour, made from its definition: `python -m kuroshio.behaviour.pages FOLDER`."""
+"""One page of documentation a behaviour, made from its definition and a planted example.
+
+`python -m kuroshio.behaviour.pages FOLDER` writes them all, with a picture each.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,21 @@ import sys
 from pathlib import Path
 
 from kuroshio.behaviour.definition import Definition, load_definitions
+from kuroshio.behaviour.examples import picture
 
 
 def _cell(value: object) -> str:
     return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
 
 
-def page(d: Definition) -> str:
-    """Markdown of one definition: prose, inputs, thresholds with sources, known false positives, how to change it."""
+def page(d: Definition, example: str) -> str:
+    """Markdown of one definition: prose, inputs, thresholds with sources, known false positives, an example.
+
+    Parameters
+    ----------
+    example
+        The alert of its planted example as a sentence; its picture lies in ``pictures``.
+    """
     lines = [
         f"# {d.title} (`{d.id}`)",
         "",
@@ -31,6 +41,7 @@ def page(d: Definition) -> str:
     for t in d.thresholds.values():
         held = f"`{t.measured}` {t.sense}" if t.measured else ""
         lines.append(f"| `{t.name}` | {_cell(t.value)} | {t.unit} | {t.meaning} | {held} | {t.source} |")
+    lines += ["## Example", "", f"![{example}](pictures/{d.id}.svg)", "", f"Planted: {example}", ""]
     number = next((t for t in d.thresholds.values() if isinstance(t.value, int | float)), None)
     lines += ["", "## Known false positives", "", *(f"- {text}" for text in d.known_false_positives), ""]
     if number is not None:
@@ -52,10 +63,12 @@ def write_pages(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     definitions = load_definitions()
     written = []
+    (folder / "pictures").mkdir(exist_ok=True)
     for d in definitions.values():
-        path = folder / f"{d.id}.md"
-        path.write_text(page(d), "utf-8")
-        written.append(path)
+        svg, example = picture(definitions, d.id)
+        for path, text in ((folder / f"{d.id}.md", page(d, example)), (folder / "pictures" / f"{d.id}.svg", svg)):
+            path.write_text(text, "utf-8")
+            written.append(path)
     rows = [f"| [{d.title}]({d.id}.md) | `{d.id}` | {d.severity} | {d.prose()} |" for d in definitions.values()]
     head = ["# Alerts", "", "Made from the definitions; do not edit.", "", "| alert | id | severity | definition |"]
     index = folder / "index.md"
