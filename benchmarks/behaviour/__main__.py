@@ -1,5 +1,7 @@
-"""`python -m benchmarks.behaviour [--quick] [--json]`: rates in CPU seconds of the whole process.
+"""`python -m benchmarks.behaviour [WHAT] [--quick] [--json]`: rates in CPU seconds of the whole process, and proofs.
 
+WHAT is `rates` (the default), `equal` (live against archive over random seas, batches, orders and restarts), `geos`
+(points in polygons against GEOS), `planted` (meetings across midnight and at +-180 degrees) or `growth` (time by rows).
 MovingPandas runs in its own environment, made on first use (`peer`): `add_speed` alone, against our full set. Beside
 it stand straightforward forms of the gap and of the encounter in Polars and DuckDB. What is measured is said in the
 names; the best of the rounds counts.
@@ -24,6 +26,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from benchmarks.behaviour import equality, exact
 from benchmarks.behaviour.sea import as_tracks, fleet, polygon
 from kuroshio import behaviour, clock
 from kuroshio.behaviour.archive import archive_fixes, run
@@ -190,23 +193,58 @@ def peers(rows: int) -> dict[str, Any]:
     return result
 
 
+def growth(quick: bool) -> dict[str, Any]:
+    """CPU seconds of the full set and of the pairs alone by rows; the sea grows in ships, its density stays."""
+    every = behaviour.load_definitions()
+    sets = {"full_set": every, "core3": every.only("ais_gap", "encounter", "loitering")}
+    sets |= {"encounter": every.only("encounter")}
+    result: dict[str, Any] = {}
+    for rows in (40_000, 400_000) if quick else (40_000, 400_000, 4_000_000):
+        fixes = archive_fixes(fleet(rows, spread=rows / 400_000))
+        end = int(fixes.t.max())
+        for name, definitions in sets.items():
+            spent = cpu(lambda d=definitions, f=fixes, e=end: run(f, d, e), 3)
+            result[f"{name}_ns_per_row_{rows}"] = round(spent / len(fixes) * 1e9, 1)
+    return result
+
+
+def rates(quick: bool) -> dict[str, Any]:
+    """Everything that is measured in rows, points or milliseconds."""
+    rows, rounds = (600_000, 2) if quick else (4_000_000, 5)
+    result: dict[str, Any] = archive_rates(rows, rounds)
+    result |= zone_rates(2_000_000 if quick else 10_000_000, rounds)
+    result["cpa_100k_ms"] = round(cpa_ms(3), 1)
+    result |= live_rates(quick)
+    result |= peers(rows)
+    slow = movingpandas_rate(10 if quick else 300)
+    result["movingpandas_add_speed_rows_per_cpu_s"] = None if slow is None else round(slow)
+    result["ratio_movingpandas"] = None if slow is None else round(result["rows_per_cpu_s_full_set"] / slow, 1)
+    return result
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(prog="benchmarks.behaviour")
-    parser.add_argument("--quick", action="store_true", help="within 50 s on 2 cores")
+    parser.add_argument("what", nargs="?", default="rates", choices=["rates", "equal", "geos", "planted", "growth"])
+    parser.add_argument("--quick", action="store_true", help="within 40 s on 2 cores; for proofs a tenth of the size")
+    parser.add_argument("--runs", type=int, default=1000, help="of `equal`")
+    parser.add_argument("--points", type=int, default=10_000_000, help="of `geos`")
+    parser.add_argument("--rows", type=int, default=4_000_000, help="of the sea of `planted`")
+    parser.add_argument("--seed", type=int, default=0, help="first seed of `equal`, seed of `geos` and `planted`")
     parser.add_argument("--json", action="store_true", help="one JSON object last on stdout")
-    options = parser.parse_args()
-    rows, rounds = (600_000, 2) if options.quick else (4_000_000, 5)
+    o = parser.parse_args()
+    size = 10 if o.quick else 1
     behaviour.warm_up()
-    result: dict[str, Any] = archive_rates(rows, rounds)
-    result |= zone_rates(2_000_000 if options.quick else 10_000_000, rounds)
-    result["cpa_100k_ms"] = round(cpa_ms(3), 1)
-    result |= live_rates(options.quick)
-    result |= peers(rows)
-    slow = movingpandas_rate(15 if options.quick else 300)
-    result["movingpandas_add_speed_rows_per_cpu_s"] = None if slow is None else round(slow)
-    result["ratio_movingpandas"] = None if slow is None else round(result["rows_per_cpu_s_full_set"] / slow, 1)
-    if options.json:
+    if o.what == "equal":
+        with tempfile.TemporaryDirectory() as folder:
+            result = equality.many_runs(o.runs // size, o.seed, Path(folder))
+    elif o.what == "geos":
+        result = exact.against_geos(o.points // size, o.seed)
+    elif o.what == "planted":
+        result = exact.planted(o.rows // size, o.seed)
+    else:
+        result = growth(o.quick) if o.what == "growth" else rates(o.quick)
+    if o.json:
         sys.stdout.write(json.dumps(result) + "\n")
     else:
         for name, value in result.items():

@@ -11,11 +11,18 @@ T0_US = 1_700_000_000_000_000
 
 
 def fleet(
-    rows: int, *, seed: int = 1, ships: int | None = None, period_s: float = 60.0, silence_every: float | None = None
+    rows: int,
+    *,
+    seed: int = 1,
+    ships: int | None = None,
+    period_s: float = 60.0,
+    silence_every: float | None = None,
+    spread: float = 1.0,
 ) -> pa.Table:
     """POSITIONS with ``track_id``, sorted by track and time; a tenth of the ships loiter, a fiftieth keep company.
 
-    ``silence_every`` is the mean number of fixes between silences of hours; by default there are two a ship.
+    ``silence_every`` is the mean number of fixes between silences of hours; by default there are two a ship. ``spread``
+    is the width of the sea, as a part of 30 degrees of longitude.
     """
     rng = clock.generator(seed)
     ships = ships or max(10, rows // 1400)
@@ -32,7 +39,10 @@ def fleet(
     way = np.minimum(step_s, 900.0) * speed[:, None]
     lat = 20.0 + rng.uniform(-8, 8, ships)[:, None] + np.cumsum(way * np.cos(np.radians(course)), axis=1) / 110_574.0
     lat = np.clip(lat, -70, 70)
-    lon = rng.uniform(110, 140, ships)[:, None] + np.cumsum(way * np.sin(np.radians(course)), axis=1) / 104_000.0
+    lon = (
+        rng.uniform(110, 110 + 30 * spread, ships)[:, None]
+        + np.cumsum(way * np.sin(np.radians(course)), axis=1) / 104_000.0
+    )
     pairs = np.flatnonzero(slow)[: ships // 50 * 2]
     for a, b in zip(pairs[::2], pairs[1::2], strict=False):
         t[b], lat[b], lon[b] = t[a] + 7_000_000, lat[a] + 0.001, lon[a] + 0.001

@@ -3,130 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
-from kuroshio import behaviour, clock, schema
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+from benchmarks.behaviour.equality import T0, H, content, one_run, sea, surroundings, whole  # noqa: E402
 
-S, H = 1_000_000, 3_600_000_000
-T0 = 1_700_000_000 * S // H * H
+from kuroshio import behaviour, clock  # noqa: E402
+
 SPLITS = int(os.environ.get("KUROSHIO_SPLITS", "12"))
-
-FAST = """
-definitions:
-  - {id: ais_gap, thresholds: {silence_s: 1800, min_reports: 3, window_s: 7200}}
-  - {id: encounter, thresholds: {min_duration_s: 1800, max_gap_s: 1200}}
-  - {id: encounter_short, thresholds: {min_duration_s: 900}}
-  - {id: loitering, thresholds: {window_s: 1200, min_duration_s: 2400, max_gap_s: 1200}}
-  - {id: dark_vessel, thresholds: {min_duration_s: 300, raise_n: 3}}
-  - {id: zone_entry, thresholds: {max_gap_s: 1500}}
-  - {id: zone_exit, thresholds: {max_gap_s: 1500}}
-  - {id: ais_disabling, thresholds: {silence_s: 3600, min_reports: 2, min_shore_m: 0, min_p_heard: 0}}
-  - {id: drift, thresholds: {min_duration_s: 60, min_distance_m: 10, raise_n: 1, min_speed_mps: 0.1, max_gap_s: 3600}}
-  - {id: sudden_stop, thresholds: {within_s: 600, min_duration_s: 10, max_gap_s: 3600}}
-  - {id: fishing_movement, thresholds: {min_duration_s: 600, raise_n: 2}}
-  - {id: cable_loitering, thresholds: {min_duration_s: 300, raise_n: 1}}
-  - id: port_visit
-    thresholds: {min_stop_s: 300, stop_speed_mps: 1.0, go_speed_mps: 2.0, max_gap_s: 3600, min_confidence: 1}
-  - {id: position_on_land, thresholds: {depth_m: 5, raise_n: 1}}
-  - {id: ais_radar_disagreement, thresholds: {min_duration_s: 10, raise_n: 2}}
-  - {id: uncorroborated_ais, thresholds: {min_duration_s: 10, raise_n: 2}}
-  - {id: distress, thresholds: {max_gap_s: 600}}
-  - {id: impossible_kinematics, thresholds: {min_step_m: 200, max_speed_mps: 1, forget_s: 1200}}
-  - {id: identity_duplicated, thresholds: {min_step_m: 200, max_speed_mps: 1, forget_s: 3600, min_duration_s: 600}}
-  - {id: identity_changed, thresholds: {quiet_s: 60}}
-  - {id: circle_spoofing, thresholds: {block_fixes: 5, max_residual: 0.9, min_turns: 0, min_radius_m: 1}}
-  - {id: gnss_interference, thresholds: {min_step_m: 200, max_speed_mps: 1, min_vessels: 1}}
-  - {id: gate_norm, thresholds: {norm_days: 4, min_days: 1, max_p: 1, min_change: 0}}
-  - {id: collision_risk, enabled: true, thresholds: {time_step_s: 300, max_age_s: 3600}}
-"""
-
-
-KEYS = ("track", "t", "lat", "lon", "mmsi", "ais", "radar", "st", "sog", "cog", "heading", "flags", "name")
-
-
-def sea(rng: np.random.Generator, ships: int = 24, hours: float = 8) -> pa.Table:
-    """Ships that wander, meet, fall silent, and some that only radar holds; irregular times, a few equal times."""
-    columns: dict[str, list[np.ndarray]] = {k: [] for k in KEYS}
-    for track in range(1, ships + 1):
-        n = int(rng.integers(30, 160))
-        t = np.sort(rng.integers(0, int(hours * H), n))
-        t[rng.random(n) < 0.1] = t[0] + 600 * S
-        t = T0 + np.sort(t)
-        step = rng.choice([0.0, 2e-5, 2e-4, 3e-3])
-        lat = 20.0 + np.cumsum(rng.normal(0, 1, n)) * step + rng.choice([0.0, 0.001, 0.5])
-        lon = 179.999 + np.cumsum(rng.normal(0.2, 1, n)) * step
-        radar = rng.random(n) < rng.choice([0.0, 0.5, 1.0])
-        mmsi = np.full(n, 400_000_000 + track // 2)
-        mmsi[rng.random(n) < 0.1] += 1000
-        mmsi[rng.random(n) < 0.03] = 970_000_001
-        for key, value in (
-            ("track", np.full(n, track)),
-            ("t", t),
-            ("lat", lat),
-            ("lon", (lon + 180) % 360 - 180),
-            ("mmsi", mmsi),
-            ("sog", rng.choice([np.nan, 0.1, 1.0, 3.0, 8.0], n)),
-            ("cog", np.where(rng.random(n) < 0.9, rng.uniform(0, 360, n), np.nan)),
-            ("heading", np.where(rng.random(n) < 0.9, rng.uniform(0, 360, n), np.nan)),
-            ("flags", rng.choice([0, 0, 2, 4], n) | radar),  # held by radar alone: dark, says the picture
-            ("name", rng.choice(["KAIYO", "MARU"], n)),
-            ("ais", np.maximum.accumulate(np.where(radar, 0, t))),
-            ("radar", np.maximum.accumulate(np.where(radar, t, 0))),
-        ):
-            columns[key].append(value)
-        status = ["confirmed"] * n
-        if rng.random() < 0.3:
-            status[-1] = "ended"
-        columns["st"].append(np.asarray(status))
-    c = {k: np.concatenate(v) for k, v in columns.items()}
-    time = lambda x: pa.array(x, mask=x == 0).cast(pa.timestamp("us", tz="UTC"))  # noqa: E731
-    return schema.TRACKS.build(
-        {
-            "track_id": c["track"],
-            "observed_at": c["t"],
-            "lat_deg": c["lat"],
-            "lon_deg": c["lon"],
-            "mmsi": pa.array(c["mmsi"], mask=c["ais"] == 0),
-            "last_ais_at": time(c["ais"]),
-            "last_radar_at": time(c["radar"]),
-            "status": list(c["st"]),
-            "sog_mps": c["sog"],
-            "cog_deg": c["cog"],
-            "heading_deg": c["heading"],
-            "flags": c["flags"],
-            "name": list(c["name"]),
-        }
-    )
 
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory):
-    path = tmp_path_factory.mktemp("d") / "fast.yaml"
-    path.write_text(FAST)
-    box = [[179.99, 19.99], [180.02, 19.99], [180.02, 20.02], [179.99, 20.02], [179.99, 19.99]]
-    features = [
-        {
-            "type": "Feature",
-            "properties": {"name": kind, "kind": kind},
-            "geometry": {"type": "Polygon", "coordinates": [[[x + shift, y] for x, y in box]]},
-        }
-        for kind, shift in (("custom", 0), ("land", 0.004), ("gate", 0), ("cable", 0), ("port", 0.02))
-    ]
-    return behaviour.load_definitions(path), behaviour.load_zones({"type": "FeatureCollection", "features": features})
-
-
-def content(alerts: pa.Table) -> list[dict]:
-    """Standing alerts without what depends on when they were known."""
-    return [{k: v for k, v in row.items() if k not in ("known_at", "change")} for row in alerts.to_pylist()]
-
-
-def whole(rows: pa.Table, setting, end: int) -> list[dict]:
-    definitions, zones = setting
-    engine = behaviour.Engine(definitions, zones=zones, lateness_s=0, repair_s=12 * 3600)
-    return content(behaviour.fold(engine.step(rows, now_us=end)))
+    return surroundings(tmp_path_factory.mktemp("definitions"))
 
 
 def test_archive_and_one_live_batch_agree(setting):
@@ -140,33 +33,6 @@ def test_archive_and_one_live_batch_agree(setting):
     assert drop(archive) == drop(live)
 
 
-def test_splits_orders_and_restarts_make_no_difference(setting, tmp_path):
-    definitions, zones = setting
-    rng = clock.generator(17)
-    for turn in range(SPLITS):
-        rows = sea(rng, ships=9, hours=4)
-        end = T0 + 40 * H
-        reference = whole(rows, setting, end)
-        delay = np.where(
-            rng.random(rows.num_rows) < 0.85,
-            rng.exponential(20, rows.num_rows),
-            rng.uniform(0, 2 * 3600, rows.num_rows),
-        )
-        arrival = rows["observed_at"].cast("int64").to_numpy() + (delay * S).astype(np.int64)
-        order = np.argsort(arrival, kind="stable")
-        cuts = np.sort(rng.integers(0, len(order), int(rng.integers(2, 20))))
-        engine = behaviour.Engine(
-            definitions, zones=zones, lateness_s=float(rng.choice([0, 300, 3600])), repair_s=12 * 3600
-        )
-        said = []
-        for part in np.split(order, cuts):
-            now = int(arrival[part].max()) + 1 if len(part) else engine.watermark_us
-            said.append(engine.step(rows.take(pa.array(part)), now_us=max(now, T0)))
-            if rng.random() < 0.2:
-                engine.save(tmp_path / "state")
-                engine = behaviour.Engine(definitions, zones=zones, lateness_s=300, repair_s=12 * 3600)
-                engine.load(tmp_path / "state")
-        said.append(engine.step(schema.TRACKS.empty(), now_us=end, watermark_us=end))
-        last = content(behaviour.fold(pa.concat_tables(said).unify_dictionaries()))
-        assert engine.health().get("dropped_too_late", 0) == 0
-        assert last == reference, f"turn {turn}"
+@pytest.mark.parametrize("seed", range(SPLITS))
+def test_splits_orders_and_restarts_make_no_difference(setting, tmp_path, seed):
+    assert one_run(seed, setting, tmp_path)["differs"] is None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ _SCHEMA = pa.schema(
 
 
 def _fact_plain(fact: Fact) -> dict[str, Any]:
-    return asdict(fact) | {"values": dict(fact.values)}
+    return {**vars(fact), "values": dict(fact.values)}
 
 
 def _fact(plain: dict[str, Any]) -> Fact:

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from kuroshio.geo.compiled import inner, kernel, within
 from kuroshio.geo.earth import metres_per_degree
 
 UNITS_PER_DEG = 10_000_000
 TURN = 360.0 * UNITS_PER_DEG
-OUT, IN, EDGE = 0, 1, 2
+OUT, IN, EDGE = 0, 1, 2  # EDGE | IN is an edge cell whose centre is in
 MIN_CELL_UNITS = 10_000  # 0.001 degree: finer cells cost memory and gain nothing measurable
 CELLS_PER_PART = 1 << 20
 _SPLIT = 134_217_729.0  # 2**27 + 1, Veltkamp splitting of a double
@@ -50,7 +51,7 @@ class PolygonIndex(NamedTuple):
     part_ptr: Any
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _product(a: float, b: float) -> tuple[float, float]:
     p = a * b
     t = _SPLIT * a
@@ -62,7 +63,7 @@ def _product(a: float, b: float) -> tuple[float, float]:
     return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def orientation(x0: float, y0: float, x1: float, y1: float, x: float, y: float) -> int:
     """Side of the line 0-1 a point is on: 1 left, -1 right, 0 on it; exact for integers below 2**33."""
     a, b, c, d = x1 - x0, y - y0, x - x0, y1 - y0
@@ -79,7 +80,7 @@ def orientation(x0: float, y0: float, x1: float, y1: float, x: float, y: float) 
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_left(x0: float, y0: float, x1: float, y1: float, x: float, y: float) -> bool:
     """True left of the edge taken upwards; a point on it counts as right of it, on a level edge as above it.
 
@@ -92,7 +93,7 @@ def is_left(x0: float, y0: float, x1: float, y1: float, x: float, y: float) -> b
     return orientation(x1, y1, x0, y0, x, y) > 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _in_edge_cell(edge: Any, ids: Any, lo: int, hi: int, x: float, y: float, cx: float, cy: float, odd: bool) -> bool:
     """Inside or not, from the state of the cell's centre and the edges met on the way there: along x, then along y."""
     for k in range(lo, hi):
@@ -128,7 +129,7 @@ def _cell_of(x: float, y: float, p: int, box: Any, size: Any, shape: Any, ptr: A
     return c
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _decide(ix: PolygonIndex, p: int, c: int, x: float, y: float) -> bool:
     """Exact answer in an edge cell."""
     west, south, east, step = ix.box[p, 0], ix.box[p, 1], ix.box[p, 2], ix.size[p]
@@ -143,127 +144,96 @@ def _decide(ix: PolygonIndex, p: int, c: int, x: float, y: float) -> bool:
     return bool(_in_edge_cell(ix.edge, ix.near, ix.near_ptr[c], ix.near_ptr[c + 1], x, y, cx, cy, odd))
 
 
-@njit(cache=True, nogil=True)
+@inner
+def in_part(ix: PolygonIndex, p: int, x: float, y: float) -> bool:
+    """True when the point is inside or on the edge of one part."""
+    c = _cell_of(x, y, p, ix.box, ix.size, ix.shape, ix.cell_ptr)
+    if c < 0:
+        return False
+    state = ix.cell[c]
+    return bool(state == IN or (state >= EDGE and _decide(ix, p, c, x, y)))
+
+
+@kernel
 def in_zone(ix: PolygonIndex, zone: int, x: float, y: float) -> bool:
     """True when the point (units, longitude in [-180, 180]) is inside or on the edge of any part of the zone."""
-    for p in range(ix.part_ptr[zone], ix.part_ptr[zone + 1]):
-        c = _cell_of(x, y, p, ix.box, ix.size, ix.shape, ix.cell_ptr)
-        if c >= 0:
-            state = ix.cell[c]
-            if state == IN or (state >= EDGE and _decide(ix, p, c, x, y)):
-                return True
+    for p in range(ix.part_ptr[zone], ix.part_ptr[zone + 1]):  # noqa: SIM110 (Numba has no generators here)
+        if in_part(ix, p, x, y):
+            return True
     return False
 
 
-@njit(cache=True, nogil=True)
+@within
+def to_unit(degrees: float) -> float:
+    """Degrees in whole units of 1e-7 degree."""
+    return float(np.rint(degrees * UNITS_PER_DEG))
+
+
+@within
+def lon_unit(degrees: float) -> float:
+    """Longitude in whole units, in [-180, 180] degrees."""
+    x, half = np.rint(degrees * UNITS_PER_DEG), TURN / 2
+    return float(x - TURN if x > half else (x + TURN if x < -half else x))
+
+
+@inner
 def _raster_pass(
-    x: Any,
-    y: Any,
+    lat: Any,
+    lon: Any,
+    begin: int,
+    end: int,
     west: float,
     south: float,
     east: float,
     north: float,
-    size: float,
-    cols: Any,
-    rows: Any,
+    scale: float,
+    cols: int,
+    rows: int,
     cell: Any,
+    first: int,
     out: Any,
     unsure: Any,
 ) -> int:
-    """Mark points in cells that are in; the number of points in edge cells, whose indices go to ``unsure``."""
-    k = 0
-    for i in range(x.size):
-        a, b = x[i], y[i]
-        if a < west:
-            a += TURN
-        elif a > east:
-            a -= TURN
-        if south <= b <= north and west <= a <= east:
-            col = min(np.int64((a - west) / size), cols - 1)
-            row = min(np.int64((b - south) / size), rows - 1)
-            state = cell[row * cols + col]
-            if state == IN:
-                out[i] = True
-            elif state >= EDGE:
-                unsure[k] = i
-                k += 1
+    """Mark points in cells that are in; the number of points in edge cells, whose indices go to ``unsure``.
+
+    No branch depends on where a point is: half of them would be guessed wrong. A point on the border of two cells may
+    be taken for either, since an edge touches all cells within a unit of it.
+    """
+    k: Any = 0
+    for i in range(begin, end):
+        a, b = lon_unit(lon[i]), to_unit(lat[i])
+        a = a + TURN if a < west else (a - TURN if a > east else a)
+        inside = (b >= south) & (b <= north) & (a >= west) & (a <= east)
+        col = np.int64(min(max((a - west) * scale, 0.0), cols - 1.0))
+        row = np.int64(min(max((b - south) * scale, 0.0), rows - 1.0))
+        state = np.int64(cell[first + row * cols + col]) * np.int64(inside)
+        out[i] |= state == IN
+        unsure[k] = i
+        k += state >> 1
     return k
 
 
-@njit(cache=True, nogil=True)
-def contains_many(ix: PolygonIndex, zone: int, x: Any, y: Any) -> Any:
-    """Inside or not for every point of one zone: a pass over the raster, then the points in edge cells."""
-    out = np.zeros(x.size, np.bool_)
-    unsure = np.empty(x.size, np.int64)
+@kernel
+def contains_many(ix: PolygonIndex, zone: int, lat: Any, lon: Any, out: Any, unsure: Any) -> None:
+    """Set ``out``, false before, for every point of one zone: passes over the raster, then the points in edge cells.
+
+    ``unsure`` is room for the points of one pass.
+    """
     for p in range(ix.part_ptr[zone], ix.part_ptr[zone + 1]):
-        cell = ix.cell[ix.cell_ptr[p] : ix.cell_ptr[p + 1]]
         west, south, east, north = ix.box[p, 0], ix.box[p, 1], ix.box[p, 2], ix.box[p, 3]
-        size, rows, cols = ix.size[p], ix.shape[p, 0], ix.shape[p, 1]
-        k = _raster_pass(x, y, west, south, east, north, size, cols, rows, cell, out, unsure)
-        for j in range(k):
-            i = unsure[j]
-            if not out[i]:
-                c = _cell_of(x[i], y[i], p, ix.box, ix.size, ix.shape, ix.cell_ptr)
-                out[i] = _decide(ix, p, c, x[i], y[i])
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _candidates(ix: PolygonIndex, x: Any, y: Any) -> tuple[Any, Any, Any]:
-    """(point, part, cell) of every pair whose raster cell is in or touched, in the order of the points."""
-    box, size, shape, cell_ptr, cell = ix.box, ix.size, ix.shape, ix.cell_ptr, ix.cell
-    bin_ptr, bin_part = ix.bin_ptr, ix.bin_part
-    point, part, at = np.empty(x.size + 64, np.int64), np.empty(x.size + 64, np.int32), np.empty(x.size + 64, np.int64)
-    k = 0
-    for i in range(x.size):
-        col = np.int64(min(359.0, max(0.0, (x[i] + TURN / 2) / UNITS_PER_DEG)))
-        row = np.int64(min(179.0, max(0.0, (y[i] + TURN / 4) / UNITS_PER_DEG)))
-        lo, hi = bin_ptr[row * 360 + col], bin_ptr[row * 360 + col + 1]
-        if k + hi - lo > point.size:
-            more = 2 * point.size + hi - lo
-            more_point, more_part, more_at = (
-                np.empty(more, np.int64),
-                np.empty(more, np.int32),
-                np.empty(more, np.int64),
+        scale, rows, cols, first = 1.0 / ix.size[p], ix.shape[p, 0], ix.shape[p, 1], ix.cell_ptr[p]
+        for begin in range(0, lat.size, unsure.size):
+            end = min(lat.size, begin + unsure.size)
+            k = _raster_pass(
+                lat, lon, begin, end, west, south, east, north, scale, cols, rows, ix.cell, first, out, unsure
             )
             for j in range(k):
-                more_point[j], more_part[j], more_at[j] = point[j], part[j], at[j]
-            point, part, at = more_point, more_part, more_at
-        for j in range(lo, hi):
-            p = bin_part[j]
-            c = _cell_of(x[i], y[i], p, box, size, shape, cell_ptr)
-            if c >= 0 and cell[c] != OUT:
-                point[k], part[k], at[k] = i, p, c
-                k += 1
-    return point[:k], part[:k], at[:k]
+                i = unsure[j]
+                if not out[i]:
+                    out[i] = in_part(ix, p, lon_unit(lon[i]), to_unit(lat[i]))
 
 
-@njit(cache=True, nogil=True)
-def members_many(ix: PolygonIndex, x: Any, y: Any, limit: int) -> tuple[Any, Any]:
-    """(pointer, zone) in CSR form: the zones of every point, ascending, at most ``limit`` a point."""
-    point, part, at = _candidates(ix, x, y)
-    owner, cell = ix.zone, ix.cell
-    ptr = np.zeros(x.size + 1, np.int64)
-    zones = np.empty(point.size, np.int32)
-    k, last_point, last_zone, here = 0, -1, -1, 0
-    for j in range(point.size):
-        i, zone = point[j], owner[part[j]]
-        if i != last_point:
-            last_point, last_zone, here = i, -1, 0
-        if zone == last_zone or here == limit:
-            continue
-        if cell[at[j]] == IN or _decide(ix, part[j], at[j], x[i], y[i]):
-            last_zone = zone
-            zones[k] = zone
-            k += 1
-            here += 1
-            ptr[i + 1] += 1
-    for i in range(x.size):
-        ptr[i + 1] += ptr[i]
-    return ptr, zones[:k]
-
-
-@njit(cache=True, nogil=True)
+@kernel
 def crossings(ix: PolygonIndex, zone: int, x0: float, y0: float, x1: float, y1: float, out: Any) -> int:
     """Fractions in [0, 1], ascending, at which a straight segment (in units) meets edges of the zone.
 
@@ -298,13 +268,13 @@ def crossings(ix: PolygonIndex, zone: int, x0: float, y0: float, x1: float, y1: 
     return k
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _wrap_units(x: float) -> float:
     half = TURN / 2.0
     return x - TURN if x > half else (x + TURN if x < -half else x)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def edge_fraction(
     ix: PolygonIndex, zone: int, x0: float, y0: float, x1: float, y1: float, entering: bool, room: Any
 ) -> float:
@@ -334,7 +304,7 @@ def edge_fraction(
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def edge_distance_m(ix: PolygonIndex, zone: int, x: float, y: float, limit_m: float) -> float:
     """Metres to the nearest edge of the zone, or ``limit_m`` when none is nearer (local plane at the point)."""
     east, north = metres_per_degree(y / UNITS_PER_DEG)

@@ -86,8 +86,13 @@ class Shore:
 
     @staticmethod
     def of(zones: Zones | None) -> Shore | None:
-        """Shore of the land among the zones."""
-        return Shore(zones) if zones is not None and zones.mask(["land"]).any() else None
+        """Shore of the land among the zones, made once for each."""
+        if zones is None or not zones.mask(["land"]).any():
+            return None
+        if "shore" not in zones.made:
+            zones.made["shore"] = Shore(zones)
+        made: Shore = zones.made["shore"]
+        return made
 
     def inside(self, lat_deg: Any, lon_deg: Any) -> BoolArray:
         """True on land."""

@@ -23,7 +23,8 @@ from kuroshio.errors import ConfigError
 from kuroshio.geo.cells import build_index
 from kuroshio.geo.earth import metres_per_degree
 from kuroshio.geo.layers import layer_files, read_layer
-from kuroshio.geo.polygon import TURN, UNITS_PER_DEG, contains_many, in_zone, members_many
+from kuroshio.geo.overlay import Overlay, build_overlay, members
+from kuroshio.geo.polygon import TURN, UNITS_PER_DEG, contains_many, in_zone
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 KINDS = (
@@ -103,6 +104,7 @@ class Zones:
         if sum(len(r) for part in rings for r in part) > MAX_VERTICES:
             raise ConfigError(f"more than {MAX_VERTICES} vertices", code="zones.limit")
         self.index = build_index(owner, rings, len(zones))
+        self.made: dict[str, Any] = {}  # what others have made of these zones once
         self.valid_from_us = np.asarray([z.valid_from_us for z in zones], np.int64)
         self.valid_to_us = np.asarray([z.valid_to_us for z in zones], np.int64)
 
@@ -120,15 +122,27 @@ class Zones:
 
     def contains(self, zone: int, lat_deg: Any, lon_deg: Any) -> BoolArray:
         """Inside (or on the edge of) one zone, by its place in `zones`, for every point."""
-        x, y = to_units(lat_deg, lon_deg)
-        result: BoolArray = contains_many(self.index, zone, x, y)
+        lat, lon = _degrees(lat_deg), _degrees(lon_deg)
+        result: BoolArray = np.zeros(len(lat), np.bool_)
+        contains_many(self.index, zone, lat, lon, result, np.empty(min(len(lat), 16_384) + 1, np.int64))
         return result
 
     def members(self, lat_deg: Any, lon_deg: Any) -> tuple[IntArray, IntArray]:
         """(pointer, zone): zones of point i are ``zone[pointer[i]:pointer[i + 1]]``, ascending, at most 64 a point."""
-        x, y = to_units(lat_deg, lon_deg)
-        ptr, zones = members_many(self.index, x, y, MAX_ZONES_AT_A_POINT)
-        return ptr, zones
+        lat, lon = _degrees(lat_deg), _degrees(lon_deg)
+        ptr: IntArray = np.zeros(len(lat) + 1, np.int64)
+        found: Any = np.empty(len(lat) + 4 * MAX_ZONES_AT_A_POINT, np.int32)
+        i = k = 0
+        while True:  # one turn a doubling
+            i, k = members(i, k, found, ptr, self.index, self.overlay, lat, lon, MAX_ZONES_AT_A_POINT)
+            if i >= len(lat):
+                return ptr, found[:k]
+            found = np.concatenate([found, np.empty_like(found)])
+
+    @cached_property
+    def overlay(self) -> Overlay:
+        """One raster over all zones, made when it is first asked for."""
+        return build_overlay(self.index)
 
     def at(self, lat_deg: float, lon_deg: float) -> list[Zone]:
         """Zones that one point is in."""
@@ -146,6 +160,10 @@ class Zones:
                 for ring in part:
                     sha.update(_units(ring).astype("<i8").tobytes())
         return sha.hexdigest()
+
+
+def _degrees(values: Any) -> FloatArray:
+    return np.ascontiguousarray(np.asarray(values, np.float64))
 
 
 def to_units(lat_deg: Any, lon_deg: Any) -> tuple[FloatArray, FloatArray]:
