@@ -143,16 +143,22 @@ def _terms_moved(
 ) -> tuple[list[dict[str, Any]], list[int]]:
     """(each pair of terms before and after with its items, the most first; rows to show) for one recipient."""
     rows = today.factored
+    kinds = np.flatnonzero(differ)
+    codes = today.table[kinds, j].astype(np.int64) * len(then.terms) + then.table[kinds, j]
+    found, first, of = np.unique(codes, return_index=True, return_inverse=True)
+    items = np.bincount(of, rows.count[kinds], len(found)).astype(np.int64)
     pairs: dict[tuple[Obligations, Obligations], list[int]] = {}
-    for kind in np.flatnonzero(differ).tolist():  # kinds, not rows
-        pair = today.terms[today.table[kind, j]], then.terms[then.table[kind, j]]
-        pairs.setdefault(pair, []).append(kind)
+    for code, n, at in zip(
+        found.tolist(), items.tolist(), kinds[first].tolist(), strict=True
+    ):  # explanations, not rows
+        before, after = divmod(code, len(then.terms))
+        pairs.setdefault((today.terms[before], then.terms[after]), [0, at])[0] += n
     told: list[dict[str, Any]] = [
-        {"to": today.to[j], "items": int(rows.count[kinds].sum()), "today": old.as_dict(), "draft": new.as_dict()}
-        for (old, new), kinds in pairs.items()
+        {"to": today.to[j], "items": n, "today": old.as_dict(), "draft": new.as_dict()}
+        for (old, new), (n, _) in pairs.items()
     ]
     told.sort(key=lambda one: (-one["items"], str(one["today"]), str(one["draft"])))
-    return told[:MAX_TERMS], [int(rows.first[kinds[0]]) for kinds in list(pairs.values())[:examples]]
+    return told[:MAX_TERMS], [int(rows.first[at]) for _, at in list(pairs.values())[:examples]]
 
 
 def _terms_differ(today: Decisions, then: Decisions, j: int) -> npt.NDArray[np.bool_]:
