@@ -364,6 +364,10 @@ def test_accords_and_a_dry_run(screen: Screen) -> None:
     draft.fill("accord: DRAFT")
     desk.get_by_role("button", name="Try it").click()
     expect(desk.get_by_test_id("dry-run")).to_contain_text("DRAFT 1.1")
+    expect(desk.get_by_test_id("dry-run")).to_contain_text("positions in cells of 0.05 degrees → marked HI")
+    shape = desk.get_by_test_id("network-shape")
+    expect(shape.get_by_role("row").filter(has_text="hub and spokes")).to_contain_text("JPN (80 %)")
+    expect(shape.get_by_role("row").filter(has_text="as it is")).to_contain_text("JPN (43 %)")
 
 
 def test_a_sighting_is_reported_by_a_form_that_says_what_is_wrong(screen: Screen, served: Served) -> None:

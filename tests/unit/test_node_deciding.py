@@ -201,6 +201,11 @@ clauses:
 
 
 def test_examples_of_a_dry_run_say_what_the_draft_says_as_the_page_lists_them():
+    exact = accord.draft_path().read_text("utf-8")
+    told = decider().dry_run(exact, picture(), now_us=NOW)["by_terms"]
+    assert {one["party"] for one in told} == {"JPN"}
+    assert all("cells of 0.05 degrees" in one["today"] for one in told)
+    assert {one["draft"] for one in told} <= {"marked HI", "no terms"}
     found = decider().dry_run(KOR_DRAFT, picture(), now_us=NOW)
     assert found["examples"]
     for one in found["examples"]:

@@ -22,6 +22,7 @@ from kuroshio.accord.lifting import answers
 from kuroshio.accord.lint import lint
 from kuroshio.accord.model import ReleaseOrder
 from kuroshio.accord.network import graph, reach, what_breaks
+from kuroshio.accord.phrases import terms_in_words
 from kuroshio.accord.routes import Route, routes
 from kuroshio.accord.samples import draft_path, sample_paths
 from kuroshio.accord.status import Standing
@@ -55,6 +56,7 @@ __all__ = [
     "reach",
     "routes",
     "sample_paths",
+    "terms_in_words",
     "warm_up",
     "what_breaks",
     "why",

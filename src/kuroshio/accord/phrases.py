@@ -8,8 +8,10 @@ by a jurist.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from kuroshio.accord import obligation
 from kuroshio.accord.model import Caveat, Clause, Test, When
 from kuroshio.accord.phrase_words import OFFICES, STARTS, UNITS
 from kuroshio.clock import rfc3339
@@ -314,3 +316,8 @@ def _begun(sentence: str) -> str:
 def phrases_for(language: str) -> Phrases:
     """Sentences of a language."""
     return Phrases(language)
+
+
+def terms_in_words(plain: Mapping[str, Any]) -> str:
+    """Terms of a decision in their JSON form as a person reads them."""
+    return Phrases("en").terms(obligation.from_mapping(plain)) or "no terms"

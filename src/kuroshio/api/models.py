@@ -307,6 +307,7 @@ class DryRun(Answer):
     counts: dict[str, int]
     by_party: list[dict[str, Any]]
     by_clause: list[dict[str, Any]]
+    by_terms: list[dict[str, Any]] = []
     examples: list[dict[str, Any]]
 
 

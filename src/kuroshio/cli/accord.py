@@ -12,8 +12,7 @@ from typing import Any
 import typer
 
 from kuroshio import accord, clock
-from kuroshio.accord import difference, obligation, printed
-from kuroshio.accord.phrases import phrases_for
+from kuroshio.accord import difference, printed, terms_in_words
 from kuroshio.cli import accord_ledger, accord_other, output
 from kuroshio.cli.accord_inputs import (
     ITEM_HELP,
@@ -145,11 +144,6 @@ def _print_dry_run(found: dict[str, Any]) -> None:
     which = "by clause, under the draft" if "draft" in found else "by clause"
     output.print_table(which, ["to", "clause", "items"], clauses)
     _print_moves(found.get("change", {}))
-
-
-def terms_in_words(plain: dict[str, Any]) -> str:
-    """Terms of a decision as a person reads them."""
-    return phrases_for("en").terms(obligation.from_mapping(plain)) or "no terms"
 
 
 def _print_moves(change: dict[str, Any]) -> None:

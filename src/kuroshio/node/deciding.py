@@ -188,6 +188,15 @@ class Decider:
                 for p, clauses in then["clause"].items()
                 for clause, count in clauses.items()
             ],
+            "by_terms": [
+                {
+                    "party": one["to"],
+                    "count": one["items"],
+                    "today": accord.terms_in_words(one["today"]),
+                    "draft": accord.terms_in_words(one["draft"]),
+                }
+                for one in found.get("change", {}).get("terms", [])
+            ],
             "examples": [
                 {
                     **e,

@@ -287,7 +287,9 @@ def dry_run(tracks: pa.Table) -> dict[str, Any]:
     dark = int(np.count_nonzero(tracks.column("flags").to_numpy() & FLAG_DARK))
     counts = {"permit": tracks.num_rows - dark, "oblige": dark, "decide": 0, "deny": 0}
     clause = {"accord": "DRAFT", "clause": "1.1", "effect": "permit", "count": counts["permit"]}
-    return {"counts": counts, "by_party": [{"party": "JPN", **counts}], "by_clause": [clause], "examples": []}
+    other = {"party": "JPN", "count": dark, "today": "positions in cells of 0.05 degrees", "draft": "marked HI"}
+    named = {"by_party": [{"party": "JPN", **counts}], "by_clause": [{"party": "JPN", **clause}], "by_terms": [other]}
+    return {"counts": counts, **named, "examples": []}
 
 
 def zones() -> dict[str, Any]:

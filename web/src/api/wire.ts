@@ -259,10 +259,20 @@ export interface Why {
   rules_digest?: string;
 }
 
+export interface NetworkFigures {
+  links: number;
+  pairs_within_two: number;
+  worst_party: string | null;
+  worst_party_share_lost: number;
+  worst_link: string | null;
+  worst_link_share_lost: number;
+}
+
 export interface DryRun {
   counts?: Partial<Record<Effect, number>>;
   by_party?: ({ party: string } & Partial<Record<Effect, number>>)[];
-  by_clause?: { accord?: string; clause: string; effect?: Effect; count: number }[];
+  by_clause?: { party?: string; accord?: string; clause: string; effect?: Effect; count: number }[];
+  by_terms?: { party: string; count: number; today: string; draft: string }[];
   examples?: {
     item_id: string;
     to: string;
