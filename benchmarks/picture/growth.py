@@ -38,8 +38,8 @@ def at_size(ships: int, duration_s: float, seed: int = 12) -> dict:
         "step_ms_p99": 1e3 * steps[int(0.99 * (len(steps) - 1))],
         "step_ms_median": 1e3 * steps[len(steps) // 2],
         "tracks": len(tracker.table.live),
-        "bytes_per_track": tracker.table.bytes_per_row["state"],
-        "bytes_of_replay_per_track": tracker.table.bytes_per_row["replay"],
+        "bytes_per_track": tracker.table.bytes_per_row,
+        "bytes_of_replay_per_track": tracker.table.replay_bytes / max(len(tracker.table.live), 1),
         "memory_mb": live.resident_mb() - before,
     }
 

@@ -156,7 +156,7 @@ def _fleet(rng: np.random.Generator, ships: int, reports: int) -> pa.Table:
 
 @pytest.mark.parametrize("lag_s", [15.0, 120.0, 1500.0])
 def test_shuffled_reports_give_the_tracks_of_ordered_ones(rng: np.random.Generator, lag_s: float) -> None:
-    config = TrackerConfig(ring_half=128)
+    config = TrackerConfig()
     fleet = _fleet(rng, 6, 180)
     t = np.asarray(fleet["observed_at"].cast(pa.int64()))
     ordered = Tracker(config)

@@ -1,4 +1,4 @@
-"""Kernels that no other test meets alone: grids, the gate, comparing radars with AIS."""
+"""Kernels that no other test meets alone: grids, the gate, comparing radars with AIS, replay."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from kuroshio.picture import filter as filter_
 from kuroshio.picture.gate import gate_frame
 from kuroshio.picture.grid import SPANS_MAX, build, near
 from kuroshio.picture.identity import OBS
+from kuroshio.picture.late import LATE_DUPLICATE, LATE_OK, LATE_TOO_OLD, apply_report, insert_late
 from kuroshio.picture.lifecycle import rules_of
 from kuroshio.picture.model import TrackerConfig, motion_of
 from kuroshio.picture.motion import local_offset
 from kuroshio.picture.registration import pair_residuals
-from kuroshio.picture.table import TRACK, TrackTable
+from kuroshio.picture.replay import BYTES_A_BLOCK, CTL_LOST, CTL_TOP, Pool, new_pool
+from kuroshio.picture.table import CTL_FREE, TRACK, TrackTable
 
 T0 = 1_700_000_000_000_000
 RADAR = (20.0, 122.0)
@@ -121,3 +123,81 @@ def pair_of(t, o, motion, w):  # type: ignore[no-untyped-def]
     extent = 0.0 if np.isnan(t.fit[2]) else (t.fit[2] / 6.0) ** 2
     e, n = local_offset(t.lat, t.lon, o.z[0], o.z[1])
     return filter_.density(spread, e - dt * t.ve, n - dt * t.vn, o.z[2] + extent, o.z[3], o.z[4] + extent, np.inf)
+
+
+# -- reports kept for replay
+
+
+@njit
+def feed(t, pool, t_us, obs_id, z, motion, w):  # type: ignore[no-untyped-def]
+    if t.block_seq != 0 and t_us <= t.t_us:
+        return insert_late(t, pool, t_us, obs_id, z, 64.0, motion, w)
+    apply_report(t, pool, t_us, obs_id, z, 64.0, motion, w)
+    return LATE_OK
+
+
+def _reports(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    t = T0 + np.sort(rng.choice(1_700_000, n, replace=False)) * 1000
+    z = np.zeros((n, 8))
+    z[:, 0], z[:, 1] = 20.0 + rng.normal(0, 1e-4, n), 122.0 + rng.normal(0, 1e-4, n)
+    z[:, 2], z[:, 3], z[:, 4] = 100.0, 20.0, 150.0
+    z[::3, 5:7], z[::3, 7] = rng.normal(0, 3, (len(z[::3]), 2)), 0.25
+    return t, z
+
+
+def _play(order: np.ndarray, t: np.ndarray, z: np.ndarray, blocks: int) -> tuple[np.ndarray, list[int], Pool]:
+    tracks, work, motion = np.zeros(1, TRACK), filter_.scratch(), motion_of(TrackerConfig())
+    pool = new_pool(blocks * BYTES_A_BLOCK * 1e-6 + 1e-9, 1800.0)
+    codes = [feed(tracks[0], pool, t[k], k + 1, z[k], motion, work) for k in order.tolist()]
+    return tracks[0], codes, pool
+
+
+def test_any_order_of_reports_gives_the_bits_of_the_right_one(rng: np.random.Generator) -> None:
+    t, z = _reports(rng, 150)
+    want, _, _ = _play(np.arange(150), t, z, 40)
+    for _ in range(6):
+        got, codes, pool = _play(rng.permutation(150), t, z, 40)
+        assert set(codes) == {LATE_OK}
+        for name in ("lat", "lon", "mu", "t_us", "x", "p"):
+            assert np.array_equal(got[name], want[name])
+        assert pool.ctl[CTL_TOP] == 10  # 150 reports are ten blocks, in whatever order they came
+    again = feed(got, pool, t[70], 71, z[70], motion_of(TrackerConfig()), filter_.scratch())
+    assert again == LATE_DUPLICATE
+
+
+def test_a_full_pool_refuses_what_it_cannot_place_and_says_so(rng: np.random.Generator) -> None:
+    t, z = _reports(rng, 150)
+    late = np.concatenate([np.delete(np.arange(150), [3, 120]), [3, 120]])
+    got, codes, pool = _play(late, t, z, 4)
+    assert codes[-2:] == [LATE_TOO_OLD, LATE_OK]
+    assert pool.ctl[CTL_LOST] > 0
+    assert pool.ctl[CTL_TOP] == 4
+    want, _, _ = _play(np.delete(np.arange(150), 3), t, z, 40)
+    assert np.array_equal(got["p"], want["p"])
+
+
+def test_blocks_of_ended_and_of_old_tracks_are_used_again(rng: np.random.Generator) -> None:
+    table = TrackTable(capacity=4, replay_mb=1.0, keep_s=100.0)
+    t, z = _reports(rng, 150)
+    work, motion = filter_.scratch(), motion_of(TrackerConfig())
+    for k in range(150):
+        feed(table.tracks[0], table.pool, t[k], k + 1, z[k], motion, work)
+    assert table.pool.ctl[CTL_TOP] < 10  # of half an hour a hundred seconds are kept
+    top = int(table.pool.ctl[CTL_TOP])
+    table.ctl[CTL_FREE] -= 1
+    table.release(np.zeros(1, np.int64))
+    assert np.count_nonzero(table.pool.heads["seq"]) < top
+    for k in range(30):
+        feed(table.tracks[1], table.pool, t[-1], 1000 + k, z[k], motion, work)
+    assert table.pool.ctl[CTL_TOP] == top
+
+
+def test_a_report_is_used_as_it_is_kept(rng: np.random.Generator) -> None:
+    """Place to 1 cm, velocity to 2 mm/s; a report too fast for two bytes is cut, not wrapped."""
+    z = np.array([-89.99999994, 179.99999996, 100.0, 20.0, 150.0, 60.0, -60.0, 0.01**2])
+    tracks, pool = np.zeros(1, TRACK), new_pool(1.0, 10.0)
+    feed(tracks[0], pool, T0, 1, z, motion_of(TrackerConfig()), filter_.scratch())
+    assert tracks[0]["lat"] == pytest.approx(z[0], abs=0.51e-7)
+    assert tracks[0]["lon"] == pytest.approx(z[1], abs=0.51e-7)
+    assert (tracks[0]["ve"], tracks[0]["vn"]) == pytest.approx((60.0, -60.0), abs=1e-3)
+    assert tracks[0]["p"][0, 7] == pytest.approx(1e-4, rel=1e-6)

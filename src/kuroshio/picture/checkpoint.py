@@ -20,14 +20,14 @@ from kuroshio.geo.zones import Zones
 from kuroshio.picture.ingest import Sources
 from kuroshio.picture.model import SensorModel, TrackerConfig
 from kuroshio.picture.registry import Registry
-from kuroshio.picture.table import BY_ROW, TrackTable
+from kuroshio.picture.table import BY_ROW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kuroshio.picture.tracker import Tracker
 
-VERSION = 3
+VERSION = 4
 
 
 def write(tracker: Tracker, path: Path) -> None:
@@ -137,7 +137,7 @@ def _restore_table(tracker: Tracker, arrays: dict[str, Any], capacity: int) -> N
             full[rows] = value
             value = full
         named[name] = value
-    tracker.table = TrackTable.restore(named, tracker.config.max_tracks)
+    tracker.table.restore(named)
 
 
 def _restore_coverage(tracker: Tracker, meta: dict[str, Any], arrays: dict[str, Any], *, keep_models: bool) -> None:

@@ -47,7 +47,7 @@ def extent_var(fit):  # type: ignore[no-untyped-def]
 def note_offset(t, t_us, z):  # type: ignore[no-untyped-def]
     """Add a plot to a track's offset of radar from AIS; to be called before the track's last plot is noted."""
     age = (t_us - t.last_seen_us[0]) * 1e-6
-    ve, vn = t.ais[2], t.ais[3]
+    ve, vn = t.ais_v[0], t.ais_v[1]
     if abs(age) > AIS_AGE_MAX_S or math.isnan(ve):
         return
     e, n = local_offset(t.ais[0], t.ais[1], z[0], z[1])
@@ -74,7 +74,7 @@ def note_offset(t, t_us, z):  # type: ignore[no-untyped-def]
 def jumped(t, t_us, z):  # type: ignore[no-untyped-def]
     """True when no ship goes from the last AIS place of a track to this one at the speeds it says it has."""
     dt = abs(t_us - t.last_seen_us[0]) * 1e-6
-    ve, vn = t.ais[2], t.ais[3]
+    ve, vn = t.ais_v[0], t.ais_v[1]
     e, n = local_offset(t.ais[0], t.ais[1], z[0], z[1])
     if math.isnan(ve) or z[7] <= 0.0:
         return math.hypot(e, n) > JUMP_M + JUMP_SPEED_MPS * dt
@@ -129,7 +129,7 @@ def free_of_ais(kin: Kin, life: Life, i: int) -> bool:
     """
     mean, cov = offsets(life.drag[i : i + 1])
     age = (kin.t_us[i] - life.last_seen_us[i, 0]) * 1e-6
-    ve, vn = life.ais[i, 2:]
+    ve, vn = life.ais_v[i].astype(np.float64)
     lat, lon, _ = move(life.ais[i, 0], life.ais[i, 1], age * ve + mean[0, 0], age * vn + mean[0, 1])
     life.drag[i] = 0.0
     if math.hypot(*local_offset(lat, lon, kin.lat[i], kin.lon[i])) < 0.5 * math.hypot(*mean[0]):

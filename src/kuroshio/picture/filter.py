@@ -21,13 +21,15 @@ LOG_2PI = math.log(2.0 * math.pi)
 MU_MIN = 1e-3
 MU_BIRTH = 0.1
 EXPONENT_MAX = 600.0  # of a likelihood ratio: beyond it one model is certain
-# Work space of one update: two mixed states, a combined covariance, a report, and two reports held in a replay
+# Work space of one update: two mixed states, a combined covariance, a report and what of it is
+# remembered, and two reports held in a replay
 WORK = np.dtype(
     [
         ("x", np.float64, (2, 4)),
         ("p", np.float64, (2, 10)),
         ("c", np.float64, (10,)),
         ("z", np.float64, (8,)),
+        ("said", np.float64, (8,)),
         ("late", np.float64, (2, 8)),
         ("late_us", np.int64, (2,)),
         ("late_id", np.int64, (2,)),

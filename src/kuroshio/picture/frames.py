@@ -77,11 +77,11 @@ class Frames:
         track, plot, cost, dist = gate.gate_frame(table.tracks, rows, obs, idx, state.kernel, rules, motion)
         pair = assign(track, plot, cost, table.capacity, len(idx))
         hit = gate.apply_frame(
-            table.tracks, table.ring, tr.log, table.ctl, obs, idx, pair, track, cost, dist, source, scan,
+            table.tracks, table.pool, tr.log, table.ctl, obs, idx, pair, track, cost, dist, source, scan,
             state.miss_llr, tr.house.compares(source, state, t_us), rules, motion, tr.scratch, out,
         )  # fmt: skip
         born = gate.begin_tracks(
-            table.tracks, table.ring, table.ctl, table.free, obs, idx, pair, source, scan, rules, motion,
+            table.tracks, table.pool, table.ctl, table.free, obs, idx, pair, source, scan, rules, motion,
             tr.scratch, out,
         )  # fmt: skip
         if state.model.kind_code == HUMAN:  # a person looked at it: one report is enough

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from kuroshio.picture.ahead import fetch_plots
 from kuroshio.picture.compiled import fetch, inner, kernel
 from kuroshio.picture.drag import extent_var, note_offset
 from kuroshio.picture.filter import combined, density, spread_at
@@ -146,12 +147,12 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
 
 
 @inner
-def _take_plot(t, ring, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
+def _take_plot(t, pool, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
     """Outcome code of a plot given to a track; ``z`` is its place and errors, changed where the plot comes late."""
     t_us = o.t_us
     back = t.t_us - t_us
     if back > rules.shift_us:
-        done = insert_late(t, ring, t_us, o.obs_id, z, rules.birth_rv, motion, w)
+        done = insert_late(t, pool, t_us, o.obs_id, z, rules.birth_rv, motion, w)
         return REPLAYED if done == LATE_OK else TOO_OLD
     if back > 0:
         dt = back * 1e-6
@@ -160,13 +161,13 @@ def _take_plot(t, ring, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
         z[2] += dt * dt * w.c[7]
         z[4] += dt * dt * w.c[9]
         t_us = t.t_us
-    apply_report(t, ring, t_us, o.obs_id, z, rules.birth_rv, motion, w)
+    apply_report(t, pool, t_us, o.obs_id, z, rules.birth_rv, motion, w)
     return UPDATED
 
 
 @kernel
 def apply_frame(  # type: ignore[no-untyped-def]
-    tracks, rings, log, ctl, obs, idx, pair, track, cost, dist, src, scan, miss_llr, trusted, rules, motion, work, out
+    tracks, pool, log, ctl, obs, idx, pair, track, cost, dist, src, scan, miss_llr, trusted, rules, motion, work, out
 ):
     """Rows that took a plot, in the order of plots; each is updated, and confirmed when its evidence suffices."""
     hit = np.empty(len(idx), np.int64)
@@ -174,6 +175,7 @@ def apply_frame(  # type: ignore[no-untyped-def]
     w = work[0]
     z = w.z
     for q in range(len(idx)):
+        fetch_plots(q, pair, track, tracks, pool)
         e = pair[q]
         if e < 0:
             continue
@@ -186,7 +188,7 @@ def apply_frame(  # type: ignore[no-untyped-def]
         extent = extent_var(t.fit)
         z[2] += extent
         z[4] += extent
-        code = _take_plot(t, rings[i], o, z, rules, motion, w)
+        code = _take_plot(t, pool, o, z, rules, motion, w)
         r.code, r.uid, r.d2 = code, t.uid, dist[e]
         if code == TOO_OLD:
             continue
@@ -211,7 +213,7 @@ def apply_frame(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def begin_tracks(tracks, rings, ctl, free, obs, idx, pair, src, scan, rules, motion, work, out):  # type: ignore[no-untyped-def]
+def begin_tracks(tracks, pool, ctl, free, obs, idx, pair, src, scan, rules, motion, work, out):  # type: ignore[no-untyped-def]
     """Rows begun from the frame's plots that no track took."""
     born = np.empty(len(idx), np.int64)
     n = 0
@@ -223,13 +225,13 @@ def begin_tracks(tracks, rings, ctl, free, obs, idx, pair, src, scan, rules, mot
         if ctl[CTL_FREE] == 0:
             r.code = REFUSED
             continue
-        i = take_row(tracks, rings, ctl, free, o.t_us)
+        i = take_row(tracks, ctl, free, o.t_us)
         t, z = tracks[i], w.z
         for k in range(8):
             z[k] = o.z[k]
         if o.kind == RADAR:
             z[5] = z[6] = z[7] = 0.0
-        apply_report(t, rings[i], o.t_us, o.obs_id, z, rules.birth_rv, motion, w)
+        apply_report(t, pool, o.t_us, o.obs_id, z, rules.birth_rv, motion, w)
         t.exercise = o.exercise
         note_report(t, o, z)
         t.last_source, t.last_scan = src, scan

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kuroshio.picture.ahead import fetch_named
 from kuroshio.picture.compiled import bare, inner, kernel
 from kuroshio.picture.drag import jumped
 from kuroshio.picture.filter import combined, manoeuvre_distance
@@ -37,6 +38,7 @@ from kuroshio.picture.table import (
     TENTATIVE,
     bind,
     find_key,
+    kind_at,
     take_row,
 )
 from kuroshio.schema import FLAG_DRAG
@@ -151,7 +153,7 @@ def _recentre(t, fit):  # type: ignore[no-untyped-def]
     """
     for k in range(7):
         t.drag[k] = 0.0
-    h = _bow(t.heading, t.ais[2], t.ais[3])
+    h = _bow(t.heading, t.ais_v[0], t.ais_v[1])
     if not math.isnan(h):
         s, c = math.sin(math.radians(h)), math.cos(math.radians(h))
         t.ais[0], t.ais[1], _ = move(t.ais[0], t.ais[1], fit[0] * s + fit[1] * c, fit[0] * c - fit[1] * s)
@@ -174,22 +176,23 @@ def take_claim(tracks, i, mmsi, statics):  # type: ignore[no-untyped-def]
 def note_report(t, o, z):  # type: ignore[no-untyped-def]
     """Keep what a report says beside its position."""
     kind, t_us = o.kind, o.t_us
-    last = t.last_seen_us[kind]
+    at = kind_at(kind)
+    last = t.last_seen_us[at]
     if t_us > last:
         if kind == 0 and t.fed[0] > 0:
             d = (t_us - last) * 1e-6
             g = t.gap_s
             t.gap_s = d if g == 0.0 else 0.8 * g + 0.2 * min(d, 3.0 * g + 30.0)
-        t.last_seen_us[kind] = t_us
+        t.last_seen_us[at] = t_us
         if kind == 0:
             t.ais[0], t.ais[1] = z[0], z[1]
-            t.ais[2], t.ais[3] = (z[5], z[6]) if z[7] > 0 else (math.nan, math.nan)
+            t.ais_v[0], t.ais_v[1] = (z[5], z[6]) if z[7] > 0 else (math.nan, math.nan)
         if not math.isnan(o.heading):
             t.heading = o.heading
         if o.nav >= 0:
             t.nav = o.nav
-    if t.fed[kind] < FED_MAX:
-        t.fed[kind] += 1
+    if t.fed[at] < FED_MAX:
+        t.fed[at] += 1
     t.hits += 1
     t.sources |= np.int64(1) << o.source
 
@@ -267,14 +270,14 @@ def _find_unbound(tracks, cand, o, z, rules, motion, runs, box, w):  # type: ign
 
 
 @inner
-def _feed(t, ring, log, ctl, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
+def _feed(t, pool, log, ctl, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
     """(outcome code, d2) of a report given to a track."""
     t_us = o.t_us
-    if t_us <= t.t_us and ring.pushed > 0:
-        if known(ring, o.obs_id):
+    if t_us <= t.t_us and t.block_seq != 0:
+        if known(t, pool, t_us, o.obs_id):
             return DUPLICATE, 0.0
         if t_us < t.t_us:
-            code = insert_late(t, ring, t_us, o.obs_id, z, rules.birth_rv, motion, w)
+            code = insert_late(t, pool, t_us, o.obs_id, z, rules.birth_rv, motion, w)
             if code == LATE_DUPLICATE:
                 return DUPLICATE, 0.0
             if code != LATE_OK:
@@ -286,7 +289,7 @@ def _feed(t, ring, log, ctl, o, z, rules, motion, w):  # type: ignore[no-untyped
     if t.fed[0] > 0 and z[0] == t.ais[0] and z[1] == t.ais[1] and t_us - t.last_seen_us[0] < ECHO_US:
         t.sources |= np.int64(1) << o.source
         return DUPLICATE, 0.0
-    d2 = apply_report(t, ring, t_us, o.obs_id, z, rules.birth_rv, motion, w)
+    d2 = apply_report(t, pool, t_us, o.obs_id, z, rules.birth_rv, motion, w)
     note_report(t, o, z)
     return UPDATED, d2
 
@@ -301,7 +304,7 @@ def _confirm_named(log, ctl, t, t_us):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, statics, rules, motion, runs, box, w):  # type: ignore[no-untyped-def]
+def _name_or_begin(tracks, keys, pool, log, ctl, free, o, r, other, cand, statics, rules, motion, runs, box, w):  # type: ignore[no-untyped-def]
     """Give an MMSI nobody agrees with to a track of plots, or begin a track; ``r`` takes the outcome."""
     i = -1
     if other < 0:
@@ -311,7 +314,7 @@ def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, stati
         bind(keys, tracks, ctl, i, o.mmsi)
         take_claim(tracks, i, o.mmsi, statics)
         centre_antenna(o.z, t.fit, o.heading, rules.unknown_var, w.z)
-        code, r.d2 = _feed(t, rings[i], log, ctl, o, w.z, rules, motion, w)
+        code, r.d2 = _feed(t, pool, log, ctl, o, w.z, rules, motion, w)
         r.code, r.uid = BOUND_TO if code != DUPLICATE else code, t.uid
         t.identity = IDENTITY_BORN
         write_event(log, ctl, o.t_us, t.uid, EV_BOUND, o.mmsi, o.obs_id)
@@ -319,12 +322,12 @@ def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, stati
             t.status = CONFIRMED
             write_event(log, ctl, o.t_us, t.uid, EV_CONFIRMED, t.hits, 0)
     else:
-        i = take_row(tracks, rings, ctl, free, o.t_us)
+        i = take_row(tracks, ctl, free, o.t_us)
         t = tracks[i]
         bind(keys, tracks, ctl, i, o.mmsi)
         take_claim(tracks, i, o.mmsi, statics)
         centre_antenna(o.z, t.fit, o.heading, rules.unknown_var, w.z)
-        apply_report(t, rings[i], o.t_us, o.obs_id, w.z, rules.birth_rv, motion, w)
+        apply_report(t, pool, o.t_us, o.obs_id, w.z, rules.birth_rv, motion, w)
         t.exercise = o.exercise
         note_report(t, o, w.z)
         t.identity = IDENTITY_BORN
@@ -339,16 +342,18 @@ def _name_or_begin(tracks, keys, rings, log, ctl, free, o, r, other, cand, stati
 
 
 @kernel
-def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics, rules, motion, work, full):  # type: ignore[no-untyped-def]
+def keyed_run(tracks, keys, pool, log, ctl, free, obs, a, b, out, cand, statics, rules, motion, work, full):  # type: ignore[no-untyped-def]
     """Index of the first report not processed: all of ``[a, b)`` unless something it needs runs out.
 
     Every report is judged on its own, in order, so the result does not depend on where runs begin and end.
     """
     runs, box = np.empty((SPANS_MAX, 2), np.int64), np.empty(NEAR_MAX, np.int64)
     centred = np.empty(8, np.float64)
+    soon = np.full(16, -1, np.int64)
     w = work[0]
     z = w.z
     for j in range(a, b):
+        fetch_named(j, b, tracks, keys, pool, obs, soon)
         o = obs[j]
         if o.mmsi <= 0:
             continue
@@ -363,7 +368,7 @@ def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics
         if best >= 0:
             t = tracks[best]
             centre_antenna(o.z, t.fit, o.heading, rules.unknown_var, z)
-            r.code, r.d2 = _feed(t, rings[best], log, ctl, o, z, rules, motion, w)
+            r.code, r.d2 = _feed(t, pool, log, ctl, o, z, rules, motion, w)
             r.uid = t.uid
             if r.code == UPDATED or r.code == REPLAYED:
                 t.identity = min(t.identity + IDENTITY_STEP, IDENTITY_MAX)
@@ -376,7 +381,7 @@ def keyed_run(tracks, keys, rings, log, ctl, free, obs, a, b, out, cand, statics
             return j
         else:
             _name_or_begin(
-                tracks, keys, rings, log, ctl, free, o, r, other, cand, statics, rules, motion, runs, box, w
+                tracks, keys, pool, log, ctl, free, o, r, other, cand, statics, rules, motion, runs, box, w
             )  # fmt: skip
     return b
 

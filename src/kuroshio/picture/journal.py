@@ -13,7 +13,8 @@ import numpy as np
 
 from kuroshio.picture.compiled import bare, inner
 from kuroshio.picture.filter import combined
-from kuroshio.picture.table import CTL_EVENTS, CTL_LOG
+from kuroshio.picture.model import OTHER
+from kuroshio.picture.table import CTL_EVENTS, CTL_LOG, KINDS, NEVER
 from kuroshio.units import FloatArray, IntArray
 
 LOG_INTS = (
@@ -140,12 +141,12 @@ def write_update(line, t, pc):  # type: ignore[no-untyped-def]
     a[0], a[1], a[2], a[3] = t.uid, t.t_us, t.status, t.mmsi
     a[4], a[5] = t.flags, t.hits
     mask = 0
-    for s in range(7):
+    for s in range(KINDS):
         if t.fed[s] > 0:
-            mask |= 1 << s
+            mask |= 1 << (s if s < KINDS - 1 else OTHER)
     a[6], a[7] = mask, t.sources
     a[8], a[9] = t.last_seen_us[0], t.last_seen_us[1]
-    a[10], a[11] = t.last_seen_us[2], t.last_seen_us[5]
+    a[10], a[11] = t.last_seen_us[2], NEVER
     a[12], a[13], a[14], a[15] = t.claim, t.nav, t.exercise, 0
     a[16], a[17], a[18], a[19] = t.last_seen_us[3], t.last_seen_us[4], t.born_us, t.pin
     f[0], f[1], f[2], f[3] = t.lat, t.lon, t.ve, t.vn

@@ -20,7 +20,7 @@ from kuroshio.picture.journal import write_update
 from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
 from kuroshio.picture.motion import local_offset, move, process_noise
 from kuroshio.picture.pdmap import BLIND_PD, cell_of
-from kuroshio.picture.table import CONFIRMED, CTL_LOG, TENTATIVE, Life, first_row
+from kuroshio.picture.table import CONFIRMED, CTL_LOG, FED_MAX, TENTATIVE, Life, first_row
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG, FLAG_UNCORROBORATED
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -170,7 +170,7 @@ def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, pd, tried, see
         t.llr = max(t.llr + math.log(1.0 - pd[sector, ring]), -limits.llr_max)
         if pd[sector, ring] < BLIND_PD:
             continue
-        t.misses += 1
+        t.misses = min(t.misses + 1, FED_MAX)
         floor = limits.tentative_end_llr if t.status == TENTATIVE else limits.confirmed_end_llr
         if t.mmsi == 0 and t.llr < floor:
             dead[n] = i

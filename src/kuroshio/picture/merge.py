@@ -16,6 +16,7 @@ from kuroshio.picture.filter import Kin, combined
 from kuroshio.picture.grid import SPANS_MAX, build, near
 from kuroshio.picture.model import AIS
 from kuroshio.picture.motion import local_offset, move, predict_packed
+from kuroshio.picture.replay import FORGOTTEN
 from kuroshio.picture.table import FED_MAX, Life
 from kuroshio.units import IntArray
 
@@ -152,14 +153,16 @@ class MergeMemory:
         return due
 
 
-def absorb(kin: Kin, life: Life, ring: Any, older: int, younger: int, take_state: bool) -> int:
+def absorb(kin: Kin, life: Life, tracks: Any, older: int, younger: int, take_state: bool) -> int:
     """Give the older row what the younger knew; the MMSI it should take over, or 0."""
     if take_state:
-        for column in (*kin, ring):
+        for column in (*kin, tracks["block"], tracks["block_seq"]):
             column[older] = column[younger]
+        tracks["block_seq"][younger] = FORGOTTEN
     newer_ais = life.last_seen_us[younger, AIS] > life.last_seen_us[older, AIS]
     if newer_ais:
-        life.gap_s[older], life.ais[older] = life.gap_s[younger], life.ais[younger]
+        life.gap_s[older] = life.gap_s[younger]
+        life.ais[older], life.ais_v[older] = life.ais[younger], life.ais_v[younger]
         life.nav[older] = life.nav[younger]
         life.identity[older] = max(life.identity[older], life.identity[younger])
     if np.isnan(life.heading[older]) or newer_ais:

@@ -154,8 +154,9 @@ class TrackerConfig:
         A report older than the picture's clock by more than this is rejected as ancient.
     future_s
         A report younger than ``now`` by more than this is rejected as future.
-    ring_half
-        Half the number of reports kept a track for replay; a power of two.
+    replay_mb
+        Memory that reports kept for replay may take, all tracks together; each is kept for ``late_s``. Where that is
+        not enough the oldest are given up, and later reports that belong before them are refused as too old.
     unknown_length_m
         Length assumed while no static report came: the antenna may be a quarter of it off the centre.
     dedupe_capacity
@@ -202,14 +203,14 @@ class TrackerConfig:
     out_of_sequence_s: float = 1.5
     late_s: float = 1800.0
     future_s: float = 30.0
-    ring_half: int = 16
+    replay_mb: float = 256.0
     unknown_length_m: float = 40.0
     dedupe_capacity: int = 1 << 20
     max_tracks: int = 1_000_000
 
     def __post_init__(self) -> None:
-        if self.ring_half < 2 or self.ring_half & (self.ring_half - 1):
-            raise ConfigError(f"ring_half {self.ring_half} is not a power of two above 1")
+        if not self.replay_mb >= 1.0:
+            raise ConfigError(f"replay_mb {self.replay_mb} is less than a megabyte")
         if self.slot_s <= 0 or self.tick_s <= 0 or round(self.tick_s / self.slot_s, 6) % 1:
             raise ConfigError(f"tick_s {self.tick_s} is not a multiple of slot_s {self.slot_s}")
 

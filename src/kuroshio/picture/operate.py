@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kuroshio.errors import InputError, NotFound
-from kuroshio.picture import journal, late
+from kuroshio.picture import journal
 from kuroshio.picture.identity import Obs
 from kuroshio.picture.table import CTL_NEXT_UID, bind, take_row, unbind
 
@@ -36,7 +36,7 @@ class Undo:
     Parameters
     ----------
     rows
-        (track record, replay ring) of rows to put back.
+        Track records of rows to put back.
     remove
         Tracks the operation made.
     apart, together
@@ -154,17 +154,17 @@ class Desk:
         if not mmsi:
             raise InputError("split: the track carries no MMSI to split off", code="operate.split")
         undo = Undo([self._copy(row)])
-        new = int(take_row(tr.table.tracks, tr.table.ring, tr.table.ctl, tr.table.free, now_us))
+        new = int(take_row(tr.table.tracks, tr.table.ctl, tr.table.free, now_us))
         if new < 0:
             raise InputError("split: no room for another track", code="operate.full")
         uid, fresh = int(life.uid[row]), int(life.uid[new])
         for column in kin:
             column[new] = column[row]
-        for name in ("ais", "claim", "fit", "heading", "nav", "gap_s", "exercise", "identity"):
+        for name in ("ais", "ais_v", "claim", "fit", "heading", "nav", "gap_s", "exercise", "identity"):
             getattr(life, name)[new] = getattr(life, name)[row]
         life.last_seen_us[new, 0], life.fed[new, 0] = life.last_seen_us[row, 0], life.fed[row, 0]
         life.hits[new], life.status[new], life.shown[new] = life.fed[row, 0], 2, 1
-        late.seed(tr.table.tracks, tr.table.ring, new, tr.scratch[0])
+        tr.table.forget(new)
         self._take_identity(row, uid, mmsi)
         bind(tr.table.keys, tr.table.tracks, tr.table.ctl, new, mmsi)
         tr.house.merging.apart.add((uid, fresh))
@@ -284,9 +284,8 @@ class Desk:
                 return record
         raise NotFound(f"no operation {operation}", code="operate.operation")
 
-    def _copy(self, row: int) -> tuple[Any, Any]:
-        table = self.tracker.table
-        return table.tracks[row].copy(), table.ring[row].copy()
+    def _copy(self, row: int) -> Any:
+        return self.tracker.table.tracks[row].copy()
 
     def _go_back(self, undo: Undo) -> None:
         """Rows as they were, under their own numbers, and what had been said before; later reports come to them."""
@@ -295,8 +294,8 @@ class Desk:
             row = tr.table.row_of(uid)
             if row >= 0:
                 tr.house.end(np.array([row]), tr.clock_us or 0, "undone")
-        for track, ring in undo.rows:
-            self._put_back(track, ring)
+        for track in undo.rows:
+            self._put_back(track)
         if undo.apart:
             tr.house.merging.apart.add(undo.apart)
         if undo.together:
@@ -309,19 +308,20 @@ class Desk:
             self._unsay(*undo.said)
         tr.forget_candidates()
 
-    def _put_back(self, track: Any, ring: Any) -> None:
+    def _put_back(self, track: Any) -> None:
         tr = self.tracker
         uid = int(track["uid"])
         row = tr.table.row_of(uid)
         if row < 0:
             tr.room(1)
             numbers = int(tr.table.ctl[CTL_NEXT_UID])
-            row = int(take_row(tr.table.tracks, tr.table.ring, tr.table.ctl, tr.table.free, 0))
+            row = int(take_row(tr.table.tracks, tr.table.ctl, tr.table.free, 0))
             tr.table.ctl[CTL_NEXT_UID] = numbers  # it brings its own
         else:
             unbind(tr.table.keys, tr.table.tracks, row)
         table = tr.table
-        table.tracks[row], table.ring[row] = track, ring
+        table.tracks[row] = track
+        table.forget(row)
         mmsi = int(table.life.mmsi[row])
         table.life.mmsi[row], table.life.next_row[row] = 0, -1
         if mmsi:
@@ -346,11 +346,11 @@ class Desk:
 
     def arrays(self) -> dict[str, Any]:
         """Rows kept for undoing, for a checkpoint."""
-        table, kept = self.tracker.table, [pair for undo in self.ways.values() for pair in undo.rows]
-        tracks, rings = np.zeros(len(kept), table.tracks.dtype), np.zeros(len(kept), table.ring.dtype)
-        for k, (track, ring) in enumerate(kept):
-            tracks[k], rings[k] = track, ring
-        return {"undo.tracks": tracks, "undo.rings": rings}
+        table, kept = self.tracker.table, [track for undo in self.ways.values() for track in undo.rows]
+        tracks = np.zeros(len(kept), table.tracks.dtype)
+        for k, track in enumerate(kept):
+            tracks[k] = track
+        return {"undo.tracks": tracks}
 
     def meta(self) -> dict[str, Any]:
         """Everything else, for a checkpoint."""
@@ -371,7 +371,7 @@ class Desk:
         self.dropped = set(meta["dropped"])
         at = 0
         for operation, count, plain in meta["ways"]:
-            rows = [(arrays["undo.tracks"][k].copy(), arrays["undo.rings"][k].copy()) for k in range(at, at + count)]
+            rows = [arrays["undo.tracks"][k].copy() for k in range(at, at + count)]
             pairs = {name: tuple(plain[name]) if plain[name] else None for name in ("apart", "together")}
             self.ways[int(operation)] = Undo(rows, **{**plain, **pairs})
             at += count

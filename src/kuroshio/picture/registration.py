@@ -88,10 +88,10 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
         if t.fed[0] < 2 or t.flags & ~FLAG_DARK != 0:
             continue
         age = t_us - t.last_seen_us[0]
-        if age > AIS_FRESH_US or age < -AIS_FRESH_US or math.isnan(t.ais[2]):
+        if age > AIS_FRESH_US or age < -AIS_FRESH_US or math.isnan(t.ais_v[0]):
             continue
         dt = age * 1e-6
-        lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dt, t.ais[3] * dt)
+        lat, lon, _ = move(t.ais[0], t.ais[1], t.ais_v[0] * dt, t.ais_v[1] * dt)
         only = _only_near(grid, packed, lat, lon, runs, taken)
         if only < 0:
             continue
@@ -99,7 +99,7 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
         if t.exercise != o.exercise:
             continue
         dtp = (o.t_us - t.last_seen_us[0]) * 1e-6
-        lat, lon, _ = move(t.ais[0], t.ais[1], t.ais[2] * dtp, t.ais[3] * dtp)
+        lat, lon, _ = move(t.ais[0], t.ais[1], t.ais_v[0] * dtp, t.ais_v[1] * dtp)
         e0, n0 = local_offset(sensor[0], sensor[1], lat, lon)
         e1, n1 = local_offset(sensor[0], sensor[1], packed[only, 0], packed[only, 1])
         r0, r1 = math.hypot(e0, n0), math.hypot(e1, n1)

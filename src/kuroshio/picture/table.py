@@ -1,7 +1,7 @@
 """All tracks as records: one block of memory a track, with stable numbers, free rows and doubling capacity.
 
 What enters: rows to begin and to free. What leaves: structured arrays that kernels take a record of (`TRACK`,
-`KEY`, and the ring of `ring_dtype`), and the same memory seen as columns (`Kin`, `Life`) for array code. A report
+`KEY`), and the same memory seen as columns (`Kin`, `Life`) for array code. A report
 touches one track: its record lies in eight cache lines, where separate columns lie in forty (docs/adr/0121). A row is
 reused, its ``uid`` never is. It knows no sensor and no rule.
 """
@@ -14,12 +14,15 @@ import numpy as np
 
 from kuroshio.picture.compiled import bare, inner, kernel
 from kuroshio.picture.filter import Kin
+from kuroshio.picture.replay import BLOCK, BYTES_A_BLOCK, FORGOTTEN, give_back, new_pool
+from kuroshio.picture.replay import CTL_TOP as CTL_TOP_BLOCK
 from kuroshio.units import FloatArray, IntArray
 
 FREE, TENTATIVE, CONFIRMED, COASTED, ENDED = 0, 1, 2, 3, 4
 STATUS_WORDS = ("free", "tentative", "confirmed", "coasted", "ended")
 NEVER = np.int64(-(1 << 62))
 FED_MAX = 32_000  # observations counted a kind; more change nothing
+KINDS = 6  # ais, radar, image, vms, human, other: partners' tracks are kept beside, and feed none
 START_ROWS = 1 << 18  # reserved at the start; memory is taken as rows are used
 
 # One track. The first cache line is what a scan over all tracks reads; models and life follow.
@@ -40,25 +43,28 @@ TRACK = np.dtype(
         ("x", np.float64, (2, 4)),
         ("p", np.float64, (2, 10)),
         ("uid", np.int64),
-        ("llr", np.float64),
+        ("block", np.int32),
+        ("block_seq", np.int32),
+        ("fit", np.float32, (3,)),
+        ("llr", np.float32),
         ("born_us", np.int64),
         ("sources", np.int64),
-        ("last_scan", np.int64),
-        ("last_seen_us", np.int64, (7,)),
-        ("ais", np.float64, (4,)),
+        ("last_seen_us", np.int64, (KINDS,)),
+        ("ais", np.float64, (2,)),
+        ("conflict_us", np.int64),
+        ("ais_v", np.float32, (2,)),
+        ("last_scan", np.int32),
         ("hits", np.int32),
-        ("flags", np.int32),
-        ("misses", np.int32),
         ("claim", np.int32),
-        ("last_source", np.int16),
-        ("nav", np.int16),
         ("gap_s", np.float32),
         ("identity", np.float32),
         ("heading", np.float32),
-        ("fit", np.float32, (3,)),
-        ("fed", np.int16, (7,)),
-        ("conflict_us", np.int64),
         ("drag", np.float32, (7,)),
+        ("flags", np.int16),
+        ("misses", np.int16),
+        ("fed", np.int16, (KINDS,)),
+        ("last_source", np.int8),
+        ("nav", np.int8),
     ],
     align=True,
 )
@@ -69,12 +75,12 @@ KEY = np.dtype([("mmsi", np.int64), ("head", np.int32)], align=True)
 class Life(NamedTuple):
     """Life and identity of all tracks as columns: views of the records, one entry a row.
 
-    ``llr`` is the log-likelihood ratio of the plots; ``last_seen_us`` and ``fed`` (rows, 7; observations taken, up
-    to `FED_MAX`) go by kind of sensor; ``gap_s`` is the smoothed AIS interval; ``ais`` (rows, 4) is the last AIS
-    position and velocity; ``fit`` (rows, 3) antenna offset ahead and right, and length; ``conflict_us`` when its MMSI
-    last reported from two places; ``drag`` (rows, 7) sums of the offset of plots from AIS, as `drag.note_offset` keeps
-    them (information ee, en, nn, times offset e, n, weight, squared weight); ``pin`` bits say which attributes an
-    operator fixed.
+    ``llr`` is the log-likelihood ratio of the plots; ``last_seen_us`` and ``fed`` (rows, `KINDS`; observations taken,
+    up to `FED_MAX`) go by kind of sensor (`kind_at`); ``gap_s`` is the smoothed AIS interval; ``ais`` and ``ais_v``
+    (rows, 2) are the last AIS position and velocity; ``fit`` (rows, 3) antenna offset ahead and right, and length;
+    ``conflict_us`` when its MMSI last reported from two places; ``drag`` (rows, 7) sums of the offset of plots from
+    AIS, as `drag.note_offset` keeps them (information ee, en, nn, times offset e, n, weight, squared weight); ``pin``
+    bits say which attributes an operator fixed.
     """
 
     status: Any
@@ -82,17 +88,18 @@ class Life(NamedTuple):
     mmsi: IntArray
     next_row: Any
     hits: Any
-    llr: FloatArray
+    llr: Any
     last_seen_us: IntArray
     fed: Any
     gap_s: Any
     ais: FloatArray
+    ais_v: Any
     identity: Any
     sources: IntArray
     flags: Any
     misses: Any
     last_source: Any
-    last_scan: IntArray
+    last_scan: Any
     claim: Any
     heading: Any
     nav: Any
@@ -105,32 +112,15 @@ class Life(NamedTuple):
     exercise: Any
 
 
-CHECKPOINT = 31  # lat lon mu, x (8), p (20)
-
-
-def ring_dtype(reports: int) -> np.dtype[Any]:
-    """Record of one track's last reports and two checkpoints, for replay of late ones.
-
-    ``place`` is lat, lon; ``said`` r0, r1, r2, ve, vn, rv (0 where no velocity) as the filter takes them; ``pushed``
-    the reports pushed so far; ``ck`` (2, 31) the state before the first report of each half, ``ck_t`` its time.
-    """
-    return np.dtype(
-        [
-            ("pushed", np.int64),
-            ("ck_t", np.int64, (2,)),
-            ("t_us", np.int64, (reports,)),
-            ("obs_id", np.int64, (reports,)),
-            ("place", np.float64, (reports, 2)),
-            ("said", np.float32, (reports, 6)),
-            ("ck", np.float64, (2, CHECKPOINT)),
-        ],
-        align=True,
-    )
-
-
 # ctl: counters that kernels change
 CTL_FREE, CTL_NEXT_UID, CTL_KEYS, CTL_LOG, CTL_EVENTS, CTL_REFUSED, CTL_TOP = range(7)
 CTL_SIZE = 8
+
+
+@inner
+def kind_at(kind):  # type: ignore[no-untyped-def]
+    """Place of a kind of sensor in ``fed`` and ``last_seen_us``."""
+    return min(kind, KINDS - 1)
 
 
 @inner
@@ -189,7 +179,7 @@ def first_row(keys, mmsi):  # type: ignore[no-untyped-def]
 
 
 @bare
-def take_row(tracks, ring, ctl, free, t_us):  # type: ignore[no-untyped-def]
+def take_row(tracks, ctl, free, t_us):  # type: ignore[no-untyped-def]
     """A free row, cleared and numbered, or -1 when none is left."""
     if ctl[CTL_FREE] == 0:
         ctl[CTL_REFUSED] += 1
@@ -204,9 +194,10 @@ def take_row(tracks, ring, ctl, free, t_us):  # type: ignore[no-untyped-def]
     t.mmsi, t.next_row = 0, -1
     t.hits = t.flags = t.misses = t.claim = 0
     t.llr = 0.0
-    for k in range(7):
+    for k in range(KINDS):
         t.last_seen_us[k] = NEVER
         t.fed[k] = 0
+    for k in range(7):
         t.drag[k] = 0.0
     t.gap_s = t.identity = 0.0
     t.sources = 0
@@ -218,15 +209,16 @@ def take_row(tracks, ring, ctl, free, t_us):  # type: ignore[no-untyped-def]
     for k in range(3):
         t.fit[k] = np.nan
     t.shown = t.pin = t.exercise = 0
-    ring[row].pushed = 0
+    t.block = t.block_seq = 0
     return row
 
 
 @kernel
-def free_rows(rows, keys, tracks, ctl, free):  # type: ignore[no-untyped-def]
-    """Give rows back; their MMSI chains are mended."""
+def free_rows(rows, keys, tracks, pool, ctl, free):  # type: ignore[no-untyped-def]
+    """Give rows and their reports back; their MMSI chains are mended."""
     for row in rows:
         unbind(keys, tracks, row)
+        give_back(tracks[row], pool)
         tracks[row].status = FREE
         free[ctl[CTL_FREE]] = row
         ctl[CTL_FREE] += 1
@@ -266,16 +258,18 @@ class TrackTable:
     ----------
     capacity
         Rows at the start (memory is taken as rows are used); doubles when they run out, up to ``max_rows``.
-    ring
-        Reports kept a row for replay (two halves).
+    replay_mb, keep_s
+        Limit of the memory for reports that may have to be replayed, and how long each is kept.
     max_rows
         Limit; births beyond it are refused and counted in ``ctl[CTL_REFUSED]``.
     """
 
-    def __init__(self, capacity: int = START_ROWS, ring: int = 32, max_rows: int = 1_000_000) -> None:
+    def __init__(
+        self, capacity: int = START_ROWS, max_rows: int = 1_000_000, replay_mb: float = 8.0, keep_s: float = 1800.0
+    ) -> None:
         capacity = min(capacity, max_rows)
         self.max_rows = max_rows
-        self.ring = np.zeros(capacity, ring_dtype(ring))
+        self.pool = new_pool(replay_mb, keep_s)
         self._see(np.zeros(capacity, TRACK))
         self.keys = _new_keys(2048)
         self.free = np.arange(capacity - 1, -1, -1, dtype=np.int32)
@@ -303,9 +297,14 @@ class TrackTable:
         return self._live
 
     @property
-    def bytes_per_row(self) -> dict[str, int]:
-        """Memory of one track: state (always touched), and replay ring."""
-        return {"state": self.tracks.itemsize, "replay": self.ring.itemsize}
+    def bytes_per_row(self) -> int:
+        """Memory of one track, without the reports kept for replay."""
+        return int(self.tracks.itemsize)
+
+    @property
+    def replay_bytes(self) -> int:
+        """Memory taken by reports kept for replay, of all tracks."""
+        return int(self.pool.ctl[CTL_TOP_BLOCK]) * BYTES_A_BLOCK
 
     def reserve(self, births: int) -> None:
         """Grow so that ``births`` more tracks and keys fit, as far as the limit allows."""
@@ -325,7 +324,6 @@ class TrackTable:
             return b
 
         self._see(wider(self.tracks))
-        self.ring = wider(self.ring)
         n_free = int(self.ctl[CTL_FREE])
         free = np.empty(new, np.int32)
         free[: new - old] = np.arange(new - 1, old - 1, -1, dtype=np.int32)
@@ -343,10 +341,14 @@ class TrackTable:
         self.keys = keys
         self.ctl[CTL_KEYS] = alive
 
+    def forget(self, row: int) -> None:
+        """Let a row's memory begin with its present state: reports from before it are refused as too old."""
+        self.tracks["block"][row], self.tracks["block_seq"][row] = 0, FORGOTTEN
+
     def release(self, rows: IntArray) -> None:
         """Give rows back to the free list."""
         if len(rows):
-            free_rows(np.ascontiguousarray(rows), self.keys, self.tracks, self.ctl, self.free)
+            free_rows(np.ascontiguousarray(rows), self.keys, self.tracks, self.pool, self.ctl, self.free)
 
     def rows_of(self, mmsi: int) -> list[int]:
         """Live rows bound to an MMSI, newest binding first."""
@@ -365,17 +367,18 @@ class TrackTable:
 
     def arrays(self) -> dict[str, Any]:
         """Every array by name, for a checkpoint; those in ``BY_ROW`` have a record a row."""
-        return {"free": self.free, "ctl": self.ctl, "keys": self.keys, "tracks": self.tracks, "ring": self.ring}
+        top = int(self.pool.ctl[CTL_TOP_BLOCK])
+        kept = {"pool.heads": self.pool.heads[:top], "pool.reports": self.pool.reports[: top * BLOCK]}
+        kept["pool.ctl"] = self.pool.ctl
+        return {"free": self.free, "ctl": self.ctl, "keys": self.keys, "tracks": self.tracks, **kept}
 
-    @classmethod
-    def restore(cls, named: dict[str, Any], max_rows: int) -> TrackTable:
-        """Table from the arrays of a checkpoint."""
-        table = cls.__new__(cls)
-        table.max_rows = max_rows
-        table._see(named["tracks"])
-        table.ring, table.keys = named["ring"], named["keys"]
-        table.free, table.ctl = named["free"], named["ctl"]
-        return table
+    def restore(self, named: dict[str, Any]) -> None:
+        """Take the arrays of a checkpoint."""
+        self._see(named["tracks"])
+        self.keys, self.free, self.ctl = named["keys"], named["free"], named["ctl"]
+        self.pool.ctl[:] = named["pool.ctl"]
+        self.pool.heads[: len(named["pool.heads"])] = named["pool.heads"]
+        self.pool.reports[: len(named["pool.reports"])] = named["pool.reports"]
 
 
-BY_ROW = ("tracks", "ring")
+BY_ROW = ("tracks",)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kuroshio.picture import drag, journal, late, merge
+from kuroshio.picture import drag, journal, merge
 from kuroshio.picture.coverage import SourceState
 from kuroshio.picture.identity import Obs, take_claim
 from kuroshio.picture.ingest import SOURCES_MAX
@@ -146,7 +146,7 @@ class Housekeeping:
         life, kin = tr.table.life, tr.table.kin
         state = predict_rows(tr.table.tracks, np.array([older, younger]), t_us, tr.motion)
         doubt = state[:, 4] + state[:, 6]
-        mmsi = merge.absorb(kin, life, tr.table.ring, older, younger, bool(doubt[1] < doubt[0]))
+        mmsi = merge.absorb(kin, life, tr.table.tracks, older, younger, bool(doubt[1] < doubt[0]))
         uid = int(life.uid[older])
         self._event(t_us, uid, journal.EV_MERGED, int(life.uid[younger]))
         self.end(np.array([younger]), t_us, "merged", np.array([uid]))
@@ -201,7 +201,7 @@ class Housekeeping:
             if now & ~was:
                 self._event(t_us, int(life.uid[i]), journal.EV_SET, now & ~was)
             if now & ~was & FLAG_DRAG and not life.pin[i] & 1 and drag.free_of_ais(kin, life, i):
-                late.seed(tr.table.tracks, tr.table.ring, i, tr.scratch[0])
+                tr.table.forget(i)
             if was & ~now:
                 self._event(t_us, int(life.uid[i]), journal.EV_CLEARED, was & ~now)
         return changed

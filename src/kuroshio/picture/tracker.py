@@ -40,6 +40,7 @@ from kuroshio.units import US_PER_S
 FAR_FUTURE = 1 << 62
 BIND_RADIUS_M = 2500.0
 BIND_MIN_PLOTS = 2
+REPLAY_SLACK_S = 60.0  # reports may run ahead of the clock by the length of a step
 
 
 _NOTHING = np.zeros(0, np.int32)
@@ -83,7 +84,11 @@ class Tracker:
         self.sources = Sources()
         self.coverage = Coverage(self.sensors, self.sources, land)
         self.coverage.mask_land()
-        self.table = TrackTable(ring=2 * self.config.ring_half, max_rows=self.config.max_tracks)
+        self.table = TrackTable(
+            max_rows=self.config.max_tracks,
+            replay_mb=self.config.replay_mb,
+            keep_s=self.config.late_s + REPLAY_SLACK_S,
+        )
         self.log = journal.new_log()
         self.book = ClaimBook(registry)
         self.seen = Seen(self.config.dedupe_capacity)
@@ -206,7 +211,7 @@ class Tracker:
             full = table.capacity >= table.max_rows
             a = int(
                 keyed_run(
-                    table.tracks, table.keys, table.ring, self.log, table.ctl, table.free, obs, a, b, out,
+                    table.tracks, table.keys, table.pool, self.log, table.ctl, table.free, obs, a, b, out,
                     cand, self.book.statics, self.rules, self.motion, self.scratch, full,
                 )
             )  # fmt: skip
