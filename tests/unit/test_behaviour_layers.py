@@ -292,3 +292,26 @@ def test_buoys_of_fishing_gear_meet_nobody_and_do_not_loiter():
         found = behaviour.detect(rows, ALL.only("encounter", "loitering")).to_pylist()
         assert {a["definition"] for a in found} == expected
         assert other == 412000002 or not any(other in a["mmsis"] for a in found)
+
+
+def test_many_that_fall_silent_in_one_hour_point_at_the_receivers(tmp_path):
+    t = T0 + 5 * MIN * np.arange(24)
+
+    def sea_of(silent, heard):
+        ships = [positions(1 + k, t[t < T0 + H], 20.0, 121.0 + 0.1 * k) for k in range(silent)]
+        ships += [positions(500 + k, T0 + 30 * MIN * np.arange(19), 21.0, 121.0 + 0.1 * k) for k in range(heard)]
+        return pa.concat_tables(ships)
+
+    for silent, heard, expected in ((30, 10, [(30, 40)]), (30, 200, []), (10, 5, [])):
+        table = sea_of(silent, heard)
+        at = table.column_names.index("observed_at")
+        times = table["observed_at"].cast(pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+        pq.write_table(table.set_column(at, "observed_at", times), tmp_path / "p.parquet")
+        words = ["detect", str(tmp_path / "p.parquet"), "-o", str(tmp_path / "out")]
+        own = tmp_path / "own.yaml"
+        own.write_text("id: ais_gap\nthresholds: {min_reports: 10}\n")
+        words += ["--definitions", str(own), "--only", "ais_gap"]
+        told = json.loads(CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False).stdout)
+        assert [(m["silent"], m["heard"]) for m in told["mass_silences"]] == expected
+        plain = CliRunner().invoke(app, words, catch_exceptions=False).output
+        assert ("rather the receivers" in " ".join(plain.split())) == bool(expected)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 import typer
@@ -21,6 +22,7 @@ from kuroshio.errors import InputError
 app = typer.Typer(add_completion=False)
 
 _ALIASES = {"lat": "lat_deg", "lon": "lon_deg", "sog": "sog_mps", "cog": "cog_deg", "timestamp": "observed_at"}
+MASS_SHIPS, MASS_SHARE = 20, 0.25  # fewer ships, or a smaller share of those heard, fall silent each on its own
 _KEEP = {
     *("mmsi", "observed_at", "lat_deg", "lon_deg", "sog_mps", "cog_deg", "heading_deg", "nav_status", "ship_type"),
     *("track_id", "status", "flags", "hits", "last_ais_at", "last_radar_at", "last_image_at", "exercise"),
@@ -134,10 +136,15 @@ def detect(
     summary = _summary(rows, alerts, target, wanted.digest, len(wanted.enabled))
     if as_json:
         output.emit_json(summary)
-    else:
-        counts: dict[str, int] = summary["alerts_by_definition"]
-        output.print_table(
-            f"{alerts.num_rows} alerts in {target}", ["definition", "alerts"], [[k, v] for k, v in counts.items()]
+        return
+    counts: dict[str, int] = summary["alerts_by_definition"]
+    output.print_table(
+        f"{alerts.num_rows} alerts in {target}", ["definition", "alerts"], [[k, v] for k, v in counts.items()]
+    )
+    for told in summary["mass_silences"]:
+        output.say(
+            f"{told['silent']} of {told['heard']} ships heard in the hour from {told['hour']} fell silent in it:"
+            " rather the receivers, or the end of the file, than the ships"
         )
 
 
@@ -148,7 +155,34 @@ def _summary(rows: pa.Table, alerts: pa.Table, target: Path, digest: str, defini
         "alerts": alerts.num_rows,
         "alerts_by_definition": dict(sorted(counts.items())),
         "alerts_open": alerts["end_at"].null_count,
+        "mass_silences": mass_silences(rows, alerts),
         "definitions": definitions,
         "definitions_digest": digest,
         "output": str(target),
     }
+
+
+def mass_silences(rows: pa.Table, alerts: pa.Table) -> list[dict[str, Any]]:
+    """Hours in which so many of the ships heard fell silent that the receivers are the likelier cause.
+
+    Parameters
+    ----------
+    rows
+        What was searched: ``mmsi`` and ``observed_at``.
+    alerts
+        ALERTS found in it; the gaps among them are counted by the hour they began in.
+    """
+    if not {"mmsi", "observed_at"} <= set(rows.column_names):
+        return []
+    gaps = alerts.filter(pc.equal(alerts["definition"].cast(pa.string()), "ais_gap"))
+    begun = Counter(int(at.timestamp()) // 3600 for at in gaps["start_at"].to_pylist())
+    hours = [hour for hour, count in begun.items() if count >= MASS_SHIPS]
+    if not hours:
+        return []
+    at = pc.divide(rows["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), 3_600_000_000)
+    found = []
+    for hour in sorted(hours):
+        heard = len(pc.unique(rows["mmsi"].filter(pc.equal(at, hour)).drop_null()))
+        if begun[hour] >= MASS_SHARE * heard:
+            found.append({"hour": clock.rfc3339(hour * 3_600_000_000), "heard": heard, "silent": begun[hour]})
+    return found
