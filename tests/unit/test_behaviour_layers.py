@@ -315,3 +315,15 @@ def test_many_that_fall_silent_in_one_hour_point_at_the_receivers(tmp_path):
         assert [(m["silent"], m["heard"]) for m in told["mass_silences"]] == expected
         plain = CliRunner().invoke(app, words, catch_exceptions=False).output
         assert ("rather the receivers" in " ".join(plain.split())) == bool(expected)
+
+
+def test_a_silence_in_port_is_of_information_only_and_its_pack_comes_out_the_same(tmp_path):
+    t = T0 + 5 * MIN * np.arange(30)
+    zones = behaviour.load_zones(land(square(121.0, 20.0, 0.05), kind="port", name="Basco"))
+    for lon, severity in ((121.0, "info"), (121.2, "caution")):
+        rows = positions(1, np.append(t, t[-1] + 9 * H), 20.0, lon)
+        (gap,) = behaviour.detect(rows, ALL.only("ais_gap"), zones=zones).to_pylist()
+        assert gap["severity"] == severity
+        assert json.loads(gap["evidence"])["values"].get("in_port") == ("Basco" if severity == "info" else None)
+        make_pack(tmp_path / "gap", gap, rows, ALL, zones=zones)
+        assert reproduce(tmp_path / "gap")["severity"] == severity

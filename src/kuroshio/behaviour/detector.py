@@ -6,7 +6,7 @@ A detector knows no clock and no file. `step` takes rows, `advance` says that no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -43,6 +43,13 @@ class Surroundings:
         if self.shore is None or not np.isfinite(lat_deg):
             return None
         return round(float(self.shore.distance_m(lat_deg, lon_deg, SHORE_LIMIT_M)[0]))
+
+    def first_zone(self, lat_deg: float, lon_deg: float, kinds: Sequence[str]) -> str | None:
+        """Name of a zone of one of the kinds at a place; None where there is none."""
+        if self.zones is None or not np.isfinite(lat_deg):
+            return None
+        _, found = self.zones.members(np.asarray([lat_deg]), np.asarray([lon_deg]))
+        return next((self.zones.zones[z].name for z in found.tolist() if self.zones.zones[z].kind in kinds), None)
 
     def offshore(self, lat_deg: float, lon_deg: float, least_m: float) -> bool:
         """True where no land is loaded, or none is nearer."""

@@ -249,6 +249,9 @@ class GapDetector(Detector):
             points.append(("next report", end, float(v[4]), float(v[5])))
             values |= {"distance_m": far, "implied_speed_mps": far / silence_s}
         values["shore_distance_m"] = self.around.shore_m(float(v[0]), float(v[1]))
+        berth = self.around.first_zone(float(v[0]), float(v[1]), self.definition["port_zone_kinds"])
+        if berth is not None:
+            values |= {"in_port": berth, "severity": "info"}  # transponders are switched off at the berth
         if self.around.norms is not None:
             places = [(lat, lon) for _, _, lat, lon in points]
             values["p_heard"] = self.around.norms.p_heard(places, start, silence_s, bool(v[6] < 0.0))
