@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import socket
@@ -450,6 +451,34 @@ def test_a_filter_hides_on_the_map_and_says_so(screen: Screen, served: Served) -
     expect(screen.page.locator("html")).not_to_have_attribute("data-visible", str(alive(served)))
     assert int(screen.data("visible")) <= dark
     screen.page.get_by_role("button", name="Show everything").click()
+
+
+def test_no_ship_and_no_sensor_are_told_apart_by_the_detection_layer(screen: Screen, served: Served) -> None:
+    screen.until("map", "ready", 30)
+    screen.page.get_by_role("button", name="Layers").click()
+    screen.page.get_by_label("Detection (Pd)", exact=True).check()
+    cells = served.node.coverage()["features"]
+    seen = [c for c in cells if c["properties"]["alive"] and not c["properties"]["blind"]]
+    assert 0 < len(seen) < len(cells) / 2  # one of two radars is silent, the other has a blind sector
+    screen.until("pd", f"{len(seen)} {len(cells) - len(seen)}")
+    legend = screen.page.get_by_role("region", name="Detection (Pd)")
+    expect(legend).to_contain_text("no sensor: silent, or blind there")
+    expect(legend).to_contain_text("An empty coloured sea is a sea without ships")
+    legend.get_by_role("combobox").select_option("aparri-radar")
+    screen.until("pd", re.compile(r"^0 \d+$"))  # a silent radar sees into no cell
+    screen.page.wait_for_url("**pd=aparri-radar**")
+    legend.get_by_role("combobox").select_option("basco-radar")
+    screen.until("pd", f"{len(seen)} {len(cells) // 2 - len(seen)}")
+    if folder := os.environ.get("KUROSHIO_SCREENSHOTS"):
+        screen.page.wait_for_timeout(5_000)  # for a person's eyes: tiles are cut in a worker
+        screen.page.screenshot(path=str(Path(folder) / "detection.png"))
+    screen.page.select_option("#viewpoint", "USA")
+    screen.until("pd", "")  # a partner is not sent where our sensors look
+    expect(legend).to_have_count(0)
+    screen.page.select_option("#viewpoint", "")
+    screen.page.get_by_label("Detection (Pd)", exact=True).first.uncheck()
+    screen.until("pd", "")
+    screen.page.get_by_role("button", name="Layers").click()
 
 
 def test_a_lost_node_is_said_and_found_again(open_screen: Callable[[Served], Screen], tmp_path: Path) -> None:

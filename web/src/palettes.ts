@@ -208,6 +208,16 @@ export function rgba(hex: string, alpha = 255): [number, number, number, number]
   return [(n >> 16) & 255, (n >> 8) & 255, n & 255, alpha];
 }
 
+/** A colour on the way from one to another: 0 is the first, 1 the second. */
+export function mix(a: string, b: string, share: number): [number, number, number] {
+  const [from, to] = [rgba(a), rgba(b)];
+  return [0, 1, 2].map((k) => Math.round(from[k] + share * (to[k] - from[k]))) as [number, number, number];
+}
+
+export function hex(rgb: readonly number[]): string {
+  return `#${rgb.slice(0, 3).map((v) => v.toString(16).padStart(2, "0")).join("")}`;
+}
+
 /** WCAG 2.2 contrast ratio of two colours, 1..21. */
 export function contrast(a: string, b: string): number {
   const [hi, lo] = [luminance(a), luminance(b)].sort((x, y) => y - x);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { PD_STEPS, pdColour } from "../src/map/detection";
 import { PALETTES, contrast, palettes, type Palette } from "../src/palettes";
 
 type Key = keyof Palette;
@@ -25,6 +26,16 @@ describe.each(PALETTES)("palette %s", (name) => {
     ).flatMap((fore): [Key, Key][] => (["sea", "land"] as Key[]).map((back) => [fore, back])),
   )("%s can be seen on %s", (fore, back) => {
     expect(contrast(p[fore], p[back])).toBeGreaterThanOrEqual(MARK);
+  });
+  it.each([...PD_STEPS.keys()])("ships can be seen on class %i of Pd", (step) => {
+    const ground = pdColour(p, step);
+    for (const fore of ["ship", "dark", "radar", "image", "partner", "doubtful", "selected", "alarm", "warning", "caution"] as Key[]) {
+      expect(contrast(p[fore], ground), fore).toBeGreaterThanOrEqual(MARK);
+    }
+  });
+  it("tells the classes of Pd from one another and from the bare sea", () => {
+    const grounds = [p.sea, ...PD_STEPS.map((_, step) => pdColour(p, step))];
+    for (let k = 1; k < grounds.length; k++) expect(contrast(grounds[k], grounds[k - 1])).toBeGreaterThan(1.05);
   });
   it("tells focus from ground", () => {
     expect(contrast(p.focus, p.ground)).toBeGreaterThanOrEqual(MARK);

@@ -336,8 +336,8 @@ class StandIn:
         }
 
     def coverage(self) -> dict[str, Any]:
-        """No cells."""
-        return {"type": "FeatureCollection", "features": []}
+        """Cells of two radars: one with a blind sector, one silent."""
+        return answers.coverage()
 
     def age_s(self) -> float:
         """Seconds since tick 0."""

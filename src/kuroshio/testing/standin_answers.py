@@ -11,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from kuroshio.clock import parse_rfc3339, rfc3339
+from kuroshio.node.told import coverage as told_coverage
+from kuroshio.picture.model import SensorModel
+from kuroshio.picture.pdmap import RINGS, PdMap
 from kuroshio.record.knew import LIMITS, TYPE
 from kuroshio.schema import FLAG_DARK
 from kuroshio.testing.standin_sea import KIND_AIS, KIND_BOTH, KIND_DARK, VIEWS, ClosedSea
@@ -311,6 +314,19 @@ def zones() -> dict[str, Any]:
             feature("sensor", "basco-radar", "Point", [121.97, 20.45], sensor="radar", range_m=62_000.0),
         ],
     }
+
+
+def coverage() -> dict[str, Any]:
+    """Cells of a radar that sees less with range and nothing to the north-west, and of one that is silent."""
+    rows: list[dict[str, Any]] = []
+    for name, lat, lon, alive in (("basco-radar", 20.45, 121.97, True), ("aparri-radar", 18.36, 121.64, False)):
+        model = SensorModel(name, "radar", lat, lon, 62_000.0, None, 3.0, 0.95)
+        chart = PdMap()
+        ring = np.arange(RINGS)
+        chart.tried[:], chart.seen[:] = 3000.0, 3000.0 * np.clip(1.05 - 0.05 * ring, 0.0, 1.0)
+        chart.seen[30:33] = 0.0
+        rows += [{**row, "alive": alive} for row in chart.rows(model)]
+    return told_coverage(rows)
 
 
 def record(now_us: UtcMicros, tick: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import type { ExpressionSpecification, StyleSpecification } from "maplibre-gl";
 import { rgba, type Palette } from "../palettes";
+import { detectionLayers } from "./detection";
 import { placeFeatures } from "./places";
 
 const EMPTY: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
@@ -17,6 +18,7 @@ export function mapStyle(p: Palette): StyleSpecification {
       land: { type: "vector", tiles: ["pmtiles://land/{z}/{x}/{y}"], minzoom: 0, maxzoom: LAND_MAX_ZOOM },
       grid: { type: "geojson", data: EMPTY },
       zones: { type: "geojson", data: EMPTY },
+      pd: { type: "geojson", data: EMPTY, tolerance: 0 },
       zoneNames: { type: "geojson", data: EMPTY },
       places: { type: "geojson", data: placeFeatures() },
     },
@@ -30,6 +32,7 @@ export function mapStyle(p: Palette): StyleSpecification {
         filter: kindIs("coverage", "sensor"),
         paint: { "fill-color": p.sea, "fill-antialias": false },
       },
+      ...detectionLayers(p, HATCH),
       { id: "grid", type: "line", source: "grid", paint: { "line-color": p.grid, "line-width": 1 } },
       { id: "land", type: "fill", source: "land", "source-layer": "land", paint: { "fill-color": p.land } },
       {

@@ -47,6 +47,8 @@ class Node {
   withheld = $state.raw<Withheld[]>([]);
   record = $state.raw<RecordStatus | null>(null);
   zones = $state.raw<Zones>(NO_ZONES);
+  /** Cells of where sensors look; asked for while they are shown. */
+  coverage = $state.raw<Zones>(NO_ZONES);
   target = $state.raw<Target | null>(null);
   fault = $state("");
 
@@ -167,6 +169,10 @@ class Node {
 
   async refreshAlerts(): Promise<void> {
     await this.quietly(async () => this.setAlerts(await list<Alert>("alerts", { viewpoint: this.viewpoint })));
+  }
+
+  async refreshCoverage(): Promise<void> {
+    await this.quietly(async () => (this.coverage = await get<Zones>("coverage")));
   }
 
   async refreshReleases(): Promise<void> {

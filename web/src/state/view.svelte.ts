@@ -29,6 +29,8 @@ class View {
   filter = $state<Filter>({ ...EVERYTHING });
   vectorMin = $state<number>(-1);
   layers = $state<Record<LayerName, boolean>>({ ...ON });
+  /** Sensor whose probability of detection is drawn, "*" for every radar; null draws none. */
+  detection = $state<string | null>(null);
   follow = $state(false);
   ghosts = $state(true);
   measuring = $state(false);
@@ -54,6 +56,7 @@ class View {
     this.vectorMin = (VECTOR_MINUTES as readonly number[]).includes(minutes) ? minutes : -1;
     const off = (q.get("off") ?? "").split(",");
     for (const name of LAYERS) this.layers[name] = !off.includes(name);
+    this.detection = /^([a-z0-9._-]{1,64}|\*)$/.test(q.get("pd") ?? "") ? q.get("pd") : null;
     const at = (q.get("at") ?? "").split(",").map(Number);
     if (at.length === 3 && at.every(Number.isFinite)) this.place = [at[0], Math.max(-85, Math.min(85, at[1])), at[2]];
     wear(this.palette);
@@ -72,6 +75,7 @@ class View {
     put("f", encodeFilter(this.filter));
     if (this.vectorMin !== -1) q.set("vector", String(this.vectorMin));
     put("off", LAYERS.filter((name) => !this.layers[name]).join(","));
+    put("pd", this.detection);
     put("palette", this.palette);
     if (this.language !== "en") q.set("lang", this.language);
     const text = q.toString().replaceAll("%2C", ",").replaceAll("%3B", ";").replaceAll("%3D", "=");

@@ -76,6 +76,12 @@ export const en = {
   "layer.labels": "Names",
   "layer.zones": "Zones",
   "layer.coverage": "Sensor coverage",
+  "layer.pd": "Detection (Pd)",
+  "pd.every": "every radar, the best",
+  "pd.from": "Pd {pd} or more",
+  "pd.none": "no sensor: silent, or blind there",
+  "pd.meaning": "An empty coloured sea is a sea without ships, as far as the sensor sees. An empty hatched sea says nothing.",
+  "pd.cells": "{sees} cells seen into, {none} not",
 
   "filter.title": "Show only",
   "filter.sensors": "Held by",

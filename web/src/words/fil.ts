@@ -76,6 +76,12 @@ export const fil: Dictionary = {
   "layer.labels": "Mga pangalan",
   "layer.zones": "Mga sona",
   "layer.coverage": "Saklaw ng sensor",
+  "layer.pd": "Pagtukoy (Pd)",
+  "pd.every": "lahat ng radar, ang pinakamahusay",
+  "pd.from": "Pd {pd} o higit pa",
+  "pd.none": "walang sensor: tahimik o bulag doon",
+  "pd.meaning": "Ang dagat na may kulay at walang laman ay dagat na walang barko, sa abot ng sensor. Ang may guhit na dagat na walang laman ay walang sinasabi.",
+  "pd.cells": "{sees} selda ang natatanaw, {none} ang hindi",
 
   "filter.title": "Ipakita lamang",
   "filter.sensors": "Hawak ng",

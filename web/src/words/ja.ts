@@ -76,6 +76,12 @@ export const ja: Dictionary = {
   "layer.labels": "船名",
   "layer.zones": "区域",
   "layer.coverage": "センサー覆域",
+  "layer.pd": "探知確率 (Pd)",
+  "pd.every": "全レーダー（最良値）",
+  "pd.from": "Pd {pd} 以上",
+  "pd.none": "センサーなし：沈黙中、またはそこは見えない",
+  "pd.meaning": "色のついた海に何もなければ、センサーの見る限り船はいない。斜線の海に何もなくても、何も言えない。",
+  "pd.cells": "見える区画 {sees}、見えない区画 {none}",
 
   "filter.title": "次だけを表示",
   "filter.sensors": "保持するセンサー",
