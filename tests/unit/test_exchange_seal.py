@@ -10,8 +10,9 @@ from kuroshio import exchange, record
 from kuroshio.errors import ReleaseRefused, VerificationError
 from kuroshio.exchange import Outlet, Terms, receive, seal_control, seal_record, seal_tracks, view
 from kuroshio.exchange.columns import GROUPS
+from kuroshio.exchange.lineage import mark_of
 from kuroshio.schema import ALERTS, TRACKS, Citation, Decision, Effect, Obligations
-from kuroshio.schema.release import RELEASED_TRACKS, Release
+from kuroshio.schema.release import LINEAGE_MAX, RELEASED_TRACKS, Release
 from kuroshio.schema.signing import Ed25519Signer, KeyRing, canonical, public_key
 
 T0 = 1_790_000_000_000_000
@@ -215,15 +216,61 @@ def test_references_differ_by_recipient_and_last() -> None:
 
 
 def test_own_tracks_are_never_sent_back_and_lineage_tells_of_echo() -> None:
-    rows = tracks(partner=[None, "JPN", "USA"])
-    release = seal(rows, decision(), lineage=("JPN",))
+    deep = [f"mark{k}" for k in range(LINEAGE_MAX)]
+    rows = tracks(
+        4,
+        partner=[None, "JPN", "USA", "KOR"],
+        partner_track=[None, "j1", "u1", "k1"],
+        lineage=pa.array([None, None, ["older"], deep], pa.list_(pa.string())),
+    )
+    release = seal(rows, decision())
     assert release is not None
-    got = accept(release)
+    got = accept(release, gave=lambda mark: mark == "older")
     assert got.tracks is not None
-    assert got.tracks.num_rows == 2
-    assert got.echo.all()
-    assert got.released is not None
-    assert [set(x) for x in got.released.column("lineage").to_pylist()] == [{"PHL", "JPN"}, {"PHL", "JPN", "USA"}]
+    assert got.tracks["lineage"].to_pylist() == [[], [mark_of("u1"), "older"], [mark_of("k1"), *deep[:-1]]]
+    assert got.echo.tolist() == [False, True, False]
+    assert release.fields["lineage"] == ["PHL"]
+    sent = release.header + pa.decompress(
+        release.payload, decompressed_size=release.fields["payload_bytes"], codec="zstd", asbytes=True
+    )
+    for word in (b"USA", b"KOR", b"u1", b"k1"):  # neither who gave it nor under which reference
+        assert word not in sent
+
+
+def test_an_old_release_names_parties_and_ours_is_known_in_it() -> None:
+    release = seal(tracks(2, partner=["USA", "KOR"], partner_track=["u", "k"],
+                          lineage=pa.array([["JPN"], ["KOR"]], pa.list_(pa.string()))), decision())  # fmt: skip
+    assert release is not None
+    assert accept(release).echo.tolist() == [True, False]
+
+
+def test_a_coarse_row_carries_no_marks_that_two_recipients_could_join_it_by() -> None:
+    rows = tracks(1, partner=["USA"], partner_track=["u1"])
+    coarse = seal(rows, decision(Effect.OBLIGE, grid_deg=0.1, time_bucket_s=600))
+    assert coarse is not None
+    released = accept(coarse).released
+    assert released is not None
+    assert released["lineage"].to_pylist() == [[]]
+
+
+def test_a_lineage_beyond_the_limits_is_refused(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    for marks in (["m"] * (LINEAGE_MAX + 1), ["m" * 33]):
+        monkeypatch.setattr("kuroshio.exchange.select.lineage_column", lambda rows, m=marks: [m] * rows.num_rows)
+        release = seal(tracks(1), decision())
+        assert release is not None
+        with pytest.raises(VerificationError) as caught:
+            accept(release)
+        assert caught.value.error_code == "exchange.limits"
+
+
+def test_velocity_is_told_as_no_better_known_than_its_longer_axis() -> None:
+    rows = tracks(1, cov_vee_m2s2=[0.04], cov_ven_m2s2=[0.06], cov_vnn_m2s2=[0.25])
+    release = seal(rows, decision())
+    assert release is not None
+    released = accept(release).released
+    assert released is not None
+    longest = np.linalg.eigvalsh(np.array([[0.04, 0.06], [0.06, 0.25]]))[-1]
+    assert released["vel_sigma_mps"].to_pylist() == [pytest.approx(np.sqrt(longest), abs=1e-3)]
 
 
 def test_view_is_what_is_sent() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from kuroshio.errors import InputError, NotFound, StoreError
 from kuroshio.picture import SensorModel, Tracker
-from kuroshio.picture.fuse import intersect
+from kuroshio.picture.partner_states import advance, intersect
 from kuroshio.picture.registration import Registration
 from kuroshio.schema import FLAG_DARK, FLAG_UNCORROBORATED, OBSERVATIONS, TRACKS
 from kuroshio.testing.sea import observations as make_sea
@@ -252,6 +252,65 @@ def test_covariance_intersection_is_honest_where_naive_fusion_is_not(rng: np.ran
     naive = np.mean(np.sum(((a + b) / 2) ** 2, axis=1) / (var / 2)) / 2
     assert ci <= 1.05
     assert naive > 1.8
+
+
+def _alone(tracker: Tracker, at_s: float) -> list[dict]:
+    return [r for r in tracker.snapshot(now(at_s)).to_pylist() if r["sensors"] == ["partner"]]
+
+
+def test_a_ship_that_two_partners_tell_of_is_one_track_until_the_first_falls_silent() -> None:
+    tracker, other = Tracker(), Tracker()
+    other.step(ship(2001, np.arange(0, 100, 10.0), lon=LON0 + 1.0), now_us=now(100))
+    theirs = other.snapshot(now(100))
+    nameless = theirs.set_column(theirs.schema.get_field_index("mmsi"), "mmsi", pa.nulls(theirs.num_rows, pa.int64()))
+    tracker.step(OBSERVATIONS.empty(), now_us=now(100), partners=partner_rows(nameless, partner="JPN"))
+    tracker.step(OBSERVATIONS.empty(), now_us=now(101), partners=partner_rows(nameless, partner="USA", grow=2.0))
+    assert len(_alone(tracker, 101)) == 2
+    told = tracker.step(OBSERVATIONS.empty(), now_us=now(140)).tracks.to_pylist()
+    (shown,) = _alone(tracker, 140)
+    assert shown["partner"] == "JPN"  # who told of it first
+    (ended,) = [r for r in told if r["status"] == "ended"]
+    assert (ended["partner"], ended["superseded_by"]) == ("USA", shown["track_id"])
+    end = shown | {"status": "ended", "partner_track": "J1", "observed_at": shown["observed_at"]}
+    back = tracker.step(OBSERVATIONS.empty(), now_us=now(150), partners=TRACKS.from_rows([end])).tracks.to_pylist()
+    assert [r["partner"] for r in _alone(tracker, 150)] == ["USA"]
+    assert ("USA", "confirmed") in {(r["partner"], r["status"]) for r in back}
+
+
+def test_two_ships_of_one_partner_stay_two_however_near(two: Tracker) -> None:
+    other = Tracker()
+    other.step(ship(2001, np.arange(0, 100, 10.0), lon=LON0 + 1.0), now_us=now(100))
+    near = partner_rows(other.snapshot(now(100))).to_pylist()
+    rows = [near[0] | {"mmsi": None}, near[0] | {"mmsi": None, "partner_track": "J2"}]
+    two.step(OBSERVATIONS.empty(), now_us=now(100), partners=TRACKS.from_rows(rows))
+    two.step(OBSERVATIONS.empty(), now_us=now(160))
+    assert len(_alone(two, 160)) == 2
+
+
+def test_a_coarse_track_is_ours_by_name_only(two: Tracker) -> None:
+    own = two.snapshot(now(100)).slice(0, 1)
+    (row,) = partner_rows(own).to_pylist()
+    coarse = row | {"cov_ee_m2": 4000.0**2, "cov_nn_m2": 4000.0**2, "cov_en_m2": 0.0}
+    nameless = coarse | {"mmsi": None, "partner_track": "J2"}
+    two.step(OBSERVATIONS.empty(), now_us=now(100), partners=TRACKS.from_rows([coarse, nameless]))
+    two.step(OBSERVATIONS.empty(), now_us=now(160))
+    assert [r["partner_track"] for r in _alone(two, 160)] == ["J2"]  # it may be a ship that nobody here sees
+
+
+def test_a_partners_state_moved_on_never_claims_more_than_any_correlation_allows(rng: np.random.Generator) -> None:
+    """What is told has no covariance of place and velocity: the moved state must hold for whatever it was."""
+    n, dt = 200, 30.0
+    root = rng.normal(size=(n, 4, 4))
+    full = root @ root.transpose(0, 2, 1) * 100.0
+    state = np.zeros((n, 10))
+    state[:, 4], state[:, 5], state[:, 6] = full[:, 0, 0], full[:, 0, 1], full[:, 1, 1]
+    state[:, 7], state[:, 8], state[:, 9] = full[:, 2, 2], full[:, 2, 3], full[:, 3, 3]
+    move = np.block([[np.eye(2), dt * np.eye(2)], [np.zeros((2, 2)), np.eye(2)]])
+    really = (move @ full @ move.T)[:, :2, :2]
+    zero = np.zeros(n, np.int64)
+    told = advance(state, zero, zero + int(dt * 1e6), np.zeros(n))
+    claimed = np.stack([told[:, [4, 5]], told[:, [5, 6]]], axis=1)
+    assert (np.linalg.eigvalsh(claimed - really)[:, 0] >= -1e-6 * np.trace(really, axis1=1, axis2=2)).all()
 
 
 def test_bad_partner_rows_are_counted(two: Tracker) -> None:

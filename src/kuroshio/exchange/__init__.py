@@ -7,7 +7,7 @@ send (peers, links) and does not record (record): `node` joins them.
 The door
 --------
 ``seal_tracks(tracks, decision, *, releaser, to, now_us, signer, outlet, originator=None, level="U",
-purpose="maritime_safety", held_under=(), lineage=(), accord_version="", consents=(), decided_by="rule")
+purpose="maritime_safety", held_under=(), accord_version="", consents=(), decided_by="rule")
 -> Release | None``
 ``seal_alerts(alerts, decision, *, outlet, terms) -> Release | None``
 ``seal_record(kind, body, decision, *, outlet, terms) -> Release`` kinds: safety, order, equipment, access, policy

@@ -7,7 +7,6 @@ allowed. Nothing is ever removed from a copy of a track: a column that no line h
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -148,16 +147,6 @@ def _spelled_lists(lists: pa.Array) -> pa.Array:
         return pa.array([None if row is None else _dump(row) for row in lists.to_pylist()], pa.string())
     joined = pc.binary_join_element_wise('["', pc.binary_join(lists, '","'), '"]', "")
     return pc.if_else(pc.equal(pc.list_value_length(lists), 0), "[]", joined)
-
-
-def lineage_column(tracks: pa.Table, releaser: str, parties: Sequence[str]) -> list[list[str]]:
-    """Parties whose data fed each row: the releaser, the partner of a partner track, and those named for all."""
-    shared = {releaser, *parties}
-    partners = tracks.column("partner").to_pylist()
-    cache: dict[str | None, list[str]] = {None: sorted(shared)}
-    for partner in set(partners) - {None}:
-        cache.setdefault(partner, sorted({*shared, partner}))
-    return [cache[partner] for partner in partners]
 
 
 def newest_per(keys: np.ndarray[Any, Any], times: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:

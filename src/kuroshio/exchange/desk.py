@@ -123,6 +123,10 @@ class Desk:
             known = self._outlets[partner] = Outlet(partner, self._secret, resume_after_us=resume)
         return known
 
+    def gave(self, mark: str) -> bool:
+        """True for the mark of an item that this node has given to any partner."""
+        return any(outlet.gave(mark) for outlet in self._outlets.values())
+
     # -- out
 
     def tracks(self, tracks: pa.Table, decision: Decision, *, to: str, now_us: int, **terms: Any) -> Parcel | None:
@@ -285,8 +289,9 @@ class Desk:
         keys = self._keys()
         try:
             got = receive(
-                data, keys=keys, me=self.me, now_us=now_us, verify_receipt=lambda release: self._verify(release, now_us)
-            )
+                data, keys=keys, me=self.me, now_us=now_us, gave=self.gave,
+                verify_receipt=lambda release: self._verify(release, now_us),
+            )  # fmt: skip
         except VerificationError as err:
             if err.error_code not in NOT_YET:
                 self._refuse(partner, data, err.error_code, now_us)

@@ -19,6 +19,7 @@ from kuroshio.errors import ReleaseRefused
 from kuroshio.exchange import coarsen
 from kuroshio.exchange.ageing import Ageing
 from kuroshio.exchange.columns import int64_of, newest_per
+from kuroshio.exchange.lineage import mark_of
 from kuroshio.schema import Obligations, concat
 from kuroshio.schema.release import RELEASED_TRACKS
 from kuroshio.units import US_PER_S
@@ -57,6 +58,7 @@ class Outlet:
         self._sent_us: dict[int, int] = {}
         self._refs: dict[int, str] = {}
         self._tracks: dict[str, int] = {}
+        self._marks: set[str] = set()
         self._offsets: dict[tuple[int, float], tuple[float, float]] = {}
         self._young: dict[tuple[int, int], Ageing] = {}
         self._given: list[pa.Table] = []
@@ -73,6 +75,7 @@ class Outlet:
                 self._forget()
             self._refs[track_id] = known
             self._tracks[known] = track_id
+            self._marks.add(mark_of(known))
         return known
 
     def alert_ref(self, alert_id: str) -> str:
@@ -106,10 +109,16 @@ class Outlet:
         """Track of this node behind a reference given out, for the releaser's own eyes."""
         return self._tracks.get(ref)
 
+    def gave(self, mark: str) -> bool:
+        """True for the mark of a track that this recipient was, or could have been, given."""
+        return mark in self._marks
+
     def _forget(self) -> None:
         """Drop the oldest half of the tracks; their references come back the same from the secret."""
         for track_id in list(self._refs)[: MAX_TRACKS // 2]:
-            self._tracks.pop(self._refs.pop(track_id), None)
+            ref = self._refs.pop(track_id)
+            self._tracks.pop(ref, None)
+            self._marks.discard(mark_of(ref))
             self._sent_us.pop(track_id, None)
         self._offsets.clear()
 
@@ -191,7 +200,7 @@ class Outlet:
         """A look at what would be due if nothing had been sent yet; shares what is held back, changes nothing."""
         look = Outlet(self.recipient, self.secret)
         look._young = {key: young.copy() for key, young in self._young.items()}
-        look._offsets, look._refs, look._tracks = self._offsets, self._refs, self._tracks
+        look._offsets, look._refs, look._tracks, look._marks = self._offsets, self._refs, self._tracks, self._marks
         return look
 
     def mark(self, tracks: pa.Table, released: pa.Table) -> None:

@@ -13,19 +13,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kuroshio.errors import ReleaseRefused, VerificationError
 from kuroshio.exchange.columns import row_bytes
+from kuroshio.exchange.lineage import Gave, echoes, gave_nothing
 from kuroshio.exchange.records import CONTROL_KINDS, RECORD_KINDS, check_record
 from kuroshio.exchange.seal import MAX_PAYLOAD, MAX_ROWS, WIRE, row_commitments
 from kuroshio.exchange.select import as_tracks
 from kuroshio.schema import Obligations, Table
 from kuroshio.schema import merkle as tree
-from kuroshio.schema.release import RELEASED_ALERTS, RELEASED_TRACKS, Release
+from kuroshio.schema.release import LINEAGE_MAX, RELEASED_ALERTS, RELEASED_TRACKS, Release
 from kuroshio.schema.signing import KeyRing, digest_hex, parse_canonical, unb64
 
 ReceiptCheck = Callable[[Release], None]
 NOT_YET = ("keys.unknown", "keys.not_yet")  # a key we were not given yet: put off, neither taken nor refused
+MARK_LENGTH_MAX = 32
 MAX_AHEAD_US = 300 * 1_000_000  # a release from further in the future than this means a wrong clock
 HEADER_FORMS: dict[str, type | tuple[type, ...]] = {
     "wire": int, "kind": str, "from": str, "to": str, "originator": str, "level": str, "purpose": str, "accord": str,
@@ -83,7 +86,9 @@ class Received:
         return None if value is None else int(value)
 
 
-def receive(data: bytes, *, keys: KeyRing, me: str, now_us: int, verify_receipt: ReceiptCheck) -> Received:
+def receive(
+    data: bytes, *, keys: KeyRing, me: str, now_us: int, verify_receipt: ReceiptCheck, gave: Gave = gave_nothing
+) -> Received:
     """Verified content of a bundle.
 
     Parameters
@@ -99,6 +104,8 @@ def receive(data: bytes, *, keys: KeyRing, me: str, now_us: int, verify_receipt:
     verify_receipt
         Holds that the sender's record has this release and raises otherwise, such as
         ``record.ReceiptVerifier(...).verify``; a release without a receipt is refused before it is called.
+    gave
+        Knows the marks of what this node has given to anyone, so that its own data is known when it comes back.
 
     Raises
     ------
@@ -134,7 +141,7 @@ def receive(data: bytes, *, keys: KeyRing, me: str, now_us: int, verify_receipt:
         schema = RELEASED_TRACKS if kind == "tracks" else RELEASED_ALERTS
         rows = _rows(plain, schema, header)
         _check_commitments(row_bytes(rows, schema), header)
-        tracks, echo = _as_ours(rows, header["from"], me) if kind == "tracks" else (None, _no_echo(rows.num_rows))
+        tracks, echo = _as_ours(rows, header["from"], me, gave) if kind == "tracks" else (None, _no_echo(rows.num_rows))
         return Received(release, rows, tracks, None, held_under, obligations, echo)
     if kind not in RECORD_KINDS and kind not in CONTROL_KINDS:
         raise VerificationError(f"unknown kind {kind[:40]!r}", code="exchange.kind_unknown")
@@ -194,6 +201,10 @@ def _rows(plain: bytes, schema: Table, header: dict[str, Any]) -> pa.Table:
     bad = (np.abs(lat) > 90.0) | (np.abs(lon) > 180.0) | np.isinf(lat) | np.isinf(lon)
     if schema is RELEASED_TRACKS:
         bad |= ~np.isfinite(lat) | ~np.isfinite(lon)
+        marks = rows.column("lineage").combine_chunks()
+        most = pc.max(pc.list_value_length(marks)).as_py() or 0
+        if most > LINEAGE_MAX or (pc.max(pc.utf8_length(marks.flatten())).as_py() or 0) > MARK_LENGTH_MAX:
+            raise VerificationError("a row's lineage is beyond the limits", code="exchange.limits")
     if bad.any():
         raise VerificationError(f"row {int(np.argmax(bad))} is not on the Earth", code="exchange.values")
     return pa.Table.from_arrays(rows.columns, schema=schema.arrow)
@@ -225,11 +236,10 @@ def _obligations(value: dict[str, Any]) -> Obligations:
     return Obligations(**kept)
 
 
-def _as_ours(rows: pa.Table, partner: str, me: str) -> tuple[pa.Table, np.ndarray[Any, np.dtype[np.bool_]]]:
+def _as_ours(rows: pa.Table, partner: str, me: str, gave: Gave) -> tuple[pa.Table, np.ndarray[Any, np.dtype[np.bool_]]]:
     numbers = [partner_track_id(partner, ref) for ref in rows.column("ref").to_pylist()]
     ours = as_tracks(rows, track_ids=numbers, partner=partner, held_by=f"partner:{partner}")
-    echo = np.fromiter((me in row for row in rows.column("lineage").to_pylist()), bool, rows.num_rows)
-    return ours, echo
+    return ours, np.array(echoes(rows.column("lineage"), me, gave), np.bool_)
 
 
 def _no_echo(rows: int) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -53,8 +53,6 @@ class Terms:
         Purpose it is released for.
     held_under
         Accords the data was itself received under: their ties go with it for ever.
-    lineage
-        Parties whose data fed it, beyond the releaser and the partner of each row.
     accord_version
         Version or digest of the accord that is the basis.
     consents
@@ -71,7 +69,6 @@ class Terms:
     level: str = "U"
     purpose: str = "maritime_safety"
     held_under: tuple[str, ...] = ()
-    lineage: tuple[str, ...] = ()
     accord_version: str = ""
     consents: tuple[str, ...] = ()
     decided_by: str = "rule"
@@ -118,7 +115,6 @@ def seal_tracks(
     level: str = "U",
     purpose: str = "maritime_safety",
     held_under: Sequence[str] = (),
-    lineage: Sequence[str] = (),
     accord_version: str = "",
     consents: Sequence[str] = (),
     decided_by: str = "rule",
@@ -145,7 +141,7 @@ def seal_tracks(
         When the table is not of the TRACKS schema.
     """
     terms = Terms(
-        releaser, to, now_us, signer, originator, level, purpose, tuple(held_under), tuple(lineage), accord_version,
+        releaser, to, now_us, signer, originator, level, purpose, tuple(held_under), accord_version,
         tuple(consents), decided_by,
     )  # fmt: skip
     obligations = _admit(decision, terms, outlet)
@@ -154,9 +150,8 @@ def seal_tracks(
         return None
     if due.num_rows > MAX_ROWS:
         raise ReleaseRefused(f"{due.num_rows} rows in one release, limit {MAX_ROWS}", code="exchange.rows")
-    released = select_tracks(due, obligations, outlet, releaser=releaser, lineage=lineage)
-    lineages = sorted({p for row in released.column("lineage").to_pylist() for p in row})
-    release = _bundle("tracks", released, RELEASED_TRACKS, decision, obligations, terms, outlet, lineages)
+    released = select_tracks(due, obligations, outlet)
+    release = _bundle("tracks", released, RELEASED_TRACKS, decision, obligations, terms, outlet)
     outlet.mark(due, released)
     return release
 
@@ -179,8 +174,7 @@ def seal_alerts(alerts: pa.Table, decision: Decision, *, outlet: Outlet, terms: 
     if alerts.num_rows > MAX_ROWS:
         raise ReleaseRefused(f"{alerts.num_rows} rows in one release, limit {MAX_ROWS}", code="exchange.rows")
     released = select_alerts(alerts, obligations, outlet)
-    lineages = sorted({terms.releaser, *terms.lineage})
-    return _bundle("alerts", released, RELEASED_ALERTS, decision, obligations, terms, outlet, lineages)
+    return _bundle("alerts", released, RELEASED_ALERTS, decision, obligations, terms, outlet)
 
 
 def seal_record(kind: str, body: Mapping[str, Any], decision: Decision, *, outlet: Outlet, terms: Terms) -> Release:
@@ -197,9 +191,7 @@ def seal_record(kind: str, body: Mapping[str, Any], decision: Decision, *, outle
     if kind not in RECORD_KINDS:
         raise ReleaseRefused(f"no record of kind {kind!r} may leave", code="exchange.kind")
     payload = select_record(kind, body, obligations)
-    return _finish(
-        kind, canonical(payload), [canonical(payload)], decision, obligations, terms, outlet, [terms.releaser]
-    )
+    return _finish(kind, canonical(payload), [canonical(payload)], decision, obligations, terms, outlet)
 
 
 def seal_control(kind: str, body: Mapping[str, Any], *, outlet: Outlet, terms: Terms) -> Release:
@@ -218,7 +210,7 @@ def seal_control(kind: str, body: Mapping[str, Any], *, outlet: Outlet, terms: T
     if terms.signer.party != terms.releaser or outlet.recipient != terms.to or terms.to == terms.releaser:
         raise ReleaseRefused(f"no release from {terms.releaser} to {terms.to}", code="exchange.parties")
     payload = canonical(select_record(kind, body, NO_OBLIGATIONS))
-    return _finish(kind, payload, [payload], None, NO_OBLIGATIONS, terms, outlet, [terms.releaser])
+    return _finish(kind, payload, [payload], None, NO_OBLIGATIONS, terms, outlet)
 
 
 def _bundle(
@@ -229,15 +221,12 @@ def _bundle(
     obligations: Obligations,
     terms: Terms,
     outlet: Outlet,
-    lineage: Sequence[str],
 ) -> Release:
     sink = pa.BufferOutputStream()
     rows = rows.unify_dictionaries().combine_chunks()
     with pa.ipc.new_stream(sink, rows.schema.remove_metadata()) as writer:
         writer.write_table(rows)
-    return _finish(
-        kind, sink.getvalue().to_pybytes(), row_bytes(rows, schema), decision, obligations, terms, outlet, lineage
-    )
+    return _finish(kind, sink.getvalue().to_pybytes(), row_bytes(rows, schema), decision, obligations, terms, outlet)
 
 
 def _finish(
@@ -248,7 +237,6 @@ def _finish(
     obligations: Obligations,
     terms: Terms,
     outlet: Outlet,
-    lineage: Sequence[str],
 ) -> Release:
     """Header, commitment to each salted row, signature."""
     if len(plain) > MAX_PAYLOAD:
@@ -273,7 +261,7 @@ def _finish(
         "consents": list(terms.consents),
         "decided_by": terms.decided_by,
         "held_under": sorted(set(terms.held_under)),
-        "lineage": list(lineage),
+        "lineage": sorted({terms.releaser, terms.originator or terms.releaser}),
         "released_at_us": terms.now_us,
         "retain_until_us": None
         if obligations.retention_s is None

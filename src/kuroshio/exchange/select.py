@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio.exchange import coarsen
-from kuroshio.exchange.columns import COARSE_WITHHOLDS, PASSED, int64_of, lineage_column, on_steps, withheld_columns
+from kuroshio.exchange.columns import COARSE_WITHHOLDS, PASSED, int64_of, on_steps, withheld_columns
+from kuroshio.exchange.lineage import lineage_column
 from kuroshio.exchange.marking import LEAK_EVIDENCE, marked
 from kuroshio.exchange.outlet import Outlet, bucket_s_of
 from kuroshio.schema import TRACKS, Obligations
@@ -31,9 +32,7 @@ def is_coarse(obligations: Obligations) -> bool:
     return obligations.grid_deg > 0.0 or obligations.time_bucket_s > 0
 
 
-def select_tracks(
-    tracks: pa.Table, obligations: Obligations, outlet: Outlet, *, releaser: str, lineage: Sequence[str] = ()
-) -> pa.Table:
+def select_tracks(tracks: pa.Table, obligations: Obligations, outlet: Outlet) -> pa.Table:
     """RELEASED_TRACKS for rows that are due, under the obligations.
 
     Raises
@@ -46,7 +45,8 @@ def select_tracks(
         withheld |= COARSE_WITHHOLDS
     ids = int64_of(tracks, "track_id")
     columns: dict[str, Any] = {"ref": [outlet.ref(i) for i in ids.tolist()]}
-    columns["lineage"] = pa.array(lineage_column(tracks, releaser, lineage), pa.list_(pa.string()))
+    marks = [[]] * tracks.num_rows if is_coarse(obligations) else lineage_column(tracks)
+    columns["lineage"] = pa.array(marks, pa.list_(pa.string()))
     columns |= _motion(tracks, ids, obligations, outlet)
     for name in PASSED:
         if name not in columns and name not in withheld:
@@ -72,8 +72,9 @@ def _motion(tracks: pa.Table, ids: Any, obligations: Obligations, outlet: Outlet
     unknown = ~(np.isfinite(ee) & np.isfinite(en) & np.isfinite(nn))
     ee, nn = (np.where(unknown, UNKNOWN_SIGMA_M**2, v) for v in (ee, nn))
     en = np.where(unknown, 0.0, en)
-    spread = _floats(tracks, "cov_vee_m2s2") + _floats(tracks, "cov_vnn_m2s2")
-    vel_sigma = np.sqrt(np.maximum(0.5 * spread, 0.0))
+    vee, ven, vnn = (_floats(tracks, n) for n in ("cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2"))
+    # one number for both axes: the longer axis of the ellipse, or the receiver would take the velocity as better known
+    vel_sigma = np.sqrt(np.maximum(0.5 * (vee + vnn) + np.hypot(0.5 * (vee - vnn), np.nan_to_num(ven)), 0.0))
     at = int64_of(tracks, "observed_at")
     bucket_s, grid = bucket_s_of(obligations), obligations.grid_deg
     if bucket_s:

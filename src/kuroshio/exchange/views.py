@@ -77,7 +77,7 @@ def view(
         obligations = replace(decision.obligations, time_bucket_s=bucket_s_of(decision.obligations))
         try:
             due = source.due(table, obligations, now_us, keep=False)
-            part = select_tracks(due, obligations, source, releaser=releaser)
+            part = select_tracks(due, obligations, source)
         except ReleaseRefused as err:
             withheld += [(i, decision.cited, err.error_code) for i in np.unique(every).tolist()]
             continue

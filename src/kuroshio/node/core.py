@@ -24,6 +24,7 @@ from kuroshio.errors import InputError, NotFound, StoreError
 from kuroshio.node.intake import Sources
 from kuroshio.node.live import Channel, current
 from kuroshio.node.pipeline import Entry, Pipeline, Step
+from kuroshio.node.unfused import Unfused
 from kuroshio.picture import BLIND_PD
 from kuroshio.schema import ALERTS, EVENTS, LINKS, OBSERVATIONS, POSITIONS, STATICS, TRACKS, concat
 from kuroshio.store import Archive, Journal, Operations, disk
@@ -48,7 +49,7 @@ FEEDS_EVERY_S = 60.0
 
 @dataclass
 class Outcome:
-    """What a cycle leaves for sharing: rows that changed, new alerts."""
+    """What a cycle leaves for sharing: rows that changed, as own sensors have them, and new alerts."""
 
     tracks: pa.Table
     alerts: pa.Table
@@ -97,6 +98,7 @@ class Core:
         self._operations = operations
         self._own = own
         self.picture = TRACKS.empty()
+        self._unfused = Unfused()
         self.partner_rows: list[pa.Table] = []
         self.counters = Counters()
         self._archived_to = archive.position or 0
@@ -198,6 +200,10 @@ class Core:
         book = self._pipeline.tracker.book
         return book.sources(mmsi, now_us), book.registry.entries(mmsi, claim.get("imo"), now_us)
 
+    def shared(self, picture: pa.Table) -> pa.Table:
+        """The picture as it may be told to partners: without what they added themselves."""
+        return self._unfused.of(picture)
+
     def coverage(self, now_us: int) -> list[dict[str, Any]]:
         """Cells of where sensors look."""
         tracker = self._pipeline.tracker
@@ -216,13 +222,14 @@ class Core:
                 if name in step.reports:
                     self._archive.append(name, step.reports[name])
         self.picture = current(self.picture, step.tracks)
+        self._unfused.take(step.tracks, step.unfused)
         self.counters.observations += step.observations.num_rows
         self.counters.track_updates += step.tracks.num_rows
         self.counters.alert_changes += fresh.num_rows
         self.counters.tracker = step.counters
         events = [{"type": "alerts"}] if fresh.num_rows else []
         self._own.publish(self.picture, events=events)
-        return Outcome(step.tracks, fresh)
+        return Outcome(step.unfused, fresh)
 
     def _fresh(self, alerts: pa.Table) -> pa.Table:
         """Changes of alerts that the ledger does not have yet: a journal read again makes the same ones."""
@@ -291,6 +298,7 @@ class Core:
         folder.mkdir(parents=True)
         self._pipeline.save(folder)
         write_picture(folder / "picture.arrow", self.picture)
+        write_picture(folder / "unfused.arrow", self._unfused.rows)
         for path in folder.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -311,6 +319,8 @@ class Core:
             folder = self._folder / str(state["folder"])
             self._pipeline.restore(folder)
             self.picture = read_picture(folder / "picture.arrow")
+            if (folder / "unfused.arrow").is_file():
+                self._unfused = Unfused(read_picture(folder / "unfused.arrow"))
             self._own.publish(self.picture)
             return int(state["position"])
         except FileNotFoundError:

@@ -89,6 +89,7 @@ class Mailroom:
         self._rewitness = Requests(parts.config.node.data)
         self._checkpoint_due_us = 0
         self.counters: dict[str, int] = {}
+        self.echo_rows: dict[str, int] = {}
 
     # -- in
 
@@ -105,6 +106,7 @@ class Mailroom:
                     me=self.party,
                     now_us=now_us,
                     verify_receipt=lambda release: self.verify(release, now_us),
+                    gave=self._desk.gave,
                 )
             except KuroshioError as err:
                 log.warning("a held release is not taken up: %s", err)
@@ -191,8 +193,9 @@ class Mailroom:
         """Give the rows to the picture, with their ties and their precision on the side."""
         rows = received.tracks
         assert rows is not None
-        echo = pa.array(~received.echo)
-        rows = rows.filter(echo)  # our own data coming back changes nothing
+        over = pc.equal(rows["status"].cast(pa.string()), "ended").to_numpy(zero_copy_only=False)
+        rows = rows.filter(pa.array(~received.echo | over))  # our own data coming back changes nothing
+        self.echo_rows[received.partner] = self.echo_rows.get(received.partner, 0) + int(received.echo.sum())
         rows = self._of_this_world(rows)
         if not rows.num_rows:
             return

@@ -157,7 +157,9 @@ class Node:
             self._share_due_us = wall_us + int(SHARE_EVERY_S * US_PER_S)
             out = self.sharing.alerts_out  # the book of alerts is the queue: a crash keeps nothing from the partners
             out.add(*self.parts.operations.alerts_after(out.read_to))
-            made = self.sharing.share(concat(TRACKS, self._changed), core.picture, now_us=now_us)
+            made = self.sharing.share(
+                concat(TRACKS, self._changed), core.picture, own=core.shared(core.picture), now_us=now_us
+            )
             self._changed = []
             self.partners.settle(now_us)
             for party in self.service.heard_viewpoints():

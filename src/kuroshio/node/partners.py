@@ -266,6 +266,7 @@ class Partners:
             waiting = self._sharing.waiting[party]
             health = driver.health()
             health["out"] |= {"state_waiting": len(waiting), "ends_forgotten": waiting.forgotten}
+            health["in"] |= {"echo_rows": self.room.echo_rows.get(party, 0)}
             rows += health_rows(party, health, client, self._ledger.unconfirmed(party), self._time.at_wall)
         return rows
 

@@ -51,6 +51,7 @@ class Step:
     now_us: int
     observations: pa.Table
     tracks: pa.Table
+    unfused: pa.Table
     alerts: pa.Table
     links: pa.Table
     events: pa.Table
@@ -145,7 +146,7 @@ class Pipeline:
         )
         reports = {name: table for name, table in joined.tables.items() if name != OBSERVATIONS.name}
         return Step(
-            now_us, rows, update.tracks, alerts, update.links, update.events, reports, results,
+            now_us, rows, update.tracks, update.unfused, alerts, update.links, update.events, reports, results,
             {**update.counters, "kept_out_exercise": self.kept_out_exercise},
         )  # fmt: skip
 

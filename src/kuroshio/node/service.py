@@ -102,6 +102,10 @@ class Service:
     def now_us(self) -> int:
         return self.parts.time.now_us()
 
+    def _shared(self) -> pa.Table:
+        """The picture as partners may be told of it: every decision is asked of these rows."""
+        return self.parts.core.shared(self.parts.own.snapshot()[1])
+
     def snapshot(self, viewpoint: str | None = None) -> tuple[int, pa.Table]:
         if viewpoint is None:
             seq, table = self.parts.own.snapshot()
@@ -130,7 +134,7 @@ class Service:
         if now_us - self._view_made_us.get(party, 0) < VIEW_MAX_AGE_US:
             return
         self._view_made_us[party] = now_us
-        view = self.sharing.view(party, self.parts.own.snapshot()[1], now_us=self.now_us())
+        view = self.sharing.view(party, self._shared(), now_us=self.now_us())
         lat = view.tracks["lat_deg"].to_numpy() if view.tracks.num_rows else np.zeros(0)
         cell_deg = np.array([terms.get("grid_deg", 0.0) for _, _, terms in view.shown])
         grid_m = cell_deg * metres_per_degree(lat)[1]
@@ -159,13 +163,13 @@ class Service:
             **cards.card(row, cards.history(past, track_id)),
             **told.identity(row, past, said, entries),
             "releases": [r for r in self.releases() if item in r["items"]],
-            "decisions": self.sharing.decisions(track_id, table, parties, now_us=now_us),
+            "decisions": self.sharing.decisions(track_id, self._shared(), parties, now_us=now_us),
             "alerts": [a["alert_id"] for a in self.alerts() if track_id in a["track_ids"]],
         }
 
     def withheld(self, viewpoint: str) -> list[dict[str, Any]]:
         self._view_channel(viewpoint)
-        return self.sharing.withheld(viewpoint, self.parts.own.snapshot()[1], now_us=self.now_us())
+        return self.sharing.withheld(viewpoint, self._shared(), now_us=self.now_us())
 
     # -- alerts
 
@@ -247,11 +251,11 @@ class Service:
         return self._release_row(row)
 
     def pending(self) -> list[dict[str, Any]]:
-        picture = self.parts.own.snapshot()[1]
+        picture = self._shared()
         return self.parts.decider.pending(picture, self.sharing.partners, now_us=self.now_us())
 
     def consent(self, item_id: str, to: str, *, by: str, grant: bool, note: str = "") -> dict[str, Any]:
-        picture, now_us = self.parts.own.snapshot()[1], self.now_us()
+        picture, now_us = self._shared(), self.now_us()
         answer = self.call(self.sharing.answer, item_id, to, picture, by=by, grant=grant, note=note, now_us=now_us)
         self.parts.operations.add_consent(item_id, to, granted=grant, by=by, at_us=clock.now_us(), note=note)
         self.parts.own.announce("pending", "releases")
@@ -263,19 +267,19 @@ class Service:
         return self.parts.decider.accords(now_us=self.now_us())
 
     def why(self, item_id: str, to: str) -> dict[str, Any]:
-        return self.parts.decider.why(item_id, to, self.parts.own.snapshot()[1], now_us=self.now_us())
+        return self.parts.decider.why(item_id, to, self._shared(), now_us=self.now_us())
 
     def dry_run(self, accord_text: str, *, at: str | None = None) -> dict[str, Any]:
         at_us = self.now_us() if at is None else clock.parse_rfc3339(at)
-        return self.parts.decider.dry_run(accord_text, self.parts.own.snapshot()[1], now_us=at_us)
+        return self.parts.decider.dry_run(accord_text, self._shared(), now_us=at_us)
 
     def agreements(self) -> AccordDesk:
-        picture, holdings = self.parts.own, self.parts.decider.holdings
+        holdings = self.parts.decider.holdings
         return AccordDesk(
             self.parts.config.node.party,
             lambda: self.parts.decider.book,
-            item=lambda reference: self.parts.decider.item(reference, picture.snapshot()[1]),
-            items=lambda: items.of_tracks(picture.snapshot()[1], holdings),
+            item=lambda reference: self.parts.decider.item(reference, self._shared()),
+            items=lambda: items.of_tracks(self._shared(), holdings),
             now_us=self.now_us,
         )
 

@@ -88,6 +88,9 @@ class Sharing:
     def resume(self, picture: pa.Table, *, now_us: UtcMicros) -> int:
         """Post what a crash kept from the outbound logs, and let the whole picture wait; how many parcels."""
         self.reconsider(picture)
+        for party in self.partners:
+            for track_id in picture["track_id"].to_pylist():  # once a start: its data may come back before it goes anew
+                self.desk.outlet(party).ref(track_id)
         parcels = self.desk.unoffered(self.record.numbers())
         for parcel in parcels:
             self.post(parcel, now_us=now_us)
@@ -104,18 +107,20 @@ class Sharing:
         self.desk.offered(parcel)
         self._published_us = now_us
 
-    def share(self, changed: pa.Table, picture: pa.Table, *, now_us: UtcMicros) -> int:
+    def share(self, changed: pa.Table, picture: pa.Table, *, own: pa.Table, now_us: UtcMicros) -> int:
         """Releases made of what changed, on record and posted; how many.
 
         Parameters
         ----------
         changed
-            TRACKS rows that changed since the last call, this node's own and fused.
+            TRACKS rows that changed since the last call, without what partners add to them.
         picture
-            TRACKS, a row a live track, for what alerts are about.
+            TRACKS, a row a live track, for what alerts are about: they rest on partners' data too.
+        own
+            The same without what partners add: the states that go.
         """
         self.decider.holdings.remember(changed)
-        made = self._share_state(changed, picture, now_us=now_us)
+        made = self._share_state(changed, own, now_us=now_us)
         return made + self._share_alerts(picture, now_us=now_us)
 
     def _share_alerts(self, picture: pa.Table, *, now_us: UtcMicros) -> int:

@@ -267,7 +267,9 @@ class Tracker:
             self.motion,
         )
         if len(self.fusion.uid) or self.fusion.changed:
-            update.tracks = concat(TRACKS, [self.fusion.fuse_rows(update.tracks), self.fusion.drain()])
+            own, alone = update.tracks, self.fusion.drain()
+            update.unfused = concat(TRACKS, [own, alone])
+            update.tracks = concat(TRACKS, [self.fusion.fuse_rows(own), alone])
         return update
 
     def snapshot(self, now_us: int) -> pa.Table:

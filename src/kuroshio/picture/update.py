@@ -48,6 +48,11 @@ class Update:
         return tracks_table(self._ints, self._floats, self._book, self._sources, self._motion)
 
     @cached_property
+    def unfused(self) -> pa.Table:
+        """The same rows without what partners add: what own sensors say, and so what may be told to partners."""
+        return self.tracks
+
+    @cached_property
     def links(self) -> pa.Table:
         """What became of each observation decided in this step: obs_id, track_id, d2, outcome."""
         return links_table(*self._links)

@@ -110,6 +110,9 @@ TRACKS = Table(
         Column("nav_status", I16, "Navigational status claimed."),
         Column("partner", TEXT, "Party a partner track came from; null for own tracks."),
         Column("partner_track", TEXT, "The partner's own reference for it."),
+        Column(
+            "lineage", TEXTS, "Marks of what a partner's track rests on in turn, as they came; null for own tracks."
+        ),
         Column("superseded_by", I64, "Track that took this one over in a merge."),
         Column("exercise", BOOL, "True for exercise data."),
     ),

@@ -42,7 +42,7 @@ RELEASED_TRACKS = Table(
         Column("ship_type", I16, "Type of ship claimed."),
         Column("length_m", F64, "Length.", "m"),
         Column("nav_status", I16, "Navigational status claimed."),
-        Column("lineage", TEXTS, "Parties whose data fed the state; the receiver's own code warns it of its own echo."),
+        Column("lineage", TEXTS, "Marks of partners' items it rests on: only who gave an item knows its mark."),
         Column("exercise", BOOL, "True for exercise data."),
     ),
 )
@@ -70,6 +70,7 @@ RELEASED_ALERTS = Table(
     ),
 )
 
+LINEAGE_MAX = 8  # marks a row; nearest first
 MAGIC = b"KUR1"
 MAX_BUNDLE = 16 << 20
 _SECTIONS = struct.Struct(">4sIIII")
