@@ -65,6 +65,7 @@ def test_score_of_the_command_is_a_json_object(folder: Path, tracked: dict) -> N
     figures = json.loads(done.stdout)
     assert figures["completeness"] > 0.9
     assert figures["gospa_mean_m"] > 0
+    assert figures["map"] == (folder / "map.svg").resolve().as_uri()
 
 
 def test_score_prints_tables_and_refuses_another_kind_of_picture(folder: Path, tracked: dict) -> None:  # type: ignore[type-arg]
@@ -73,6 +74,9 @@ def test_score_prints_tables_and_refuses_another_kind_of_picture(folder: Path, t
     done = RUN.invoke(score_command.app, files)
     assert done.exit_code == 0, done.output
     assert "gospa_mean_m" in done.stdout
+    assert "Map: none" in done.stdout
+    drawn = RUN.invoke(score_command.app, [*files, "-o", str(folder / "again.svg")])
+    assert (folder / "again.svg").resolve().as_uri() in drawn.stdout
     refused = RUN.invoke(score_command.app, [*files, "-o", str(folder / "map.jpg")])
     assert isinstance(refused.exception, InputError)
 

@@ -38,10 +38,13 @@ def score(
     result = metrics.figures(pairs)
     if out is not None:
         out.write_text(scoremap.draw(pairs, result, tracks.stem), encoding="utf-8")
+    linked = {} if out is None else {"map": out.resolve().as_uri()}
     if json:
-        output.emit_json(result.as_dict())
+        output.emit_json({**result.as_dict(), **linked})
     else:
         _print(result.as_dict())
+        said = f"Map: {linked['map']}" if linked else "Map: none; -o FILE.svg draws truth, tracks, missed and false."
+        output.stdout.print(said, markup=False, soft_wrap=True)
 
 
 def _print(figures: dict[str, Any]) -> None:
