@@ -102,12 +102,24 @@ class Fusion:
         self.giver[old] = [self._givers.setdefault(partner, len(self._givers) + 1) for partner, _ in keys]
         self.mmsi[old] = np.asarray(pc.fill_null(table["mmsi"], 0))
         self.exercise[old] = np.asarray(pc.fill_null(table["exercise"], False)).astype(np.int64)
+        self._recognise(old[fresh])
         table = self._dress(table, self.uid[old])
         stay = np.ones(start, np.bool_)
         stay[old[old < start]] = False
         order = np.concatenate([np.flatnonzero(stay), old])
         self.rows = concat(TRACKS, [self.rows.filter(pa.array(stay)), table]).take(pa.array(np.argsort(order)))
         self._leaving.append(table.filter(pa.array(self.shown[old])))
+
+    def _recognise(self, index: IntArray) -> None:
+        """Link new tracks that are ours at once: shown for three ticks, they would be passed on as other ships."""
+        if not len(index):
+            return
+        at_us = int(self.t_us[index].max())
+        when = np.full(len(index), at_us)
+        theirs = advance(self.state[index], self.t_us[index], when, np.full(len(index), Q))
+        to, dist = self._one_each(*self._own(theirs, at_us, index)[:2], index)
+        near = dist < LINK_D2
+        self.linked[index[near]] = to[near]
 
     def _numbers(self, keys: list[tuple[str, str]]) -> IntArray:
         """Numbers of new tracks, from the partner and its reference: own tracks are numbered as if there were none."""
@@ -172,16 +184,15 @@ class Fusion:
             self._remove(old.tolist())
         theirs = advance(self.state, self.t_us, np.full(len(self.uid), t_us), np.full(len(self.uid), Q))
         before = self.shown
-        found = self._own(theirs, t_us)
-        self._pair("linked", "streak", found)
+        self._pair("linked", "streak", self._own(theirs, t_us, np.arange(len(self.uid))))
         self._pair("twin", "twin_streak", self._twins(theirs))
         gone, back = np.flatnonzero(before & ~self.shown), np.flatnonzero(~before & self.shown)
         self._leave(gone, "ended", np.where(self.linked > 0, self.linked, self.twin)[gone], t_us)
         if len(back):
             self._leaving.append(self.rows.take(pa.array(back)))
 
-    def _own(self, theirs: FloatArray, t_us: int) -> tuple[IntArray, FloatArray, BoolArray]:
-        """(own track each is nearest to or 0, d2, True when the names are equal)."""
+    def _own(self, theirs: FloatArray, t_us: int, index: IntArray) -> tuple[IntArray, FloatArray, BoolArray]:
+        """(own track each of some tracks is nearest to or 0, d2, True when the names are equal)."""
         tr = self.tracker
         life = tr.table.life
         rows = tr.table.live
@@ -189,8 +200,9 @@ class Fusion:
         own = predict_rows(tr.table.tracks, rows, t_us, tr.motion)
         ours = np.zeros(len(rows), np.int64)
         best, dist, same = nearest(
-            own, life.mmsi[rows], life.exercise[rows], ours, theirs, self.mmsi, self.exercise, self.giver
-        )
+            own, life.mmsi[rows], life.exercise[rows], ours,
+            theirs, self.mmsi[index], self.exercise[index], self.giver[index],
+        )  # fmt: skip
         return np.where(best >= 0, life.uid[rows][np.maximum(best, 0)] if len(rows) else 0, 0), dist, same
 
     def _twins(self, theirs: FloatArray) -> tuple[IntArray, FloatArray, BoolArray]:
@@ -212,7 +224,7 @@ class Fusion:
     def _pair(self, name: str, streak: str, found: tuple[IntArray, FloatArray, BoolArray]) -> None:
         """Join to what was found near for `LINK_TICKS`, at once where it has the same name, and part likewise."""
         to, dist, same = found
-        to, dist = self._one_each(to, dist)
+        to, dist = self._one_each(to, dist, np.arange(len(self.uid)))
         held, ticks = getattr(self, name), getattr(self, streak)
         lost = (held > 0) & ((to != held) | (dist > UNLINK_D2))
         close = (held == 0) & (dist < LINK_D2) & (to > 0)
@@ -223,12 +235,13 @@ class Fusion:
         setattr(self, name, np.where(join, to, np.where(part, other, held)))
         setattr(self, streak, np.where(join | part, 0, ticks))
 
-    def _one_each(self, to: IntArray, dist: FloatArray) -> tuple[IntArray, FloatArray]:
+    def _one_each(self, to: IntArray, dist: FloatArray, index: IntArray) -> tuple[IntArray, FloatArray]:
         """A partner gives one ship once: of its tracks near one track, the newest, then the nearest, is that ship."""
         at = np.flatnonzero(to > 0)
-        order = at[np.lexsort((dist[at], -(self.t_us[at] // 60_000_000), self.giver[at], to[at]))]
+        giver, minute = self.giver[index], self.t_us[index] // 60_000_000
+        order = at[np.lexsort((dist[at], -minute[at], giver[at], to[at]))]
         again = np.zeros(len(to), np.bool_)
-        again[order[1:]] = (to[order][1:] == to[order][:-1]) & (self.giver[order][1:] == self.giver[order][:-1])
+        again[order[1:]] = (to[order][1:] == to[order][:-1]) & (giver[order][1:] == giver[order][:-1])
         return np.where(again, 0, to), np.where(again, np.inf, dist)
 
     def _leave(self, index: IntArray, status: str, successor: IntArray | None, t_us: int) -> None:
