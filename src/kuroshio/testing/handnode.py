@@ -35,7 +35,7 @@ class HandNode:
     """
 
     def __init__(self, folder: Path, document: Mapping[str, Any]) -> None:
-        self.config = config.from_dict(dict(document), base=folder)
+        self.config = self.config_of(folder, document)
         self.party = self.config.node.party
         self.parts = assemble.build(self.config)
         keys = KeyFolder(self.config.keys)
@@ -66,6 +66,11 @@ class HandNode:
         self.parts.core.recover()
         self._changed: list[pa.Table] = []
 
+    @staticmethod
+    def config_of(folder: Path, document: Mapping[str, Any]) -> config.NodeConfig:
+        """Configuration of a node file given as a mapping."""
+        return config.from_dict(dict(document), base=folder)
+
     def step(self, entries: Sequence[tuple[str, int, bytes]], *, now_us: int) -> None:
         """One cycle of the worker."""
         core = self.parts.core
@@ -93,6 +98,11 @@ class HandNode:
         """Checkpoint, and let go of the stores."""
         self.parts.core.close()
         self.ledger.close()
+
+    def crash(self) -> None:
+        """Let go of the stores without a checkpoint: what was only in memory is lost."""
+        for store in (self.parts.journal, self.parts.archive, self.parts.operations, self.ledger):
+            store.close()
 
 
 def trusting(folder: Path, parties: Sequence[str], *, now_us: int) -> None:

@@ -190,7 +190,7 @@ class _Raw:
 
     def put(self, scene: Scene) -> None:
         """Write the bytes of a chunk."""
-        self._write("ais.nmea", b"".join(_static_lines(scene.statics)) + _position_lines(scene.observations))
+        self._write("ais.nmea", b"".join(_static_lines(scene.statics)) + position_lines(scene.observations))
         source = scene.observations.column("source").cast(pa.string()).to_numpy(zero_copy_only=False)
         for number, site in enumerate(scene.radars):
             part = scene.observations.filter(pa.array(source == site.name))
@@ -209,7 +209,7 @@ class _Raw:
             file.close()
 
 
-def _position_lines(observations: pa.Table) -> bytes:
+def position_lines(observations: pa.Table) -> bytes:
     """AIS rows as sentences in the order of the rows."""
     kind = np.asarray(observations["msg_type"].fill_null(0).to_numpy())
     lines: list[bytes] = []
