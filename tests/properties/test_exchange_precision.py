@@ -83,7 +83,7 @@ def test_released_place_is_a_cell_near_the_truth_and_says_how_near(
          "sog_mps": [0.0], "cov_ee_m2": [1.0], "cov_en_m2": [0.0], "cov_nn_m2": [1.0]}
     )  # fmt: skip
     outlet = Outlet("JPN", SECRET)
-    row = select_tracks(rows, Obligations(grid_deg=grid, time_bucket_s=bucket), outlet, releaser="PHL").to_pylist()[0]
+    row = select_tracks(rows, Obligations(grid_deg=grid, time_bucket_s=bucket), outlet).to_pylist()[0]
     cell = row["lat_deg"] / grid - 0.5
     assert abs(cell - round(cell)) < 1e-4
     rung = next(s for s in coarsen.LADDER_DEG if s >= grid * (1 - 1e-9))
@@ -103,7 +103,7 @@ def test_the_stated_variance_holds_the_truth() -> None:
          "lat_deg": lat, "lon_deg": lon, "status": ["confirmed"] * count, "sog_mps": np.zeros(count),
          "cov_ee_m2": np.ones(count), "cov_en_m2": np.zeros(count), "cov_nn_m2": np.ones(count)}
     )  # fmt: skip
-    given_ = select_tracks(rows, Obligations(grid_deg=0.1), Outlet("JPN", SECRET), releaser="PHL")
+    given_ = select_tracks(rows, Obligations(grid_deg=0.1), Outlet("JPN", SECRET))
     north = (given_.column("lat_deg").to_numpy() - lat) * 110_600
     ratio = np.mean(north**2 / given_.column("cov_nn_m2").to_numpy())
     assert ratio == pytest.approx(1.0, abs=0.08)

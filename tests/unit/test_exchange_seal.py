@@ -220,20 +220,20 @@ def test_own_tracks_are_never_sent_back_and_lineage_tells_of_echo() -> None:
     rows = tracks(
         4,
         partner=[None, "JPN", "USA", "KOR"],
-        partner_track=[None, "j1", "u1", "k1"],
+        partner_track=[None, "ref-one", "ref-two", "ref-three"],
         lineage=pa.array([None, None, ["older"], deep], pa.list_(pa.string())),
     )
     release = seal(rows, decision())
     assert release is not None
     got = accept(release, gave=lambda mark: mark == "older")
     assert got.tracks is not None
-    assert got.tracks["lineage"].to_pylist() == [[], [mark_of("u1"), "older"], [mark_of("k1"), *deep[:-1]]]
+    assert got.tracks["lineage"].to_pylist() == [[], [mark_of("ref-two"), "older"], [mark_of("ref-three"), *deep[:-1]]]
     assert got.echo.tolist() == [False, True, False]
     assert release.fields["lineage"] == ["PHL"]
     sent = release.header + pa.decompress(
         release.payload, decompressed_size=release.fields["payload_bytes"], codec="zstd", asbytes=True
     )
-    for word in (b"USA", b"KOR", b"u1", b"k1"):  # neither who gave it nor under which reference
+    for word in (b"USA", b"KOR", b"ref-two", b"ref-three"):  # neither who gave it nor under which reference
         assert word not in sent
 
 

@@ -49,9 +49,10 @@ FEEDS_EVERY_S = 60.0
 
 @dataclass
 class Outcome:
-    """What a cycle leaves for sharing: rows that changed, as own sensors have them, and new alerts."""
+    """What a cycle leaves for sharing: rows that changed, the same as own sensors have them, new alerts."""
 
     tracks: pa.Table
+    own: pa.Table
     alerts: pa.Table
 
 
@@ -229,7 +230,7 @@ class Core:
         self.counters.tracker = step.counters
         events = [{"type": "alerts"}] if fresh.num_rows else []
         self._own.publish(self.picture, events=events)
-        return Outcome(step.unfused, fresh)
+        return Outcome(step.tracks, step.unfused, fresh)
 
     def _fresh(self, alerts: pa.Table) -> pa.Table:
         """Changes of alerts that the ledger does not have yet: a journal read again makes the same ones."""

@@ -48,7 +48,7 @@ class Node:
         self.config = config
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="core")
         self._tasks: list[asyncio.Task[None]] = []
-        self._changed: list[pa.Table] = []
+        self._changed: list[Outcome] = []
         self._share_due_us = 0
         self._health_due_us = 0
         self.failure: BaseException | None = None
@@ -151,14 +151,17 @@ class Node:
         core = self.parts.core
         core.partner_rows.extend(self.partners.take_tracks())
         outcomes: list[Outcome] = [*core.left_over(), core.cycle(entries, now_us=now_us)]
-        self._changed.extend(o.tracks for o in outcomes if o.tracks.num_rows)
+        self._changed.extend(o for o in outcomes if o.tracks.num_rows)
         wall_us = clock.now_us()
         if wall_us >= self._share_due_us:
             self._share_due_us = wall_us + int(SHARE_EVERY_S * US_PER_S)
             out = self.sharing.alerts_out  # the book of alerts is the queue: a crash keeps nothing from the partners
             out.add(*self.parts.operations.alerts_after(out.read_to))
             made = self.sharing.share(
-                concat(TRACKS, self._changed), core.picture, own=core.shared(core.picture), now_us=now_us
+                (concat(TRACKS, [o.tracks for o in self._changed]), concat(TRACKS, [o.own for o in self._changed])),
+                core.picture,
+                own=core.shared(core.picture),
+                now_us=now_us,
             )
             self._changed = []
             self.partners.settle(now_us)

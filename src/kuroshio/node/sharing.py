@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 Post = Callable[[exchange.Parcel], None]
 Room = Callable[[str], int]
 Seal = Callable[..., exchange.Parcel | None]
+Changed = tuple[pa.Table, pa.Table]
 SHOWN_ALERTS_MAX = 200
 ROW_BYTES = 150.0  # of a released row before a release has been measured
 HEAD_BYTES = 4_000.0  # header, proof and Arrow schema of a release
@@ -107,20 +108,20 @@ class Sharing:
         self.desk.offered(parcel)
         self._published_us = now_us
 
-    def share(self, changed: pa.Table, picture: pa.Table, *, own: pa.Table, now_us: UtcMicros) -> int:
+    def share(self, changed: Changed, picture: pa.Table, *, own: pa.Table, now_us: UtcMicros) -> int:
         """Releases made of what changed, on record and posted; how many.
 
         Parameters
         ----------
         changed
-            TRACKS rows that changed since the last call, without what partners add to them.
+            TRACKS rows that changed since the last call: as the picture has them, and without what partners add.
         picture
             TRACKS, a row a live track, for what alerts are about: they rest on partners' data too.
         own
             The same without what partners add: the states that go.
         """
-        self.decider.holdings.remember(changed)
-        made = self._share_state(changed, own, now_us=now_us)
+        self.decider.holdings.remember(changed[0])
+        made = self._share_state(changed[1], own, now_us=now_us)
         return made + self._share_alerts(picture, now_us=now_us)
 
     def _share_alerts(self, picture: pa.Table, *, now_us: UtcMicros) -> int:

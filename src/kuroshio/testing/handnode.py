@@ -15,10 +15,11 @@ import pyarrow as pa
 from kuroshio import exchange, record
 from kuroshio.links.tls import KeyFolder
 from kuroshio.node import assemble, config
+from kuroshio.node.core import Outcome
 from kuroshio.node.mailroom import Mailroom
 from kuroshio.node.sharing import Sharing
 from kuroshio.node.trust import Trust
-from kuroshio.schema import ALERTS, TRACKS, concat
+from kuroshio.schema import TRACKS, concat
 
 ROOM_BYTES = 8_000_000
 
@@ -64,7 +65,7 @@ class HandNode:
         )
         self.room = Mailroom(self.party, trust=trust, sharing=self.sharing, parts=self.parts)
         self.parts.core.recover()
-        self._changed: list[pa.Table] = []
+        self._changed: list[Outcome] = []
 
     @staticmethod
     def config_of(folder: Path, document: Mapping[str, Any]) -> config.NodeConfig:
@@ -75,13 +76,14 @@ class HandNode:
         """One cycle of the worker."""
         core = self.parts.core
         core.partner_rows.extend(self.room.take_tracks())
-        self._changed.append(core.cycle(entries, now_us=now_us).tracks)
+        self._changed.append(core.cycle(entries, now_us=now_us))
 
     def tell(self, *, now_us: int) -> list[exchange.Parcel]:
         """Bundles with what changed since the last call, for all partners."""
         core = self.parts.core
-        changed, self._changed = concat(TRACKS, self._changed), []
-        self.sharing.share(changed, ALERTS.empty(), core.picture, own=core.shared(core.picture), now_us=now_us)
+        changed = concat(TRACKS, [o.tracks for o in self._changed]), concat(TRACKS, [o.own for o in self._changed])
+        self._changed = []
+        self.sharing.share(changed, core.picture, own=core.shared(core.picture), now_us=now_us)
         told = list(self.parcels)
         self.parcels.clear()
         return told

@@ -95,7 +95,7 @@ def give(ships: Voyage, outlet: Outlet, grid_deg: float, bucket_s: int) -> Given
         due = outlet.due(rows, obligations, now_us)
         if not due.num_rows:
             continue
-        released = select_tracks(due, obligations, outlet, releaser="PHL")
+        released = select_tracks(due, obligations, outlet)
         outlet.mark(due, released)
         at, place = np.full((3, count), np.nan), int64_of(due, "track_id") - 1
         at[0, place] = seconds
