@@ -71,11 +71,13 @@ def track(
     sensors: Path | None = typer.Option(None, help="JSON list of sensors: source, kind, lat_deg, lon_deg ..."),
     registry: list[Path] = typer.Option([], help="Register of ships (CSV or Parquet); may be given again."),
     land: Path | None = typer.Option(None, help="GeoJSON with zones of kind land: no radar sees a ship there."),
+    coarse_land: bool = typer.Option(True, help="Without land of your own, use the coarse coastline of the page."),
     operations: Path | None = typer.Option(None, help="JSON list of actions: see `kuroshio operate --archive`."),
     json: bool = typer.Option(False, "--json", help="One JSON object on stdout."),
 ) -> None:
     """Fuse observations into tracks: one row an update in tracks.parquet."""
     from kuroshio.geo.zones import load_zones
+    from kuroshio.node.assemble import land_of
     from kuroshio.picture import Tracker, load_registries
     from kuroshio.picture.archive import track_updates
     from kuroshio.schema import STATICS, concat
@@ -91,7 +93,7 @@ def track(
     tracker = Tracker(
         sensors=_load_sensors(sensors),
         registry=load_registries(registry),
-        land=None if land is None else load_zones(land),
+        land=land_of(None if land is None else load_zones(land), coarse=coarse_land),
     )
     actions = _load_actions(operations)
     out.mkdir(parents=True, exist_ok=True)

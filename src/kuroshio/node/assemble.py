@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import kuroshio
 from kuroshio import accord, behaviour, clock, picture, sensing
 from kuroshio.errors import ConfigError
+from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.layers import layer_files, read_layer
 from kuroshio.geo.zones import Zones, load_zones
 from kuroshio.links import Link
@@ -77,7 +79,7 @@ def build(config: NodeConfig) -> Parts:
     tracker = picture.Tracker(
         sensors=[sensor_of(s) for s in config.sources if s.sensor is not None],
         registry=picture.load_registries(config.picture.registries),
-        land=zones,
+        land=land_of(zones, coarse=config.picture.coarse_land),
     )
     definitions = behaviour.load_definitions(list(config.behaviour.definitions) or None)
     norms = behaviour.load_norms(config.behaviour.norms) if config.behaviour.norms is not None else None
@@ -190,6 +192,14 @@ def agreements_of(config: NodeConfig) -> Agreements:
     if config.accords.samples:
         paths += accord.sample_paths()
     return Agreements(config.node.party, paths, config.node.data / "agreements.json")
+
+
+def land_of(zones: Zones | None, *, coarse: bool) -> Zones | Coastline | None:
+    """Land that no radar sees through: the operator's zones, else the page's coarse coastline where it is built."""
+    if zones is not None and zones.mask(["land"]).any():
+        return zones
+    shipped = Path(kuroshio.__file__).parent / "api" / "page" / "basemap" / "land.pmtiles"
+    return Coastline(shipped) if coarse and shipped.is_file() else None
 
 
 def _ignore(at_us: int) -> None:

@@ -218,9 +218,10 @@ class BehaviourSection(Section):
 
 
 class PictureSection(Section):
-    """What the picture knows beside its sensors: registers of ships (CSV or Parquet)."""
+    """What the picture knows beside its sensors: registers of ships (CSV or Parquet), land where no zone says it."""
 
     registries: tuple[Path, ...] = ()
+    coarse_land: bool = True
 
 
 class NodeConfig(Section):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kuroshio.errors import StoreError
+from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.zones import Zones
 from kuroshio.picture.ingest import Sources
 from kuroshio.picture.model import SensorModel, TrackerConfig
@@ -90,7 +91,7 @@ def read(
     path: Path,
     sensors: Sequence[SensorModel] | None,
     registry: Registry | None = None,
-    land: Zones | None = None,
+    land: Zones | Coastline | None = None,
 ) -> Tracker:
     """Tracker from a file; ``sensors`` replaces the models it was written with.
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.geo import distance_m
+from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.zones import Zones
 from kuroshio.picture.ingest import Sources
 from kuroshio.picture.model import RADAR, SENSOR_KINDS, SensorModel
@@ -52,7 +53,9 @@ class SourceState:
 class Coverage:
     """All sources by their number, and the learned AIS map."""
 
-    def __init__(self, sensors: tuple[SensorModel, ...], sources: Sources, land: Zones | None = None) -> None:
+    def __init__(
+        self, sensors: tuple[SensorModel, ...], sources: Sources, land: Zones | Coastline | None = None
+    ) -> None:
         self.sources = sources
         self.land = land
         self.state: dict[int, SourceState] = {sources.code(m.source): SourceState(m, True) for m in sensors}
@@ -61,7 +64,9 @@ class Coverage:
     def mask_land(self) -> None:
         """Take land out of the maps of all placed radars; to be called when sensors or land have changed."""
         for state in self.radars():
-            if self.land is not None:
+            if isinstance(self.land, Coastline):
+                state.pd_map.mask_coarse(state.model, self.land)
+            elif self.land is not None:
                 state.pd_map.mask(state.model, self.land)
 
     def radars(self) -> list[SourceState]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.geo import destination
+from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.zones import Zones
 from kuroshio.picture.compiled import inner
 from kuroshio.picture.model import SensorModel
@@ -43,6 +44,7 @@ class PdMap:
     tried: FloatArray = field(default_factory=lambda: np.zeros((SECTORS, RINGS)))
     seen: FloatArray = field(default_factory=lambda: np.zeros((SECTORS, RINGS)))
     land: BoolArray = field(default_factory=lambda: np.zeros((SECTORS, RINGS), np.bool_))
+    coarse: bool = False  # the land is of a coarse coastline
 
     def pd(self, declared: float) -> FloatArray:
         """Probability of detection of each cell; the least there is where the cell is land."""
@@ -54,7 +56,7 @@ class PdMap:
 
     def aside(self) -> PdMap:
         """Copy that learns nothing: for a radar whose registration is in doubt, which misses what it should see."""
-        return PdMap(self.tried.copy(), self.seen.copy(), self.land)
+        return PdMap(self.tried.copy(), self.seen.copy(), self.land, self.coarse)
 
     def mask(self, model: SensorModel, zones: Zones) -> None:
         """Take the middles of cells that lie on land out of the map."""
@@ -66,6 +68,19 @@ class PdMap:
         for zone in np.flatnonzero(zones.mask(["land"])).tolist():
             on_land |= zones.contains(zone, lat, lon)
         self.land = on_land.reshape(SECTORS, RINGS)
+
+    def mask_coarse(self, model: SensorModel, coast: Coastline) -> None:
+        """Take out the cells that a coarse coastline has wholly on land: nine points of each, edges among them.
+
+        A cell that is partly sea stays, for the coast is known to a kilometre or two only.
+        """
+        steps = np.array([0.0, 0.5, 1.0])
+        sector, ring = (steps[None, :] + np.arange(n)[:, None] for n in (SECTORS, RINGS))
+        bearing = np.broadcast_to(sector[:, None, :, None] * 360.0 / SECTORS, (SECTORS, RINGS, 3, 3)).ravel()
+        range_m = np.broadcast_to(ring[None, :, None, :] * model.coverage_m / RINGS, (SECTORS, RINGS, 3, 3)).ravel()
+        lat, lon = destination(model.lat_deg, model.lon_deg, bearing, range_m)
+        self.land = coast.contains(lat, lon).reshape(SECTORS, RINGS, 9).all(axis=2)
+        self.coarse = True
 
     def rows(self, model: SensorModel) -> list[dict[str, Any]]:
         """One dict a cell: where it is, what was counted, and how well the radar sees there."""
@@ -83,6 +98,7 @@ class PdMap:
                 "tried": float(self.tried[s, r]),
                 "seen": float(self.seen[s, r]),
                 "land": bool(self.land[s, r]),
+                "coarse_land": self.coarse,
                 "blind": bool(pd[s, r] < BLIND_PD),
                 "ring": ring_of(model, s * step_deg, (s + 1) * step_deg, r * step_m, (r + 1) * step_m),
             }

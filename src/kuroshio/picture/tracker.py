@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.zones import Zones
 from kuroshio.picture import checkpoint, journal
 from kuroshio.picture.claims import ClaimBook
@@ -62,7 +63,7 @@ class Tracker:
     registry
         What registers say of ships, as `registry.load_registries` reads it.
     land
-        Zones of kind ``land``: no radar sees a ship there.
+        Zones of kind ``land``, or a coarse coastline: no radar sees a ship there.
 
     Examples
     --------
@@ -77,7 +78,7 @@ class Tracker:
         *,
         sensors: Sequence[SensorModel] = (),
         registry: Registry | None = None,
-        land: Zones | None = None,
+        land: Zones | Coastline | None = None,
     ) -> None:
         self.config = config or TrackerConfig()
         self.sensors = tuple(sensors)
@@ -327,7 +328,7 @@ class Tracker:
         *,
         sensors: Sequence[SensorModel] | None = None,
         registry: Registry | None = None,
-        land: Zones | None = None,
+        land: Zones | Coastline | None = None,
     ) -> Tracker:
         """Tracker from a checkpoint; ``sensors`` replaces the models it was saved with, registers are given anew.
 

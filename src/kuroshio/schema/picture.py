@@ -175,6 +175,7 @@ COVERAGE_CELLS = Table(
         Column("tried", F64, "Scans in which a ship that AIS vouches for was there."),
         Column("seen", F64, "Of these, scans that saw it."),
         Column("land", BOOL, "True on land."),
+        Column("coarse_land", BOOL, "True where land is of the coarse coastline, for want of the operator's own."),
         Column("blind", BOOL, "True where a ship is hardly ever seen: no sensor."),
         Column("last_us", I64, "Last time AIS was heard there, UTC microseconds.", "us"),
         Column("alive", BOOL, "True while the sensor speaks.", required=True),
