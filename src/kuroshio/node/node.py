@@ -12,8 +12,6 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pyarrow as pa
-
 from kuroshio import clock, exchange, record
 from kuroshio.errors import ConfigError, StoreError
 from kuroshio.links.tls import KeyFolder

@@ -79,7 +79,7 @@ class PdMap:
         bearing = np.broadcast_to(sector[:, None, :, None] * 360.0 / SECTORS, (SECTORS, RINGS, 3, 3)).ravel()
         range_m = np.broadcast_to(ring[None, :, None, :] * model.coverage_m / RINGS, (SECTORS, RINGS, 3, 3)).ravel()
         lat, lon = destination(model.lat_deg, model.lon_deg, bearing, range_m)
-        self.land = coast.contains(lat, lon).reshape(SECTORS, RINGS, 9).all(axis=2)
+        self.land = np.asarray(coast.contains(lat, lon).reshape(SECTORS, RINGS, 9).all(axis=2))
         self.coarse = True
 
     def rows(self, model: SensorModel) -> list[dict[str, Any]]:
