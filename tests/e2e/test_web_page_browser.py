@@ -472,6 +472,7 @@ def test_no_ship_and_no_sensor_are_told_apart_by_the_detection_layer(screen: Scr
     if folder := os.environ.get("KUROSHIO_SCREENSHOTS"):
         screen.page.wait_for_timeout(5_000)  # for a person's eyes: tiles are cut in a worker
         screen.page.screenshot(path=str(Path(folder) / "detection.png"))
+    assert [c for c in screen.complaints if "layers[" in c] == []  # the map took every filter and colour
     screen.page.select_option("#viewpoint", "USA")
     screen.until("pd", "")  # a partner is not sent where our sensors look
     expect(legend).to_have_count(0)

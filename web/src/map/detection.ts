@@ -27,7 +27,7 @@ const sees: ExpressionSpecification = [
 export function cellsOf(sensor: string | null, seeing: boolean): FilterSpecification {
   const mine: ExpressionSpecification =
     sensor === null
-      ? ["==", 1, 0]
+      ? ["==", ["get", "sensor"], ""]
       : sensor === EVERY_SENSOR
         ? ["==", ["get", "sensor"], "radar"]
         : ["==", ["coalesce", ["get", "source"], "ais"], sensor];
