@@ -37,3 +37,6 @@ class Story(Answer):
     reports: list[dict[str, Any]]
     gates: dict[str, float]
     identity: list[dict[str, Any]]
+    seen: list[dict[str, Any]] = Field(
+        default_factory=list, description="Sources with the last time each fed it, of the hour before its newest report"
+    )

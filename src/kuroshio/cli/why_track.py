@@ -37,6 +37,7 @@ def why_track(
     output.print_table(f"Track {track_id}", ["when", "what"], [[e["observed_at"], e["text"]] for e in told["events"]])
     claims = [[c["claim"], c["value"], c["first_at"], c["last_at"]] for c in told["identity"]]
     output.print_table("Identity", ["claim", "value", "from", "to"], claims)
+    output.print_table("Last seen by", ["source", "when"], [[s["source"], s["last_at"]] for s in told["seen"]])
     rows = [[k, v["count"], v["largest_d2"]] for k, v in told["observations"].items()]
     gates = ", ".join(f"{name} {limit:g}" for name, limit in told["gates"].items())
     output.print_table(f"Observations (gates of d2: {gates})", ["outcome", "count", "largest d2"], rows)

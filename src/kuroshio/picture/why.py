@@ -22,6 +22,7 @@ from kuroshio.picture.model import TrackerConfig
 FLAG_WORDS = {1: "dark", 2: "uncorroborated", 4: "conflict", 8: "drag"}
 CLAIMS = ("mmsi", "name", "call_sign", "imo", "ship_type", "length_m")
 REPORTS_MAX = 200  # newest reports told one by one
+SOURCES_MAX = 16  # sources told with the last time each fed the track
 DEFAULTS = TrackerConfig()
 GATES = {"keyed": DEFAULTS.keyed_gate_d2, "bind": DEFAULTS.bind_gate_d2, "plot": DEFAULTS.gate_d2}
 
@@ -75,7 +76,8 @@ def story_of(
     -------
     dict
         ``events`` (time, event, text), ``observations`` by outcome with largest d2, ``reports`` (the newest: time,
-        outcome, d2, source), ``gates`` (limits of d2), ``identity`` (claims with from and to), ``first``, ``last``.
+        outcome, d2, source), ``gates`` (limits of d2), ``identity`` (claims with from and to), ``seen``
+        (sources with the last time each fed it, newest first), ``first``, ``last``.
 
     Raises
     ------
@@ -111,6 +113,7 @@ def story_of(
         "first": _stamp(rows["observed_at"][0].as_py()) if rows.num_rows else None,
         "last": _stamp(rows["observed_at"][-1].as_py()) if rows.num_rows else None,
         "identity": identity,
+        "seen": last_seen(fed, observations),
         "claims": {name: list(dict.fromkeys(i["value"] for i in identity if i["claim"] == name)) for name in CLAIMS
                    if any(i["claim"] == name for i in identity)},
     }  # fmt: skip
@@ -134,6 +137,18 @@ def _reports(fed: pa.Table, observations: pa.Table | None) -> list[dict[str, Any
         }
         for row in newest.to_pylist()
     ]
+
+
+def last_seen(fed: pa.Table, observations: pa.Table | None) -> list[dict[str, Any]]:
+    """When each source last fed a track, as far as the observations reach: newest first, at most `SOURCES_MAX`."""
+    if observations is None or not fed.num_rows or not observations.num_rows:
+        return []
+    seen = observations.select(["obs_id", "source", "observed_at"])
+    seen = seen.filter(pc.is_in(seen["obs_id"], value_set=fed["obs_id"].combine_chunks()))
+    seen = seen.set_column(1, "source", seen["source"].cast(pa.string()))
+    last = seen.group_by("source").aggregate([("observed_at", "max")]).sort_by([("observed_at_max", "descending")])
+    rows = last.slice(0, SOURCES_MAX).to_pylist()
+    return [{"source": row["source"], "last_at": _stamp(row["observed_at_max"])} for row in rows]
 
 
 def identity_history(rows: pa.Table) -> list[dict[str, Any]]:

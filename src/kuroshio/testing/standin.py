@@ -333,6 +333,7 @@ class StandIn:
             ],
             "gates": {"keyed": 37.0},
             "identity": [],
+            "seen": [{"source": "ais", "last_at": at}],
         }
 
     def coverage(self) -> dict[str, Any]:

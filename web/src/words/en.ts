@@ -160,6 +160,7 @@ export const en = {
   "card.values": "Values",
   "card.source": "Source",
   "card.sensors": "Held by",
+  "card.seen": "Last seen by source",
   "card.identity": "Identity claims",
   "card.conflict": "conflict",
   "card.released": "Released",

@@ -160,6 +160,7 @@ export const fil: Dictionary = {
   "card.values": "Mga halaga",
   "card.source": "Pinagmulan",
   "card.sensors": "Hawak ng",
+  "card.seen": "Huling nakita ayon sa pinagmulan",
   "card.identity": "Sinasabing pagkakakilanlan",
   "card.conflict": "salungat",
   "card.released": "Naibahagi",

@@ -160,6 +160,7 @@ export const ja: Dictionary = {
   "card.values": "値",
   "card.source": "出所",
   "card.sensors": "保持するセンサー",
+  "card.seen": "情報源ごとの最終探知",
   "card.identity": "識別の申告",
   "card.conflict": "矛盾",
   "card.released": "提供済み",
