@@ -75,6 +75,30 @@ def test_what_goes_to_whom():
     assert all(by["KOR", n].decision.effect is Effect.DENY for n in (1, 2, 3))
 
 
+ORDERED = """
+release_orders:
+  - {id: O, by: PHL.release_authority, party: PHL, to: [USA], valid: {from: 2024-01-01, until: 2035-01-01},
+     when: {subject: {in: [vessel]}}}
+accords:
+  - id: ALL
+    kinds: [information]
+    parties: [PHL, USA]
+    binding: treaty
+    interpretation: {by: test, date: 2026-11-22, note: illustrative}
+    status: [{state: in_force, from: 2026-01-01, recorded: 2026-01-01, confidence: in_force}]
+    clauses: [{id: p, effect: permit}]
+"""
+
+
+def test_an_order_covers_each_row_by_itself():
+    """One decision spans a vessel and a dark one, the order names vessels: the dark one waits for a person."""
+    shelf = SimpleNamespace(book=accord.parse({"ordered.yaml": ORDERED}))
+    two = picture().slice(0, 2)
+    held = Decider("PHL", shelf, Holdings("PHL", {"ais": "U", "radar": "U"}, {}, "x"))
+    sent = {n: g.ordered for g in held.groups(two, ["USA"], now_us=NOW) for n in g.rows["track_id"].to_pylist()}
+    assert sent == {1: True, 2: False}
+
+
 def test_a_consent_that_is_a_partners_to_give_waits_for_nobody_here():
     assert all(row["item_id"] != "track:4" for row in decider().pending(picture(), ["JPN"], now_us=NOW))
 

@@ -84,7 +84,10 @@ class Decider:
 
     def _grouped(self, rows: pa.Table, items: pa.Table, to: Sequence[str], *, now_us: int) -> Iterator[Group]:
         at_us = now_us // STEP_US * STEP_US
-        decisions = self.book.evaluate_table(items, releaser=self.party, to=list(to), valid_at_us=at_us)
+        ask: dict[str, Any] = {"releaser": self.party, "to": list(to), "valid_at_us": at_us}
+        ask["factored"] = accord.factor(items, [self.book.content], valid_at_us=at_us)
+        decisions = self.book.evaluate_table(items, **ask)
+        covered = self.book.ordered_table(items, **ask)  # row by row: one decision may span what an order tells apart
         held = items.select(["originator", "level", "held_under"])
         terms = [
             (str(r["originator"]), str(r["level"]), tuple(r["held_under"] or ()))
@@ -95,14 +98,12 @@ class Decider:
         names = list(kinds)
         for column, party in enumerate(to):
             code = decisions.code[:, column].astype(np.int64) * len(names) + kind_of
+            code = code * 2 + covered[:, column]
             for value in np.unique(code).tolist():
                 pick = np.flatnonzero(code == value)
-                decision = decisions.palette[value // len(names)]
-                originator, level, held_under = names[value % len(names)]
-                sample = items.slice(int(pick[0]), 1).to_pylist()[0]
-                ordered = decision.flows and (
-                    self.book.ordered(sample, releaser=self.party, to=party, valid_at_us=at_us) is not None
-                )
+                decision = decisions.palette[value // 2 // len(names)]
+                originator, level, held_under = names[value // 2 % len(names)]
+                ordered = decision.flows and bool(value % 2)
                 group = rows.take(pa.array(pick))
                 yield Group(party, group, decision, originator, level, held_under, ordered)
 
