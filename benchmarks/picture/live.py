@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kuroshio.geo.zones import load_zones
 from kuroshio.picture import Tracker, TrackerConfig
 from kuroshio.schema import TRACKS, concat
 from kuroshio.testing import metrics
@@ -71,7 +72,7 @@ def track(
     second, start_us = 0, 0
     for scene in chunks:
         if tracker is None or run is None:
-            tracker = Tracker(config, sensors=scene.sensors())
+            tracker = Tracker(config, sensors=scene.sensors(), land=load_zones(scene.land()) if scene.islands else None)
             if prepare:
                 prepare(tracker)
             start_us = int(scene.truth["observed_at"].cast(pa.int64())[0].as_py())

@@ -14,9 +14,9 @@ from kuroshio.geo.zones import load_zones
 from kuroshio.node import assemble
 from kuroshio.node import config as node_config
 from kuroshio.picture import SensorModel, Tracker, contradictions, flag_of, load_registries
-from kuroshio.picture.pdmap import PdMap
+from kuroshio.picture.pdmap import PdMap, sight_ranges_m
 from kuroshio.picture.why import story_of
-from kuroshio.schema import OBSERVATIONS, STATICS
+from kuroshio.schema import FLAG_UNCORROBORATED, OBSERVATIONS, STATICS
 from kuroshio.sensing.ais import encode, unarmour, unpack
 
 T0 = 1_700_000_000_000_000
@@ -180,6 +180,31 @@ def test_a_radar_is_blind_where_it_never_sees_and_over_land() -> None:
     chart.mask(model, load_zones({"type": "FeatureCollection", "features": [feature]}))
     assert chart.land.mean() == pytest.approx(0.5, abs=0.05)
     assert (chart.pd(0.9)[chart.land] < 0.02).all()
+
+
+def test_what_lies_behind_land_or_below_the_horizon_is_not_missed() -> None:
+    model = SensorModel("r", "radar", 20.0, 122.0, 60_000.0, antenna_height_m=150.0, scan_s=10.0)
+    assert model.sure_m < model.coverage_m < 60_000.1
+    island = [[122.20, 19.95], [122.25, 19.95], [122.25, 20.05], [122.20, 20.05], [122.20, 19.95]]
+    feature = {"type": "Feature", "properties": {"name": "isle", "kind": "land"},
+               "geometry": {"type": "Polygon", "coordinates": [island]}}  # fmt: skip
+    land = load_zones({"type": "FeatureCollection", "features": [feature]})
+    sight = sight_ranges_m(model, land)
+    assert 20_600 < sight[90] < 21_400
+    assert np.isinf(sight[[0, 180, 270]]).all()
+    t = np.arange(0, 300, 10.0)
+    ships = {1001: 122.35, 1002: 121.65, 1003: 121.4474}  # behind the island; in the open; near the horizon
+    plots = ship(7, t, 122.1).to_pydict() | {"source": ["r"] * 30, "sensor": ["radar"] * 30, "scan": range(30)}
+    plots |= {name: [None] * 30 for name in ("mmsi", "sog_mps", "cog_deg")}  # the radar is at work
+    seen = pa.concat_tables([*(ship(m, t, lon) for m, lon in ships.items()), OBSERVATIONS.build(plots)])
+    flags = {}
+    for chart in (None, land):
+        tracker = Tracker(sensors=[model], land=chart)
+        tracker.step(seen, now_us=now(300))
+        snap = tracker.snapshot(now(300))
+        flags[chart is None] = dict(zip(snap["mmsi"].to_pylist(), snap["flags"].to_pylist(), strict=True))
+    assert {m for m in ships if flags[True][m] & FLAG_UNCORROBORATED} == {1001, 1002}
+    assert {m for m in ships if flags[False][m] & FLAG_UNCORROBORATED} == {1002}
 
 
 def test_output_says_how_sure_it_will_be() -> None:

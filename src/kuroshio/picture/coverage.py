@@ -39,10 +39,10 @@ class SourceState:
 
     @property
     def kernel(self) -> FloatArray:
-        """lat, lon, coverage (m, -1 unknown), log clutter (1/m2), pd: as `gate` takes it."""
+        """lat, lon, coverage (m, -1 unknown), log clutter (1/m2), pd, coverage of low craft: as `gate` takes it."""
         m = self.model
         lat, lon = (m.lat_deg or 0.0, m.lon_deg or 0.0) if m.lat_deg is not None else (0.0, 0.0)
-        return np.array([lat, lon, m.coverage_m, m.log_clutter, m.pd])
+        return np.array([lat, lon, m.coverage_m, m.log_clutter, m.pd, m.sure_m])
 
     @property
     def miss_llr(self) -> float:

@@ -105,7 +105,7 @@ class Frames:
         chart = state.pd_map if tr.house.compares(source, state, last) else state.pd_map.aside()
         dead = after_scan(
             tr.table.tracks, tr.table.live, began, last, state.kernel, np.sort(hit_uids), chart.pd(state.model.pd),
-            chart.tried, chart.seen, tr.limits,
+            chart.sight_m, chart.tried, chart.seen, tr.limits,
         )  # fmt: skip
         tr.room(0)
         tr.house.end(dead, last, "no_plots")

@@ -129,7 +129,9 @@ def _is_in(ordered, value):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, pd, tried, seen, limits):  # type: ignore[no-untyped-def]
+def after_scan(  # type: ignore[no-untyped-def]
+    tracks, rows, began_us, last_us, sensor, hit_uids, pd, sight_m, tried, seen, limits
+):
     """Rows that end after a scan in which they could be seen and were not; ``llr`` and ``misses`` are changed.
 
     Parameters
@@ -142,12 +144,15 @@ def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, pd, tried, see
         Track numbers that took or began with a plot of the scan, ascending.
     pd
         Probability of detection by cell, as `pdmap.PdMap.pd` gives it.
+    sight_m
+        Range at which land ends the view, by degree.
     tried, seen
         Counts of the map: changed by ships that AIS vouches for.
     """
     dead = np.empty(len(rows), np.int64)
     n = 0
     reach = sensor[2] - min(EDGE_IN_M, 0.1 * sensor[2])
+    sure = min(reach, sensor[5])
     coarse = 1.05 * reach / M_PER_DEG  # a box of degrees around the circle
     for i in rows:
         t = tracks[i]
@@ -157,7 +162,8 @@ def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, pd, tried, see
         e, no = local_offset(sensor[0], sensor[1], t.lat, t.lon)
         e += t.ve * dt
         no += t.vn * dt
-        if e * e + no * no >= reach * reach:
+        far = math.sqrt(e * e + no * no)
+        if far >= reach or far > sight_m[min(int(math.atan2(e, no) / (2.0 * math.pi) % 1.0 * 360.0), 359)]:
             continue
         sector, ring = cell_of(e, no, sensor[2])
         hit = _is_in(hit_uids, t.uid)
@@ -170,7 +176,8 @@ def after_scan(tracks, rows, began_us, last_us, sensor, hit_uids, pd, tried, see
         t.llr = max(t.llr + math.log(1.0 - pd[sector, ring]), -limits.llr_max)
         if pd[sector, ring] < BLIND_PD:
             continue
-        t.misses = min(t.misses + 1, FED_MAX)
+        if far < sure:
+            t.misses = min(t.misses + 1, FED_MAX)
         floor = limits.tentative_end_llr if t.status == TENTATIVE else limits.confirmed_end_llr
         if t.mmsi == 0 and t.llr < floor:
             dead[n] = i

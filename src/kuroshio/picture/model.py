@@ -16,6 +16,7 @@ from kuroshio.geo import radio_horizon_m
 SENSOR_KINDS = ("ais", "radar", "image", "vms", "human", "partner", "other")
 AIS, RADAR, IMAGE, VMS, HUMAN, PARTNER, OTHER = range(len(SENSOR_KINDS))
 SHIP_HEIGHT_M = 10.0  # height of reflecting superstructure or whip antenna assumed for a horizon
+LOW_SHIP_HEIGHT_M = 3.0  # of the lowest craft that carries AIS: nearer than its horizon, a radar misses none for it
 DEFAULT_RANGE_M = {"ais": 74_000.0, "radar": 50_000.0}  # 40 nm and 27 nm where nothing else is known
 
 
@@ -87,6 +88,13 @@ class SensorModel:
         if reach > 0 and self.antenna_height_m is not None:
             reach = min(reach, float(radio_horizon_m(self.antenna_height_m, SHIP_HEIGHT_M)))
         return reach
+
+    @property
+    def sure_m(self) -> float:
+        """Radius in which even a low craft is above the horizon: there, not to be seen says something."""
+        if self.antenna_height_m is None:
+            return self.coverage_m
+        return min(self.coverage_m, float(radio_horizon_m(self.antenna_height_m, LOW_SHIP_HEIGHT_M)))
 
     @property
     def log_clutter(self) -> float:

@@ -27,6 +27,7 @@ MEMORY_SCANS = 600.0  # a cell's counts are halved beyond this: what changed is 
 PD_LEAST, PD_MOST = 0.01, 0.97
 BLIND_PD = 0.2  # below this a cell counts as "no sensor"
 ARC_POINTS = 4
+SIGHT_STEPS = 256  # along a bearing: every 200 m of 50 km
 
 
 @inner
@@ -45,6 +46,7 @@ class PdMap:
     seen: FloatArray = field(default_factory=lambda: np.zeros((SECTORS, RINGS)))
     land: BoolArray = field(default_factory=lambda: np.zeros((SECTORS, RINGS), np.bool_))
     coarse: bool = False  # the land is of a coarse coastline
+    sight_m: FloatArray = field(default_factory=lambda: np.full(360, np.inf))  # by degree: where land ends the view
 
     def pd(self, declared: float) -> FloatArray:
         """Probability of detection of each cell; the least there is where the cell is land."""
@@ -56,18 +58,17 @@ class PdMap:
 
     def aside(self) -> PdMap:
         """Copy that learns nothing: for a radar whose registration is in doubt, which misses what it should see."""
-        return PdMap(self.tried.copy(), self.seen.copy(), self.land, self.coarse)
+        return PdMap(self.tried.copy(), self.seen.copy(), self.land, self.coarse, self.sight_m)
 
     def mask(self, model: SensorModel, zones: Zones) -> None:
-        """Take the middles of cells that lie on land out of the map."""
+        """Take cells whose middles lie on land, or behind it, out of the map."""
         sector, ring = np.meshgrid(np.arange(SECTORS), np.arange(RINGS), indexing="ij")
         bearing = (sector.ravel() + 0.5) * 360.0 / SECTORS
         range_m = (ring.ravel() + 0.5) * model.coverage_m / RINGS
         lat, lon = destination(model.lat_deg, model.lon_deg, bearing, range_m)
-        on_land = np.zeros(SECTORS * RINGS, np.bool_)
-        for zone in np.flatnonzero(zones.mask(["land"])).tolist():
-            on_land |= zones.contains(zone, lat, lon)
-        self.land = on_land.reshape(SECTORS, RINGS)
+        self.sight_m = sight_ranges_m(model, zones)
+        behind = range_m > self.sight_m[bearing.astype(np.int64)]
+        self.land = (_on_land(zones, lat, lon) | behind).reshape(SECTORS, RINGS)
 
     def mask_coarse(self, model: SensorModel, coast: Coastline) -> None:
         """Take out the cells that a coarse coastline has wholly on land: nine points of each, edges among them.
@@ -116,6 +117,28 @@ class PdMap:
                 ring = ring_of(model, s * step_deg, (s + 1) * step_deg, begin * step_m, end * step_m)
                 polygons.append([ring])
         return polygons
+
+
+def _on_land(zones: Zones, lat_deg: FloatArray, lon_deg: FloatArray) -> BoolArray:
+    inside = np.zeros(len(lat_deg), np.bool_)
+    for zone in np.flatnonzero(zones.mask(["land"])).tolist():
+        inside |= zones.contains(zone, lat_deg, lon_deg)
+    return inside
+
+
+def sight_ranges_m(model: SensorModel, zones: Zones) -> FloatArray:
+    """Range at which land ends a radar's view, by whole degree of bearing; infinity where the sea is open.
+
+    The land the antenna stands on does not: it looks out from a hill. A degree has the least of its neighbours', as
+    the edge of a shadow is no place to miss a ship.
+    """
+    steps = np.arange(1, SIGHT_STEPS + 1) * model.coverage_m / SIGHT_STEPS
+    bearing, range_m = (a.ravel() for a in np.meshgrid(np.arange(360) + 0.5, steps, indexing="ij"))
+    lat, lon = destination(model.lat_deg, model.lon_deg, bearing, range_m)
+    land = _on_land(zones, lat, lon).reshape(360, SIGHT_STEPS)
+    land &= ~np.logical_and.accumulate(land, axis=1)
+    first = np.where(land.any(axis=1), steps[np.argmax(land, axis=1)], np.inf)
+    return np.asarray(np.minimum(first, np.minimum(np.roll(first, 1), np.roll(first, -1))))
 
 
 def ring_of(model: SensorModel, from_deg: float, to_deg: float, from_m: float, to_m: float) -> list[list[float]]:

@@ -20,7 +20,7 @@ from kuroshio.geo import offset_position
 from kuroshio.picture import SensorModel
 from kuroshio.schema import OBSERVATIONS, STATICS, concat
 from kuroshio.testing.sea.conditions import PLAIN, Conditions
-from kuroshio.testing.sea.crowd import Crowd, make_boats
+from kuroshio.testing.sea.crowd import Crowd, make_boats, outline
 from kuroshio.testing.sea.crowd_ais import CLASS_B_COMPASS_SHARE, FIRST_MMSI, CrowdAis
 from kuroshio.testing.sea.crowd_radar import CLUTTER, RadarSite, Sweep
 from kuroshio.units import IntArray, nm_to_m
@@ -61,9 +61,25 @@ class Scene:
     radars: tuple[RadarSite, ...]
     statics: pa.Table
     ais_reach: tuple[float, float, float]  # latitude, longitude, radius in metres
+    islands: tuple[tuple[float, float, float], ...] = ()  # latitude, longitude, radius in metres
 
     def __iter__(self) -> Iterator[pa.Table]:
         return iter((self.observations, self.truth))
+
+    def land(self) -> dict[str, Any]:
+        """Its islands as a chart has them: GeoJSON zones of kind land, as `kuroshio track --land` takes them."""
+        features = [
+            {
+                "type": "Feature",
+                "properties": {"name": f"island {n}", "kind": "land"},
+                "geometry": {
+                    "type": "Polygon",
+                    "coordinates": [[[lon, lat] for lat, lon in (*outline(island), outline(island)[0])]],
+                },
+            }
+            for n, island in enumerate(self.islands)
+        ]
+        return {"type": "FeatureCollection", "features": features}
 
     def sensors(self) -> list[SensorModel]:
         """What a tracker is told of the scene's sources; it is not told their biases."""
@@ -169,7 +185,7 @@ def stream(
     while play.now_s < duration_s:
         until_s = min(play.now_s + chunk_s, duration_s)
         table, owner, truth = play.until(until_s, last=until_s >= duration_s)
-        yield Scene(table, truth, owner, sites, statics, reach)
+        yield Scene(table, truth, owner, sites, statics, reach, tuple(crowd.islands))
         statics = STATICS.empty()
 
 

@@ -141,7 +141,7 @@ def write(chunks: Iterator[Scene], folder: Path, *, raw: bool = False) -> dict[s
     """Write a scene chunk by chunk; what was written.
 
     Files: ``observations.parquet``, ``truth.parquet``, ``ships.parquet`` (``obs_id``, ``ship_id``), ``sensors.json``,
-    ``statics.parquet`` where ships send it, and with ``raw`` ``ais.nmea`` and an ``.ast`` file a radar.
+    ``statics.parquet`` where ships send it, ``land.geojson`` where there are islands, and with ``raw`` ``ais.nmea`` and an ``.ast`` file a radar.
     """
     folder.mkdir(parents=True, exist_ok=True)
     writers: dict[str, pq.ParquetWriter] = {}
@@ -154,6 +154,7 @@ def write(chunks: Iterator[Scene], folder: Path, *, raw: bool = False) -> dict[s
         rows[name] = rows.get(name, 0) + table.num_rows
 
     sensors: list[dict[str, Any]] = []
+    land: dict[str, Any] = {"features": []}
     files = _Raw(folder) if raw else None
     try:
         for scene in chunks:
@@ -162,7 +163,7 @@ def write(chunks: Iterator[Scene], folder: Path, *, raw: bool = False) -> dict[s
             put("ships", pa.table({"obs_id": scene.observations["obs_id"], "ship_id": scene.ship_ids}))
             if scene.statics.num_rows:
                 put("statics", scene.statics)
-            sensors = [asdict(s) for s in scene.sensors()]
+            sensors, land = [asdict(s) for s in scene.sensors()], scene.land()
             if files is not None:
                 files.put(scene)
     finally:
@@ -171,6 +172,8 @@ def write(chunks: Iterator[Scene], folder: Path, *, raw: bool = False) -> dict[s
         if files is not None:
             files.close()
     (folder / "sensors.json").write_text(json.dumps(sensors, indent=2) + "\n", encoding="utf-8")
+    if land["features"]:
+        (folder / "land.geojson").write_text(json.dumps(land) + "\n", encoding="utf-8")
     return {"rows": rows, "bytes": files.size if files else {}}
 
 
