@@ -14,7 +14,7 @@ from kuroshio.picture.identity import OBS
 from kuroshio.picture.late import LATE_DUPLICATE, LATE_OK, LATE_TOO_OLD, apply_report, insert_late
 from kuroshio.picture.lifecycle import rules_of
 from kuroshio.picture.model import TrackerConfig, motion_of
-from kuroshio.picture.motion import local_offset
+from kuroshio.picture.motion import agility, local_offset
 from kuroshio.picture.registration import pair_residuals
 from kuroshio.picture.replay import BYTES_A_BLOCK, CTL_LOST, CTL_TOP, Pool, new_pool
 from kuroshio.picture.table import CTL_FREE, TRACK, TrackTable
@@ -119,7 +119,7 @@ def test_the_gate_gives_every_pair_the_density_admits(rng: np.random.Generator) 
 def pair_of(t, o, motion, w):  # type: ignore[no-untyped-def]
     filter_.combined(t, w.c)
     spread, dt = np.empty(6), (o.t_us - t.t_us) * 1e-6
-    filter_.spread_at(w.c, t.mu, dt, motion, spread)
+    filter_.spread_at(w.c, t.mu, agility(t.ve, t.vn), dt, motion, spread)
     extent = 0.0 if np.isnan(t.fit[2]) else (t.fit[2] / 6.0) ** 2
     e, n = local_offset(t.lat, t.lon, o.z[0], o.z[1])
     return filter_.density(spread, e - dt * t.ve, n - dt * t.vn, o.z[2] + extent, o.z[3], o.z[4] + extent, np.inf)

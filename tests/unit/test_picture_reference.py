@@ -10,7 +10,7 @@ from kuroshio.picture import Tracker, identity, ingest, merge, reference, warm_u
 from kuroshio.picture import filter as filter_
 from kuroshio.picture.filter import scratch
 from kuroshio.picture.model import TrackerConfig, motion_of
-from kuroshio.picture.motion import local_offset
+from kuroshio.picture.motion import agility, local_offset
 from kuroshio.picture.table import TrackTable
 from kuroshio.schema import OBSERVATIONS
 
@@ -24,7 +24,7 @@ def start_state_of(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[n
 def predictive_of(t, dt, e, n, r0, r1, r2, motion, w):  # type: ignore[no-untyped-def]
     filter_.combined(t, w.c)
     spread = np.empty(6)
-    filter_.spread_at(w.c, t.mu, dt, motion, spread)
+    filter_.spread_at(w.c, t.mu, agility(t.ve, t.vn), dt, motion, spread)
     return filter_.density(spread, e - dt * t.ve, n - dt * t.vn, r0, r1, r2, np.inf)
 
 

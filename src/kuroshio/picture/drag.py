@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.extent import extent_var
 from kuroshio.picture.filter import Kin
 from kuroshio.picture.motion import local_offset, move
 from kuroshio.picture.table import Life
@@ -38,12 +39,6 @@ SPEED_VAR_M2S2 = 4.0  # of the true ship's velocity when its AIS is found false
 
 
 @inner
-def extent_var(fit):  # type: ignore[no-untyped-def]
-    """Variance (m2, each way) of where on the ship a plot lies: a sixth of its length, 0 where that is not known."""
-    return 0.0 if math.isnan(fit[2]) else fit[2] * fit[2] / 36.0
-
-
-@inner
 def note_offset(t, t_us, z):  # type: ignore[no-untyped-def]
     """Add a plot to a track's offset of radar from AIS; to be called before the track's last plot is noted."""
     age = (t_us - t.last_seen_us[0]) * 1e-6
@@ -54,7 +49,7 @@ def note_offset(t, t_us, z):  # type: ignore[no-untyped-def]
     e -= age * ve
     n -= age * vn
     bend = 0.5 * AIS_ACCELERATION_MPS2 * min(1.0, math.hypot(ve, vn) / FAST_MPS) * age * age
-    noise = AIS_VAR_M2 + (AIS_SPEED_SIGMA_MPS * age) ** 2 + bend * bend + extent_var(t.fit)
+    noise = AIS_VAR_M2 + (AIS_SPEED_SIGMA_MPS * age) ** 2 + bend * bend + extent_var(t)
     s0, s1, s2 = z[2] + noise, z[3], z[4] + noise
     det = s0 * s2 - s1 * s1
     i0, i1, i2 = s2 / det, -s1 / det, s0 / det

@@ -18,7 +18,7 @@ from kuroshio.picture.ingest import REASONS
 from kuroshio.picture.journal import EVENT_WORDS, LOG_INTS
 from kuroshio.picture.lifecycle import exists_probability
 from kuroshio.picture.model import RADAR, SENSOR_KINDS, Motion
-from kuroshio.picture.motion import process_noise
+from kuroshio.picture.motion import agility, process_noise
 from kuroshio.picture.table import NEVER, STATUS_WORDS
 from kuroshio.schema import EVENTS, FLAG_CONFLICT, FLAG_DRAG, LINKS, TRACKS
 from kuroshio.schema.core import UTC_US
@@ -60,8 +60,9 @@ def sigmas_ahead(floats, ahead_s, q0, q1):  # type: ignore[no-untyped-def]
         low, high = process_noise(dt, q0)[0], process_noise(dt, q1)[0]
         for k in range(len(floats)):
             f = floats[k]
+            share = agility(f[2], f[3])  # process noise is proportional to its density
             spread = f[4] + f[6] + 2.0 * dt * f[15] + dt * dt * (f[7] + f[9])
-            out[k, h] = math.sqrt(max(spread / 2.0 + (1.0 - f[10]) * low + f[10] * high, 0.0))
+            out[k, h] = math.sqrt(max(spread / 2.0 + share * ((1.0 - f[10]) * low + f[10] * high), 0.0))
     return out
 
 

@@ -14,12 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuroshio.picture.compiled import inner, within
-from kuroshio.picture.motion import move, predict_packed, process_noise, turn_axes
+from kuroshio.picture.motion import agility, move, predict_packed, process_noise, turn_axes
 from kuroshio.units import FloatArray, IntArray
 
 LOG_2PI = math.log(2.0 * math.pi)
 MU_MIN = 1e-3
 MU_BIRTH = 0.1
+# Share of the variance a ship reports with its position that does not average out: errors of a GNSS receiver wander over
+# ten minutes, and an antenna stands where it stands. A report cannot make a place surer than that; radar can. What does
+# show as scatter from report to report does average out: ``scatter`` is the running mean of d2/2, 1 where all of it does.
+LASTING_SHARE = 0.1
+SCATTER_REPORTS, SCATTER_MAX = 16.0, 4.0
 EXPONENT_MAX = 600.0  # of a likelihood ratio: beyond it one model is certain
 # Work space of one update: two mixed states, a combined covariance, a report and what of it is
 # remembered, and two reports held in a replay
@@ -42,7 +47,8 @@ class Kin(NamedTuple):
 
     ``lat``/``lon`` (deg) is the combined position and the origin of the track's plane, ``ve``/``vn`` (m/s) the
     combined velocity; ``x`` (rows, 2, 4) and ``p`` (rows, 2, 10) are the two models, ``mu`` the probability of the
-    manoeuvring one, ``t_us`` the time of validity. The combined covariance follows from them (`combined`).
+    manoeuvring one, ``t_us`` the time of validity, ``scatter`` the running mean of d2/2 of its own reports. The
+    combined covariance follows from them (`combined`).
     """
 
     lat: FloatArray
@@ -53,6 +59,7 @@ class Kin(NamedTuple):
     p: FloatArray
     mu: FloatArray
     t_us: IntArray
+    scatter: Any
 
 
 @within
@@ -121,7 +128,7 @@ def update_velocity(x, p, zve, zvn, rv):  # type: ignore[no-untyped-def]
 @inner
 def start_state(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[no-untyped-def]
     """Begin a track's estimate at a position with velocity variance ``rv``."""
-    t.lat, t.lon, t.ve, t.vn, t.mu, t.t_us = lat, lon, ve, vn, MU_BIRTH, t_us
+    t.lat, t.lon, t.ve, t.vn, t.mu, t.t_us, t.scatter = lat, lon, ve, vn, MU_BIRTH, t_us, 0.0
     for m in range(2):
         for k in range(10):
             t.p[m, k] = 0.0
@@ -204,7 +211,7 @@ def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # ty
     r0, r1, r2
         Its covariance ee, en, nn in m2.
     zve, zvn, rv
-        Measured velocity (m/s) and the variance of each component, used where ``has_v``.
+        Measured velocity (m/s) and the variance of each component, used where ``has_v``: by a ship's own reports.
     w
         Record of `WORK`.
     """
@@ -217,14 +224,17 @@ def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # ty
     w01, w11 = (1.0 - stay1) * m1 / c0, stay1 * m1 / c1
     _mix(t.x, t.p, 1.0 - w01, w01, w.x[0], w.p[0])
     _mix(t.x, t.p, 1.0 - w11, w11, w.x[1], w.p[1])
+    share = agility(t.ve, t.vn)
+    lasting = LASTING_SHARE * max(1.0 - t.scatter, 0.0)
     d2 = 0.0
     miss = 0.0  # squared distance of the manoeuvring model's innovations less the cruising one's
     spread = 1.0  # ratio of their determinants
     for m in range(2):
         x, p = t.x[m], t.p[m]
         src = w.x[m]
-        predict_packed(w.p[m], dt, motion.q0 if m == 0 else motion.q1, p)
+        predict_packed(w.p[m], dt, share * (motion.q0 if m == 0 else motion.q1), p)
         x[0], x[1], x[2], x[3] = src[0] + dt * src[2], src[1] + dt * src[3], src[2], src[3]
+        least_e, least_n = min(p[0], lasting * r0), min(p[4], lasting * r2)
         d, det = distance_2d(p[0] + r0, p[1] + r1, p[4] + r2, e - x[0], n - x[1])
         d2 += (c0 if m == 0 else c1) * d
         update_position(x, p, e, n, r0, r1, r2)
@@ -233,6 +243,7 @@ def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # ty
             d += dv
             det *= detv
             update_velocity(x, p, zve, zvn, rv)
+            p[0], p[4] = max(p[0], least_e), max(p[4], least_n)
         if m == 0:
             miss, spread = -d, 1.0 / det
         else:
@@ -242,6 +253,8 @@ def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # ty
     g1 = c1 * math.exp(exponent) / math.sqrt(spread)
     t.mu = min(max(g1 / (c0 + g1), MU_MIN), 1.0 - MU_MIN)
     t.t_us = t_us
+    if has_v:
+        t.scatter += (min(0.5 * d2, SCATTER_MAX) - t.scatter) / SCATTER_REPORTS
     _collapse(t)
     return d2
 
@@ -254,7 +267,7 @@ def manoeuvre_distance(t, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-unty
     w = w0 * w1
     x, p = t.x, t.p
     de, dn = (x[1, 0] - x[0, 0]) + dt * (x[1, 2] - x[0, 2]), (x[1, 1] - x[0, 1]) + dt * (x[1, 3] - x[0, 3])
-    high = process_noise(dt, motion.q1)[0]
+    high = process_noise(dt, motion.q1 * agility(t.ve, t.vn))[0]
     tt = dt * dt
     s0 = w0 * (p[0, 0] + 2.0 * dt * p[0, 2] + tt * p[0, 7]) + w1 * (p[1, 0] + 2.0 * dt * p[1, 2] + tt * p[1, 7])
     s1 = w0 * (p[0, 1] + dt * (p[0, 3] + p[0, 5]) + tt * p[0, 8])
@@ -267,15 +280,16 @@ def manoeuvre_distance(t, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-unty
 
 
 @inner
-def spread_at(pc, mu, dt, motion, out):  # type: ignore[no-untyped-def]
+def spread_at(pc, mu, share, dt, motion, out):  # type: ignore[no-untyped-def]
     """What `density` needs of a track ``dt`` seconds away, from its `combined` covariance.
 
-    ``out``: covariance ee, en, nn before process noise, noise of the two models, probability of the first.
+    ``share`` is its `agility`. ``out``: covariance ee, en, nn before process noise, noise of the two models,
+    probability of the first.
     """
     out[0] = pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7]
     out[1] = pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8]
     out[2] = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9]
-    out[3], out[4] = process_noise(dt, motion.q0)[0], process_noise(dt, motion.q1)[0]
+    out[3], out[4] = process_noise(dt, motion.q0 * share)[0], process_noise(dt, motion.q1 * share)[0]
     adt = abs(dt)
     stay0, stay1 = math.exp(-adt / motion.tau0_s), math.exp(-adt / motion.tau1_s)
     out[5] = stay0 * (1.0 - mu) + (1.0 - stay1) * mu

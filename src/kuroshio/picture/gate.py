@@ -14,14 +14,15 @@ import numpy as np
 
 from kuroshio.picture.ahead import fetch_plots
 from kuroshio.picture.compiled import fetch, inner, kernel
-from kuroshio.picture.drag import extent_var, note_offset
+from kuroshio.picture.drag import note_offset
+from kuroshio.picture.extent import extent_var, learn_extent
 from kuroshio.picture.filter import combined, density, spread_at
 from kuroshio.picture.grid import SPANS_MAX, build, coarse_map, reach_deg, spans, widest_near
 from kuroshio.picture.identity import REFUSED, REPLAYED, STARTED, TOO_OLD, UPDATED, note_report
 from kuroshio.picture.journal import EV_CONFIRMED, show, write_event
 from kuroshio.picture.late import LATE_OK, apply_report, insert_late
 from kuroshio.picture.model import RADAR
-from kuroshio.picture.motion import local_offset, move, plane_scale, process_noise
+from kuroshio.picture.motion import agility, local_offset, move, plane_scale, process_noise
 from kuroshio.picture.table import CONFIRMED, CTL_FREE, TENTATIVE, take_row
 
 CELL_M = 2000.0
@@ -98,8 +99,9 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
             continue
         dt = (mid - t.t_us) * 1e-6
         combined(t, pc)
-        extent = extent_var(t.fit)
-        high = process_noise(dt, motion.q1)[0] + extent
+        extent = extent_var(t)
+        share = agility(t.ve, t.vn)
+        high = process_noise(dt, motion.q1 * share)[0] + extent
         pee = FLAT_MARGIN * (pc[0] + 2.0 * dt * pc[2] + dt * dt * pc[7] + high) + slack
         pen = FLAT_MARGIN * (pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8])
         pnn = FLAT_MARGIN * (pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + high) + slack
@@ -128,7 +130,7 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
                 if when[at] != spread_us:  # most plots of a frame have few times
                     spread_us = when[at]
                     dtj = (spread_us - t.t_us) * 1e-6
-                    spread_at(pc, t.mu, dtj, motion, spread)
+                    spread_at(pc, t.mu, share, dtj, motion, spread)
                     spread[0] += extent
                     spread[2] += extent
                 e, no = local_offset(t.lat, t.lon, packed[at, 0], packed[at, 1])
@@ -185,7 +187,8 @@ def apply_frame(  # type: ignore[no-untyped-def]
             z[k] = o.z[k]
         if o.kind == RADAR:
             z[7] = 0.0
-        extent = extent_var(t.fit)
+            learn_extent(t, o.t_us, z, motion, w.c)
+        extent = extent_var(t)
         z[2] += extent
         z[4] += extent
         code = _take_plot(t, pool, o, z, rules, motion, w)

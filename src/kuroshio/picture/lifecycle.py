@@ -18,7 +18,7 @@ from kuroshio.picture.grid import M_PER_DEG
 from kuroshio.picture.identity import Rules
 from kuroshio.picture.journal import write_update
 from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
-from kuroshio.picture.motion import local_offset, move, process_noise
+from kuroshio.picture.motion import agility, local_offset, move, process_noise
 from kuroshio.picture.pdmap import BLIND_PD, cell_of
 from kuroshio.picture.table import CONFIRMED, CTL_LOG, FED_MAX, TENTATIVE, Life, first_row
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG, FLAG_UNCORROBORATED
@@ -54,7 +54,8 @@ def predict_track(t, t_us, motion, pc, out):  # type: ignore[no-untyped-def]
     dt = (t_us - t.t_us) * 1e-6
     combined(t, pc)
     mu = t.mu
-    low, high = process_noise(dt, motion.q0), process_noise(dt, motion.q1)
+    share = agility(t.ve, t.vn)
+    low, high = process_noise(dt, motion.q0 * share), process_noise(dt, motion.q1 * share)
     q3 = (1.0 - mu) * low[0] + mu * high[0]
     q1 = (1.0 - mu) * low[2] + mu * high[2]
     lat, lon, _ = move(t.lat, t.lon, dt * t.ve, dt * t.vn)
@@ -231,7 +232,8 @@ def _surely_slow(t, t_us, slow_mps, motion, pc):  # type: ignore[no-untyped-def]
     """True when a ship may be slower than a limit: a ship at rest reports every three minutes (M.1371-5, table 1)."""
     dt = (t_us - t.t_us) * US
     combined(t, pc)
-    low, high = process_noise(dt, motion.q0), process_noise(dt, motion.q1)
+    share = agility(t.ve, t.vn)
+    low, high = process_noise(dt, motion.q0 * share), process_noise(dt, motion.q1 * share)
     noise = (1.0 - t.mu) * low[2] + t.mu * high[2]
     doubt = math.sqrt((pc[7] + pc[9]) / 2.0 + noise)
     return math.hypot(t.ve, t.vn) - 2.5 * doubt < slow_mps

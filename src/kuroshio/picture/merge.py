@@ -15,7 +15,7 @@ from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.filter import Kin, combined
 from kuroshio.picture.grid import SPANS_MAX, build, near
 from kuroshio.picture.model import AIS
-from kuroshio.picture.motion import local_offset, move, predict_packed
+from kuroshio.picture.motion import agility, local_offset, move, predict_packed
 from kuroshio.picture.replay import FORGOTTEN
 from kuroshio.picture.table import FED_MAX, Life
 from kuroshio.units import IntArray
@@ -58,7 +58,7 @@ def distance_4d(p, d, a):  # type: ignore[no-untyped-def]
 def _predict(t, t_us, motion, pc, out):  # type: ignore[no-untyped-def]
     dt = (t_us - t.t_us) * 1e-6
     combined(t, pc)
-    predict_packed(pc, dt, (1.0 - t.mu) * motion.q0 + t.mu * motion.q1, out)
+    predict_packed(pc, dt, agility(t.ve, t.vn) * ((1.0 - t.mu) * motion.q0 + t.mu * motion.q1), out)
 
 
 @inner
@@ -177,6 +177,7 @@ def absorb(kin: Kin, life: Life, tracks: Any, older: int, younger: int, take_sta
     life.born_us[older] = min(life.born_us[older], life.born_us[younger])
     if life.last_source[older] < 0:
         life.last_source[older], life.last_scan[older] = life.last_source[younger], life.last_scan[younger]
+    life.extent[older] = max(life.extent[older], life.extent[younger])
     if life.claim[older] == 0:
         life.claim[older], life.fit[older] = life.claim[younger], life.fit[younger]
     return int(life.mmsi[younger]) if life.mmsi[older] == 0 else 0

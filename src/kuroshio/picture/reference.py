@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from kuroshio.picture.filter import MU_BIRTH, MU_MIN
+from kuroshio.picture.filter import LASTING_SHARE, MU_BIRTH, MU_MIN, SCATTER_MAX, SCATTER_REPORTS
 from kuroshio.picture.model import Motion
-from kuroshio.picture.motion import COAST_RATE, COAST_S
+from kuroshio.picture.motion import AGILE_MPS, AGILITY_MIN, COAST_RATE, COAST_S
 from kuroshio.units import FloatArray
 
 H_POS = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])
@@ -22,13 +22,14 @@ H_VEL = np.array([[0, 0, 1.0, 0], [0, 0, 0, 1.0]])
 
 @dataclass
 class State:
-    """Two models: ``x`` (2, 4), ``p`` (2, 4, 4), probability ``mu`` of the second; combined ``mean`` and ``cov``."""
+    """Two models: ``x`` (2, 4), ``p`` (2, 4, 4), probability ``mu`` of the second; combined ``mean`` and ``cov``; ``scatter``."""
 
     x: FloatArray
     p: FloatArray
     mu: float
     mean: FloatArray
     cov: FloatArray
+    scatter: float = 0.0
 
     def recentre(self) -> None:
         """Move the plane's origin to the combined position."""
@@ -80,6 +81,10 @@ def _density(y: FloatArray, s: FloatArray) -> tuple[float, float]:
     return d2, -0.5 * d2 - 0.5 * float(np.log(np.linalg.det(s))) - float(np.log(2 * np.pi))
 
 
+def _noise(state: State, dt: float, q: float) -> FloatArray:
+    return noise(dt, q * min(max(float(state.mean[2:] @ state.mean[2:]) / AGILE_MPS**2, AGILITY_MIN), 1.0))
+
+
 def _switching(dt: float, motion: Motion) -> FloatArray:
     a, b = np.exp(-abs(dt) / motion.tau0_s), np.exp(-abs(dt) / motion.tau1_s)
     return np.array([[a, 1 - a], [1 - b, b]])
@@ -90,7 +95,7 @@ def predictive(state: State, dt: float, z: FloatArray, r: FloatArray, motion: Mo
     c = np.array([1 - state.mu, state.mu]) @ _switching(dt, motion)
     f = transition(dt)
     y = z - (f @ state.mean)[:2]
-    found = [_density(y, (f @ state.cov @ f.T + noise(dt, q))[:2, :2] + r) for q in (motion.q0, motion.q1)]
+    found = [_density(y, (f @ state.cov @ f.T + _noise(state, dt, q))[:2, :2] + r) for q in (motion.q0, motion.q1)]
     return found[1][0], float(np.logaddexp(np.log(c[0]) + found[0][1], np.log(c[1]) + found[1][1]))
 
 
@@ -105,7 +110,8 @@ def update(
     f = transition(dt)
     d2, loglik = 0.0, np.zeros(2)
     for m, (x, p) in enumerate(mixed):
-        x, p = f @ x, f @ p @ f.T + noise(dt, (motion.q0, motion.q1)[m])
+        x, p = f @ x, f @ p @ f.T + _noise(state, dt, (motion.q0, motion.q1)[m])
+        least = np.minimum(np.diag(p)[:2], LASTING_SHARE * max(1.0 - state.scatter, 0.0) * np.diag(r))
         for h, measured, cov in ((H_POS, z, r), (H_VEL, velocity, rv * np.eye(2))):
             if measured is None:
                 continue
@@ -115,7 +121,13 @@ def update(
             x, p = x + gain @ y, p - gain @ s @ gain.T
             loglik[m] += ll
             d2 += float(c[m]) * d if h is H_POS else 0.0
+        if velocity is not None:
+            p = p + np.diag(np.maximum([*(least - np.diag(p)[:2]), 0.0, 0.0], 0.0))
         state.x[m], state.p[m] = x, p
+    if velocity is not None:
+        state.scatter = float(
+            np.float32(state.scatter + (min(0.5 * d2, SCATTER_MAX) - state.scatter) / SCATTER_REPORTS)
+        )
     g = c * np.exp(loglik - loglik.max())
     state.mu = float(np.clip(g[1] / g.sum(), MU_MIN, 1 - MU_MIN))
     state.mean, state.cov = _moments(np.array([1 - state.mu, state.mu]), state.x, state.p)

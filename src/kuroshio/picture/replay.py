@@ -18,7 +18,7 @@ from kuroshio.picture.compiled import fetch, inner
 from kuroshio.units import IntArray
 
 BLOCK = 16
-CHECKPOINT = 31  # lat lon mu, x (8), p (20)
+CHECKPOINT = 32  # lat lon mu, x (8), p (20), scatter
 PROBES = 4  # blocks looked at for one to use again before the pool grows
 PLACE_DEG = 1e-7
 SPEED_MPS = 1.0 / 500.0
@@ -76,7 +76,7 @@ def new_pool(megabytes: float, keep_s: float) -> Pool:
 @inner
 def save_state(t, out):  # type: ignore[no-untyped-def]
     """Write a track's estimate as a checkpoint."""
-    out[0], out[1], out[2] = t.lat, t.lon, t.mu
+    out[0], out[1], out[2], out[31] = t.lat, t.lon, t.mu, t.scatter
     for m in range(2):
         for k in range(4):
             out[3 + 4 * m + k] = t.x[m, k]
@@ -87,7 +87,7 @@ def save_state(t, out):  # type: ignore[no-untyped-def]
 @inner
 def load_state(t, state, t_us):  # type: ignore[no-untyped-def]
     """Take a track's estimate from a checkpoint."""
-    t.lat, t.lon, t.mu, t.t_us = state[0], state[1], state[2], t_us
+    t.lat, t.lon, t.mu, t.t_us, t.scatter = state[0], state[1], state[2], t_us, state[31]
     for m in range(2):
         for k in range(4):
             t.x[m, k] = state[3 + 4 * m + k]

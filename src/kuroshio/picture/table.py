@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuroshio.picture.compiled import bare, inner, kernel
+from kuroshio.picture.extent import EXTENT_BORN_M2
 from kuroshio.picture.filter import Kin
 from kuroshio.picture.replay import BLOCK, BYTES_A_BLOCK, FORGOTTEN, give_back, new_pool
 from kuroshio.picture.replay import CTL_TOP as CTL_TOP_BLOCK
@@ -60,6 +61,8 @@ TRACK = np.dtype(
         ("identity", np.float32),
         ("heading", np.float32),
         ("drag", np.float32, (7,)),
+        ("scatter", np.float32),
+        ("extent", np.float32),
         ("flags", np.int16),
         ("misses", np.int16),
         ("fed", np.int16, (KINDS,)),
@@ -79,8 +82,8 @@ class Life(NamedTuple):
     up to `FED_MAX`) go by kind of sensor (`kind_at`); ``gap_s`` is the smoothed AIS interval; ``ais`` and ``ais_v``
     (rows, 2) are the last AIS position and velocity; ``fit`` (rows, 3) antenna offset ahead and right, and length;
     ``conflict_us`` when its MMSI last reported from two places; ``drag`` (rows, 7) sums of the offset of plots from
-    AIS, as `drag.note_offset` keeps them (information ee, en, nn, times offset e, n, weight, squared weight); ``pin``
-    bits say which attributes an operator fixed.
+    AIS, as `drag.note_offset` keeps them (information ee, en, nn, times offset e, n, weight, squared weight);
+    ``extent`` (m2) is what its size adds to a plot's variance, as `extent.learn_extent` keeps it; ``pin`` bits say which attributes an operator fixed.
     """
 
     status: Any
@@ -108,6 +111,7 @@ class Life(NamedTuple):
     fit: Any
     conflict_us: IntArray
     drag: Any
+    extent: Any
     pin: Any
     exercise: Any
 
@@ -199,7 +203,8 @@ def take_row(tracks, ctl, free, t_us):  # type: ignore[no-untyped-def]
         t.fed[k] = 0
     for k in range(7):
         t.drag[k] = 0.0
-    t.gap_s = t.identity = 0.0
+    t.gap_s = t.identity = t.scatter = 0.0
+    t.extent = EXTENT_BORN_M2
     t.sources = 0
     t.last_source, t.last_scan = -1, 0
     t.heading = np.nan
