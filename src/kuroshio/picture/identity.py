@@ -136,9 +136,11 @@ def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untype
         out[4] += unknown_var
         return
     h = _bow(heading, z[5], z[6]) if z[7] > 0.0 else heading
-    if math.isnan(h):
-        out[2] += (fit[2] / 4.0) ** 2
-        out[4] += (fit[2] / 4.0) ** 2
+    if math.isnan(h):  # the offset lies in a direction nobody knows: half of its square on each axis
+        apart = fit[0] * fit[0] + fit[1] * fit[1]
+        apart = apart if apart > 0.0 else fit[2] * fit[2] / 16.0  # it said a length, but not where the antenna stands
+        out[2] += 0.5 * apart
+        out[4] += 0.5 * apart
         return
     s, c = math.sin(math.radians(h)), math.cos(math.radians(h))
     lat, lon, _ = move(z[0], z[1], fit[0] * s + fit[1] * c, fit[0] * c - fit[1] * s)

@@ -39,7 +39,7 @@ def rules_of(config: TrackerConfig) -> Rules:
         bind_gate=float(config.bind_gate_d2),
         gate=float(config.gate_d2),
         birth_rv=float(config.birth_speed_sigma_mps) ** 2,
-        unknown_var=(float(config.unknown_length_m) / 4.0) ** 2,
+        unknown_var=(float(config.unknown_length_m) / 4.0) ** 2 / 2.0,  # along the keel, and that lies anyhow
         llr_max=float(config.llr_max),
         confirm_llr=float(config.confirm_llr),
         confirm_hits=int(config.confirm_hits),
