@@ -120,7 +120,7 @@ def pair_of(t, o, motion, w):  # type: ignore[no-untyped-def]
     filter_.combined(t, w.c)
     spread, dt = np.empty(6), (o.t_us - t.t_us) * 1e-6
     filter_.spread_at(w.c, t.mu, agility(t.ve, t.vn), dt, motion, spread)
-    extent = 0.0 if np.isnan(t.fit[2]) else (t.fit[2] / 6.0) ** 2
+    extent = t.extent if np.isnan(t.fit[2]) else (t.fit[2] / 6.0) ** 2
     e, n = local_offset(t.lat, t.lon, o.z[0], o.z[1])
     return filter_.density(spread, e - dt * t.ve, n - dt * t.vn, o.z[2] + extent, o.z[3], o.z[4] + extent, np.inf)
 
