@@ -20,9 +20,9 @@ from kuroshio.units import FloatArray, IntArray
 LOG_2PI = math.log(2.0 * math.pi)
 MU_MIN = 1e-3
 MU_BIRTH = 0.1
-# Share of the variance a ship reports with its position that does not average out: errors of a GNSS receiver wander over
-# ten minutes, and an antenna stands where it stands. A report cannot make a place surer than that; radar can. What does
-# show as scatter from report to report does average out: ``scatter`` is the running mean of d2/2, 1 where all of it does.
+# Share of the variance a ship reports with its position that does not average out: errors of a GNSS receiver wander
+# over ten minutes, and an antenna stands where it stands. A report cannot make a place surer than that; radar can. What
+# shows as scatter from report to report does average out: ``scatter`` is the running mean of d2/2, 1 where all does.
 LASTING_SHARE = 0.1
 SCATTER_REPORTS, SCATTER_MAX = 16.0, 4.0
 EXPONENT_MAX = 600.0  # of a likelihood ratio: beyond it one model is certain

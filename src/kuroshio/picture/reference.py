@@ -22,7 +22,10 @@ H_VEL = np.array([[0, 0, 1.0, 0], [0, 0, 0, 1.0]])
 
 @dataclass
 class State:
-    """Two models: ``x`` (2, 4), ``p`` (2, 4, 4), probability ``mu`` of the second; combined ``mean`` and ``cov``; ``scatter``."""
+    """Two models: ``x`` (2, 4), ``p`` (2, 4, 4), probability ``mu`` of the second; combined ``mean`` and ``cov``.
+
+    ``scatter`` is the running mean of d2/2 of reports with a velocity.
+    """
 
     x: FloatArray
     p: FloatArray
