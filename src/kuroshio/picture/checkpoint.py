@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kuroshio.picture.tracker import Tracker
 
-VERSION = 4
+VERSION = 5
 
 
 def write(tracker: Tracker, path: Path) -> None:

@@ -83,7 +83,8 @@ class Life(NamedTuple):
     (rows, 2) are the last AIS position and velocity; ``fit`` (rows, 3) antenna offset ahead and right, and length;
     ``conflict_us`` when its MMSI last reported from two places; ``drag`` (rows, 7) sums of the offset of plots from
     AIS, as `drag.note_offset` keeps them (information ee, en, nn, times offset e, n, weight, squared weight);
-    ``extent`` (m2) is what its size adds to a plot's variance, as `extent.learn_extent` keeps it; ``pin`` bits say which attributes an operator fixed.
+    ``extent`` (m2) is what its size adds to a plot's variance, as `extent.learn_extent` keeps it; ``pin`` bits say
+    which attributes an operator fixed.
     """
 
     status: Any

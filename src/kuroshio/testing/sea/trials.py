@@ -141,7 +141,8 @@ def write(chunks: Iterator[Scene], folder: Path, *, raw: bool = False) -> dict[s
     """Write a scene chunk by chunk; what was written.
 
     Files: ``observations.parquet``, ``truth.parquet``, ``ships.parquet`` (``obs_id``, ``ship_id``), ``sensors.json``,
-    ``statics.parquet`` where ships send it, ``land.geojson`` where there are islands, and with ``raw`` ``ais.nmea`` and an ``.ast`` file a radar.
+    ``statics.parquet`` where ships send it, ``land.geojson`` where there are islands, and with ``raw`` ``ais.nmea`` and
+    an ``.ast`` file a radar.
     """
     folder.mkdir(parents=True, exist_ok=True)
     writers: dict[str, pq.ParquetWriter] = {}
