@@ -64,7 +64,7 @@ def _fetch(typing: Any, records: Any, row: Any, lines: Any) -> Any:
         kind = signature.args[0]
         array = context.make_array(kind)(context, builder, arguments[0])
         at = builder.ptrtoint(array.data, ir.IntType(64))
-        width = ir.Constant(ir.IntType(64), kind.dtype.size)
+        width = ir.Constant(ir.IntType(64), getattr(kind.dtype, "bitwidth", 0) // 8 or kind.dtype.size)
         at = builder.add(at, builder.mul(builder.sext(arguments[1], ir.IntType(64)), width))
         pointer, word = ir.PointerType(), ir.IntType(32)
         call = builder.module.declare_intrinsic(

@@ -16,9 +16,12 @@ import numpy as np
 from kuroshio.geo import distance_m
 from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.zones import Zones
-from kuroshio.picture.ingest import Sources
-from kuroshio.picture.model import RADAR, SENSOR_KINDS, SensorModel
+from kuroshio.picture.compiled import kernel
+from kuroshio.picture.identity import Obs
+from kuroshio.picture.ingest import SOURCES_MAX, Sources
+from kuroshio.picture.model import AIS, RADAR, SENSOR_KINDS, SensorModel
 from kuroshio.picture.pdmap import PdMap
+from kuroshio.picture.table import NEVER
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 CELL_DEG = 0.25
@@ -48,6 +51,20 @@ class SourceState:
     def miss_llr(self) -> float:
         """Log likelihood ratio of a miss."""
         return math.log(1.0 - self.model.pd)
+
+
+@kernel
+def _hear(obs, heard_us, last_us):  # type: ignore[no-untyped-def]
+    """Newest AIS report by cell and by source."""
+    rows, cols = heard_us.shape
+    for j in range(len(obs)):
+        o = obs[j]
+        if o.mmsi <= 0 or o.kind != AIS:
+            continue
+        r = min(max(int((o.z[0] + 90.0) / CELL_DEG), 0), rows - 1)
+        c = int((o.z[1] + 180.0) / CELL_DEG) % cols
+        heard_us[r, c] = max(heard_us[r, c], o.t_us)
+        last_us[o.source] = max(last_us[o.source], o.t_us)
 
 
 class Coverage:
@@ -106,16 +123,13 @@ class Coverage:
             self.state[source] = SourceState(model, False)
         return self.state[source]
 
-    def hear_ais(self, lat: FloatArray, lon: FloatArray, source: IntArray, t_us: IntArray) -> None:
-        """Note places and times of AIS reports."""
-        if not len(t_us):
-            return
-        for code in np.unique(source):
-            state = self.of(int(code), 0)
-            state.last_us = max(state.last_us, int(t_us[source == code].max()))
-        r = np.clip(((lat + 90.0) / CELL_DEG).astype(np.int64), 0, self.heard_us.shape[0] - 1)
-        c = ((lon + 180.0) / CELL_DEG).astype(np.int64) % self.heard_us.shape[1]
-        np.maximum.at(self.heard_us, (r, c), t_us)
+    def hear_ais(self, obs: Obs) -> None:
+        """Note places and times of the AIS reports among observations that name themselves."""
+        last_us = np.full(SOURCES_MAX + 1, NEVER)
+        _hear(obs, self.heard_us, last_us)
+        for code in np.flatnonzero(last_us > NEVER).tolist():
+            state = self.of(code, 0)
+            state.last_us = max(state.last_us, int(last_us[code]))
 
     def inside_ais(self, lat: FloatArray, lon: FloatArray, t_us: int, alive_s: float) -> BoolArray:
         """True where a live AIS source would hear a ship."""

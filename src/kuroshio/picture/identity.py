@@ -120,10 +120,12 @@ class Candidates(NamedTuple):
 
 @inner
 def _bow(heading, ve, vn):  # type: ignore[no-untyped-def]
-    """Where the bow points, degrees: the heading, else the course of a ship that makes way, else NaN."""
-    if math.isnan(heading) and ve * ve + vn * vn > MAKES_WAY_MPS * MAKES_WAY_MPS:
-        return math.degrees(math.atan2(ve, vn))
-    return float(heading)
+    """(east, north) of where the bow points: the heading, else the course of a ship that makes way, else NaN."""
+    if math.isnan(heading):
+        speed = math.sqrt(ve * ve + vn * vn)
+        return (ve / speed, vn / speed) if speed > MAKES_WAY_MPS else (math.nan, math.nan)
+    h = math.radians(heading)
+    return math.sin(h), math.cos(h)
 
 
 @inner
@@ -135,14 +137,14 @@ def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untype
         out[2] += unknown_var
         out[4] += unknown_var
         return
-    h = _bow(heading, z[5], z[6]) if z[7] > 0.0 else heading
-    if math.isnan(h):  # the offset lies in a direction nobody knows: half of its square on each axis
+    said = z[7] > 0.0  # a velocity
+    s, c = _bow(heading, z[5] if said else 0.0, z[6] if said else 0.0)
+    if math.isnan(s):  # the offset lies in a direction nobody knows: half of its square on each axis
         apart = fit[0] * fit[0] + fit[1] * fit[1]
         apart = apart if apart > 0.0 else fit[2] * fit[2] / 16.0  # it said a length, but not where the antenna stands
         out[2] += 0.5 * apart
         out[4] += 0.5 * apart
         return
-    s, c = math.sin(math.radians(h)), math.cos(math.radians(h))
     lat, lon, _ = move(z[0], z[1], fit[0] * s + fit[1] * c, fit[0] * c - fit[1] * s)
     out[0], out[1] = lat, lon
 
@@ -155,9 +157,8 @@ def _recentre(t, fit):  # type: ignore[no-untyped-def]
     """
     for k in range(7):
         t.drag[k] = 0.0
-    h = _bow(t.heading, t.ais_v[0], t.ais_v[1])
-    if not math.isnan(h):
-        s, c = math.sin(math.radians(h)), math.cos(math.radians(h))
+    s, c = _bow(t.heading, t.ais_v[0], t.ais_v[1])
+    if not math.isnan(s):
         t.ais[0], t.ais[1], _ = move(t.ais[0], t.ais[1], fit[0] * s + fit[1] * c, fit[0] * c - fit[1] * s)
 
 

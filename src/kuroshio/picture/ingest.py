@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import fetch, inner, kernel
 from kuroshio.picture.identity import OBS, Obs
 from kuroshio.picture.model import SENSOR_KINDS, TrackerConfig
 from kuroshio.schema import OBSERVATIONS
@@ -55,6 +55,7 @@ _FLOATS = {
     "heading": "heading_deg",
 }
 SOURCES_MAX = 62
+AHEAD = 12  # identities whose memory is asked for before their turn
 
 
 def _fixed(values: Any, type_: Any) -> Any:
@@ -114,6 +115,11 @@ class Sources:
         return self._code[name]
 
 
+@inner
+def _slot_of(v, mask):  # type: ignore[no-untyped-def]
+    return ((v ^ (v >> 29)) * 2654435761) & mask
+
+
 @kernel
 def _admit(ids, old, new, count, fresh):  # type: ignore[no-untyped-def]
     """Number of identities read before ``new`` was full; ``fresh`` marks those never seen."""
@@ -121,8 +127,11 @@ def _admit(ids, old, new, count, fresh):  # type: ignore[no-untyped-def]
     for k in range(len(ids)):
         if count[0] * 2 > len(new):
             return k
+        if k + AHEAD < len(ids):  # the sets are larger than any cache
+            fetch(old, _slot_of(ids[k + AHEAD], mask), 1)
+            fetch(new, _slot_of(ids[k + AHEAD], mask), 1)
         v = ids[k] if ids[k] != 0 else np.int64(-1)
-        start = ((v ^ (v >> 29)) * 2654435761) & mask
+        start = _slot_of(v, mask)
         slot = start
         known = False
         while old[slot] != 0 and not known:

@@ -19,6 +19,7 @@ AGILE_MPS = 5.0  # a ship this fast or faster has all of the process noise
 AGILITY_MIN = 0.05  # share of it left to one at rest, which swings about its anchor or casts off
 POLAR_LAT_DEG = 85.0
 RAD = math.pi / 180.0
+NEAR_RAD = 1e-3  # 6 km: series to the fifth order are exact to the last digit
 POLE_M_PER_DEG = 111_693.9  # WGS 84 meridian radius at the pole, per degree
 
 
@@ -102,6 +103,21 @@ def local_offset(lat0, lon0, lat, lon):  # type: ignore[no-untyped-def]
     return c * dx + sign * s * dy, -sign * s * dx + c * dy
 
 
+@within
+def _scale_half_way(lat0, n):  # type: ignore[no-untyped-def]
+    """`plane_scale` at the latitude half way to a point ``n`` metres north, with one cosine where that is near."""
+    c = math.cos(lat0 * RAD)
+    w2 = 1.0 - WGS84_E2 * (1.0 - c * c)
+    d = 0.5 * n * w2 * math.sqrt(w2) / (WGS84_A_M * (1.0 - WGS84_E2))  # radians
+    if abs(d) > NEAR_RAD:
+        return plane_scale(lat0 + d / RAD)
+    s = math.sqrt(1.0 - c * c) if lat0 >= 0.0 else -math.sqrt(1.0 - c * c)
+    c = c * (1.0 - d * d * (0.5 - d * d / 24.0)) - s * d * (1.0 - d * d / 6.0)
+    w2 = 1.0 - WGS84_E2 * (1.0 - c * c)
+    w = math.sqrt(w2)
+    return RAD * WGS84_A_M * c / w, RAD * WGS84_A_M * (1.0 - WGS84_E2) / (w2 * w)
+
+
 @bare
 def move(lat0, lon0, e, n):  # type: ignore[no-untyped-def]
     """(lat, lon, turn) of the point at an offset; ``turn`` is the angle (radians) the axes turned on the way.
@@ -109,7 +125,7 @@ def move(lat0, lon0, e, n):  # type: ignore[no-untyped-def]
     Below 85 degrees a ship keeps its course (rhumb line, turn 0); above, it keeps a straight line over the pole.
     """
     if abs(lat0) < POLAR_LAT_DEG:
-        east, north = plane_scale(lat0 + 0.5 * n / plane_scale(lat0)[1])
+        east, north = _scale_half_way(lat0, n)
         lat = min(max(lat0 + n / north, -90.0), 90.0)
         return lat, _wrapped(lon0 + e / east), 0.0
     sign = 1.0 if lat0 > 0 else -1.0

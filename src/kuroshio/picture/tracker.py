@@ -201,9 +201,7 @@ class Tracker:
         if not (obs["mmsi"][a:b] > 0).any():
             return
         table = self.table
-        is_ais = (obs["mmsi"][a:b] > 0) & (obs["kind"][a:b] == 0)
-        at = np.flatnonzero(is_ais) + a
-        self.coverage.hear_ais(obs["z"][at, 0], obs["z"][at, 1], obs["source"][at], obs["t_us"][at])
+        self.coverage.hear_ais(obs[a:b])
         cand = self._candidates or NO_CANDIDATES
         at_us = int(obs["t_us"][a]) // self.tick_us * self.tick_us
         table.reserve(min(b - a, 4096))
