@@ -1,11 +1,18 @@
-"""Compile every kernel before the first real report.
+"""Compile or load every kernel before the first real report: on first use half of them in a process beside this one.
 
-What enters: nothing. What leaves: compiled (and cached) kernels. It runs a tiny scene through a tracker.
+What enters: nothing. What leaves: kernels in memory and in the cache beside the code. It runs tiny scenes through
+trackers; compiling is Python's work and holds the interpreter's lock, so threads would not help.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
+from numba.core import event
 
 from kuroshio.picture.identity import OBS
 from kuroshio.picture.model import SensorModel
@@ -13,34 +20,69 @@ from kuroshio.picture.registration import correct_plots
 from kuroshio.picture.tracker import Tracker
 from kuroshio.schema import OBSERVATIONS
 
+_OTHER_HALF = [sys.executable, "-c", "from kuroshio.picture import warm; warm.warm_plots()"]
+ROWS = 24
+
+
+class _FirstCompile(event.Listener):
+    """Starts the helper when a kernel begins to be compiled, not loaded."""
+
+    def __init__(self) -> None:
+        self.helper: subprocess.Popen[bytes] | None = None
+
+    def on_start(self, event: Any) -> None:
+        """A compilation begins."""
+        if self.helper is None:
+            self.helper = subprocess.Popen(_OTHER_HALF, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+
+    def on_end(self, event: Any) -> None:
+        """A compilation ended."""
+
 
 def warm_up() -> None:
     """Compile all kernels of the room on two ships, one radar and one AIS source."""
-    n = 24
-    k = np.arange(n)
+    listener = _FirstCompile()
+    with event.install_listener("numba:compile", listener):
+        _play(_scene(lambda k: np.ones(len(k), np.bool_)))  # reports that name themselves
+        if listener.helper is not None:
+            listener.helper.wait()
+        tracker = _play(_scene(lambda k: k % 2 == 0))  # where the helper failed, plots are compiled here
+    tracker.snapshot(tracker.clock_us or 0)
+    tracker.table.reserve(10_000)  # as many names as make the key table grow
+    correct_plots(np.zeros(1, OBS), np.zeros(1, np.int64), np.array([20.0, 122.0]), 0.0, 0.0)
+
+
+def warm_plots() -> None:
+    """Compile what only plots need."""
+    _play(_scene(lambda k: np.zeros(len(k), np.bool_)))
+
+
+def _play(rows: pa.Table) -> Tracker:
+    tracker = Tracker(sensors=[SensorModel("r", "radar", 20.0, 122.0, 30_000.0, None, 2.0)])
+    t_us = rows["observed_at"].cast(pa.int64()).to_numpy()
+    tracker.step(rows.slice(0, 20), now_us=int(t_us[19]) + 10_000_000)
+    tracker.step(rows.slice(18), now_us=int(t_us[-1]) + 30_000_000)
+    return tracker
+
+
+def _scene(named: Any) -> pa.Table:
+    k = np.arange(ROWS)
+    ais = named(k)
     t_us = 1_700_000_000_000_000 + k * 1_000_000
-    ais = k % 2 == 0
-    lat = 20.0 + 1e-4 * k + 0.01 * (k % 3 == 0)
-    rows = OBSERVATIONS.build(
+    return OBSERVATIONS.build(
         {
             "obs_id": k + 1,
             "observed_at": t_us.astype("datetime64[us]"),
             "source": np.where(ais, "a", "r"),
             "sensor": np.where(ais, "ais", "radar"),
-            "lat_deg": lat,
-            "lon_deg": np.full(n, 122.0),
-            "cov_ee_m2": np.full(n, 100.0),
-            "cov_en_m2": np.zeros(n),
-            "cov_nn_m2": np.full(n, 100.0),
+            "lat_deg": 20.0 + 1e-4 * k + 0.01 * (k % 3 == 0),
+            "lon_deg": np.full(ROWS, 122.0),
+            "cov_ee_m2": np.full(ROWS, 100.0),
+            "cov_en_m2": np.zeros(ROWS),
+            "cov_nn_m2": np.full(ROWS, 100.0),
             "sog_mps": np.where(ais, 5.0, np.nan),
             "cog_deg": np.where(ais, 10.0, np.nan),
             "mmsi": np.where(ais, 200_000_000 + k % 4, 0),
             "scan": k,
         }
     )
-    tracker = Tracker(sensors=[SensorModel("r", "radar", 20.0, 122.0, 30_000.0, None, 2.0)])
-    tracker.step(rows.slice(0, 20), now_us=int(t_us[19]) + 10_000_000)
-    tracker.step(rows.slice(18), now_us=int(t_us[-1]) + 30_000_000)
-    tracker.snapshot(int(t_us[-1]) + 30_000_000)
-    tracker.table.reserve(10_000)  # as many names as make the key table grow
-    correct_plots(np.zeros(1, OBS), np.zeros(1, np.int64), np.array([20.0, 122.0]), 0.0, 0.0)
