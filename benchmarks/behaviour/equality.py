@@ -147,7 +147,7 @@ def one_run(seed: int, setting: tuple[behaviour.Definitions, Any], folder: Path)
     """Counts of one sea; ``differs`` is the first alert that is not the same live, None where all are."""
     definitions, zones = setting
     rng = clock.generator(seed)
-    rows = sea(rng, ships=9, hours=4)
+    rows = sea(rng, ships=int(rng.integers(3, 9)), hours=float(rng.uniform(1.5, 4)))
     end = T0 + 40 * H
     reference = whole(rows, setting, end)
     arrival = arrivals(rng, rows["observed_at"].cast("int64").to_numpy())

@@ -24,19 +24,29 @@ from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
     unusual,
     zone,
 )
-from kuroshio.behaviour.compiled import kernel
+from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definitions
-from kuroshio.behaviour.detector import REGISTRY, Detector, Surroundings
+from kuroshio.behaviour.detector import ALWAYS_DUE, REGISTRY, Detector, Surroundings
 from kuroshio.behaviour.fixes import ENDED, Fixes
 from kuroshio.behaviour.index import IdIndex
 from kuroshio.behaviour.state import Batch, Fact, State
 from kuroshio.errors import ConfigError
-from kuroshio.geo.earth import distance_m, enu_offset_m
+from kuroshio.geo.earth import WGS84_A_M, WGS84_E2, distance_m
 from kuroshio.units import BoolArray, IntArray
 
 Facts = list[tuple[int, Fact]]
 TICK_US = 10_000_000  # timers go off on full ten seconds, live and in the archive
 _LONG_AGO = -(1 << 61)
+
+
+@within
+def _near_offset_m(lat0: float, lon0: float, lat: float, lon: float) -> tuple[float, float]:
+    """`geo.earth.enu_offset_m` of places next to one another, by one cosine."""
+    c = np.cos(np.radians(0.5 * (lat0 + lat)))
+    w2 = 1.0 - WGS84_E2 + WGS84_E2 * c * c
+    east = np.radians(1.0) * WGS84_A_M * c / np.sqrt(w2)
+    north = np.radians(1.0) * WGS84_A_M * (1.0 - WGS84_E2) / (w2 * np.sqrt(w2))
+    return (lon - lon0) * east, (lat - lat0) * north
 
 
 @kernel
@@ -67,7 +77,7 @@ def pieces(
         else:
             dt[i], la0[i], lo0[i] = t[i] - ints[s, 0], floats[s, 0], floats[s, 1]
             if abs(lat[i] - la0[i]) < 0.2 and abs(lon[i] - lo0[i]) < 0.2 and abs(lat[i]) < 70.0:
-                east, north = enu_offset_m(la0[i], lo0[i], lat[i], lon[i])
+                east, north = _near_offset_m(la0[i], lo0[i], lat[i], lon[i])
                 step[i] = np.sqrt(east * east + north * north)
             else:
                 step[i] = distance_m(la0[i], lo0[i], lat[i], lon[i])
@@ -129,9 +139,13 @@ class Core:
         self.last = State((0, 0, -1), (0.0, 0.0))
         self.heard = State((_LONG_AGO,), ())  # last time of every MMSI
         self.advanced_us = _LONG_AGO
+        self._known: tuple[Fixes, IntArray, IntArray] | None = None
 
-    def _slots(self, fixes: Fixes) -> IntArray:
+    def _slots(self, fixes: Fixes) -> tuple[IntArray, IntArray]:
         known = len(self.tracks)
+        found, self._known = self._known, None
+        if found is not None and found[0] is fixes and not (found[1] < 0).any() and not (found[2] < 0).any():
+            return found[1], found[2]
         slot = self.tracks.rows(fixes.track)
         count = len(self.tracks)
         if count > known:
@@ -141,11 +155,14 @@ class Core:
             self.last.ensure(count)
             for detector in self.detectors.values():
                 detector.ensure(count)
-        return slot
+        who = self.numbers.rows(fixes.mmsi)
+        self.heard.ensure(len(self.numbers))
+        return slot, who
 
     def in_order(self, fixes: Fixes, after_us: int) -> BoolArray | None:
         """True for rows later than all before of their track and of the MMSI it claims or claimed last; None: all."""
         slot, who = self.tracks.find(fixes.track), self.numbers.find(fixes.mmsi)
+        self._known = (fixes, slot, who)  # most likely these rows are stepped next
         good = np.empty(len(fixes), np.bool_)
         others = in_order(slot, fixes.t, fixes.mmsi, who, self.last.ints, self.heard.ints, after_us, good)
         return good if others else None
@@ -154,9 +171,7 @@ class Core:
         """Facts of rows in canonical order (track, time)."""
         if not len(fixes):
             return
-        slot = self._slots(fixes)
-        who = self.numbers.rows(fixes.mmsi)
-        self.heard.ensure(len(self.numbers))
+        slot, who = self._slots(fixes)
         n, (ints, floats) = len(fixes), (self.last.ints, self.last.floats)
         dt, step, speed, la0, lo0 = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
         pieces(
@@ -192,32 +207,40 @@ class Core:
 
     def arrays(self) -> dict[str, Any]:
         """Whole state by name."""
-        own = {
-            "core.track": self.tracks.names,
-            "core.number": self.numbers.names,
-            "core.exercise": self.exercise_of,
-            "core.ints": self.last.ints,
-            "core.floats": self.last.floats,
-            "core.heard": self.heard.ints,
-            "core.advanced": np.asarray([self.advanced_us], np.int64),
-        }
+        own = {f"core.{key}": value for key, value in self._own_arrays().items()}
         for name, detector in self.detectors.items():
             own |= {f"{name}.{key}": value for key, value in detector.arrays().items()}
         return own
 
+    def _own_arrays(self) -> dict[str, Any]:
+        return {
+            "track": self.tracks.names,
+            "number": self.numbers.names,
+            "exercise": self.exercise_of,
+            "ints": self.last.ints,
+            "floats": self.last.floats,
+            "heard": self.heard.ints,
+            "advanced": np.asarray([self.advanced_us], np.int64),
+        }
+
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take a whole state back; the arrays are not shared."""
-        self._restore(arrays, IdIndex(arrays["core.track"]), IdIndex(arrays["core.number"]))
+        parts: dict[str, dict[str, Any]] = {}
+        for key, value in arrays.items():
+            owner, name = key.split(".", 1)
+            parts.setdefault(owner, {})[name] = value
+        self._restore(parts, IdIndex(arrays["core.track"]), IdIndex(arrays["core.number"]))
 
-    def _restore(self, arrays: dict[str, Any], tracks: IdIndex, numbers: IdIndex) -> None:
-        self.tracks, self.numbers = tracks, numbers
-        self.exercise_of = np.array(arrays["core.exercise"])
-        self.last.restore(arrays["core.ints"], arrays["core.floats"])
-        self.heard.restore(arrays["core.heard"], np.zeros((len(arrays["core.heard"]), 0)))
-        self.advanced_us = int(arrays["core.advanced"][0])
+    def _restore(self, parts: dict[str, dict[str, Any]], tracks: IdIndex, numbers: IdIndex) -> None:
+        own = parts["core"]
+        self.tracks, self.numbers, self._known = tracks, numbers, None
+        self.exercise_of = np.array(own["exercise"])
+        self.last.restore(own["ints"], own["floats"])
+        self.heard.restore(own["heard"], np.zeros((len(own["heard"]), 0)))
+        self.advanced_us = int(own["advanced"][0])
         for name, detector in self.detectors.items():
-            part = {k[len(name) + 1 :]: v for k, v in arrays.items() if k.startswith(name + ".")}
-            detector.restore(part)
+            detector.restore(parts.get(name, {}))
+            detector.due_us = ALWAYS_DUE
             for known, value in (
                 ("track_of", tracks.names),
                 ("exercise_of", self.exercise_of),
@@ -226,8 +249,16 @@ class Core:
                 if hasattr(detector, known):
                     setattr(detector, known, value)
 
+    def take_from(self, other: Core) -> None:
+        """Become as another core of the same definitions is; nothing is shared."""
+        parts = {name: detector.arrays() for name, detector in other.detectors.items()}
+        parts["core"] = other._own_arrays()
+        self._restore(parts, other.tracks.copy(), other.numbers.copy())
+        for name, detector in self.detectors.items():
+            detector.due_us = other.detectors[name].due_us
+
     def copy(self) -> Core:
         """An independent copy of state over the same definitions."""
         twin = Core(self.definitions, self.around)
-        twin._restore(self.arrays(), self.tracks.copy(), self.numbers.copy())
+        twin.take_from(self)
         return twin

@@ -47,6 +47,11 @@ class Stand:
     core: Core
     facts: dict[str, Fact] = field(default_factory=dict)
 
+    def take_from(self, other: Stand) -> None:
+        """Become as another stand is; nothing is shared."""
+        self.core.take_from(other.core)
+        self.at_us, self.facts = other.at_us, dict(other.facts)
+
     def copy(self) -> Stand:
         """An independent copy."""
         return Stand(self.at_us, self.core.copy(), dict(self.facts))
@@ -257,7 +262,7 @@ class Engine:
             for name in [n for n in self.base.facts if n in self.ledger.finished]:
                 del self.base.facts[name]
             return []
-        self.front = self.base.copy()
+        self.front.take_from(self.base)
         self._run(self.front, later.ordered(), self.watermark_us, {})
         self.dirty_us = None
         return self._told_again(now_us)

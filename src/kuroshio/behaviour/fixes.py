@@ -8,8 +8,8 @@ content); of rows with the same track and time the greatest content stays, whate
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -57,15 +57,17 @@ class Fixes:
         return len(self.t)
 
     def take(self, rows: Any) -> Fixes:
-        """Rows by index or mask."""
-        return Fixes(*(getattr(self, f.name)[rows] for f in fields(self)))
+        """Rows by index or mask; a column of one value stays shared."""
+        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        n, columns = len(rows), [getattr(self, name) for name in _NAMES]
+        return Fixes(*(_shared_like(c, n) if _is_shared(c) else c.take(rows) for c in columns))
 
     @staticmethod
     def concat(parts: list[Fixes]) -> Fixes:
         """All rows of the parts."""
         if len(parts) < 2:
             return parts[0] if parts else empty()
-        return Fixes(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Fixes)))
+        return Fixes(*(_joined([getattr(p, name) for p in parts]) for name in _NAMES))
 
     def ordered(self) -> Fixes:
         """Canonical order, one row a (track, time)."""
@@ -93,6 +95,9 @@ class Fixes:
     def as_columns(self) -> dict[str, Any]:
         """Columns by name, for a checkpoint."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+_NAMES = tuple(f.name for f in fields(Fixes))
 
 
 @kernel
@@ -123,6 +128,9 @@ _DTYPE: dict[str, Any] = {
 }
 
 
+_REQUIRED = {c.name for c in schema.TRACKS.columns if c.required}
+
+
 def from_tracks(table: pa.Table) -> Fixes:
     """Columns of a TRACKS table; rows without a position are left out.
 
@@ -131,9 +139,9 @@ def from_tracks(table: pa.Table) -> Fixes:
     InputError
         When track_id, observed_at, lat_deg, lon_deg or status is missing.
     """
-    missing = [c.name for c in schema.TRACKS.columns if c.required and c.name not in table.column_names]
+    missing = _REQUIRED - set(table.column_names)
     if missing:
-        raise InputError(f"tracks: missing column {', '.join(missing)}", code="behaviour.columns")
+        raise InputError(f"tracks: missing column {', '.join(sorted(missing))}", code="behaviour.columns")
     n = table.num_rows
     status = _labels(table, "status", _STATUS)
     return _finish(
@@ -196,15 +204,26 @@ def from_positions(table: pa.Table, track: IntArray) -> Fixes:
 
 
 def _finish(fixes: Fixes) -> Fixes:
-    good = np.isfinite(fixes.lat) & np.isfinite(fixes.lon) & (fixes.t != NEVER)
-    good &= (np.abs(fixes.lat) <= 90) & (np.abs(fixes.lon) <= 180)
-    if not good.all():
-        fixes = fixes.take(good)
-    if (fixes.sog >= SOG_SATURATED_MPS).any():
+    n, report = len(fixes), np.zeros(2, np.int64)
+    lat, lon, good = np.empty(n), np.empty(n), np.empty(n, np.bool_)
+    _tidy(fixes.t, fixes.lat, fixes.lon, fixes.sog, lat, lon, good, report)
+    fixes.lat, fixes.lon = lat, lon
+    if report[1]:
         fixes.sog = np.where(fixes.sog >= SOG_SATURATED_MPS, np.nan, fixes.sog)
-    fixes.lat = np.rint(fixes.lat * 1e7) / 1e7
-    fixes.lon = np.rint(fixes.lon * 1e7) / 1e7
-    return fixes
+    return fixes.take(good) if report[0] else fixes
+
+
+@kernel
+def _tidy(t: Any, lat: Any, lon: Any, sog: Any, to_lat: Any, to_lon: Any, good: Any, report: Any) -> None:
+    """Round positions to 1e-7 degree and mark rows with a place and a time; ``report``: bad rows, saturated speeds."""
+    bad, fast = 0, 0
+    for i in range(t.size):
+        fine = abs(lat[i]) <= 90.0 and abs(lon[i]) <= 180.0 and t[i] != NEVER  # false where it is not a number
+        good[i] = fine
+        bad += not fine
+        fast += sog[i] >= SOG_SATURATED_MPS
+        to_lat[i], to_lon[i] = np.rint(lat[i] * 1e7) / 1e7, np.rint(lon[i] * 1e7) / 1e7
+    report[0], report[1] = bad, fast
 
 
 def _column(table: pa.Table, name: str) -> pa.Array | None:
@@ -217,14 +236,45 @@ def _column(table: pa.Table, name: str) -> pa.Array | None:
     return pa.concat_arrays(column.unify_dictionaries().chunks) if column.num_chunks else pa.array([], column.type)
 
 
-@lru_cache(maxsize=16)
-def _shared(n: int, value: Any, dtype: Any) -> Any:
-    return np.full(n, value, dtype)
+_SHARED_ROWS = 1_000_000
+_SHARED: dict[tuple[Any, Any], Any] = {}  # (value, dtype) -> the longest column of it
+_OWNERS: dict[int, tuple[tuple[Any, Any], Any]] = {}  # id of every such column ever made, which keeps it alive
+_LONG: WeakValueDictionary[tuple[int, Any, Any], Any] = WeakValueDictionary()
 
 
 def _constant(n: int, value: Any, dtype: Any = np.int64) -> Any:
-    """Column of one value, shared among the absent columns of a table: nobody writes to it."""
-    return _shared(n, value, dtype) if n <= 1_000_000 else np.full(n, value, dtype)
+    """Column of one value, shared among all absent columns: nobody writes to it."""
+    key = (repr(value), dtype)
+    if n > _SHARED_ROWS:
+        column = _LONG.get((n, *key))
+        if column is None:
+            column = _LONG[(n, *key)] = np.full(n, value, dtype)
+        return column
+    column = _SHARED.get(key)
+    if column is None or len(column) < n:
+        column = _SHARED[key] = np.full(max(1024, min(_SHARED_ROWS, 2 * n)), value, dtype)
+        _OWNERS[id(column)] = (key, column)
+    return column[:n]
+
+
+def _is_shared(column: Any) -> bool:
+    return id(column.base) in _OWNERS
+
+
+def _shared_like(column: Any, n: int) -> Any:
+    """As many rows of a shared column, which may be longer than it."""
+    if n <= len(column.base):
+        return column.base[:n]
+    return _constant(n, column.base[0].item(), column.dtype.type)
+
+
+def _joined(columns: list[Any]) -> Any:
+    first = columns[0]
+    if _is_shared(first):
+        key = _OWNERS[id(first.base)][0]
+        if all(_is_shared(c) and _OWNERS[id(c.base)][0] == key for c in columns):
+            return _shared_like(first, sum(map(len, columns)))
+    return np.concatenate(columns)
 
 
 class _View:

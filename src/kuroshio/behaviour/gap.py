@@ -35,6 +35,18 @@ def _qualifies(ints: Any, s: int, need: int, window_us: int) -> bool:
 
 
 @kernel
+def _far_m(lat0: float, lon0: float, lat1: float, lon1: float) -> float:
+    return float(distance_m(lat0, lon0, lat1, lon1))  # uncompiled it costs more than all the rest of a fact
+
+
+@within
+def _write(floats: Any, s: int, i: int, lat: Any, lon: Any, sog: Any, cog: Any, nav: Any) -> None:
+    if i >= 0:
+        floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], sog[i], cog[i]
+        floats[s, 4] = nav[i]
+
+
+@kernel
 def gap_rows(
     begin: int,
     k: int,
@@ -63,11 +75,17 @@ def gap_rows(
     these rows.
     """
     n_born, oldest = born[1], born[0]
+    held: Any = np.int64(-1)  # a report not written to the state yet: most are followed by another
+    holder: Any = np.int64(-1)
     for i in range(begin, slot.size):
         if k + 2 > out.shape[0]:
             born[0], born[1] = oldest, n_born
+            _write(floats, holder, held, lat, lon, sog, cog, nav)
             return i, k
         s, a = slot[i], ais[i]
+        if s != holder:
+            _write(floats, holder, held, lat, lon, sog, cog, nav)
+            holder, held = s, np.int64(-1)
         if ended[i]:
             ints[s, ENDED] = t[i]
         last = ints[s, LAST]
@@ -77,6 +95,7 @@ def gap_rows(
             born[2 + n_born] = i
             n_born += 1
         if last != NEVER and a - last > silence_us and _qualifies(ints, s, need, window_us):
+            _write(floats, s, held, lat, lon, sog, cog, nav)
             for kind in range(OPEN if ints[s, PHASE] == 0 else CLOSE, CLOSE + 1, CLOSE - OPEN):
                 out[k, 0], out[k, 1], out[k, 2], out[k, 3] = kind, s, last, a
                 out[k, 4], out[k, 5] = ints[s, MMSI], min(ints[s, COUNT], need)
@@ -93,9 +112,9 @@ def gap_rows(
         ints[s, COUNT] += 1
         ints[s, LAST] = a
         oldest = min(oldest, a)
-        floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], sog[i], cog[i]
-        floats[s, 4] = nav[i]
+        held = i
     born[0], born[1] = oldest, n_born
+    _write(floats, holder, held, lat, lon, sog, cog, nav)
     return slot.size, k
 
 
@@ -200,7 +219,7 @@ class GapDetector(Detector):
             if old is None or old == slot or t <= ints[old, LAST]:
                 continue
             last = int(ints[old, LAST])
-            far = float(distance_m(floats[old, 0], floats[old, 1], f.lat[i], f.lon[i]))
+            far = float(_far_m(floats[old, 0], floats[old, 1], f.lat[i], f.lon[i]))
             if far / ((t - last) / 1e6) > float(self.definition["max_speed_mps"]):
                 continue
             del self.by_mmsi[int(f.mmsi[i])]
@@ -245,7 +264,7 @@ class GapDetector(Detector):
         values: dict[str, Any] = {"silence_s": silence_s, "min_reports": self.need}
         values |= {"last_sog_mps": number(v[2]), "last_cog_deg": number(v[3])}
         if end is not None:
-            far = float(distance_m(v[0], v[1], v[4], v[5]))
+            far = float(_far_m(v[0], v[1], v[4], v[5]))
             points.append(("next report", end, float(v[4]), float(v[5])))
             values |= {"distance_m": far, "implied_speed_mps": far / silence_s}
         values["shore_distance_m"] = self.around.shore_m(float(v[0]), float(v[1]))

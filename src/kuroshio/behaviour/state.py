@@ -195,8 +195,15 @@ class State:
         self.floats = _longer(self.floats, more, self.float_default, self.order)
 
     def restore(self, ints: IntArray, floats: FloatArray) -> None:
-        """Take matrices back; they are not shared."""
-        self.ints, self.floats = np.array(ints, order=self.order), np.array(floats, order=self.order)
+        """Take matrices back; they are not shared. Memory that fits is used again: new pages cost as much as a copy."""
+        self.ints, self.floats = _copied(ints, self.ints, self.order), _copied(floats, self.floats, self.order)
+
+
+def _copied(matrix: Any, into: Any, order: Literal["C", "F"]) -> Any:
+    if into.shape != matrix.shape:
+        return np.array(matrix, order=order)
+    into[...] = matrix
+    return into
 
 
 def _longer(matrix: Any, rows: int, default: tuple[float, ...], order: Literal["C", "F"]) -> Any:

@@ -79,9 +79,13 @@ class Table:
         """Column names in order."""
         return tuple(c.name for c in self.columns)
 
+    @cached_property
+    def _empty(self) -> pa.Table:
+        return self.arrow.empty_table()
+
     def empty(self) -> pa.Table:
         """Table with no rows."""
-        return self.arrow.empty_table()
+        return self._empty
 
     def build(self, arrays: Mapping[str, Any], rows: int | None = None) -> pa.Table:
         """Table of this schema from arrays by name; a column not named is null.
