@@ -54,13 +54,18 @@ def main() -> None:
     ask.add_argument("--zones", type=Path, action="append", default=[])
     ask.add_argument("--count", type=int, default=10)
     ask.add_argument("--only", action="append", default=[])
+    ask.add_argument("--alert", action="append", default=[], help="beginning of an id: its map alone")
     given = ask.parse_args()
     rows = read_files(given.rows)
     zones = load_zones(*given.zones) if given.zones else None
     found = pq.read_table(given.alerts).to_pylist()
     given.out.mkdir(parents=True, exist_ok=True)
+    for alert in found if given.alert else ():
+        if any(alert["alert_id"].startswith(begin) for begin in given.alert):
+            map_of_it = draw(alert, select_rows(rows, alert), zones)
+            (given.out / f"{alert['definition']}-{alert['alert_id'][:6]}.svg").write_text(map_of_it, "utf-8")
     for name in sorted({a["definition"] for a in found}):
-        if not given.only or name in given.only:
+        if not given.alert and (not given.only or name in given.only):
             few = chosen([a for a in found if a["definition"] == name], given.count)
             (given.out / f"{name}.svg").write_text(sheet(few, rows, zones), "utf-8")
 

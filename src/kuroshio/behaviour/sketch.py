@@ -108,7 +108,7 @@ def _middle(spot: tuple[float, float], places: list[tuple[Any, ...]]) -> tuple[f
 def _areas(sheet: Sheet, zones: Zones | None) -> list[str]:
     """Outlines of the zones that reach into the map."""
     out: list[str] = []
-    for zone in zones.zones if zones is not None else ():
+    for zone in sorted(zones.zones, key=lambda z: z.kind != "land") if zones is not None else ():  # land beneath
         for part in zone.parts:
             fill = _FILLS.get(zone.kind, "none")
             for turn in (-360.0, 0.0, 360.0):  # rings may run on beyond 180 degrees
@@ -122,13 +122,13 @@ def _areas(sheet: Sheet, zones: Zones | None) -> list[str]:
 def _thinned(sheet: Sheet, ring: FloatArray, turn_deg: float) -> str:
     """Points of a ring cut off at the rim of the map, runs of one point given once; empty where none is left."""
     x, y = (ring[:, 0] - sheet.lon0 + turn_deg) * sheet.east, (ring[:, 1] - sheet.lat0) * sheet.north
-    limit = 1.5 * sheet.reach
+    limit = 2.0 * sheet.reach
     if x.min() > limit or x.max() < -limit or y.min() > limit or y.max() < -limit:
         return ""
     for sign in (1.0, -1.0):
-        x, y = _cut(sign * x, y, 1.5 * sheet.reach)
+        x, y = _cut(sign * x, y, limit)
         x = sign * x
-        y, x = _cut(sign * y, x, 1.5 * sheet.reach)
+        y, x = _cut(sign * y, x, limit)
         y = sign * y
     places = sheet.line(x, y).split(" ")
     return " ".join(p for i, p in enumerate(places) if i == 0 or p != places[i - 1])
