@@ -238,6 +238,12 @@ class Checker:
                     newest = at if newest is None else max(newest, at)
         return newest
 
+    def _newest_made(self, sender: str, to: str) -> int | None:
+        """Time of the newest release of tracks made for a partner and recalled."""
+        ledger = self.world.nodes[sender].ledger
+        rows = [ledger.release(i) for i in self.world.told.get((sender, to), ()) if self.world.made[i] == "tracks"]
+        return max((int(r["at_us"]) for r in rows if r["state"].startswith("withdraw")), default=None)
+
     def _pictures(self) -> None:
         """Fresh tracks reach each partner that may have them, and nobody else."""
         for sender, node in sorted(self.world.nodes.items()):
@@ -246,7 +252,10 @@ class Checker:
                     continue
                 decision, other = self.world.decision(sender, to), self.world.nodes[to]
                 newest = self._newest_held(to, sender)
-                delay_us = (decision.obligations.delay_s + REST_S + 70) * 1_000_000
+                terms = decision.obligations  # after a restart the bucket begun is not used again: one more passes
+                delay_us = (terms.delay_s + terms.time_bucket_s + REST_S + 70) * 1_000_000
+                if newest is None:  # all were recalled: then the time of the last one made counts
+                    newest = self._newest_made(sender, to)
                 fresh = newest is not None and newest >= self.world.now_us - delay_us
                 if decision.flows and not fresh and node.alive and other.alive:
                     self.fail("state did not converge", sender=sender, to=to)
