@@ -203,20 +203,22 @@ async def fill(bench: Bench) -> None:
     """The whole picture once, so that what is measured is a running exchange on links known to be wide."""
     for driver in bench.node.partners._drivers.values():
         driver.session.out._state_bytes = driver.session.limits.state_bytes_max
-    for _ in range(TRACKS_COUNT // 10_000):
-        await bench.turn(10_000)
+    for _ in range(TRACKS_COUNT // 20_000):
+        await bench.turn(20_000)
         await bench.settled()
     await bench.turn(UPDATES_A_STEP)
     await bench.settled()
     await bench.report()
 
 
-async def lag(bench: Bench, seconds: int) -> dict[str, Any]:
+async def lag(bench: Bench, seconds: int, *, hold: bool) -> dict[str, Any]:
     """Paced by the wall clock."""
     await fill(bench)
-    sys.stderr.write("measuring\n")
     loop, bench.longest_s = asyncio.get_running_loop(), 0.0
-    await asyncio.sleep(2.0)
+    if hold:
+        sys.stderr.write("ready\n")
+        sys.stderr.flush()
+        await loop.run_in_executor(None, sys.stdin.readline)
     begin_s, cpu_s, left = loop.time(), time.process_time(), dict.fromkeys(bench.parties, 0)
     for step in range(seconds):
         await asyncio.sleep(max(0.0, begin_s + step - loop.time()))
@@ -279,6 +281,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("lag", "hour", "cost"), nargs="?", default="lag")
     parser.add_argument("--steps", type=int, default=0, help="seconds of traffic; 0 is 40, 3600 or 10")
+    parser.add_argument("--hold", action="store_true", help="lag: wait for a line on standard input before measuring")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     steps = asked.steps or {"lag": 40, "hour": 3_600, "cost": 10}[asked.what]
@@ -287,7 +290,7 @@ async def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as name:
             async with Bench(Path(name), list(ACCORDS)) as bench:
-                value = await (lag(bench, steps) if asked.what == "lag" else hour(bench, steps))
+                value = await (lag(bench, steps, hold=asked.hold) if asked.what == "lag" else hour(bench, steps))
     value["load_average"] = round(os.getloadavg()[0], 2)
     sys.stdout.write(json.dumps(value, indent=None if asked.json else 1) + "\n")
 
