@@ -201,13 +201,13 @@ def resident_mb() -> float:
 
 async def fill(bench: Bench) -> None:
     """The whole picture once, so that what is measured is a running exchange on links known to be wide."""
-    for driver in bench.node.partners._drivers.values():
-        driver.session.out._state_bytes = driver.session.limits.state_bytes_max
-    for _ in range(TRACKS_COUNT // 20_000):
-        await bench.turn(20_000)
+    left = TRACKS_COUNT
+    while left > 0 or any(bench.left_waiting().values()):
+        for driver in bench.node.partners._drivers.values():
+            driver.session.out._state_bytes = driver.session.limits.state_bytes_max
+        await bench.turn(20_000 if left > 0 else 0)
         await bench.settled()
-    await bench.turn(UPDATES_A_STEP)
-    await bench.settled()
+        left -= 20_000
     await bench.report()
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from kuroshio.exchange import Ledger
 from kuroshio.node import alerts_out
 from kuroshio.node.alerts_out import AlertsOut
+from kuroshio.node.core import Core
 from kuroshio.schema import ALERTS
 from kuroshio.store import Operations, url_of
 
@@ -84,3 +85,21 @@ def test_batches_kept_have_a_limit(monkeypatch) -> None:  # type: ignore[no-unty
         out.keep_young({"USA": {"a", "b", "c"}})
     assert due(out) == {"USA": ["b", "c"]}
     assert out.forgotten == 1
+
+
+def test_a_journal_read_again_adds_no_change_that_is_in_the_book(tmp_path: Path) -> None:
+    """Found by killing nodes: of an alert that had closed, its opening came again at each restart."""
+    book = Operations(url_of(tmp_path / "operations.db"), now_us=T0)
+    opened = rows("a")
+    index = opened.schema.get_field_index("change")
+    closed = opened.set_column(
+        index, opened.schema.field(index), pa.array(["close"]).dictionary_encode().cast(opened.schema.field(index).type)
+    )
+    for change in (opened, closed):
+        book.append_alerts(change, recorded_us=T0)
+    core = object.__new__(Core)
+    core._operations, core._told = book, set()
+    core._load_told()
+    assert core._fresh(opened).num_rows == 0
+    assert core._fresh(closed).num_rows == 0
+    assert core._fresh(rows("b")).num_rows == 1

@@ -44,6 +44,7 @@ WATCH = "@watch"  # journal entries of watch officers' actions: no source has su
 JOIN_US_MAX = 250_000  # arrivals further apart keep their own times
 JOURNAL_SHARE_MAX = 0.25  # of its limit: above, a checkpoint does not wait for its time
 FEEDS = "feeds.json"
+TOLD_MAX = 200_000  # newest changes of alerts that a journal read again is held against
 FEEDS_EVERY_S = 60.0
 
 
@@ -119,8 +120,7 @@ class Core:
         """Bring the state back from the checkpoint and the journal after it."""
         self._load_feeds()
         start = self._load_checkpoint()
-        for row in self._operations.alerts().to_pylist():
-            self._told.add((row["alert_id"], row["change"], row["end_at"]))
+        self._load_told()
         batch: list[Entry] = []
         position = start
         for entry in self._journal.read(max(start, self._journal.first_position)):
@@ -231,6 +231,15 @@ class Core:
         events = [{"type": "alerts"}] if fresh.num_rows else []
         self._own.publish(self.picture, events=events)
         return Outcome(step.tracks, step.unfused, fresh)
+
+    def _load_told(self) -> None:
+        """Every change in the book, not the last of each alert alone: the journal makes them all again."""
+        _, last = self._operations.alerts_after(1 << 62)
+        at = max(0, last - TOLD_MAX)
+        while at < last:
+            rows, at = self._operations.alerts_after(at)
+            for row in rows.select(["alert_id", "change", "end_at"]).to_pylist():
+                self._told.add((row["alert_id"], row["change"], row["end_at"]))
 
     def _fresh(self, alerts: pa.Table) -> pa.Table:
         """Changes of alerts that the ledger does not have yet: a journal read again makes the same ones."""
