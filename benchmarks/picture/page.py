@@ -317,6 +317,7 @@ def write(folder: Path) -> None:
     for name, (title, section) in SECTIONS.items():
         if name in results:
             r = results[name]
-            made = f"`{r['command']}` ({r['revision']}; {r['machine']}; {r['elapsed_s']:.0f} s)"
+            took = f"; {r['elapsed_s']:.0f} s" if "elapsed_s" in r else ""  # not where rows were run one by one
+            made = f"`{r['command']}` ({r['revision']}; {r['machine']}{took})"
             parts.append(f"## {title}\n{made}\n\n{section(r, put)}")
     folder.with_suffix(".md").write_text("\n".join(parts), encoding="utf-8")
