@@ -20,6 +20,7 @@ UNITS = 10_000_000
 S, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
 MIDNIGHT = 1_700_006_400 * S  # 2023-11-15T00:00:00Z
 _CHUNK = 500_000
+FIRST = 700_000_000  # numbers and tracks of the planted, which no other ship of the sea has
 
 
 def _feature(name: str, kind: str, coordinates: Any) -> dict[str, Any]:
@@ -127,24 +128,25 @@ def _meetings(
 def planted(rows: int, seed: int) -> dict[str, Any]:
     """Meetings found of those planted in a sea of that many rows: 300 across midnight, 12 about +-180 degrees."""
     rng = clock.generator(seed)
-    over, truth = _meetings(rng, 300, lambda k: 60.0 + 0.05 * (k % 20), 1000)
-    line, more = _meetings(rng, 12, lambda k: 180.0 + (k - 6) * 0.0005, 5000)
+    over, truth = _meetings(rng, 300, lambda k: 60.0 + 0.05 * (k % 20), FIRST)
+    line, more = _meetings(rng, 12, lambda k: 180.0 + (k - 6) * 0.0005, FIRST + 4000)
     names = ["mmsi", "track_id", "observed_at", "lat_deg", "lon_deg"]
     table = pa.concat_tables([fleet(rows, seed=seed).select(names), *over, *line])
     alerts = behaviour.detect(table, behaviour.load_definitions().only("encounter")).to_pylist()
-    found = Counter(min(a["mmsis"]) for a in alerts if 1000 <= min(a["mmsis"]) < 6000)
+    found = Counter(min(a["mmsis"]) for a in alerts if min(a["mmsis"]) >= FIRST)
     wrong = 0
     for alert in alerts:
         first = min(alert["mmsis"])
-        if 1000 <= first < 6000:
-            begin, end = truth[(first - 1000) // 2] if first < 5000 else more[(first - 5000) // 2]
+        if first >= FIRST:
+            near = first < FIRST + 4000
+            begin, end = truth[(first - FIRST) // 2] if near else more[(first - FIRST - 4000) // 2]
             off = [alert["start_at"].timestamp() * S - begin, alert["end_at"].timestamp() * S - end]
             wrong += max(map(abs, off)) > 6 * MINUTE
     return {
         "rows": table.num_rows,
         "midnight_planted": 300,
-        "midnight_found": sum(1 for n in found if n < 5000),
+        "midnight_found": sum(1 for n in found if n < FIRST + 4000),
         "antimeridian_planted": 12,
-        "antimeridian_lost": 12 - sum(1 for n in found if n >= 5000),
+        "antimeridian_lost": 12 - sum(1 for n in found if n >= FIRST + 4000),
         "found_twice_or_merged": sum(1 for n in found.values() if n != 1) + wrong,
     }
