@@ -160,9 +160,9 @@ class Bench:
         core = self.node.parts.core
         updates, self.updates = self.updates, 0
         if not updates:
-            return Outcome(TRACKS.empty(), ALERTS.empty())
+            return Outcome(TRACKS.empty(), TRACKS.empty(), ALERTS.empty())
         core.picture, changed = self.sea.step(now_us, updates)
-        return Outcome(changed, ALERTS.empty())
+        return Outcome(changed, changed, ALERTS.empty())
 
     async def turn(self, updates: int) -> float:
         """One second of traffic through the node's own cycle; seconds of its processor (all threads)."""

@@ -69,7 +69,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "Judgement": {"verdict": "silenced", "note": "x", "until": "2026-11-22T06:00:00Z"},
     "Recall": {"reason": "wrong ship"},
     "Consent": {"grant": True, "note": ""},
-    "Agreement": {"accord": "activities: []", "at": "2026-11-22"},
+    "Agreement": {"accord": "activities: []  # no accord", "at": "2026-11-22"},
     "WhatIf": {"item": "track:1000", "to": "JPN", "assume": {}, "consents": []},
     "RouteAsked": {"item": "track:1000", "to": "JPN", "hops": 2, "breaks": False},
     "LabelAsked": {"item": "track:1000", "bind": "https://example.org/tracks/1000"},
@@ -79,7 +79,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "action": {"name": "release"},
         "resource": {"type": "item", "id": "track:1", "properties": {"kind": "information", "subject": "vessel"}},
     }
-    | {"evaluations": None},
+    | {"evaluations": []},
     "Step": {
         "kind": "happening",
         "exchange": "loss",
@@ -105,6 +105,23 @@ def good_value(parameter: dict[str, Any]) -> str:
     choices = shape.get("enum") or next((p["enum"] for p in shape.get("anyOf", []) if "enum" in p), None)
     fallback = str(choices[0]) if choices else str(shape.get("default", "1"))
     return GOOD.get(parameter["name"], fallback)
+
+
+def good_request(path: str, operation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The operation asked as it should be: nothing strange in it."""
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            path = path.replace("{" + parameter["name"] + "}", quote(good_value(parameter), safe=""))
+    query = [
+        f"{p['name']}={quote(good_value(p), safe='')}"
+        for p in operation.get("parameters", [])
+        if p["in"] == "query" and p.get("required")
+    ]
+    content = operation.get("requestBody", {}).get("content", {})
+    more: dict[str, Any] = {"content": b"!AIVDM"} if content else {}
+    if "application/json" in content:
+        more = {"json": BODIES[content["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]]}
+    return path + ("?" + "&".join(query) if query else ""), more
 
 
 def draw_url(data: st.DataObject, path: str, operation: dict[str, Any]) -> str:
@@ -147,6 +164,21 @@ def check_answer(answer: Any, request: Any, operation: dict[str, Any]) -> None:
         assert str(answer.status_code) in operation["responses"], request
 
 
+@pytest.mark.parametrize("one", OPERATIONS, ids=[f"{method} {path}" for method, path, _ in OPERATIONS])
+def test_every_route_works_when_asked_as_it_should_be(client: TestClient, one: tuple[str, str, dict[str, Any]]) -> None:
+    """Else the walk below would never get behind its checks."""
+    method, path, operation = one
+    users = client.operations  # type: ignore[attr-defined]
+    if users.user("spare") is None:
+        users.add_user("spare", roles=[], password_hash=None, now_us=1)
+    if users.user("new") is not None:
+        users.remove_user("new")
+    client.app.state.node._consents.clear()  # type: ignore[attr-defined]
+    url, more = good_request(path, operation)
+    answer = client.request(method.upper(), url, **more)
+    assert answer.status_code < 300, (url, more, answer.text)
+
+
 def test_any_request_gets_a_described_answer(client: TestClient) -> None:
     worked: set[tuple[str, str]] = set()
     users = client.operations  # type: ignore[attr-defined]
@@ -167,8 +199,8 @@ def test_any_request_gets_a_described_answer(client: TestClient) -> None:
             worked.add((method, path))
 
     ask()
-    never = {(method, path) for method, path, _ in OPERATIONS} - worked
-    assert len(never) <= 4, never  # the walk got behind the checks of nearly every route
+    never = [one for one in OPERATIONS if one[:2] not in worked]
+    assert len(never) <= len(OPERATIONS) // 8, never  # the walk got behind the checks of nearly every route
 
 
 @settings(max_examples=40)
