@@ -164,7 +164,8 @@ async def test_nobody_on_the_server_can_speak_for_a_partner(tmp_path: Path) -> N
         )  # fmt: skip
         forger.expect("JPN", lambda: stranger)
         forger.start()
-        await forger.ready.wait()
+        async with asyncio.timeout(60):
+            await forger.ready.wait()
         turned = b.peers.counters["turned_away"]
         task = asyncio.create_task(forger.dial("JPN", stranger).run())  # on PHL's subject, with a certificate of USA
         await until(lambda: b.peers.counters["turned_away"] > turned)

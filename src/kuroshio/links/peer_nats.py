@@ -29,6 +29,7 @@ KEPT_BYTES = 32 << 20
 OPENING_MAX = 4  # tunnels of one partner that have not shown who they are
 JOIN_S = 20.0
 STOP_S = 5.0
+CLOSE_S = 2.0
 HERE = (
     "peer.here"  # said by a listener that begins: what was dialled before reached nobody, or its end before a restart
 )
@@ -114,8 +115,10 @@ class NatsPeers:
                         await self._listen(partner, handler)
                 self.last_error = ""
                 self.ready.set()
-            except (NatsError, OSError, TimeoutError) as err:
-                self.last_error = f"{self.url}: {err or 'no NATS server with JetStream answers'}"[:300]
+            except Exception as err:  # whatever the client raises: without another try the node would never join
+                if not isinstance(err, NatsError | OSError | TimeoutError):
+                    log.exception("joining %s", self.url)
+                self.last_error = f"{self.url}: {str(err) or 'no NATS server with JetStream answers'}"[:300]
                 await self._leave()
                 await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
                 failures += 1
@@ -161,8 +164,15 @@ class NatsPeers:
 
     async def _leave(self) -> None:
         if self._nats is not None:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._nats.close(), 2.0)
+            closing = asyncio.ensure_future(self._nats.close())
+            done, _ = await asyncio.wait(
+                {closing}, timeout=CLOSE_S
+            )  # `wait_for` would wait for a swallowed cancellation
+            if not done:
+                closing.cancel()
+                closing.add_done_callback(lambda t: t.cancelled() or t.exception())
+            elif not closing.cancelled() and closing.exception() is not None:
+                log.info("leaving %s: %s", self.url, closing.exception())
 
     async def stop(self) -> None:
         """End all streams and the connection."""
