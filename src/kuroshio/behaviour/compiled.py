@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kuroshio.geo.compiled import GEO, drop_stale_cache, inner, kernel, within
+from kuroshio.compiling import drop_stale_cache
+from kuroshio.geo.compiled import GEO, inner, kernel, within
 
 __all__ = ["inner", "kernel", "within"]
 

@@ -5,15 +5,10 @@ fast math (results must reproduce); a division by zero is infinite, never an exc
 Python; `inner` only from other kernels, which saves its Python wrapper. `inner` and `bare` (which Python may call too)
 allocate nothing, so they count no references: an array handed to one that counts costs two locked instructions.
 `within` is for small functions that take parts of records: it becomes part of its caller, which need not build them.
-
-The compiler's cache knows when a function's own file changed, not when a file it calls into did; so when any source
-a kernel is made of differs from the last time, the cache beside them is emptied here.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +16,10 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-_STAMP = "kernels.sha256"
+from kuroshio.compiling import drop_stale_cache
 
-
-def _drop_stale_cache() -> None:
-    room = Path(__file__).parent
-    digest = hashlib.sha256()
-    for source in (*sorted(room.glob("*.py")), room.parent / "geo" / "earth.py"):
-        digest.update(source.read_bytes())
-    stamp = room / "__pycache__" / _STAMP
-    now = digest.hexdigest()
-    with contextlib.suppress(OSError):  # a read-only installation keeps no cache here, or was compiled as it is
-        if stamp.is_file() and stamp.read_text() == now:
-            return
-        for old in stamp.parent.glob("*.nb[ci]"):
-            old.unlink(missing_ok=True)
-        stamp.parent.mkdir(exist_ok=True)
-        stamp.write_text(now)
-
-
-_drop_stale_cache()
+_ROOM = Path(__file__).parent
+drop_stale_cache(_ROOM, *sorted(_ROOM.glob("*.py")), _ROOM.parent / "geo" / "earth.py")
 
 _BASE: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 _UNCOUNTED: dict[str, Any] = {"_nrt": False}  # no counting of references, so no allocation: a target option

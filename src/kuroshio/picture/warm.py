@@ -1,52 +1,32 @@
 """Compile or load every kernel before the first real report: on first use half of them in a process beside this one.
 
 What enters: nothing. What leaves: kernels in memory and in the cache beside the code. It runs tiny scenes through
-trackers; compiling is Python's work and holds the interpreter's lock, so threads would not help.
+trackers.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numba.core import event
 
+from kuroshio.compiling import other_half
 from kuroshio.picture.identity import OBS
 from kuroshio.picture.model import SensorModel
 from kuroshio.picture.registration import correct_plots
 from kuroshio.picture.tracker import Tracker
 from kuroshio.schema import OBSERVATIONS
 
-_OTHER_HALF = [sys.executable, "-c", "from kuroshio.picture import warm; warm.warm_plots()"]
 ROWS = 24
-
-
-class _FirstCompile(event.Listener):
-    """Starts the helper when a kernel begins to be compiled, not loaded."""
-
-    def __init__(self) -> None:
-        self.helper: subprocess.Popen[bytes] | None = None
-
-    def on_start(self, event: Any) -> None:
-        """A compilation begins."""
-        if self.helper is None:
-            self.helper = subprocess.Popen(_OTHER_HALF, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
-
-    def on_end(self, event: Any) -> None:
-        """A compilation ended."""
 
 
 def warm_up() -> None:
     """Compile all kernels of the room on two ships, one radar and one AIS source."""
-    listener = _FirstCompile()
-    with event.install_listener("numba:compile", listener):
+    with other_half("from kuroshio.picture import warm; warm.warm_plots()") as wait:
         _play(_scene(lambda k: np.ones(len(k), np.bool_)))  # reports that name themselves
-        if listener.helper is not None:
-            listener.helper.wait()
-        tracker = _play(_scene(lambda k: k % 2 == 0))  # where the helper failed, plots are compiled here
+        wait()
+        tracker = _play(_scene(lambda k: k % 2 == 0))
     tracker.snapshot(tracker.clock_us or 0)
     tracker.table.reserve(10_000)  # as many names as make the key table grow
     correct_plots(np.zeros(1, OBS), np.zeros(1, np.int64), np.array([20.0, 122.0]), 0.0, 0.0)

@@ -1,20 +1,16 @@
 """Compile or load the kernels of the room: on first use half of them in a process beside this one.
 
-What enters: nothing. What leaves: kernels in memory and in the cache beside the code. Compiling is Python's work and
-holds the interpreter's lock, so threads would not help.
+What enters: nothing. What leaves: kernels in memory and in the cache beside the code.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numba.core import event
 
+from kuroshio.compiling import other_half
 from kuroshio.sensing.ais import columns, files
 from kuroshio.sensing.ais import records as scan
 from kuroshio.sensing.ais.cut import scratch
@@ -23,24 +19,7 @@ from kuroshio.sensing.ais.encode_batch import encode_positions
 from kuroshio.sensing.ais.lanes import LANES
 from kuroshio.sensing.ais.layouts import LAYOUTS
 
-_OTHER_HALF = [sys.executable, "-c", "from kuroshio.sensing.ais import warm; warm.warm_columns()"]
 _CHARS = 90  # more than any layout's numbers need
-
-
-class _FirstCompile(event.Listener):
-    """Calls back when a kernel begins to be compiled, not loaded."""
-
-    def __init__(self, begun: Callable[[], None]) -> None:
-        self._begun: Callable[[], None] | None = begun
-
-    def on_start(self, event: Any) -> None:
-        """A compilation begins."""
-        if self._begun is not None:
-            begun, self._begun = self._begun, None
-            begun()
-
-    def on_end(self, event: Any) -> None:
-        """A compilation ended."""
 
 
 def warm_up(told: Callable[[], None] | None = None) -> None:
@@ -51,19 +30,10 @@ def warm_up(told: Callable[[], None] | None = None) -> None:
     told
         Called when there is something to compile.
     """
-    helpers: list[subprocess.Popen[bytes]] = []
-
-    def begun() -> None:
-        if told is not None:
-            told()
-        helpers.append(subprocess.Popen(_OTHER_HALF, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))  # noqa: S603
-
-    listener = _FirstCompile(begun)
-    with event.install_listener("numba:compile", listener):
+    with other_half("from kuroshio.sensing.ais import warm; warm.warm_columns()", told) as wait:
         files.decode(b"no sentence\n")  # lines and parts
-        for helper in helpers:
-            helper.wait()
-        files.decode(b"\n".join(_lines()))  # where the helper failed, the columns are compiled here
+        wait()
+        files.decode(b"\n".join(_lines()))
         encode_positions({"mmsi": [1], "lat_deg": [0.0], "lon_deg": [0.0]}, station="x", time_us=[0])
 
 
