@@ -327,3 +327,14 @@ def test_a_silence_in_port_is_of_information_only_and_its_pack_comes_out_the_sam
         assert json.loads(gap["evidence"])["values"].get("in_port") == ("Basco" if severity == "info" else None)
         make_pack(tmp_path / "gap", gap, rows, ALL, zones=zones)
         assert reproduce(tmp_path / "gap")["severity"] == severity
+
+
+def test_what_no_longer_holds_excludes_and_excuses_nothing():
+    """A port that was closed before the silence does not excuse it, and left-out zones leave out while they hold."""
+    t = T0 + 5 * MIN * np.arange(30)
+    rows = positions(1, np.append(t, t[-1] + 9 * H), 20.0, 121.0)
+    port = land(square(121.0, 20.0, 0.05), kind="port", name="Basco")
+    for until, severity in (("2020-01-01T00:00:00Z", "caution"), ("2040-01-01T00:00:00Z", "info")):
+        port["properties"]["valid_to"] = until
+        (gap,) = behaviour.detect(rows, ALL.only("ais_gap"), zones=behaviour.load_zones(port)).to_pylist()
+        assert gap["severity"] == severity

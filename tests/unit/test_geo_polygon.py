@@ -171,3 +171,15 @@ def test_same_reference_twice_and_unreadable_files_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"no file of .* in this folder"):
         load_zones(tmp_path / "empty")
+
+
+def test_a_zone_holds_within_its_time_only():
+    ring = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    always, once = Zone("a", "a", "custom", ((ring,),)), Zone("o", "o", "custom", ((ring,),), 100, 200)
+    lat, lon = np.full(5, 0.5), np.array([0.5, 0.5, 0.5, 0.5, 3.0])
+    at_us = np.array([99, 100, 199, 200, 150])
+    ptr, zone = Zones([always, once]).members_at(lat, lon, at_us)
+    assert [zone[a:b].tolist() for a, b in pairwise(ptr.tolist())] == [[0], [0, 1], [0, 1], [0], []]
+    every = Zones([always]).members_at(lat, lon, at_us)
+    for got, wanted in zip(every, Zones([always]).members(lat, lon), strict=True):
+        np.testing.assert_array_equal(got, wanted)

@@ -118,7 +118,6 @@ class CollisionDetector(Detector):
         self.pending: list[tuple[IntArray, FloatArray]] = []
         self.open: dict[tuple[int, int], Fact] = {}
         self.next_step = -1
-        self.track_of: IntArray = np.zeros(0, np.int64)
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""

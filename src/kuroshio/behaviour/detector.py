@@ -44,11 +44,11 @@ class Surroundings:
             return None
         return round(float(self.shore.distance_m(lat_deg, lon_deg, SHORE_LIMIT_M)[0]))
 
-    def first_zone(self, lat_deg: float, lon_deg: float, kinds: Sequence[str]) -> str | None:
-        """Name of a zone of one of the kinds at a place; None where there is none."""
+    def first_zone(self, lat_deg: float, lon_deg: float, at_us: int, kinds: Sequence[str]) -> str | None:
+        """Name of a zone of one of the kinds at a place and time; None where there is none."""
         if self.zones is None or not np.isfinite(lat_deg):
             return None
-        _, found = self.zones.members(np.asarray([lat_deg]), np.asarray([lon_deg]))
+        _, found = self.zones.members_at(np.asarray([lat_deg]), np.asarray([lon_deg]), np.asarray([at_us]))
         return next((self.zones.zones[z].name for z in found.tolist() if self.zones.zones[z].kind in kinds), None)
 
     def offshore(self, lat_deg: float, lon_deg: float, least_m: float) -> bool:
@@ -76,6 +76,17 @@ class Detector:
         self.definition = definition
         self.around = around
         self.due_us = ALWAYS_DUE  # before it no silence ends anything: `advance` need not look
+        self.track_of: IntArray = np.zeros(0, np.int64)
+        self.exercise_of: Any = np.zeros(0, np.bool_)
+
+    def of_ship(self, slot: int, mmsi: int) -> dict[str, Any]:
+        """What every `Fact` on one track says of whom it is about; ``mmsi`` -1 where none is claimed."""
+        return {
+            "definition": self.definition.id,
+            "tracks": (int(self.track_of[slot]),),
+            "mmsis": (mmsi,) if mmsi >= 0 else (),
+            "exercise": bool(self.exercise_of[slot]),
+        }
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -104,8 +115,6 @@ class SlotDetector(Detector):
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.state = State(self.int_default, self.float_default)
-        self.track_of: IntArray = np.zeros(0, np.int64)
-        self.exercise_of: Any = np.zeros(0, np.bool_)
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -218,9 +227,7 @@ class RunDetector(SlotDetector):
             kind, slot, start, met, end, rows, label, mmsi, cause = e
             points = (("start", start, float(v[0]), float(v[1])), ("last", end, float(v[2]), float(v[3])))
             fact = Fact(
-                definition=self.definition.id,
-                tracks=(int(self.track_of[slot]),),
-                mmsis=(mmsi,) if mmsi >= 0 else (),
+                **self.of_ship(slot, mmsi),
                 start_us=start,
                 met_us=met,
                 end_us=end if kind == CLOSE else None,
@@ -236,7 +243,6 @@ class RunDetector(SlotDetector):
                 rows=rows,
                 zone=self.zone_name(label),
                 cause=runs.CAUSES.get(cause),
-                exercise=bool(self.exercise_of[slot]),
             )
             out.append((EXTEND if kind == EXTEND else kind, fact))
 

@@ -36,8 +36,6 @@ class EncounterDetector(Detector):
         self.oldest = points.NO_BIN  # first step whose points are kept
         self.open_i: IntArray = np.zeros((0, 7), np.int64)
         self.open_f: FloatArray = np.zeros((0, 6), np.float64)
-        self.track_of: IntArray = np.zeros(0, np.int64)
-        self.exercise_of: Any = np.zeros(0, np.bool_)
         d = definition
         self.types, self.states = (np.asarray(d[n], np.int64) for n in ("exclude_ship_types", "exclude_nav_status"))
         self.left_out = tuple(d["exclude_zone_kinds"]), tuple(d["exclude_mmsi_prefixes"])

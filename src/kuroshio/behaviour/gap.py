@@ -154,8 +154,6 @@ class GapDetector(Detector):
         self.rule = self.silence_us, self.need, self.window_us
         self.events = Events(6, 7)
         self.state = State((NEVER, 0, -1, 0, NEVER, 0, *(NEVER,) * self.need), (np.nan,) * 5)
-        self.track_of: IntArray = np.zeros(0, np.int64)
-        self.exercise_of: Any = np.zeros(0, np.bool_)
         self.by_mmsi: dict[int, int] = {}  # identity -> slot of its ended track
 
     def ensure(self, slots: int) -> None:
@@ -268,7 +266,7 @@ class GapDetector(Detector):
             points.append(("next report", end, float(v[4]), float(v[5])))
             values |= {"distance_m": far, "implied_speed_mps": far / silence_s}
         values["shore_distance_m"] = self.around.shore_m(float(v[0]), float(v[1]))
-        berth = self.around.first_zone(float(v[0]), float(v[1]), self.definition["port_zone_kinds"])
+        berth = self.around.first_zone(float(v[0]), float(v[1]), start, self.definition["port_zone_kinds"])
         if berth is not None:
             values |= {"in_port": berth, "severity": "info"}  # transponders are switched off at the berth
         if self.around.norms is not None:
@@ -278,9 +276,7 @@ class GapDetector(Detector):
             if values["p_heard"] is None or values["p_heard"] < _DOUBTFUL:
                 values["severity"] = "info"  # no sensor is as likely as no report
         return Fact(
-            definition=self.definition.id,
-            tracks=(int(self.track_of[slot]),),
-            mmsis=(mmsi,) if mmsi >= 0 else (),
+            **self.of_ship(slot, mmsi),
             start_us=start,
             met_us=met,
             end_us=end,
@@ -290,6 +286,5 @@ class GapDetector(Detector):
             points=tuple(points),
             rows=self.need + (end is not None),
             cause="it reported again" if end is not None else None,
-            exercise=bool(self.exercise_of[slot]),
             notes=notes,
         )

@@ -258,9 +258,7 @@ class LoiterDetector(SlotDetector):
                 (
                     kind,
                     Fact(
-                        definition=self.definition.id,
-                        tracks=(int(self.track_of[slot]),),
-                        mmsis=(mmsi,) if mmsi >= 0 else (),
+                        **self.of_ship(slot, mmsi),
                         start_us=start,
                         met_us=met,
                         end_us=end if kind == CLOSE else None,
@@ -276,7 +274,6 @@ class LoiterDetector(SlotDetector):
                         points=(("start", start, v[0], v[1]), ("last", end, v[2], v[3])),
                         rows=rows,
                         cause=_CAUSES.get(cause),
-                        exercise=bool(self.exercise_of[slot]),
                     ),
                 )
             )

@@ -196,7 +196,6 @@ class PortVisitDetector(SlotDetector):
         ptr, zone = batch.zones(zones)
         owner = np.repeat(np.arange(len(label)), np.diff(ptr))
         good = self.wanted[zone]
-        good &= (zones.valid_from_us[zone] <= f.t[owner]) & (f.t[owner] < zones.valid_to_us[zone])
         label[owner[good][::-1]] = zone[good][::-1]
         speed = np.where(np.isfinite(f.sog), f.sog, batch.speed_mps)
         columns = (batch.slot, f.t, f.lat, f.lon, speed, f.mmsi, batch.ended, label, self.state.ints, self.state.floats)
@@ -219,9 +218,7 @@ class PortVisitDetector(SlotDetector):
             points = [(first, start, v[0], v[1]), ("last in port", end if kind == CLOSE else met, v[2], v[3])]
             words = [n for n, bit in (("entry", ENTRY), ("stop", STOPPING), ("gap", GAP), ("exit", EXIT)) if seen & bit]
             fact = Fact(
-                definition=self.definition.id,
-                tracks=(int(self.track_of[slot]),),
-                mmsis=(mmsi,) if mmsi >= 0 else (),
+                **self.of_ship(slot, mmsi),
                 start_us=start,
                 met_us=met,
                 end_us=end if kind == CLOSE else None,
@@ -238,6 +235,5 @@ class PortVisitDetector(SlotDetector):
                 rows=rows,
                 zone=zones.zones[z].name,
                 cause=_CAUSES.get(why),
-                exercise=bool(self.exercise_of[slot]),
             )
-            out.append((EXTEND if kind == EXTEND else kind, fact))
+            out.append((kind, fact))

@@ -141,9 +141,9 @@ class Batch:
         return self._reports
 
     def zones(self, zones: Zones) -> tuple[IntArray, IntArray]:
-        """(pointer, zone) of every row, found once a batch."""
+        """(pointer, zone) of every row, of the zones that hold at its time; found once a batch."""
         if id(zones) not in self._zones:
-            self._zones[id(zones)] = zones.members(self.fixes.lat, self.fixes.lon)
+            self._zones[id(zones)] = zones.members_at(self.fixes.lat, self.fixes.lon, self.fixes.t)
         return self._zones[id(zones)]
 
     def within(self, zones: Zones | None, kinds: Sequence[str]) -> BoolArray:

@@ -217,11 +217,6 @@ class ZoneDetector(SlotDetector):
             return
         f = batch.fixes
         ptr, zone = batch.zones(zones)
-        if (zones.valid_from_us[zone] > 0).any() or (zones.valid_to_us[zone] < (1 << 61)).any():
-            owner = np.repeat(np.arange(len(f)), np.diff(ptr))
-            good = (zones.valid_from_us[zone] <= f.t[owner]) & (f.t[owner] < zones.valid_to_us[zone])
-            ptr = np.concatenate([[0], np.cumsum(np.bincount(owner[good], minlength=len(f)))]).astype(np.int64)
-            zone = zone[good]
         ev, num = self.events.run(
             zone_rows,
             len(f),
@@ -266,9 +261,7 @@ class ZoneDetector(SlotDetector):
             if kind == CLOSE and why == LEFT:
                 points.append(("exit", end, v[2], v[3]))
             fact = Fact(
-                definition=self.definition.id,
-                tracks=(int(self.track_of[slot]),),
-                mmsis=(mmsi,) if mmsi >= 0 else (),
+                **self.of_ship(slot, mmsi),
                 start_us=end if exits else start,
                 met_us=end if exits else met,
                 end_us=end if kind == CLOSE else None,
@@ -284,8 +277,7 @@ class ZoneDetector(SlotDetector):
                 rows=rows,
                 zone=zone.name,
                 cause=_CAUSES.get(why),
-                exercise=bool(self.exercise_of[slot]),
             )
             if exits:
                 out.append((OPEN, fact))
-            out.append((EXTEND if kind == EXTEND else kind, fact))
+            out.append((kind, fact))

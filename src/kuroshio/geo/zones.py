@@ -139,6 +139,20 @@ class Zones:
                 return ptr, found[:k]
             found = np.concatenate([found, np.empty_like(found)])
 
+    def members_at(self, lat_deg: Any, lon_deg: Any, at_us: IntArray) -> tuple[IntArray, IntArray]:
+        """As `members`, of the zones that hold at the time of each point (UTC microseconds)."""
+        ptr, zone = self.members(lat_deg, lon_deg)
+        if self._always:
+            return ptr, zone
+        owner = np.repeat(np.arange(len(at_us)), np.diff(ptr))
+        good = (self.valid_from_us[zone] <= at_us[owner]) & (at_us[owner] < self.valid_to_us[zone])
+        held = np.bincount(owner[good], minlength=len(at_us))
+        return np.concatenate([[0], np.cumsum(held)]).astype(np.int64), zone[good]
+
+    @cached_property
+    def _always(self) -> bool:
+        return bool((self.valid_from_us <= ALWAYS[0]).all() and (self.valid_to_us >= ALWAYS[1]).all())
+
     @cached_property
     def overlay(self) -> Overlay:
         """One raster over all zones, made when it is first asked for."""
