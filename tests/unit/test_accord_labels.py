@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import xmlschema
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from kuroshio.accord.labels import (
     CLASSIFICATIONS,
     NAMESPACE,
     attributes_of_label,
+    binding_xml,
     label_xml,
     parse_rel_to,
     parse_tlp,
@@ -24,6 +27,8 @@ from kuroshio.accord.odrl import to_odrl
 from kuroshio.errors import InputError, KuroshioError
 
 NOW = clock.parse_rfc3339("2026-11-22")
+SPEC = Path(__file__).resolve().parents[2] / "spec" / "labels"
+LABEL, BOUND = (xmlschema.XMLSchema(str(SPEC / f"{n}.xsd")) for n in ("confidentiality-label", "binding-information"))
 PARTIES = st.sampled_from(["JPN", "PHL", "USA", "AUS"])
 ITEM = {"kind": "information", "subject": "vessel", "originator": "PHL", "level": "R", "purpose": "maritime_safety"}
 
@@ -137,3 +142,27 @@ def test_odrl_export_names_every_clause():
         found = json.dumps(to_odrl(one))
         assert all(f'"uid": "{c.id}"' in found for c in one.clauses) or not any(c.word == "permit" for c in one.clauses)
         assert "A reading by" in found
+
+
+@given(
+    st.sampled_from(sorted(CLASSIFICATIONS)),
+    st.none() | st.lists(PARTIES, unique=True),
+    st.lists(st.sampled_from(["NOFORN", "X<&>\"'"]), unique=True),
+    st.none() | st.lists(st.sampled_from(["A-B", "B.C"]), unique=True, min_size=1),
+)
+def test_every_label_written_is_valid_under_the_published_schema(level, limit, caveats, held):
+    item = {"level": level, "originator": "PHL", "releasable_to": limit, "caveats": caveats, "held_under": held}
+    LABEL.validate(label_xml(item, created_us=NOW + 123_456))
+    BOUND.validate(binding_xml(item, uri="https://node.example/tracks/17?at=1&x=2", created_us=NOW))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("RESTRICTED<", "COSMIC<"), ('Type="PERMISSIVE"', 'Type="LOOSE"'), ("<s4774:CreationDateTime>2026", "<s4774:CreationDateTime>in 2026"),
+     ("PolicyIdentifier", "Policy"), (' TagName="Releasable To"', "")],
+)  # fmt: skip
+def test_the_schema_refuses_what_is_no_label(old, new):
+    text = label_xml({**ITEM, "releasable_to": ["JPN"]}, created_us=NOW)
+    assert old in text
+    assert LABEL.is_valid(text)
+    assert not LABEL.is_valid(text.replace(old, new))
