@@ -24,7 +24,7 @@ MMSI_MAX = 1_000_000
 _SAME = ("observed_at", "lat_deg", "lon_deg", "sog_mps", "cog_deg", "heading_deg", "mmsi", "nav_status", "exercise")
 
 
-class LateRoad:
+class LateReports:
     """Which track bears which MMSI, and the rows of late reports on it.
 
     Parameters

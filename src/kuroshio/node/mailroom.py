@@ -27,7 +27,7 @@ from kuroshio.node.items import Given
 from kuroshio.node.rewitness import Request, Requests
 from kuroshio.node.trust import Trust
 from kuroshio.node.witnesses import WitnessBook
-from kuroshio.peers.outbox import Item
+from kuroshio.peers import Item, Lane, lane_of
 from kuroshio.schema import TRACKS
 from kuroshio.schema.release import Release
 from kuroshio.units import US_PER_S
@@ -47,7 +47,6 @@ RELOAD_US = 1800 * US_PER_S  # twice the silence after which the picture lets a 
 RELOAD_DRY = 300  # releases in a row without a track not seen yet, after which older ones are not looked at
 RELOAD_RECORDS = 1000  # newest releases of another kind that are taken up again
 STEP_KINDS = tuple(RECORD_OF.values())
-CONTROL_KINDS = ("recall", "tighten", "receipt", "checkpoint", "cosignature", "policy")
 
 
 def given(received: exchange.Received, purpose: str) -> Given:
@@ -310,7 +309,7 @@ class Mailroom:
 
     def may_still_go(self, item: Item, *, now_us: int) -> bool:
         """True when a queued item is still allowed by what is in force now, and was not withdrawn."""
-        if item.kind in CONTROL_KINDS:
+        if lane_of(item.kind) is Lane.CONTROL:
             return True
         if item.kind in STEP_KINDS:  # what was done under an agreement is told to its other party, also when it ended
             return bool(self._desk.ledger.release(item.release_id)["state"] in ("sent", "received"))

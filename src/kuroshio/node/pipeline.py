@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from kuroshio import behaviour, picture, sensing
 from kuroshio.node.config import SourceSection
 from kuroshio.node.health import Repeats
-from kuroshio.node.late import LateRoad
+from kuroshio.node.late import LateReports
 from kuroshio.schema import OBSERVATIONS, RECEPTIONS, REJECTS, STATICS, TRACKS, concat
 from kuroshio.sensing.base import Decoded, Ledger, SourceDecoder
 from kuroshio.units import US_PER_S
@@ -96,7 +96,7 @@ class Pipeline:
         self._once = sensing.Deduplicator(window_s=deduplicate_s) if deduplicate_s > 0 else None
         self._repeats = Repeats()
         self._rejects: dict[str, tuple[int, int]] = {}
-        self.late = LateRoad({name: section.watermark_s for name, section in sections.items()})
+        self.late = LateReports({name: section.watermark_s for name, section in sections.items()})
 
     def step(
         self, entries: Sequence[Entry], *, now_us: int, partners: pa.Table | None = None, ended: Sequence[str] = ()
