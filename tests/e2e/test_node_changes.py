@@ -8,11 +8,10 @@ import contextlib
 import pytest
 
 from kuroshio import clock
-from kuroshio.links.tls import KeyFolder
 from kuroshio.node import config
 from kuroshio.node.node import Node
-from kuroshio.sensing.ais import encode_position
 from kuroshio.testing.demo import free_port
+from kuroshio.testing.nodes import report_now, trusting_keys, until
 
 PAIR = ("AUS", "JPN")
 AGREEMENT = """
@@ -34,31 +33,19 @@ release_orders:
 """
 
 
-def report(mmsi: int) -> bytes:
-    at_s = clock.now_us() // 1_000_000
-    line = encode_position(
-        mmsi=mmsi, msg_type=1, lat_deg=20.0, lon_deg=121.0, sog_mps=0.0, cog_deg=0.0, heading_deg=0.0,
-        nav_status=0, utc_second=at_s % 60, tag_block={"c": at_s},
-    )  # fmt: skip
-    return line.strip() + b"\r\n"
-
-
 class Pair:
     """Two nodes with an agreement of their own and nothing else between them."""
 
     def __init__(self, tmp_path) -> None:
         self.folder = {p: tmp_path / p for p in PAIR}
         self.ports = {p: free_port() for p in PAIR}
-        self.keys = {}
         for party, folder in self.folder.items():
             (folder / "agreements").mkdir(parents=True)
             (folder / "agreements" / "parties.yaml").write_text(
                 "parties: [{code: AUS, name: A}, {code: JPN, name: B}, {code: KOR, name: C}]\nlevels: {order: [U, R]}\n"
             )
             self.write(party, 1, ", KOR")
-            self.keys[party] = KeyFolder.make(folder / "keys", party, now_us=clock.now_us(), hosts=["127.0.0.1"])
-        for one, other in (PAIR, PAIR[::-1]):
-            self.keys[one].trust(self.keys[other].export())
+        self.keys = trusting_keys(self.folder)
         self.nodes = {p: self.node(p) for p in PAIR}
         self.service = {}
 
@@ -82,7 +69,7 @@ class Pair:
 
     async def ship(self, party: str, mmsi: int) -> None:
         for _ in range(5):
-            await asyncio.to_thread(self.service[party].push, "feed", report(mmsi))
+            await asyncio.to_thread(self.service[party].push, "feed", report_now(mmsi))
             await asyncio.sleep(1.05)
 
     def seen(self, party: str) -> set[int]:
@@ -100,17 +87,6 @@ async def running(tmp_path):
         for node in pair.nodes.values():
             await node.stop()
     assert [n.failure for n in pair.nodes.values()] == [None, None]
-
-
-async def until(look, what: str, limit_s: float = 60.0):
-    loop = asyncio.get_running_loop()
-    end = loop.time() + limit_s
-    while loop.time() < end:
-        found = await asyncio.to_thread(look)
-        if found:
-            return found
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"never: {what}")
 
 
 @pytest.mark.slow

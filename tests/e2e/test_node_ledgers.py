@@ -8,14 +8,12 @@ import json
 
 import pytest
 
-from kuroshio import clock
 from kuroshio.accord import ledger
 from kuroshio.errors import AccordError
-from kuroshio.links.tls import KeyFolder
 from kuroshio.node import config
 from kuroshio.node.node import Node
-from kuroshio.sensing.ais import encode_position
 from kuroshio.testing.demo import free_port
+from kuroshio.testing.nodes import report_now, trusting_keys, until
 
 PAIR = ("AUS", "JPN")
 BOTH_WAYS = """
@@ -59,26 +57,13 @@ async def two(tmp_path, modes: dict[str, str]):
     ports = {p: free_port() for p in PAIR}
     for p in PAIR:
         (tmp_path / p).mkdir()
-    keys = {p: KeyFolder.make(tmp_path / p / "keys", p, now_us=clock.now_us(), hosts=["127.0.0.1"]) for p in PAIR}
-    for p, q in (PAIR, PAIR[::-1]):
-        keys[p].trust(keys[q].export())
+    trusting_keys({p: tmp_path / p for p in PAIR})
     nodes = {p: make(tmp_path, p, ports, modes[p]) for p in PAIR}
     try:
         yield {p: (await nodes[p].start(), nodes[p]) for p in PAIR}
     finally:
         for node in nodes.values():
             await node.stop()
-
-
-async def until(look, what: str, limit_s: float = 60.0):
-    loop = asyncio.get_running_loop()
-    end = loop.time() + limit_s
-    while loop.time() < end:
-        found = await asyncio.to_thread(look)
-        if found:
-            return found
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"never: {what}")
 
 
 ORDER = {
@@ -124,22 +109,17 @@ async def test_an_order_runs_over_two_nodes_and_their_books_agree(tmp_path):
             aus.ledger().take("JPN", "no entry")
 
 
-def report(mmsi: int, step: int) -> bytes:
-    at_s = clock.now_us() // 1_000_000
-    line = encode_position(
-        mmsi=mmsi, msg_type=1, lat_deg=20.0 + 0.00006 * step, lon_deg=121.0, sog_mps=6.0, cog_deg=0.0, heading_deg=0.0,
-        nav_status=0, utc_second=at_s % 60, tag_block={"c": at_s},
-    )  # fmt: skip
-    return line.strip() + b"\r\n"
-
-
 @pytest.mark.slow
 async def test_exercise_data_does_not_enter_a_real_picture_nor_the_reverse(tmp_path):
     async with two(tmp_path, {"AUS": "live", "JPN": "exercise"}) as nodes:
         (aus, real), (jpn, drill) = nodes["AUS"], nodes["JPN"]
         for step in range(6):
-            await asyncio.to_thread(aus.push, "feed", report(503_000_001, step))
-            await asyncio.to_thread(jpn.push, "feed", report(431_000_001, step))
+            await asyncio.to_thread(
+                aus.push, "feed", report_now(503_000_001, lat_deg=20.0 + 0.00006 * step, sog_mps=6.0)
+            )
+            await asyncio.to_thread(
+                jpn.push, "feed", report_now(431_000_001, lat_deg=20.0 + 0.00006 * step, sog_mps=6.0)
+            )
             await asyncio.sleep(1.1)
         for node, word in ((real, "kept_out_exercise"), (drill, "kept_out_real")):
             await until(lambda n=node, w=word: n.partners.room.counters.get(w), f"the other's tracks were {word}")

@@ -7,14 +7,12 @@ import json
 
 import pytest
 
-from kuroshio import clock
 from kuroshio.errors import AuthError, ConfigError, InputError, NotFound
-from kuroshio.links.tls import KeyFolder
 from kuroshio.node import config
 from kuroshio.node.node import Node
-from kuroshio.sensing.ais import encode_position
 from kuroshio.testing import nodecheck
 from kuroshio.testing.demo import free_port
+from kuroshio.testing.nodes import report_now, trusting_keys, until
 
 ZONE = {
     "type": "FeatureCollection",
@@ -47,38 +45,10 @@ def make(tmp_path, party: str, other: str, ports: dict[str, int]) -> Node:
     return Node(config.from_dict(document, base=folder))
 
 
-def trusted(tmp_path, *parties: str) -> None:
-    keys = {p: KeyFolder.make(tmp_path / p / "keys", p, now_us=clock.now_us(), hosts=["127.0.0.1"]) for p in parties}
-    for party, folder in keys.items():
-        for other, theirs in keys.items():
-            if other != party:
-                folder.trust(theirs.export())
-
-
-def report(mmsi: int, step: int) -> bytes:
-    at_s = clock.now_us() // 1_000_000
-    line = encode_position(
-        mmsi=mmsi, msg_type=1, lat_deg=20.0 + 0.00006 * step, lon_deg=121.0, sog_mps=6.0, cog_deg=0.0, heading_deg=0.0,
-        nav_status=0, utc_second=at_s % 60, tag_block={"c": at_s},
-    )  # fmt: skip
-    return line.strip() + b"\r\n"
-
-
-async def until(look, what: str, limit_s: float = 60.0):
-    loop = asyncio.get_running_loop()
-    end = loop.time() + limit_s
-    while loop.time() < end:
-        found = await asyncio.to_thread(look)
-        if found:
-            return found
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"never: {what}")
-
-
 @pytest.mark.slow
 async def test_two_nodes_share_withhold_and_recall(tmp_path):
     ports = {"PHL": free_port(), "JPN": free_port()}
-    trusted(tmp_path, "PHL", "JPN")
+    trusting_keys({p: tmp_path / p for p in ("PHL", "JPN")})
     phl, jpn = make(tmp_path, "PHL", "JPN", ports), make(tmp_path, "JPN", "PHL", ports)
     service = await phl.start()
     theirs = await jpn.start()
@@ -96,7 +66,7 @@ async def test_two_nodes_share_withhold_and_recall(tmp_path):
 async def shares(service, theirs) -> None:
     mmsi = 548_000_123
     for step in range(6):
-        await asyncio.to_thread(service.push, "feed", report(mmsi, step))
+        await asyncio.to_thread(service.push, "feed", report_now(mmsi, lat_deg=20.0 + 0.00006 * step, sog_mps=6.0))
         await asyncio.sleep(1.1)
     own = await until(lambda: service.snapshot()[1].to_pylist(), "PHL holds the ship")
     assert [row["mmsi"] for row in own] == [mmsi]
@@ -188,7 +158,7 @@ async def comes_back(tmp_path, ports) -> None:
 
 
 async def test_keys_of_another_party_are_refused(tmp_path):
-    trusted(tmp_path, "PHL", "JPN")
+    trusting_keys({p: tmp_path / p for p in ("PHL", "JPN")})
     node = make(tmp_path, "PHL", "JPN", {"PHL": free_port(), "JPN": free_port()})
     wrong = node.config.model_copy(update={"keys": tmp_path / "JPN" / "keys"})
     with pytest.raises(ConfigError, match="JPN's"):
