@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from kuroshio.sensing import ais
 from kuroshio.sensing.ais import records, scan, scan_fast
 from kuroshio.sensing.base import Decoded
+from kuroshio.testing.decoding import in_pieces
 
 GOOD = b"!AIVDM,1,1,,A,133sVfPP00PD>hRMDH@jNOvN20S8,0*7F"
 PIECES = [
@@ -73,12 +73,7 @@ def test_noise_is_accounted_for(log: bytes) -> None:
 @given(logs(), st.lists(st.integers(0, 600), max_size=8))
 def test_tables_do_not_depend_on_where_reads_begin(log: bytes, cuts: list[int]) -> None:
     whole = ais.decode(log)
-    decoder = ais.Decoder("bytes")
-    borders = [0, *sorted(min(c, len(log)) for c in cuts), len(log)]
-    parts = [decoder.feed(log[a:b]) for a, b in itertools.pairwise(borders)]
-    for part in parts:
-        assert part.ledger.lines == part.ledger.accounted or part.ledger.waiting
-    joined = Decoded.join([*parts, decoder.flush()])
+    joined = in_pieces(ais.Decoder("bytes"), log, cuts)
     assert rows(joined) == rows(whole)
     assert joined.ledger.as_dict() == whole.ledger.as_dict()
 

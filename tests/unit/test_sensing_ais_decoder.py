@@ -9,6 +9,7 @@ import pytest
 from kuroshio.errors import InputError
 from kuroshio.sensing import Decoded, ais
 from kuroshio.sensing.ais.encode import checksum
+from kuroshio.testing.decoding import in_steps
 
 GOOD = b"!AIVDM,1,1,,A,133sVfPP00PD>hRMDH@jNOvN20S8,0*7F"
 TYPE_5 = (
@@ -154,8 +155,6 @@ def test_what_is_said_of_an_overlong_line_does_not_depend_on_the_reads() -> None
     log = b"\\!7D" * 20_000 + b"\n"
     told = []
     for step in (len(log), 7_000):
-        decoder = ais.Decoder("s")
-        parts = [decoder.feed(log[at : at + step]) for at in range(0, len(log), step)]
-        told.append(Decoded.join([*parts, decoder.flush()]).table("rejects").to_pylist())
+        told.append(in_steps(ais.Decoder("s"), log, step).table("rejects").to_pylist())
     assert told[0] == told[1]
     assert [(r["reason"], r["detail"]) for r in told[0]] == [("line_too_long", "more than 65536 bytes")]

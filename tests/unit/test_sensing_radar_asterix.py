@@ -11,7 +11,7 @@ from kuroshio.sensing.asterix import ANGLE_LSB_DEG, RANGE_LSB_M, AsterixDecoder
 from kuroshio.sensing.asterix_encode import encode_cat048
 from kuroshio.sensing.asterix_scan import scan_block
 from kuroshio.sensing.asterix_spec import layout
-from kuroshio.sensing.base import Decoded
+from kuroshio.testing.decoding import in_steps
 
 DAY = 86_400_000_000
 MIDNIGHT = 20_600 * DAY
@@ -36,11 +36,6 @@ def plots(count: int = 40, seed: int = 1) -> dict[str, np.ndarray]:
 
 def blocks(**changes: object) -> list[bytes]:
     return encode_cat048(sac=30, sic=7, **{**plots(), **changes})  # type: ignore[arg-type]
-
-
-def in_steps(data: bytes, step: int) -> Decoded:
-    decoder = radar()
-    return Decoded.join([*[decoder.feed(data[i : i + step], NOW) for i in range(0, len(data), step)], decoder.flush()])
 
 
 def test_decoding_gives_back_what_was_encoded_to_the_step_of_the_format() -> None:
@@ -140,9 +135,9 @@ def test_an_archive_goes_through_midnight_from_its_reference() -> None:
 def test_reads_may_be_cut_anywhere_also_through_rubbish() -> None:
     junk = b"\x30\x00\x01\xff\xff\x30\x00"
     whole = blocks()[0] + junk + b"".join(blocks()) + b"\x22\x00\x05\x80\x01" + b"\x63\x00\x05ab" + b"\x30\x00\x50\x01"
-    one = in_steps(whole, len(whole))
+    one = in_steps(radar(), whole, None, NOW)
     for step in (1, 3, 11):
-        many = in_steps(whole, step)
+        many = in_steps(radar(), whole, step, NOW)
         assert one.table("observations").equals(many.table("observations"))
         assert one.ledger == many.ledger
         assert one.table("rejects").equals(many.table("rejects"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,6 +13,7 @@ from kuroshio.sensing.radar import TtmDecoder, encode_ttm
 from kuroshio.sensing.radar_plots import ground_range_m, slant_range_m
 from kuroshio.sensing.radar_sentences import checksum, parse_time
 from kuroshio.sensing.radar_ttd import encode_ttd
+from kuroshio.testing.decoding import in_steps
 from kuroshio.units import M_PER_NM, MPS_PER_KN
 
 NOON = 1_780_012_800_000_000  # 2026-05-29T00:00:00Z and some; only its day matters
@@ -28,11 +27,6 @@ def line(body: str) -> bytes:
 
 def radar(**settings: float) -> TtmDecoder:
     return TtmDecoder("r1", lat_deg=20.45, lon_deg=121.97, range_sigma_m=40.0, bearing_sigma_deg=0.4, **settings)  # type: ignore[arg-type]
-
-
-def whole_and_cut(make: Callable[[], TtmDecoder], data: bytes, step: int) -> Decoded:
-    decoder = make()
-    return Decoded.join([*[decoder.feed(data[i : i + step], NOON) for i in range(0, len(data), step)], decoder.flush()])
 
 
 def balanced(decoded: Decoded) -> Decoded:
@@ -322,7 +316,7 @@ def test_reads_may_be_cut_anywhere() -> None:
         )
         + b"junk\nmore junk without end"
     )
-    one, many = whole_and_cut(radar, whole, len(whole)), whole_and_cut(radar, whole, 7)
+    one, many = in_steps(radar(), whole, None, NOON), in_steps(radar(), whole, 7, NOON)
     assert one.table("observations").equals(many.table("observations"))
     assert one.ledger == many.ledger
     assert balanced(one).ledger.rejected == {"not_nmea": 2}

@@ -7,7 +7,6 @@ file and the agreement files.
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from kuroshio.sensing.base import Decoded, SourceDecoder
 from kuroshio.sensing.dedupe import FAMILIES, Deduplicator
 from kuroshio.sensing.formats import FORMATS, open_decoder
 from kuroshio.sensing.formats_lines import MAX_REJECT_ROWS
+from kuroshio.testing.decoding import in_pieces
 from kuroshio.testing.fuzz import samples, sentences
 from kuroshio.testing.fuzz.mutate import Change, Rng, below, json_value
 
@@ -78,29 +78,18 @@ def plain_rows(decoded: Decoded) -> dict[str, list[dict[str, Any]]]:
     return {name: table.to_pylist() for name, table in decoded.tables.items() if table.num_rows}
 
 
-def in_pieces(decoder: SourceDecoder, data: bytes, cuts: Iterable[int]) -> Decoded:
-    """What a decoder makes of the bytes, read in pieces."""
-    borders = [0, *sorted(min(c, len(data)) for c in cuts), len(data)]
-    parts = [decoder.feed(data[a:b], NOW_US) for a, b in itertools.pairwise(borders)]
-    for part in parts:
-        assert part.ledger.waiting >= 0, "ledger: waiting below zero"
-    return Decoded.join([*parts, decoder.flush()])
-
-
 def stream_holds(make: Callable[[], SourceDecoder], data: bytes, rng: Rng) -> Decoded:
     """The laws of every decoder: an exact ledger, valid tables, the same rows for any read borders and after a restart.
 
     Returns what it decoded in one piece.
     """
-    whole = in_pieces(make(), data, ())
-    ledger = whole.ledger
-    assert ledger.lines == ledger.accounted, f"ledger: {ledger}"
-    assert ledger.waiting == 0, "ledger: waits after the end"
+    whole = in_pieces(make(), data, (), NOW_US)
+    assert whole.ledger.waiting == 0, "ledger: waits after the end"
     for name, table in whole.tables.items():
         table.validate(full=True)
         assert name != "rejects" or table.num_rows, "tables: an empty table of rejects"
     cuts = [below(rng, len(data) + 1) for _ in range(1 + below(rng, 6))] if rng.random() < 0.9 else range(len(data))
-    same(whole, in_pieces(make(), data, cuts if len(data) < 5000 else list(cuts)[:50]), "read borders")
+    same(whole, in_pieces(make(), data, cuts if len(data) < 5000 else list(cuts)[:50], NOW_US), "read borders")
     first = make()
     if hasattr(first, "state") and hasattr(first, "restore"):
         at = below(rng, len(data) + 1)
