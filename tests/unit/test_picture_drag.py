@@ -8,6 +8,8 @@ import pytest
 
 from kuroshio.picture import SensorModel, Tracker
 from kuroshio.picture.drag import offsets
+from kuroshio.picture.model import AIS
+from kuroshio.picture.seen import seen_us
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DRAG
 from kuroshio.testing.sea import observations as make_sea
 from kuroshio.testing.sea.scene import Scene, four_radars
@@ -65,7 +67,7 @@ def test_a_metre_a_second_is_found_within_five_minutes_and_ais_lets_go() -> None
     ghosts = [i for i in tracker.table.rows_of(int(life.mmsi[row])) if i != row]
     assert ghosts  # the false report has a track of its own
     assert abs(kin.lon[ghosts[0]] - kin.lon[row]) / M > 100.0
-    assert life.last_seen_us[row, 0] < life.last_seen_us[ghosts[0], 0]
+    assert seen_us(life.seen[row], AIS) < seen_us(life.seen[ghosts[0]], AIS)
 
 
 @pytest.mark.parametrize(("jump_m", "least"), [(300.0, 0.95), (2000.0, 1.0)])

@@ -17,6 +17,7 @@ from kuroshio.picture.model import TrackerConfig, motion_of
 from kuroshio.picture.motion import agility, local_offset
 from kuroshio.picture.registration import pair_residuals
 from kuroshio.picture.replay import BYTES_A_BLOCK, CTL_LOST, CTL_TOP, Pool, new_pool
+from kuroshio.picture.seen import TIME_BITS
 from kuroshio.picture.table import CTL_FREE, TRACK, TrackTable
 
 T0 = 1_700_000_000_000_000
@@ -30,7 +31,8 @@ def _ships(east_m: np.ndarray, north_m: np.ndarray) -> TrackTable:
     ships["lat"], ships["lon"] = offset_position(*RADAR, east_m, north_m)
     ships["ais"][:, 0], ships["ais"][:, 1] = ships["lat"], ships["lon"]
     ships["mmsi"], ships["status"] = 200_000_001 + np.arange(len(ships)), 2
-    ships["fed"][:, 0], ships["last_seen_us"][:, 0], ships["t_us"] = 5, T0, T0
+    ships["fed"][:, 0], ships["t_us"], ships["seen"] = 5, T0, -1
+    ships["seen"][:, 0] = T0 << TIME_BITS
     table.tracks[: len(ships)] = ships
     return table
 

@@ -228,7 +228,7 @@ def test_a_story_names_who_did_what() -> None:
     assert told["observations"]["updated"]["count"] == 11
     assert told["reports"][0]["source"] == "ais"
     assert told["seen"] == [{"source": "ais", "last_at": told["reports"][0]["observed_at"]}]
-    assert story_of(*tables, 1)["seen"] == []  # without the observations nobody knows their sources
+    assert story_of(*tables, 1)["seen"] == told["seen"]  # the rows say it, without the observations
     assert [i["value"] for i in told["identity"] if i["claim"] == "name"] == ["BLUE HULL"]
 
 

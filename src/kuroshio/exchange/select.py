@@ -211,6 +211,9 @@ def as_tracks(released: pa.Table, *, track_ids: Sequence[int], partner: str | No
     }
     if partner is not None:
         columns["last_partner_at"] = at
+        columns["sources_last_at"] = pa.array(
+            [[when] for when in at.to_pylist()], TRACKS.arrow.field("sources_last_at").type
+        )
         columns["sensors"] = pa.array([["partner"]] * rows, pa.list_(pa.string()))
     same = set(TRACKS.names) & set(RELEASED_TRACKS.names)
     for name in same - set(columns):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -103,10 +104,19 @@ def card(row: Mapping[str, Any], history: Sequence[Sequence[Any]]) -> dict[str, 
         "sources": sources,
         "values": values,
         "sensors": sensors,
+        "seen": last_seen(row),
         "identity": identity,
         "history": list(history),
         "exercise": bool(row["exercise"]),
     }
+
+
+def last_seen(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """When each source last fed the track, newest first; a source whose time is not kept any more comes last."""
+    sources, times = row["sources"] or [], row["sources_last_at"] or []
+    told = list(zip_longest(sources, times[: len(sources)]))
+    told.sort(key=lambda s: -s[1].timestamp() if s[1] else 0.0)
+    return [{"source": source, "last_at": stamp(at)} for source, at in told]
 
 
 def history(rows: pa.Table, track_id: int) -> list[list[Any]]:

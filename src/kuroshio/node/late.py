@@ -89,5 +89,6 @@ def _as_tracks(late: pa.Table, track: IntArray) -> pa.Table:
     columns: dict[str, Any] = {name: late[name] for name in _SAME if name in late.column_names}
     columns |= {"track_id": track, "status": ["confirmed"] * n, "last_ais_at": late["observed_at"]}
     columns["sources"] = [[s] for s in late["source"].to_pylist()]
+    columns["sources_last_at"] = [[at] for at in late["observed_at"].to_pylist()]
     columns["sensors"] = [["ais"]] * n
     return TRACKS.build(columns, n)

@@ -21,7 +21,7 @@ from kuroshio.picture.identity import Obs
 from kuroshio.picture.ingest import SOURCES_MAX, Sources
 from kuroshio.picture.model import AIS, RADAR, SENSOR_KINDS, SensorModel
 from kuroshio.picture.pdmap import PdMap
-from kuroshio.picture.table import NEVER
+from kuroshio.picture.seen import NEVER
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 CELL_DEG = 0.25

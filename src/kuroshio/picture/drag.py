@@ -18,6 +18,7 @@ from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.extent import extent_var
 from kuroshio.picture.filter import Kin
 from kuroshio.picture.motion import local_offset, move
+from kuroshio.picture.seen import last_seen, seen_us
 from kuroshio.picture.table import Life
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -41,7 +42,7 @@ SPEED_VAR_M2S2 = 4.0  # of the true ship's velocity when its AIS is found false
 @inner
 def note_offset(t, t_us, z):  # type: ignore[no-untyped-def]
     """Add a plot to a track's offset of radar from AIS; to be called before the track's last plot is noted."""
-    age = (t_us - t.last_seen_us[0]) * 1e-6
+    age = (t_us - last_seen(t, 0)) * 1e-6
     ve, vn = t.ais_v[0], t.ais_v[1]
     if abs(age) > AIS_AGE_MAX_S or math.isnan(ve):
         return
@@ -53,7 +54,7 @@ def note_offset(t, t_us, z):  # type: ignore[no-untyped-def]
     s0, s1, s2 = z[2] + noise, z[3], z[4] + noise
     det = s0 * s2 - s1 * s1
     i0, i1, i2 = s2 / det, -s1 / det, s0 / det
-    gap = (t_us - t.last_seen_us[1]) * 1e-6 if t.fed[1] > 0 else 0.0
+    gap = (t_us - last_seen(t, 1)) * 1e-6 if t.fed[1] > 0 else 0.0
     keep = math.exp(-max(gap, 0.0) / FADE_S)
     d = t.drag
     d[0] = keep * d[0] + i0
@@ -68,7 +69,7 @@ def note_offset(t, t_us, z):  # type: ignore[no-untyped-def]
 @inner
 def jumped(t, t_us, z):  # type: ignore[no-untyped-def]
     """True when no ship goes from the last AIS place of a track to this one at the speeds it says it has."""
-    dt = abs(t_us - t.last_seen_us[0]) * 1e-6
+    dt = abs(t_us - last_seen(t, 0)) * 1e-6
     ve, vn = t.ais_v[0], t.ais_v[1]
     e, n = local_offset(t.ais[0], t.ais[1], z[0], z[1])
     if math.isnan(ve) or z[7] <= 0.0:
@@ -113,7 +114,7 @@ def dragged(life: Life, at: IntArray, t_us: int) -> BoolArray:
     lost = (life.misses[at] >= LOST_MISSES) & (evidence > LOST_EVIDENCE_MIN) & (far > LOST_OFFSET_MIN_M)
     parted = t_us - life.conflict_us[at] < LOST_S * 1e6
     parted &= (evidence > PARTED_EVIDENCE_MIN) & (far > PARTED_OFFSET_MIN_M)
-    recent = t_us - life.last_seen_us[at, 1] < LOST_S * 1e6
+    recent = t_us - seen_us(life.seen[at], 1) < LOST_S * 1e6
     return np.asarray(recent & (lost | parted) | (evidence > EVIDENCE_MIN) & (far > OFFSET_MIN_M))
 
 
@@ -123,7 +124,7 @@ def free_of_ais(kin: Kin, life: Life, i: int) -> bool:
     A row that radar already holds against its AIS stays as it is; the memory of one that was moved has to begin anew.
     """
     mean, cov = offsets(life.drag[i : i + 1])
-    age = (kin.t_us[i] - life.last_seen_us[i, 0]) * 1e-6
+    age = (kin.t_us[i] - seen_us(life.seen[i], 0)) * 1e-6
     ve, vn = life.ais_v[i].astype(np.float64)
     lat, lon, _ = move(life.ais[i, 0], life.ais[i, 1], age * ve + mean[0, 0], age * vn + mean[0, 1])
     life.drag[i] = 0.0

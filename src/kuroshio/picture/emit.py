@@ -15,11 +15,12 @@ from kuroshio.picture.claims import ClaimBook, flags_of
 from kuroshio.picture.compiled import kernel
 from kuroshio.picture.identity import OUTCOME_WORDS
 from kuroshio.picture.ingest import REASONS
-from kuroshio.picture.journal import EVENT_WORDS, LOG_INTS
+from kuroshio.picture.journal import EVENT_WORDS, LOG_INTS, LOG_SEEN
 from kuroshio.picture.lifecycle import exists_probability
 from kuroshio.picture.model import RADAR, SENSOR_KINDS, Motion
 from kuroshio.picture.motion import agility, process_noise
-from kuroshio.picture.table import NEVER, STATUS_WORDS
+from kuroshio.picture.seen import NEVER, seen_columns
+from kuroshio.picture.table import STATUS_WORDS
 from kuroshio.schema import EVENTS, FLAG_CONFLICT, FLAG_DRAG, LINKS, TRACKS
 from kuroshio.schema.core import UTC_US
 from kuroshio.units import US_PER_S, FloatArray, IntArray
@@ -28,6 +29,7 @@ COURSE_MIN_MPS = 0.25
 AHEAD_S = {"sigma_1min_m": 60.0, "sigma_5min_m": 300.0, "sigma_15min_m": 900.0}
 EVIDENCE = ("reports", "reports and radar", "contradicted", "operator")
 SAID = OUTCOME_WORDS + REASONS  # outcomes of reports used, reasons of those refused
+LAST_KINDS = ("ais", "radar", "image", "vms", "human")
 _AT = {name: k for k, name in enumerate(LOG_INTS)}
 
 
@@ -86,7 +88,8 @@ def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: l
     claims = book.columns(col["claim"])
     superseded = col["superseded_by"]
     ahead = sigmas_ahead(np.ascontiguousarray(floats), np.array(list(AHEAD_S.values())), motion.q0, motion.q1)
-    seen = np.column_stack([col[f"{kind}_us"] for kind in ("ais", "radar", "image", "vms", "human")]).max(axis=1)
+    kinds, times, first = seen_columns(np.ascontiguousarray(ints[:, LOG_SEEN:]), col["sources"], len(sources))
+    newest = kinds.max(axis=1)
     return TRACKS.build(
         {
             "track_id": col["uid"],
@@ -113,14 +116,10 @@ def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: l
             "hits": col["hits"].astype(np.int32),
             "sensors": _sets(col["sensors"], list(SENSOR_KINDS)),
             "sources": _sets(col["sources"], sources),
-            "last_ais_at": _times(col["ais_us"]),
-            "last_radar_at": _times(col["radar_us"]),
-            "last_image_at": _times(col["image_us"]),
-            "last_vms_at": _times(col["vms_us"]),
-            "last_human_at": _times(col["human_us"]),
-            "last_partner_at": _times(col["partner_us"]),
+            "sources_last_at": pa.ListArray.from_arrays(pa.array(first), _times(times)),
+            **{f"last_{kind}_at": _times(kinds[:, k]) for k, kind in enumerate(LAST_KINDS)},
             "first_at": _times(col["born_us"]),
-            "age_s": pa.array((col["t_us"] - seen) / US_PER_S, mask=seen <= NEVER // 2),
+            "age_s": pa.array((col["t_us"] - newest) / US_PER_S, mask=newest <= NEVER // 2),
             **{name: ahead[:, k] for k, name in enumerate(AHEAD_S)},
             "identity_evidence": _evidence(col["pin"], col["flags"], col["sensors"], col["mmsi"]),
             "flag": flags_of(col["mmsi"]),

@@ -142,6 +142,7 @@ class Fusion:
             "track_id": pa.array(uid),
             "sensors": pa.array([["partner"]] * n, pa.list_(pa.string())),
             "sources": pa.array([[p] for p in table["partner"].to_pylist()], pa.list_(pa.string())),
+            "sources_last_at": _each(table["observed_at"]),
             "last_partner_at": table["observed_at"],
             "superseded_by": pa.nulls(n, pa.int64()),
         }
@@ -315,6 +316,12 @@ class Fusion:
             setattr(self, name, arrays[f"fusion.{name}"])
         self._index = {(partner, ref): int(k) for partner, ref, k in meta}
         self._givers = {partner: int(self.giver[k]) for (partner, _), k in self._index.items()}
+
+
+def _each(times: Any) -> pa.Array:
+    """Each time as a list of one."""
+    values = times.combine_chunks().cast(UTC_US) if isinstance(times, pa.ChunkedArray) else times.cast(UTC_US)
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32)), values)
 
 
 def _replace(own: pa.Table, at: IntArray, state: FloatArray, partner: pa.Table) -> pa.Table:

@@ -28,6 +28,7 @@ from kuroshio.picture.journal import (
 )
 from kuroshio.picture.late import LATE_DUPLICATE, LATE_OK, apply_report, insert_late, known
 from kuroshio.picture.motion import local_offset, move
+from kuroshio.picture.seen import kind_at, last_seen, note_seen
 from kuroshio.picture.table import (
     CONFIRMED,
     CTL_FREE,
@@ -38,7 +39,6 @@ from kuroshio.picture.table import (
     TENTATIVE,
     bind,
     find_key,
-    kind_at,
     take_row,
 )
 from kuroshio.schema import FLAG_DRAG
@@ -180,13 +180,12 @@ def note_report(t, o, z):  # type: ignore[no-untyped-def]
     """Keep what a report says beside its position."""
     kind, t_us = o.kind, o.t_us
     at = kind_at(kind)
-    last = t.last_seen_us[at]
+    last = last_seen(t, at)
     if t_us > last:
         if kind == 0 and t.fed[0] > 0:
             d = (t_us - last) * 1e-6
             g = t.gap_s
             t.gap_s = d if g == 0.0 else 0.8 * g + 0.2 * min(d, 3.0 * g + 30.0)
-        t.last_seen_us[at] = t_us
         if kind == 0:
             t.ais[0], t.ais[1] = z[0], z[1]
             t.ais_v[0], t.ais_v[1] = (z[5], z[6]) if z[7] > 0 else (math.nan, math.nan)
@@ -198,6 +197,7 @@ def note_report(t, o, z):  # type: ignore[no-untyped-def]
         t.fed[at] += 1
     t.hits += 1
     t.sources |= np.int64(1) << o.source
+    note_seen(t, at, o.source, t_us)
 
 
 @inner
@@ -289,9 +289,12 @@ def _feed(t, pool, log, ctl, o, z, rules, motion, w):  # type: ignore[no-untyped
             t.born_us = min(t.born_us, t_us)
             write_event(log, ctl, t_us, t.uid, EV_REPLAYED, o.obs_id, 0)
             return REPLAYED, 0.0
-    if t.fed[0] > 0 and z[0] == t.ais[0] and z[1] == t.ais[1] and t_us - t.last_seen_us[0] < ECHO_US:
-        t.sources |= np.int64(1) << o.source
-        return DUPLICATE, 0.0
+    if t.fed[0] > 0 and z[0] == t.ais[0] and z[1] == t.ais[1]:
+        heard_us = last_seen(t, 0)
+        if t_us - heard_us < ECHO_US:
+            t.sources |= np.int64(1) << o.source
+            note_seen(t, 0, o.source, heard_us)
+            return DUPLICATE, 0.0
     d2 = apply_report(t, pool, t_us, o.obs_id, z, rules.birth_rv, motion, w)
     note_report(t, o, z)
     return UPDATED, d2

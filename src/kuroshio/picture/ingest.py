@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from kuroshio.picture.compiled import fetch, inner, kernel
 from kuroshio.picture.identity import OBS, Obs
 from kuroshio.picture.model import SENSOR_KINDS, TrackerConfig
+from kuroshio.picture.seen import TIME_MAX_US
 from kuroshio.schema import OBSERVATIONS
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -213,7 +214,7 @@ class Raw(NamedTuple):
 @inner
 def _fault(raw, k, limits):  # type: ignore[no-untyped-def]
     """Why a row cannot be used, or `OK`."""
-    if raw.t_us[k] < 0:
+    if raw.t_us[k] < 0 or raw.t_us[k] >= TIME_MAX_US:
         return NO_TIME
     place = math.isfinite(raw.lat[k]) and math.isfinite(raw.lon[k])
     if not (place and math.isfinite(raw.ee[k]) and math.isfinite(raw.en[k]) and math.isfinite(raw.nn[k])):

@@ -14,7 +14,8 @@ import numpy as np
 from kuroshio.picture.compiled import bare, inner
 from kuroshio.picture.filter import combined
 from kuroshio.picture.model import OTHER
-from kuroshio.picture.table import CTL_EVENTS, CTL_LOG, KINDS, NEVER
+from kuroshio.picture.seen import KINDS, SEEN_MAX
+from kuroshio.picture.table import CTL_EVENTS, CTL_LOG
 from kuroshio.units import FloatArray, IntArray
 
 LOG_INTS = (
@@ -26,19 +27,14 @@ LOG_INTS = (
     "hits",
     "sensors",
     "sources",
-    "ais_us",
-    "radar_us",
-    "image_us",
-    "partner_us",
+    "born_us",
+    "pin",
     "claim",
     "nav",
     "exercise",
     "superseded_by",
-    "vms_us",
-    "human_us",
-    "born_us",
-    "pin",
 )
+LOG_SUCCESSOR, LOG_SEEN = LOG_INTS.index("superseded_by"), len(LOG_INTS)  # entries of `picture.seen` come last
 LOG_FLOATS = (
     "lat",
     "lon",
@@ -88,7 +84,7 @@ KEYED_LOGODDS_MAX = 12.0
 
 
 # one line: a change of one track
-LINE = np.dtype([("ints", np.int64, (len(LOG_INTS),)), ("floats", np.float64, (len(LOG_FLOATS),))])
+LINE = np.dtype([("ints", np.int64, (LOG_SEEN + SEEN_MAX,)), ("floats", np.float64, (len(LOG_FLOATS),))])
 
 
 class Log(NamedTuple):
@@ -99,7 +95,7 @@ class Log(NamedTuple):
 
     @property
     def ints(self) -> IntArray:
-        """Integer columns of the lines, in the order of `LOG_INTS`."""
+        """Integer columns of the lines, in the order of `LOG_INTS`, and then what `picture.seen` keeps."""
         return np.asarray(self.lines["ints"])
 
     @property
@@ -145,10 +141,10 @@ def write_update(line, t, pc):  # type: ignore[no-untyped-def]
         if t.fed[s] > 0:
             mask |= 1 << (s if s < KINDS - 1 else OTHER)
     a[6], a[7] = mask, t.sources
-    a[8], a[9] = t.last_seen_us[0], t.last_seen_us[1]
-    a[10], a[11] = t.last_seen_us[2], NEVER
-    a[12], a[13], a[14], a[15] = t.claim, t.nav, t.exercise, 0
-    a[16], a[17], a[18], a[19] = t.last_seen_us[3], t.last_seen_us[4], t.born_us, t.pin
+    a[8], a[9], a[10], a[11] = t.born_us, t.pin, t.claim, t.nav
+    a[12], a[13] = t.exercise, 0
+    for k in range(SEEN_MAX):
+        a[LOG_SEEN + k] = t.seen[k]
     f[0], f[1], f[2], f[3] = t.lat, t.lon, t.ve, t.vn
     f[4], f[5], f[6], f[7], f[8], f[9] = pc[0], pc[1], pc[4], pc[7], pc[8], pc[9]
     f[10], f[11] = t.mu, exist_logodds(t)

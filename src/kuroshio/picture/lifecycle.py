@@ -16,10 +16,11 @@ from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.filter import combined
 from kuroshio.picture.grid import M_PER_DEG
 from kuroshio.picture.identity import Rules
-from kuroshio.picture.journal import write_update
+from kuroshio.picture.journal import LOG_SUCCESSOR, write_update
 from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
 from kuroshio.picture.motion import agility, local_offset, move, process_noise
 from kuroshio.picture.pdmap import BLIND_PD, cell_of
+from kuroshio.picture.seen import last_seen, seen_us
 from kuroshio.picture.table import CONFIRMED, CTL_LOG, FED_MAX, TENTATIVE, Life, first_row
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG, FLAG_UNCORROBORATED
 from kuroshio.units import BoolArray, FloatArray, IntArray
@@ -88,7 +89,7 @@ def write_predicted(log, ctl, tracks, rows, t_us, status, successor, motion):  #
         line.ints[1] = t_us
         if status > 0:
             line.ints[2] = status
-        line.ints[15] = successor[k]
+        line.ints[LOG_SUCCESSOR] = successor[k]
         predict_track(t, t_us, motion, pc, line.floats)
 
 
@@ -168,7 +169,7 @@ def after_scan(  # type: ignore[no-untyped-def]
             continue
         sector, ring = cell_of(e, no, sensor[2])
         hit = _is_in(hit_uids, t.uid)
-        heard = t.fed[AIS] > 0 and abs(last_us - t.last_seen_us[AIS]) * US < VOUCH_S
+        heard = t.fed[AIS] > 0 and abs(last_us - last_seen(t, AIS)) * US < VOUCH_S
         if heard and t.status == CONFIRMED and t.flags & (FLAG_CONFLICT | FLAG_DRAG) == 0:
             tried[sector, ring] += 1.0
             seen[sector, ring] += 1.0 if hit else 0.0
@@ -256,8 +257,8 @@ def flags_now(tracks, rows, t_us, doubtful, limits, motion):  # type: ignore[no-
     pc = np.empty(10)
     for k in range(len(rows)):
         t = tracks[rows[k]]
-        radar_age = (t_us - t.last_seen_us[RADAR]) * US
-        ais_age = (t_us - t.last_seen_us[AIS]) * US
+        radar_age = (t_us - last_seen(t, RADAR)) * US
+        ais_age = (t_us - last_seen(t, AIS)) * US
         held = t.fed[RADAR] > 0 and radar_age <= limits.radar_held_s
         had_ais = t.fed[AIS] > 0
         never = (t_us - t.born_us) * US
@@ -293,7 +294,7 @@ def claimed_twice(tracks, rows, keys, t_us, limits):  # type: ignore[no-untyped-
             at = head
             while at >= 0:
                 t = tracks[at]
-                if t.status >= CONFIRMED and (t_us - t.last_seen_us[AIS]) * US <= limits.ais_end_max_s:
+                if t.status >= CONFIRMED and (t_us - last_seen(t, AIS)) * US <= limits.ais_end_max_s:
                     count += 1
                     where = np.searchsorted(rows, at)
                     if mark and count > 1 and where < len(rows) and rows[where] == at:
@@ -312,10 +313,10 @@ def stale_bindings(life: Life, rows: IntArray, twice: BoolArray) -> IntArray:
     for i in suspects:
         if life.pin[i] & 1 or life.flags[i] & FLAG_DRAG:
             continue  # an operator said so, or its AIS is known to be elsewhere
-        last = life.last_seen_us[i, AIS]
+        last = seen_us(life.seen[i], AIS)
         newer = (life.mmsi[suspects] == life.mmsi[i]) & (suspects != i) & (life.exercise[suspects] == life.exercise[i])
-        ahead = life.last_seen_us[suspects[newer], AIS] > last + int(2e6 * max(float(life.gap_s[i]), 5.0))
-        if ahead.any() and life.last_seen_us[i, RADAR] > last:
+        ahead = seen_us(life.seen[suspects[newer]], AIS) > last + int(2e6 * max(float(life.gap_s[i]), 5.0))
+        if ahead.any() and seen_us(life.seen[i], RADAR) > last:
             out.append(int(i))
     return np.asarray(out, np.int64)
 

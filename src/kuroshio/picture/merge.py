@@ -17,6 +17,7 @@ from kuroshio.picture.grid import SPANS_MAX, build, near
 from kuroshio.picture.model import AIS
 from kuroshio.picture.motion import agility, local_offset, move, predict_packed
 from kuroshio.picture.replay import FORGOTTEN
+from kuroshio.picture.seen import seen_us, take_seen
 from kuroshio.picture.table import FED_MAX, Life
 from kuroshio.units import IntArray
 
@@ -159,7 +160,7 @@ def absorb(kin: Kin, life: Life, tracks: Any, older: int, younger: int, take_sta
         for column in (*kin, tracks["block"], tracks["block_seq"]):
             column[older] = column[younger]
         tracks["block_seq"][younger] = FORGOTTEN
-    newer_ais = life.last_seen_us[younger, AIS] > life.last_seen_us[older, AIS]
+    newer_ais = bool(seen_us(life.seen[younger], AIS) > seen_us(life.seen[older], AIS))
     if newer_ais:
         life.gap_s[older] = life.gap_s[younger]
         life.ais[older], life.ais_v[older] = life.ais[younger], life.ais_v[younger]
@@ -167,7 +168,7 @@ def absorb(kin: Kin, life: Life, tracks: Any, older: int, younger: int, take_sta
         life.identity[older] = max(life.identity[older], life.identity[younger])
     if np.isnan(life.heading[older]) or newer_ais:
         life.heading[older] = life.heading[younger]
-    life.last_seen_us[older] = np.maximum(life.last_seen_us[older], life.last_seen_us[younger])
+    take_seen(tracks, older, younger)
     life.fed[older] = np.minimum(life.fed[older].astype(np.int64) + life.fed[younger], FED_MAX)
     life.hits[older] += life.hits[younger]
     life.llr[older] = max(life.llr[older], life.llr[younger])

@@ -17,6 +17,8 @@ import numpy as np
 from kuroshio.errors import InputError, NotFound
 from kuroshio.picture import journal
 from kuroshio.picture.identity import Obs
+from kuroshio.picture.model import AIS
+from kuroshio.picture.seen import only_kind
 from kuroshio.picture.table import CTL_NEXT_UID, bind, take_row, unbind
 
 if TYPE_CHECKING:
@@ -162,7 +164,8 @@ class Desk:
             column[new] = column[row]
         for name in ("ais", "ais_v", "claim", "fit", "heading", "nav", "gap_s", "exercise", "identity"):
             getattr(life, name)[new] = getattr(life, name)[row]
-        life.last_seen_us[new, 0], life.fed[new, 0] = life.last_seen_us[row, 0], life.fed[row, 0]
+        life.seen[new], life.sources[new] = only_kind(life.seen[row], AIS)
+        life.fed[new, AIS] = life.fed[row, AIS]
         life.hits[new], life.status[new], life.shown[new] = life.fed[row, 0], 2, 1
         tr.table.forget(new)
         self._take_identity(row, uid, mmsi)

@@ -17,6 +17,7 @@ import numpy as np
 from kuroshio.picture.compiled import fetch, inner, kernel
 from kuroshio.picture.grid import SPANS_MAX, build, coarse_map, reach_deg, spans, widest_near
 from kuroshio.picture.motion import local_offset, move, plane_scale
+from kuroshio.picture.seen import last_seen
 from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray
 
@@ -87,7 +88,7 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
             continue
         if t.fed[0] < 2 or t.flags & ~FLAG_DARK != 0:
             continue
-        age = t_us - t.last_seen_us[0]
+        age = t_us - last_seen(t, 0)
         if age > AIS_FRESH_US or age < -AIS_FRESH_US or math.isnan(t.ais_v[0]):
             continue
         dt = age * 1e-6
@@ -98,7 +99,7 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
         o = obs[idx[grid.point[only]]]
         if t.exercise != o.exercise:
             continue
-        dtp = (o.t_us - t.last_seen_us[0]) * 1e-6
+        dtp = (o.t_us - last_seen(t, 0)) * 1e-6
         lat, lon, _ = move(t.ais[0], t.ais[1], t.ais_v[0] * dtp, t.ais_v[1] * dtp)
         e0, n0 = local_offset(sensor[0], sensor[1], lat, lon)
         e1, n1 = local_offset(sensor[0], sensor[1], packed[only, 0], packed[only, 1])

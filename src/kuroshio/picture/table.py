@@ -17,13 +17,12 @@ from kuroshio.picture.extent import EXTENT_BORN_M2
 from kuroshio.picture.filter import Kin
 from kuroshio.picture.replay import BLOCK, BYTES_A_BLOCK, FORGOTTEN, give_back, new_pool
 from kuroshio.picture.replay import CTL_TOP as CTL_TOP_BLOCK
+from kuroshio.picture.seen import KINDS, NEVER, SEEN_MAX, clear_seen
 from kuroshio.units import FloatArray, IntArray
 
 FREE, TENTATIVE, CONFIRMED, COASTED, ENDED = 0, 1, 2, 3, 4
 STATUS_WORDS = ("free", "tentative", "confirmed", "coasted", "ended")
-NEVER = np.int64(-(1 << 62))
 FED_MAX = 32_000  # observations counted a kind; more change nothing
-KINDS = 6  # ais, radar, image, vms, human, other: partners' tracks are kept beside, and feed none
 START_ROWS = 1 << 18  # reserved at the start; memory is taken as rows are used
 
 # One track. The first cache line is what a scan over all tracks reads; models and life follow.
@@ -50,7 +49,7 @@ TRACK = np.dtype(
         ("llr", np.float32),
         ("born_us", np.int64),
         ("sources", np.int64),
-        ("last_seen_us", np.int64, (KINDS,)),
+        ("seen", np.int64, (SEEN_MAX,)),
         ("ais", np.float64, (2,)),
         ("conflict_us", np.int64),
         ("ais_v", np.float32, (2,)),
@@ -78,9 +77,10 @@ KEY = np.dtype([("mmsi", np.int64), ("head", np.int32)], align=True)
 class Life(NamedTuple):
     """Life and identity of all tracks as columns: views of the records, one entry a row.
 
-    ``llr`` is the log-likelihood ratio of the plots; ``last_seen_us`` and ``fed`` (rows, `KINDS`; observations taken,
-    up to `FED_MAX`) go by kind of sensor (`kind_at`); ``gap_s`` is the smoothed AIS interval; ``ais`` and ``ais_v``
-    (rows, 2) are the last AIS position and velocity; ``fit`` (rows, 3) antenna offset ahead and right, and length;
+    ``llr`` is the log-likelihood ratio of the plots; ``seen`` (rows, `SEEN_MAX`) says when each source last fed it, as
+    `picture.seen` keeps it; ``fed`` (rows, `KINDS`; observations taken, up to `FED_MAX`) goes by kind of sensor;
+    ``gap_s`` is the smoothed AIS interval; ``ais`` and ``ais_v`` (rows, 2) are the last AIS position and velocity;
+    ``fit`` (rows, 3) antenna offset ahead and right, and length;
     ``conflict_us`` when its MMSI last reported from two places; ``drag`` (rows, 7) sums of the offset of plots from
     AIS, as `drag.note_offset` keeps them (information ee, en, nn, times offset e, n, weight, squared weight);
     ``extent`` (m2) is what its size adds to a plot's variance, as `extent.learn_extent` keeps it; ``pin`` bits say
@@ -93,7 +93,7 @@ class Life(NamedTuple):
     next_row: Any
     hits: Any
     llr: Any
-    last_seen_us: IntArray
+    seen: IntArray
     fed: Any
     gap_s: Any
     ais: FloatArray
@@ -120,12 +120,6 @@ class Life(NamedTuple):
 # ctl: counters that kernels change
 CTL_FREE, CTL_NEXT_UID, CTL_KEYS, CTL_LOG, CTL_EVENTS, CTL_REFUSED, CTL_TOP = range(7)
 CTL_SIZE = 8
-
-
-@inner
-def kind_at(kind):  # type: ignore[no-untyped-def]
-    """Place of a kind of sensor in ``fed`` and ``last_seen_us``."""
-    return min(kind, KINDS - 1)
 
 
 @inner
@@ -199,8 +193,8 @@ def take_row(tracks, ctl, free, t_us):  # type: ignore[no-untyped-def]
     t.mmsi, t.next_row = 0, -1
     t.hits = t.flags = t.misses = t.claim = 0
     t.llr = 0.0
+    clear_seen(t)
     for k in range(KINDS):
-        t.last_seen_us[k] = NEVER
         t.fed[k] = 0
     for k in range(7):
         t.drag[k] = 0.0

@@ -22,7 +22,6 @@ from kuroshio.picture.model import TrackerConfig
 FLAG_WORDS = {1: "dark", 2: "uncorroborated", 4: "conflict", 8: "drag"}
 CLAIMS = ("mmsi", "name", "call_sign", "imo", "ship_type", "length_m")
 REPORTS_MAX = 200  # newest reports told one by one
-SOURCES_MAX = 16  # sources told with the last time each fed the track
 DEFAULTS = TrackerConfig()
 GATES = {"keyed": DEFAULTS.keyed_gate_d2, "bind": DEFAULTS.bind_gate_d2, "plot": DEFAULTS.gate_d2}
 
@@ -113,7 +112,7 @@ def story_of(
         "first": _stamp(rows["observed_at"][0].as_py()) if rows.num_rows else None,
         "last": _stamp(rows["observed_at"][-1].as_py()) if rows.num_rows else None,
         "identity": identity,
-        "seen": last_seen(fed, observations),
+        "seen": last_seen(rows),
         "claims": {name: list(dict.fromkeys(i["value"] for i in identity if i["claim"] == name)) for name in CLAIMS
                    if any(i["claim"] == name for i in identity)},
     }  # fmt: skip
@@ -139,16 +138,14 @@ def _reports(fed: pa.Table, observations: pa.Table | None) -> list[dict[str, Any
     ]
 
 
-def last_seen(fed: pa.Table, observations: pa.Table | None) -> list[dict[str, Any]]:
-    """When each source last fed a track, as far as the observations reach: newest first, at most `SOURCES_MAX`."""
-    if observations is None or not fed.num_rows or not observations.num_rows:
+def last_seen(rows: pa.Table) -> list[dict[str, Any]]:
+    """When each source last fed a track, as its newest row says it: newest first."""
+    if not rows.num_rows:
         return []
-    seen = observations.select(["obs_id", "source", "observed_at"])
-    seen = seen.filter(pc.is_in(seen["obs_id"], value_set=fed["obs_id"].combine_chunks()))
-    seen = seen.set_column(1, "source", seen["source"].cast(pa.string()))
-    last = seen.group_by("source").aggregate([("observed_at", "max")]).sort_by([("observed_at_max", "descending")])
-    rows = last.slice(0, SOURCES_MAX).to_pylist()
-    return [{"source": row["source"], "last_at": _stamp(row["observed_at_max"])} for row in rows]
+    row = rows.select(["sources", "sources_last_at"]).slice(rows.num_rows - 1).to_pylist()[0]
+    told = zip(row["sources"] or (), row["sources_last_at"] or (), strict=False)
+    newest = sorted(((at, source) for source, at in told if at is not None), reverse=True)
+    return [{"source": source, "last_at": _stamp(at)} for at, source in newest]
 
 
 def identity_history(rows: pa.Table) -> list[dict[str, Any]]:

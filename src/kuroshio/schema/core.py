@@ -25,6 +25,7 @@ BOOL = pa.bool_()
 BYTES = pa.binary()
 TEXTS = pa.list_(pa.string())
 IDS = pa.list_(pa.int64())
+TIMES = pa.list_(UTC_US)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kuroshio.schema.core import BOOL, F64, I16, I32, I64, IDS, LABEL, TEXT, TEXTS, U8, UTC_US, Column, Table
+from kuroshio.schema.core import BOOL, F64, I16, I32, I64, IDS, LABEL, TEXT, TEXTS, TIMES, U8, UTC_US, Column, Table
 
 OBSERVATIONS = Table(
     "observations",
@@ -89,6 +89,12 @@ TRACKS = Table(
         Column("hits", I32, "Number of observations that fed the track."),
         Column("sensors", TEXTS, "Kinds of sensor that hold it now."),
         Column("sources", TEXTS, "Sources that hold it now."),
+        Column(
+            "sources_last_at",
+            TIMES,
+            "When each of sources last fed it, in their order; null for the oldest where more than six have.",
+            "us",
+        ),
         Column("first_at", UTC_US, "First observation of it.", "us"),
         Column("age_s", F64, "Time since the newest observation that fed it.", "s"),
         Column("last_ais_at", UTC_US, "Last AIS report.", "us"),

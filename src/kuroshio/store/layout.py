@@ -166,7 +166,11 @@ def write_parquet(rows: pa.Table, path: Path, *, index: bool = False) -> None:
             else:
                 encoding[field.name] = "DELTA_BINARY_PACKED"
         elif pa.types.is_list(field.type):
-            words.append(f"{field.name}.list.element")
+            element = f"{field.name}.list.element"
+            if pa.types.is_timestamp(field.type.value_type):
+                encoding[element] = "DELTA_BINARY_PACKED"
+            else:
+                words.append(element)
         elif not pa.types.is_boolean(field.type):
             words.append(field.name)
     options: dict[str, Any] = {

@@ -52,6 +52,7 @@ def card(row: dict[str, Any], releases: list[dict[str, Any]], raised: list[dict[
         "partner": row["partner"],
         "values": values,
         "sensors": [{"sensor": kind, "source": source, "last_at": at} for kind in row["sensors"] or []],
+        "seen": [{"source": name, "last_at": at} for name in row["sources"] or []],
         "identity": claims,
         "releases": [r for r in releases if item in r["items"]],
         "decisions": [],

@@ -85,6 +85,7 @@ export interface Target {
   track_id: number;
   values?: { name: string; value: unknown; unit?: string; source?: string; observed_at?: string }[];
   sensors?: { sensor: string; source?: string; last_at?: string }[];
+  seen?: { source: string; last_at: string | null }[];
   identity?: {
     claim: string;
     value: unknown;
