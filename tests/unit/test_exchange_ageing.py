@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from kuroshio.exchange.ageing import HELD_STEPS, Ageing
 from kuroshio.exchange.columns import int64_of
-from kuroshio.schema import TRACKS
+from kuroshio.exchange.outlet import Outlet
+from kuroshio.schema import TRACKS, Obligations
 
 S = 1_000_000
 DELAY = 60 * S
@@ -69,3 +70,18 @@ def test_rows_kept_have_a_limit_and_are_counted() -> None:
     for step in range(4):
         ageing.age(rows([1, 2, 3, 4], [T0 + step * STEP] * 4), T0 + step * STEP)
     assert (len(ageing), ageing.dropped) == (8, 8)
+
+
+def test_what_grew_old_goes_in_parts_a_link_takes_oldest_first() -> None:
+    """After a pause all that is due was one release, however thin the link."""
+    outlet, terms = Outlet("JPN", bytes(32)), Obligations(delay_s=60)
+    assert outlet.due(rows(list(range(10)), [T0 + i * S for i in range(10)]), terms, T0 + 10 * S).num_rows == 0
+    later, gone = T0 + 200 * S, list[int]()
+    for part in (4, 4, 2, 0):
+        due = outlet.due(rows([], []), terms, later, most=4)
+        assert due.num_rows == part
+        assert outlet.counters["held"] == 10 - len(gone) - part
+        gone += sorted(due["track_id"].to_pylist())
+    assert gone == list(range(10))
+    newer = outlet.due(rows([3], [T0 + 100 * S]), terms, later, most=4)  # and what comes anew goes as before
+    assert pairs(newer) == {(3, T0 + 100 * S)}

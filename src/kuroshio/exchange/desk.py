@@ -16,13 +16,14 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from kuroshio.errors import VerificationError
-from kuroshio.exchange.contents import refs_of
+from kuroshio.exchange.contents import content_ids, refs_of
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.outlet import Outlet
 from kuroshio.exchange.receive import NOT_YET, Received, receive
 from kuroshio.exchange.records import CONTROL_KINDS
-from kuroshio.exchange.seal import Terms, seal_alerts, seal_control, seal_record, seal_tracks
-from kuroshio.schema import Decision
+from kuroshio.exchange.seal import Terms, as_table, due_alerts, seal_alerts, seal_control, seal_record, seal_tracks
+from kuroshio.exchange.select import select_alerts
+from kuroshio.schema import ALERTS, Decision, Obligations
 from kuroshio.schema.release import REFUSED, Receipt, Release
 from kuroshio.schema.signing import KeyRing, Signer
 
@@ -155,9 +156,21 @@ class Desk:
         return parcel
 
     def alerts(self, alerts: pa.Table, decision: Decision, *, to: str, now_us: int, **terms: Any) -> Parcel | None:
-        """Parcel of ALERTS rows under one decision; None when none is due."""
-        release = seal_alerts(alerts, decision, outlet=self.outlet(to), terms=self._terms(to, now_us, terms))
-        return self._enter([release])[0] if release is not None else None
+        """Parcel of ALERTS rows under one decision; None when none is due, or the partner was told all of them.
+
+        What was told once is told never again, however often it is asked for: a crash between the release and the
+        note that the rows are done asks for them a second time.
+        """
+        outlet = self.outlet(to)
+        due = due_alerts(as_table(alerts, ALERTS), decision.obligations, now_us)
+        contents = content_ids(select_alerts(due, Obligations(), outlet))  # the same under whatever terms it goes
+        again = self.ledger.told_before(to, contents)
+        first = [not a and contents.index(c) == n for n, (a, c) in enumerate(zip(again, contents, strict=True))]
+        outlet.counters["repeated"] += first.count(False)
+        fresh = due.filter(pa.array(first, pa.bool_()))
+        release = seal_alerts(fresh, decision, outlet=outlet, terms=self._terms(to, now_us, terms))
+        told = [c for c, f in zip(contents, first, strict=True) if f]
+        return self._enter([release], contents=told)[0] if release is not None else None
 
     def record(
         self, kind: str, body: Mapping[str, Any], decision: Decision, *, to: str, now_us: int, **terms: Any
@@ -174,10 +187,12 @@ class Desk:
     def _terms(self, to: str, now_us: int, more: Mapping[str, Any]) -> Terms:
         return Terms(self.me, to, now_us, self._signer, **more)
 
-    def _enter(self, releases: Sequence[Release], *, also: Sequence[Mapping[str, Any]] = ()) -> list[Parcel]:
+    def _enter(
+        self, releases: Sequence[Release], *, also: Sequence[Mapping[str, Any]] = (), contents: Sequence[bytes] = ()
+    ) -> list[Parcel]:
         """On record and in the ledger first; what a crash keeps from the session comes again from `unoffered`."""
         for release in releases:  # before the leaf: a leaf without a bundle would be a gap for ever
-            self.ledger.sealed(release, refs=refs_of(release), bundle=release.to_bytes())
+            self.ledger.sealed(release, refs=refs_of(release), bundle=release.to_bytes(), contents=contents)
         seqs = self._record.append([*(release.leaf() for release in releases), *also])
         self._record.publish()
         return [self._parcel(release, seq) for release, seq in zip(releases, seqs, strict=False)]
@@ -349,6 +364,11 @@ class Desk:
             if self.ledger.made(receipt.release_id):
                 self.ledger.receipted(receipt)
         return Accepted(got.kind, got, body=body)
+
+    def first_told(self, received: Received) -> pa.Table:
+        """Rows of a release of alerts that no other release held of its sender told before."""
+        assert received.released is not None
+        return received.released.filter(pa.array(self.ledger.first_told(received), pa.bool_()))
 
     def expire(self, now_us: int) -> dict[str, list[str]]:
         """Carry out retention: per partner, releases whose tracks must leave the picture."""

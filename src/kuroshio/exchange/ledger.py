@@ -13,29 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kuroshio.errors import NotFound, StoreError, VerificationError
+from kuroshio.exchange.contents import content_ids
+from kuroshio.exchange.ledger_file import SCHEMA, TAKEN, TOLD, pack_refs, plain, unpack_refs
 from kuroshio.exchange.receive import Received
 from kuroshio.schema.release import RECEIVED, REFUSED, WITHDRAWN, Receipt, Release
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sent (
-  release_id TEXT PRIMARY KEY, to_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
-  rows INTEGER NOT NULL, cited TEXT NOT NULL, obligations TEXT NOT NULL, refs TEXT NOT NULL,
-  state TEXT NOT NULL, received_us INTEGER, withdrawn_us INTEGER, confirmed_us INTEGER, reason TEXT, by_person TEXT,
-  receipt TEXT, bundle BLOB);
-CREATE INDEX IF NOT EXISTS sent_to ON sent(to_party, at_us);
-CREATE TABLE IF NOT EXISTS held (
-  release_id TEXT PRIMARY KEY, from_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
-  rows INTEGER NOT NULL, held_under TEXT NOT NULL, obligations TEXT NOT NULL, retain_until_us INTEGER,
-  refs TEXT NOT NULL, bundle BLOB, state TEXT NOT NULL, gone_us INTEGER, answered TEXT NOT NULL DEFAULT '');
-CREATE INDEX IF NOT EXISTS held_answer ON held(from_party, answered, state);
-CREATE INDEX IF NOT EXISTS held_newest ON held(from_party, kind, at_us, release_id);
-CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_until_us IS NOT NULL;
-CREATE TABLE IF NOT EXISTS refused (
-  partner TEXT NOT NULL, release_id TEXT NOT NULL, code TEXT NOT NULL, at_us INTEGER NOT NULL,
-  answered INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (partner, release_id)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS told (partner TEXT PRIMARY KEY, alerts INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS numbers (partner TEXT PRIMARY KEY, next_seq INTEGER NOT NULL, ahead TEXT NOT NULL);
-"""
 SENT, EXPIRED, HELD = "sent", "expired", "held"
 PAGE = 64  # releases read at once: their references are many
 REFUSED_MAX = 10_000  # releases of one partner that were refused here and are remembered
@@ -53,7 +35,7 @@ class Ledger:
     def __init__(self, path: str = ":memory:") -> None:
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _SCHEMA)
+            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + SCHEMA)
         except sqlite3.Error as err:
             raise StoreError(f"ledger {path}: {err}", code="exchange.ledger") from err
         self._db.row_factory = sqlite3.Row
@@ -70,23 +52,53 @@ class Ledger:
             except sqlite3.Error as err:
                 raise StoreError(f"ledger: {err}", code="exchange.ledger") from err
 
+    def _write(
+        self, sql: str, values: Sequence[Any], release_id: str, partner: str, way: int, told: Sequence[bytes]
+    ) -> None:
+        """A statement on a release together with the contents it tells, so that a crash leaves both or neither."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.execute(sql, values)
+                rows = [(partner, way, content, release_id) for content in told]
+                self._db.executemany("INSERT OR IGNORE INTO content VALUES (?,?,?,?)", rows)
+                self._db.execute("COMMIT")
+            except sqlite3.Error as err:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise StoreError(f"ledger: {err}", code="exchange.ledger") from err
+
+    def _others(self, partner: str, way: int, contents: Sequence[bytes], release_id: str = "") -> list[bool]:
+        """One flag a content: another release told it."""
+        sql = "SELECT release_id FROM content WHERE partner=? AND way=? AND id=?"
+        found = [self._run(sql, (partner, way, content)) for content in contents]
+        return [bool(rows) and rows[0]["release_id"] != release_id for rows in found]
+
     # -- the releaser's side
 
-    def sealed(self, release: Release, *, refs: Iterable[str] = (), bundle: bytes | None = None) -> None:
+    def told_before(self, to: str, contents: Sequence[bytes]) -> list[bool]:
+        """One flag a content: a release to that party tells it already, however long ago."""
+        return self._others(to, TOLD, contents)
+
+    def sealed(
+        self, release: Release, *, refs: Iterable[str] = (), bundle: bytes | None = None, contents: Sequence[bytes] = ()
+    ) -> None:
         """A release was made; it counts as sent until a receipt says more.
 
-        A ``bundle`` given is kept until `offered`, so that a crash before the session has it loses nothing.
+        A ``bundle`` given is kept until `offered`, so that a crash before the session has it loses nothing. What it
+        tells (``contents``) is known to have been told from the same moment on.
         """
         header = release.fields
         cited = header["clauses"][0] if header["clauses"] else ""
-        self._run(
+        self._write(
             "INSERT OR IGNORE INTO sent(release_id,to_party,kind,at_us,rows,cited,obligations,refs,state,bundle)"
             " VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
                 release.release_id, header["to"], header["kind"], header["released_at_us"], header["rows"], cited,
-                json.dumps(header["obligations"], sort_keys=True), json.dumps(sorted(set(refs))), SENT,
+                json.dumps(header["obligations"], sort_keys=True), pack_refs(refs), SENT,
                 bundle,
             ),
+            release.release_id, header["to"], TOLD, contents,
         )  # fmt: skip
 
     def offered(self, release_id: str) -> None:
@@ -163,14 +175,14 @@ class Ledger:
         rows = self._run("SELECT * FROM sent WHERE release_id=?", (release_id,))
         if not rows:
             raise NotFound(f"no release {release_id[:70]}", code="exchange.release_unknown")
-        return _plain(rows[0])
+        return plain(rows[0])
 
     def releases(self, *, to: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
         """Releases made here, newest first."""
         rows = self._run(
             "SELECT * FROM sent WHERE ?1 IS NULL OR to_party=?1 ORDER BY at_us DESC, release_id LIMIT ?2", (to, limit)
         )
-        return [_plain(row) for row in rows]
+        return [plain(row) for row in rows]
 
     def unconfirmed(self, to: str) -> int:
         """Withdrawn releases that the partner has not confirmed."""
@@ -210,17 +222,24 @@ class Ledger:
         before = self._run("SELECT state FROM held WHERE release_id=?", (release.release_id,))
         if before:
             return False
-        self._run(
+        contents = content_ids(received.released) if received.kind == "alerts" and received.released else ()
+        self._write(
             "INSERT INTO held VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,'')",
             (
                 release.release_id, header["from"], header["kind"], header["released_at_us"], header["rows"],
                 json.dumps(list(received.held_under)), json.dumps(header["obligations"], sort_keys=True),
-                header["retain_until_us"], json.dumps(sorted(set(refs))),
+                header["retain_until_us"], pack_refs(refs),
                 release.to_bytes() if keep_bundle else None, HELD,
             ),
+            release.release_id, header["from"], TAKEN, contents,
         )  # fmt: skip
         self._run("DELETE FROM refused WHERE partner=? AND release_id=?", (header["from"], release.release_id))
         return True
+
+    def first_told(self, received: Received) -> list[bool]:
+        """One flag a row of alerts: no other release held of this partner told it before."""
+        contents = content_ids(received.released) if received.released is not None else []
+        return [not t for t in self._others(received.partner, TAKEN, contents, received.release.release_id)]
 
     def refuse(self, release_id: str, partner: str, *, code: str, now_us: int) -> None:
         """A release of a partner was refused for good: a signed receipt says so, until it is answered.
@@ -270,6 +289,7 @@ class Ledger:
                 " ON CONFLICT(release_id) DO UPDATE SET bundle=NULL, refs='[]', state='withdrawn', gone_us=?",
                 (release_id, partner, now_us, now_us, now_us),
             )
+            self._run("DELETE FROM content WHERE release_id=? AND way=?", (release_id, TAKEN))
         return gone
 
     def tighten(self, release_ids: Iterable[str], partner: str, retain_until_us: int) -> None:
@@ -327,7 +347,7 @@ class Ledger:
     def holding(self, release_id: str) -> dict[str, Any] | None:
         """What is held of a partner's release; None when it never came."""
         rows = self._run("SELECT * FROM held WHERE release_id=?", (release_id,))
-        return _plain(rows[0]) if rows else None
+        return plain(rows[0]) if rows else None
 
     def bundle(self, release_id: str) -> bytes | None:
         """Bundle of a release held, as it came; None when it is gone or was not kept."""
@@ -357,7 +377,7 @@ class Ledger:
                 return
             limit -= len(rows)
             at_us, last = int(rows[-1]["at_us"]), str(rows[-1]["release_id"])
-            yield from ((row["release_id"], set(json.loads(row["refs"]))) for row in rows)
+            yield from ((row["release_id"], set(unpack_refs(row["refs"]))) for row in rows)
 
     def givers(self) -> list[tuple[str, str]]:
         """(partner, kind) of all releases held."""
@@ -371,12 +391,4 @@ class Ledger:
             "SELECT * FROM held WHERE state='held' AND (?1 IS NULL OR from_party=?1) ORDER BY at_us, release_id",
             (partner,),
         )
-        return [_plain(row) for row in rows]
-
-
-def _plain(row: sqlite3.Row) -> dict[str, Any]:
-    value = {name: row[name] for name in row.keys() if name != "bundle"}  # noqa: SIM118
-    for name in ("obligations", "refs", "held_under", "receipt"):
-        if isinstance(value.get(name), str):
-            value[name] = json.loads(value[name])
-    return value
+        return [plain(row) for row in rows]

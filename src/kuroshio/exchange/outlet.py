@@ -26,6 +26,7 @@ from kuroshio.units import US_PER_S
 
 MAX_TRACKS = 1_000_000
 MAX_HELD_ROWS = 4_000_000
+COUNTED = ("held", "dropped_held", "echo", "superseded", "released", "repeated")
 NEVER = np.iinfo(np.int64).min
 
 
@@ -45,7 +46,7 @@ class Outlet:
     ----------
     counters
         held, dropped_held (limit reached), echo (the recipient's own tracks, never sent back), superseded (states
-        that a newer one replaced before they were due).
+        that a newer one replaced before they were due), repeated (alerts asked for that the recipient was told).
     """
 
     def __init__(self, recipient: str, secret: bytes, *, resume_after_us: int | None = None) -> None:
@@ -53,7 +54,7 @@ class Outlet:
             raise ReleaseRefused("the secret of an outlet needs 16 bytes", code="exchange.secret")
         self.recipient = recipient
         self.secret = secret
-        self.counters: dict[str, int] = dict.fromkeys(("held", "dropped_held", "echo", "superseded", "released"), 0)
+        self.counters: dict[str, int] = dict.fromkeys(COUNTED, 0)
         self._floor_us = NEVER if resume_after_us is None else resume_after_us
         self._sent_us: dict[int, int] = {}
         self._refs: dict[int, str] = {}
@@ -136,7 +137,9 @@ class Outlet:
         array = np.array(pairs, np.float64).reshape(len(pairs), 2)
         return array[:, 0], array[:, 1]
 
-    def due(self, tracks: pa.Table, obligations: Obligations, now_us: int, *, keep: bool = True) -> pa.Table:
+    def due(
+        self, tracks: pa.Table, obligations: Obligations, now_us: int, *, keep: bool = True, most: int | None = None
+    ) -> pa.Table:
         """Newest row of each track that may go now under delay and time bucket.
 
         Parameters
@@ -149,6 +152,8 @@ class Outlet:
             Time of the release.
         keep
             False looks without holding rows back for later: for a view of what would be sent.
+        most
+            Rows that may go now of those a delay held back, the oldest first; the others stay due.
         """
         tracks = self._without_echo(tracks)
         if obligations.delay_s > 0:
@@ -163,7 +168,13 @@ class Outlet:
         ended = pc.equal(tracks.column("status").cast(pa.string()).take(pick), "ended")
         # a track that ends within a bucket already used is told as ended where it was last shown
         fresh |= (at > sent) & ended.to_numpy(zero_copy_only=False).astype(bool) & (sent > self._floor_us)
-        return tracks.take(pa.array(pick[fresh]))
+        pick, at = pick[fresh], at[fresh]
+        if keep and most is not None and obligations.delay_s > 0 and len(pick) > most:
+            order = np.argsort(at, kind="stable")
+            self._ageing(obligations).put_back(tracks.take(pa.array(pick[order[most:]])))
+            self._count_held()
+            pick = pick[np.sort(order[:most])]
+        return tracks.take(pa.array(pick))
 
     def hold(self, tracks: pa.Table, obligations: Obligations, now_us: int) -> None:
         """Let states grow old while nothing can go: those due meanwhile are kept, the newest of each track.
@@ -171,7 +182,7 @@ class Outlet:
         A partner that comes back after an outage gets at once what is old enough by then.
         """
         due = self._aged(self._without_echo(tracks), obligations, now_us, keep=True)
-        self._young[obligations.delay_s, bucket_s_of(obligations)].put_back(due)
+        self._ageing(obligations).put_back(due)
 
     def was_given(self, track_ids: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """One flag a track: the recipient has been given it."""
@@ -186,15 +197,21 @@ class Outlet:
         return tracks.filter(pc.invert(echo))
 
     def _aged(self, tracks: pa.Table, obligations: Obligations, now_us: int, *, keep: bool) -> pa.Table:
-        key = (obligations.delay_s, bucket_s_of(obligations))
-        young = self._young.get(key) or Ageing(obligations.delay_s * US_PER_S, MAX_HELD_ROWS)
+        young = self._ageing(obligations)
         if not keep:
             return young.copy().age(tracks, now_us)
-        self._young[key] = young
         due = young.age(tracks, now_us)
+        self._count_held()
+        return due
+
+    def _ageing(self, obligations: Obligations) -> Ageing:
+        """What grows old under these terms."""
+        key = (obligations.delay_s, bucket_s_of(obligations))
+        return self._young.setdefault(key, Ageing(obligations.delay_s * US_PER_S, MAX_HELD_ROWS))
+
+    def _count_held(self) -> None:
         self.counters["held"] = sum(len(y) for y in self._young.values())
         self.counters["dropped_held"] = sum(y.dropped for y in self._young.values())
-        return due
 
     def preview(self) -> Outlet:
         """A look at what would be due if nothing had been sent yet; shares what is held back, changes nothing."""

@@ -118,6 +118,7 @@ def seal_tracks(
     accord_version: str = "",
     consents: Sequence[str] = (),
     decided_by: str = "rule",
+    rows_max: int | None = None,
 ) -> Release | None:
     """A signed release of the track rows that are due, or None when none is.
 
@@ -132,6 +133,8 @@ def seal_tracks(
         What the agreements say of these rows for this recipient now.
     outlet
         Memory of this recipient.
+    rows_max
+        Rows the link takes now of those a delay held back; the others stay due.
 
     Raises
     ------
@@ -145,7 +148,7 @@ def seal_tracks(
         tuple(consents), decided_by,
     )  # fmt: skip
     obligations = _admit(decision, terms, outlet)
-    due = outlet.due(as_table(tracks, TRACKS), obligations, now_us)
+    due = outlet.due(as_table(tracks, TRACKS), obligations, now_us, most=rows_max)
     if not due.num_rows:
         return None
     if due.num_rows > MAX_ROWS:
@@ -165,16 +168,21 @@ def seal_alerts(alerts: pa.Table, decision: Decision, *, outlet: Outlet, terms: 
         When the decision does not flow, or asks something this node cannot carry out.
     """
     obligations = _admit(decision, terms, outlet)
-    alerts = as_table(alerts, ALERTS)
-    if obligations.delay_s:
-        known = alerts.column("known_at").cast(pa.int64()).to_numpy(zero_copy_only=False)
-        alerts = alerts.filter(pa.array(known <= terms.now_us - obligations.delay_s * 1_000_000))
+    alerts = due_alerts(as_table(alerts, ALERTS), obligations, terms.now_us)
     if not alerts.num_rows:
         return None
     if alerts.num_rows > MAX_ROWS:
         raise ReleaseRefused(f"{alerts.num_rows} rows in one release, limit {MAX_ROWS}", code="exchange.rows")
     released = select_alerts(alerts, obligations, outlet)
     return _bundle("alerts", released, RELEASED_ALERTS, decision, obligations, terms, outlet)
+
+
+def due_alerts(alerts: pa.Table, obligations: Obligations, now_us: int) -> pa.Table:
+    """ALERTS rows that are old enough to go."""
+    if not obligations.delay_s:
+        return alerts
+    known = alerts.column("known_at").cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return alerts.filter(pa.array(known <= now_us - obligations.delay_s * 1_000_000))
 
 
 def seal_record(kind: str, body: Mapping[str, Any], decision: Decision, *, outlet: Outlet, terms: Terms) -> Release:

@@ -225,8 +225,10 @@ class Mailroom:
         return kept
 
     def _keep_alerts(self, received: exchange.Received) -> None:
-        assert received.released is not None
-        for row in self._of_this_world(received.released).to_pylist():
+        first = self._desk.first_told(received)
+        if repeated := received.release.rows - first.num_rows:
+            self.counters["alerts_repeated"] = self.counters.get("alerts_repeated", 0) + repeated
+        for row in self._of_this_world(first).to_pylist():
             shown = cards.released_alert(row, received.partner, received.release)
             for old in [a for a in self._alerts if a["alert_id"] == shown["alert_id"]]:
                 self._alerts.remove(old)
@@ -252,8 +254,9 @@ class Mailroom:
     # -- out
 
     def rekeyed(self, *, now_us: int) -> None:
-        """Owe again the receipts of the last hour: some that the old key signed may be on their way."""
+        """Owe again the last hour's receipts, and all versions: what the old key signed may be on its way."""
         self._desk.ledger.answer_again(now_us - REKEYED_US)
+        self._agreements.tell_again()
 
     def settle(self, ready: Sequence[str], *, now_us: int) -> None:
         """Send receipts and replies that wait, a checkpoint now and then, and drop what retention has ended.

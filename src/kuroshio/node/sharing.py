@@ -115,14 +115,11 @@ class Sharing:
         ----------
         changed
             TRACKS rows that changed since the last call: as the picture has them, and without what partners add.
-        picture
-            TRACKS, a row a live track, for what alerts are about: they rest on partners' data too.
-        own
-            The same without what partners add: the states that go.
+        picture, own
+            TRACKS, a row a live track: as alerts rest on it, and without what partners add, which is what goes.
         """
         self.decider.holdings.remember(changed[0])
-        made = self._share_state(changed[1], own, now_us=now_us)
-        return made + self._share_alerts(picture, now_us=now_us)
+        return self._share_state(changed[1], own, now_us=now_us) + self._share_alerts(picture, now_us=now_us)
 
     def _share_alerts(self, picture: pa.Table, *, now_us: UtcMicros) -> int:
         made, young = 0, dict[str, set[str]]()
@@ -152,13 +149,13 @@ class Sharing:
                 self.desk.outlet(group.to).hold(group.rows, group.decision.obligations, now_us)
                 self.waiting[group.to].drop(group.rows["track_id"].to_numpy())
                 self._delayed[group.to, group.decision.cited] = group
-        return sum(self._release_state(group, now_us) for group in self._track_groups(rooms, picture, now_us=now_us))
+        groups = self._track_groups(rooms, picture, now_us=now_us)
+        return sum(self._release_state(group, self._rows_in(group.to, rooms[group.to]), now_us) for group in groups)
 
     def _track_groups(self, rooms: Mapping[str, int], picture: pa.Table, *, now_us: UtcMicros) -> list[Group]:
         ready: dict[tuple[int, ...], tuple[pa.Table, list[str]]] = {}
         for party, room in rooms.items():
-            most = int((room - HEAD_BYTES) / self._row_bytes[party])
-            rows = self.waiting[party].rows(picture, max(1, most)) if room else TRACKS.empty()
+            rows = self.waiting[party].rows(picture, self._rows_in(party, room)) if room else TRACKS.empty()
             if rows.num_rows:  # partners that wait for the same rows are decided on together
                 same = (rows.num_rows, hash(rows["track_id"].to_numpy().tobytes()))
                 ready.setdefault(same, (rows, []))[1].append(party)
@@ -175,12 +172,19 @@ class Sharing:
         ]
         return groups + waiting
 
-    def _release_state(self, group: Group, now_us: UtcMicros) -> bool:
-        parcel = self._release(self.desk.tracks, group, now_us)
-        if parcel is not None and group.rows.num_rows:
-            measured = max(1.0, len(parcel.data) - HEAD_BYTES) / group.rows.num_rows
-            self._row_bytes[group.to] += 0.2 * (max(20.0, measured) - self._row_bytes[group.to])
-        return parcel is not None
+    def _rows_in(self, party: str, room: int) -> int:
+        """Rows of a release that fit into so many bytes, by what rows to that party took before."""
+        return max(1, int((room - HEAD_BYTES) / self._row_bytes[party]))
+
+    def _release_state(self, group: Group, rows_max: int, now_us: UtcMicros) -> bool:
+        parcel = self._release(self.desk.tracks, group, now_us, rows_max=rows_max)
+        if parcel is None:
+            return False
+        delayed = bool(group.decision.obligations.delay_s)  # what goes are not the rows of the group then
+        rows = Release.from_bytes(parcel.data).rows if delayed else group.rows.num_rows
+        measured = max(20.0, (len(parcel.data) - HEAD_BYTES) / max(1, rows))
+        self._row_bytes[group.to] += 0.2 * (measured - self._row_bytes[group.to])
+        return True
 
     def _release(self, seal: Seal, group: Group, now_us: UtcMicros, **more: Any) -> exchange.Parcel | None:
         """Parcel of a group, posted; None when nothing is due or the door refuses (counted)."""

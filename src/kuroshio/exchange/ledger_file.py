@@ -1,0 +1,71 @@
+"""The file of a ledger: its tables, and how a row's lists are written.
+
+What enters: lists of references. What leaves: the bytes they are kept as. References are most of what a ledger keeps of
+a release, so those of the usual form (lower base 32 of ten bytes) are kept as those bytes; others, and those of files
+written before, are JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+TOLD, TAKEN = 0, 1  # ways of a content
+REF_CHARS, REF_BYTES = 16, 10
+_USUAL = re.compile(f"[a-z2-7]{{{REF_CHARS}}}")
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS sent (
+  release_id TEXT PRIMARY KEY, to_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
+  rows INTEGER NOT NULL, cited TEXT NOT NULL, obligations TEXT NOT NULL, refs BLOB NOT NULL,
+  state TEXT NOT NULL, received_us INTEGER, withdrawn_us INTEGER, confirmed_us INTEGER, reason TEXT, by_person TEXT,
+  receipt TEXT, bundle BLOB);
+CREATE INDEX IF NOT EXISTS sent_to ON sent(to_party, at_us);
+CREATE TABLE IF NOT EXISTS held (
+  release_id TEXT PRIMARY KEY, from_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
+  rows INTEGER NOT NULL, held_under TEXT NOT NULL, obligations TEXT NOT NULL, retain_until_us INTEGER,
+  refs BLOB NOT NULL, bundle BLOB, state TEXT NOT NULL, gone_us INTEGER, answered TEXT NOT NULL DEFAULT '');
+CREATE INDEX IF NOT EXISTS held_answer ON held(from_party, answered, state);
+CREATE INDEX IF NOT EXISTS held_newest ON held(from_party, kind, at_us, release_id);
+CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_until_us IS NOT NULL;
+CREATE TABLE IF NOT EXISTS refused (
+  partner TEXT NOT NULL, release_id TEXT NOT NULL, code TEXT NOT NULL, at_us INTEGER NOT NULL,
+  answered INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (partner, release_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (partner TEXT PRIMARY KEY, alerts INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS numbers (partner TEXT PRIMARY KEY, next_seq INTEGER NOT NULL, ahead TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS content (
+  partner TEXT NOT NULL, way INTEGER NOT NULL, id BLOB NOT NULL, release_id TEXT NOT NULL,
+  PRIMARY KEY (partner, way, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS content_of ON content(release_id);
+"""
+
+
+def pack_refs(refs: Iterable[str]) -> bytes | str:
+    """References as the ledger keeps them, sorted, each once."""
+    ordered = sorted(set(refs))
+    joined = "".join(ordered)
+    if all(_USUAL.fullmatch(ref) for ref in ordered):
+        return base64.b32decode(joined.upper())
+    return json.dumps(ordered)
+
+
+def unpack_refs(kept: bytes | str) -> list[str]:
+    """References that `pack_refs` packed."""
+    if isinstance(kept, str):
+        return [str(ref) for ref in json.loads(kept)]
+    joined = base64.b32encode(kept).decode("ascii").lower()
+    return [joined[at : at + REF_CHARS] for at in range(0, len(joined), REF_CHARS)]
+
+
+def plain(row: sqlite3.Row) -> dict[str, Any]:
+    """A row with its lists read, without its bundle."""
+    value = {name: row[name] for name in row.keys() if name != "bundle"}  # noqa: SIM118
+    for name in ("obligations", "held_under", "receipt"):
+        if isinstance(value.get(name), str):
+            value[name] = json.loads(value[name])
+    if "refs" in value:
+        value["refs"] = unpack_refs(value["refs"])
+    return value
