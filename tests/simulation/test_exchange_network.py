@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_world_under_any_hash_seed() -> None:
 
 
 def test_there_are_twenty_kinds_of_fault_and_planted_bug() -> None:
-    assert len(FAULTS) >= 28
+    assert len(FAULTS) >= 29
     assert len(MUTANTS) >= 20
 
 
@@ -102,6 +102,8 @@ def test_a_refusal_said_once_is_lost_with_its_frame() -> None:
         ("skip not understood", "recall_in_outage"),
         ("epoch kept after a restored backup", "restored_backup"),
         ("record receipt not checked", "lying_receipt"),
+        ("later version of a group ignored", "member_removed"),
+        ("group not asked again at replay", "member_removed"),
     ],
 )
 def test_a_planted_bug_is_found_by_the_fault_made_for_it(name: str, kind: str) -> None:

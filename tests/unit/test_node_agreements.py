@@ -160,3 +160,22 @@ def test_a_memory_that_cannot_be_read_stops_the_start(room: Room) -> None:
     (room.folder / "group.yaml").write_text("id: [")
     with pytest.raises(AccordError):
         room.open()
+
+
+def test_a_new_key_owes_every_statement_again_also_to_one_that_is_out(room: Room) -> None:
+    """One that the old key signed may be on its way, and is refused for good."""
+    for party in ("BBB", "CCC"):
+        body = room.agreements.owed(party, NOW)
+        assert body is not None
+        room.agreements.was_told(party, body)
+    room.write("AAA, BBB", 2)
+    assert room.look()
+    for party in ("BBB", "CCC"):
+        body = room.agreements.owed(party, NOW)
+        assert body is not None
+        room.agreements.was_told(party, body)
+        assert room.agreements.owed(party, NOW) is None
+    room.agreements.tell_again()
+    room.agreements = room.open()
+    for party in ("BBB", "CCC"):
+        assert room.agreements.owed(party, NOW) == {"accords": ["GROUP"], "versions": [2], "at_us": NOW}

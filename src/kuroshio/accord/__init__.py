@@ -28,6 +28,7 @@ from kuroshio.accord.samples import draft_path, sample_paths
 from kuroshio.accord.status import Standing
 from kuroshio.accord.things import items_of_tracks
 from kuroshio.accord.traces import decision_dict
+from kuroshio.accord.versions import Versions
 from kuroshio.accord.why import as_of, why
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "ReleaseOrder",
     "Route",
     "Standing",
+    "Versions",
     "answers",
     "as_of",
     "decision_dict",

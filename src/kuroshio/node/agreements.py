@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,6 @@ from kuroshio.units import UtcMicros
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_US = 2_000_000
-MAX_VERSION = 1_000_000_000  # beyond it a statement is no version and changes nothing
-MAX_STATEMENT = 200  # agreements in one statement
-
-
-@dataclass
-class _Memory:
-    """What was told to partners and heard from them, by party and accord; kept in one file."""
-
-    told: dict[str, dict[str, int]] = field(default_factory=dict)
-    heard: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Agreements:
@@ -71,27 +60,23 @@ class Agreements:
         self._paths, self._path = tuple(paths), memory
         self._seen = self._stamp()
         self._files = accord.load(self._paths)
-        self._memory = self._read()
+        self._versions = self._read()
         self._kept = ""
         self._look_due_us = 0
         self.book = self._files
         self._outdate()
 
-    def _read(self) -> _Memory:
+    def _read(self) -> accord.Versions:
         try:
-            value = json.loads(self._path.read_text())
-            return _Memory(
-                {str(p): {str(a): int(v) for a, v in t.items()} for p, t in value["told"].items()},
-                {str(p): {str(a): int(v) for a, v in t.items()} for p, t in value["heard"].items()},
-            )
+            return accord.Versions.from_dict(self.party, json.loads(self._path.read_text()))
         except FileNotFoundError:
-            return _Memory()
+            return accord.Versions(self.party)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
             advice = "Bring it back from a copy: it remembers which versions partners work by."
             raise StoreError(f"{self._path}: {err}", code="node.agreements", advice=advice) from err
 
     def _keep(self) -> None:
-        text = json.dumps({"told": self._memory.told, "heard": self._memory.heard}, sort_keys=True)
+        text = json.dumps(self._versions.as_dict(), sort_keys=True)
         if text != self._kept:
             disk.write_durably(self._path, lambda path: disk.write_text(path, text))
             self._kept = text
@@ -148,41 +133,24 @@ class Agreements:
 
     def later(self) -> list[dict[str, Any]]:
         """Agreements of which a party works by a later version than ours: accord, party, both versions."""
-        content = self._files.content
-        return [
-            {"accord": accord_id, "party": party, "version": version, "ours": content.accords[accord_id].version}
-            for party, versions in sorted(self._memory.heard.items())
-            for accord_id, version in sorted(versions.items())
-            if accord_id in content.accords
-            and party in content.accords[accord_id].parties
-            and version > content.accords[accord_id].version
-        ]
+        return self._versions.later(self._files.content.accords)
 
     def heard(self, party: str, body: Mapping[str, Any]) -> None:
-        """Heed a partner's statement of its versions; the newest it ever said of an agreement counts.
-
-        Only a party of an agreement, as it is here, is heard on it.
-        """
-        of = self._memory.heard.setdefault(party, {})
-        for accord_id, version in zip(body["accords"], body["versions"], strict=False):
-            known = self._files.content.accords.get(accord_id)
-            if known is None or party not in known.parties or not 0 < version <= MAX_VERSION:
-                self.counters["statements_ignored"] += 1
-            elif version > of.get(accord_id, 0):
-                of[accord_id] = version
+        """Heed a partner's statement of its versions; the newest it ever said of an agreement counts."""
+        self.counters["statements_ignored"] += self._versions.heed(party, body, self._files.content.accords)
         self._keep()
         self._outdate()
 
     def owed(self, party: str, now_us: UtcMicros) -> dict[str, Any] | None:
         """Statement of our versions not told to a partner yet: of agreements it is in, or was by our last word."""
-        told = self._memory.told.get(party, {})
-        ours = [a for a in self._files.content.accords.values() if self.party in a.parties]
-        due = [a for a in ours if (party in a.parties or a.id in told) and told.get(a.id) != a.version][:MAX_STATEMENT]
-        if not due:
-            return None
-        return {"accords": [a.id for a in due], "versions": [a.version for a in due], "at_us": now_us}
+        return self._versions.owed(party, self._files.content.accords, now_us)
 
     def was_told(self, party: str, body: Mapping[str, Any]) -> None:
         """A statement is in the partner's outbound log."""
-        self._memory.told.setdefault(party, {}).update(zip(body["accords"], body["versions"], strict=True))
+        self._versions.was_told(party, body)
+        self._keep()
+
+    def tell_again(self) -> None:
+        """Owe every statement once more: what the old key signed may be refused on its way."""
+        self._versions.tell_again()
         self._keep()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REST_S = 30
 WAITS_S = 15  # a healthy link takes an item long before that
-CONTROL = frozenset({"recall", "tighten", "receipt", "checkpoint", "cosignature"})
+CONTROL = frozenset({"recall", "tighten", "receipt", "checkpoint", "cosignature", "policy"})
 GROUPS = {"identity": ("mmsi", "imo", "name", "call_sign"), "sensor": ("sensors", "p_exists")}
 JUDGED = ["ref", "lat_deg", "lon_deg", "heading_deg", *(name for group in GROUPS.values() for name in group)]
 
@@ -50,7 +50,10 @@ class Checker:
         header = release.fields
         if header["kind"] in CONTROL:
             return
-        decision = self.world.decision(sender, to)
+        decision = self.world.judged(sender, to)
+        if not decision.flows and self.world.decision(sender, to).flows:
+            self.fail("released under a group after a removal was known", sender=sender, to=to, kind=header["kind"])
+            return
         if not decision.flows:
             self.fail("released without a permitting accord", sender=sender, to=to, kind=header["kind"])
             return
@@ -181,6 +184,8 @@ class Checker:
                     self.fail("a release was lost", sender=sender, to=to, kind=self.world.made[release_id], held=held)
                 if state == "received" and held not in ("held", "expired"):
                     self.fail("acknowledged and not held", sender=sender, to=to, held=held)
+        for party in self.world.group.unaware():
+            self.fail("a removal from a group did not reach a member", party=party)
         for party, node in sorted(self.world.nodes.items()):
             for release_id, (partner, _) in sorted(node.held.items()):
                 held = node.ledger.holding(release_id) or {}
@@ -250,7 +255,7 @@ class Checker:
             for to in node.partners:
                 if {(sender, to), (to, sender)} & self.world.liars:
                     continue
-                decision, other = self.world.decision(sender, to), self.world.nodes[to]
+                decision, other = self.world.judged(sender, to), self.world.nodes[to]
                 newest = self._newest_held(to, sender)
                 terms = decision.obligations  # after a restart the bucket begun is not used again: one more passes
                 delay_us = (terms.delay_s + terms.time_bucket_s + REST_S + 70) * 1_000_000

@@ -152,6 +152,28 @@ def _recall_in_outage(world: World) -> bool:
     return True
 
 
+def _member_removed(world: World) -> bool:
+    """A member is taken out of a group while messages for it wait at others, who have the new file late or never."""
+    if world.group.removed:
+        return False  # one removal a world
+    order = [world.parties[i] for i in world.rng.permutation(len(world.parties))]
+    removed, secretary, others = order[0], order[1], order[2:]
+    world.group.begin(removed, secretary)
+    begin_s = float(world.rng.uniform(4, 12))
+    late_s = {p: float(world.rng.uniform(8, 35)) for p in others if world.rng.random() < 0.5}
+    if world.rng.random() < 0.5:
+        world.after(begin_s - 3.0, lambda: _outage(world, (others[0], removed), 20.0))
+
+    def remove() -> None:
+        for party in others:
+            world.warn(party, removed)
+        world.fault("member_removed")
+        world.group.remove(late_s)
+
+    world.after(begin_s, remove)
+    return True
+
+
 def _permit() -> Decision:
     return Decision(Effect.PERMIT, (Citation("SIM", "Art.4"),), Obligations(), basis="SIM", rules_digest="00" * 32)
 
@@ -316,11 +338,12 @@ _ACTS: dict[str, Act] = {
     "lying_gap": _withholding,
     "forged_receipt": _forged_receipt,
     "restored_backup": _backup_restored,
+    "member_removed": _member_removed,
 }
 FAULTS = tuple(_ACTS)
 LATER = {
     "drop", "duplicate", "reorder", "delay", "corrupt", "crash", "consent_revoked", "lying_gap", "restored_backup",
-    "accord_ends_in_outage", "recall_in_outage",
+    "accord_ends_in_outage", "recall_in_outage", "member_removed",
 }  # fmt: skip
 
 

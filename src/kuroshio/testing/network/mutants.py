@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from kuroshio.exchange.rules import still_allowed
 from kuroshio.peers import Lane
 from kuroshio.schema import Citation, Decision, Effect, Obligations
 from kuroshio.testing.network.node import SimNode
@@ -205,6 +206,33 @@ def _decision_ignored(node: SimNode) -> None:
         session.out._may_send = lambda item, now_us: True
 
 
+def _later_version_ignored(node: SimNode) -> None:
+    """A member that has not the new file goes on sending to the one who is out, though it was told."""
+    node.versions_of_groups.heed = lambda party, body, ours: 0  # type: ignore[method-assign]
+
+
+def _later_version_forgotten(node: SimNode) -> None:
+    """What was heard of later versions does not outlive a restart."""
+    node.versions_of_groups.heard.clear()
+
+
+def _group_asked_at_sealing_only(node: SimNode) -> None:
+    """What waits in a queue goes on to a member that was taken out meanwhile."""
+    for session in node.sessions.values():
+        session.out._may_send = lambda item, now_us: still_going(node, item)
+
+
+def still_going(node: SimNode, item: Any) -> bool:
+    """The rule at sending without the group."""
+    row = node.ledger.release(item.release_id)
+    decision = node.rules(node.party, row["to_party"])
+    return row["state"] == "sent" and still_allowed(row["obligations"], decision)
+
+
+def _versions_not_told(node: SimNode) -> None:
+    node.versions_of_groups.owed = lambda party, ours, now_us: None  # type: ignore[method-assign]
+
+
 def _permit() -> Any:
     return Decision(Effect.PERMIT, (Citation("SIM", "Art.4"),), basis="SIM")
 
@@ -236,6 +264,10 @@ MUTANTS: dict[str, Hook] = {
     "tie forgotten": _tie_forgotten,
     "partner numbers with holes": _sparse_numbers,
     "queue lost in a crash": _queue_lost_in_crash,
+    "later version of a group ignored": _later_version_ignored,
+    "later version of a group forgotten": _later_version_forgotten,
+    "group not asked again at replay": _group_asked_at_sealing_only,
+    "versions of groups not told": _versions_not_told,
 }
 
 

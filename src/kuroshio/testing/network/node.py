@@ -6,12 +6,14 @@ is lost in a crash; what would be on disk survives as far as it was made durable
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
+from kuroshio.accord import Versions
 from kuroshio.errors import KuroshioError, StoreError, VerificationError
 from kuroshio.exchange import NOT_YET, Desk, Ledger, Parcel
 from kuroshio.exchange.rules import still_allowed
@@ -22,6 +24,7 @@ from kuroshio.schema import Decision
 from kuroshio.schema.release import Release
 from kuroshio.schema.signing import PublicKey, public_key
 from kuroshio.testing.network.disk import MemoryFiles, PowerCut
+from kuroshio.testing.network.groups import Edition, by_group
 from kuroshio.testing.network.keys import key_of, ring_of
 
 LIMITS = Limits(beat_us=3_000_000, quiet_us=10_000_000, stall_us=20_000_000, window_state=2)
@@ -81,6 +84,8 @@ class SimNode:
         self.held: dict[str, tuple[str, pa.Table | dict[str, Any]]] = {}
         self.taken_count: dict[str, int] = {}
         self.stated_us: dict[str, int] = {}
+        self.files_of_groups: dict[str, Edition] = {}
+        self._groups_kept = Versions(party).as_dict()
         self.alive = False
         self.commits_skipped = False
         self.start()
@@ -113,6 +118,7 @@ class SimNode:
             partner: Session(self.party, partner, self.boxes[partner], self._may_send, LIMITS, self.versions)
             for partner in self.partners
         }
+        self.versions_of_groups = Versions.from_dict(self.party, self._groups_kept)
         self.alive = True
         for parcel in self.desk.unoffered(self.log.numbers()):
             self.offer(parcel)
@@ -127,6 +133,8 @@ class SimNode:
         self.ring.add(public_key(self.signer))
         self.log._signer = self.witness._signer = self.signer
         self.desk.rekeyed(self.signer, since_us=0)
+        self.versions_of_groups.tell_again()
+        self._keep_groups()
         return public_key(self.signer)
 
     def down(self, rng: Any) -> int:
@@ -135,12 +143,33 @@ class SimNode:
         self.boxes = {partner: box.crash() for partner, box in self.boxes.items()}
         return self.files.crash(rng)
 
+    # -- groups
+
+    def adopt(self, group: str, edition: Edition) -> None:
+        """A file of a group is in the folder: durable, as files are."""
+        self.files_of_groups[group] = edition
+
+    def _keep_groups(self) -> None:
+        self._groups_kept = copy.deepcopy(self.versions_of_groups.as_dict())
+
+    def decision(self, to: str) -> Decision:
+        """Decision in force now, as far as this node knows."""
+        return by_group(self, to, self.rules(self.party, to))
+
+    def _tell_versions(self) -> None:
+        for partner in self.partners:
+            body = self.versions_of_groups.owed(partner, self.files_of_groups, self.now_us())
+            if body is not None and self.sessions[partner].wants_state(self.now_us()):
+                self.offer(self.desk.control("policy", body, to=partner, now_us=self.now_us()))
+                self.versions_of_groups.was_told(partner, body)
+                self._keep_groups()
+
     # -- out
 
     def _may_send(self, item: Item, now_us: int) -> bool:
         del now_us
         row = self.ledger.release(item.release_id)
-        decision = self.rules(self.party, row["to_party"])
+        decision = self.decision(row["to_party"])
         return row["state"] == "sent" and still_allowed(row["obligations"], decision)
 
     def offer(self, parcel: Parcel | None) -> None:
@@ -155,7 +184,7 @@ class SimNode:
 
     def share(self, tracks: pa.Table, partner: str) -> Parcel | None:
         """Seal and queue what is due of own tracks, when the session has room for state."""
-        decision = self.rules(self.party, partner)
+        decision = self.decision(partner)
         if not decision.flows or not self.sessions[partner].wants_state(self.now_us()):
             return None
         consents = [str(c) for c in decision.cites if c.kind == "consent"]
@@ -165,7 +194,7 @@ class SimNode:
 
     def tell(self, partner: str, body: dict[str, Any]) -> Parcel | None:
         """Seal and queue a safety text, whether the partner is there or not."""
-        decision = self.rules(self.party, partner)
+        decision = self.decision(partner)
         if not decision.flows or decision.obligations.redact:
             return None
         parcel = self.desk.record("safety", body, decision, to=partner, now_us=self.now_us())
@@ -179,7 +208,8 @@ class SimNode:
         self.offer(parcel)
 
     def answer(self) -> None:
-        """Receipts owed, and checkpoints for witnesses."""
+        """Versions of groups and receipts owed, and checkpoints for witnesses."""
+        self._tell_versions()
         for parcel in [*self.desk.remind(self.now_us(), after_us=12_000_000), *self.desk.receipts(self.now_us())]:
             self.offer(parcel)
         for partner in self.partners:
@@ -264,7 +294,15 @@ class SimNode:
             self.witness.on_cosignature(partner, dict(done.body or {}), now_us)
         elif done.kind in ("recall", "tighten"):
             self._forget()
+        elif done.kind == "policy":
+            self._heed(partner, dict(done.body or {}))
         elif done.kind != "receipt":
             self.taken_count[release_id] = self.taken_count.get(release_id, 0) + 1
             content = done.received.released if done.received.released is not None else dict(done.body or {})
             self.held[release_id] = (partner, content)
+
+    def _heed(self, partner: str, body: dict[str, Any]) -> None:
+        self.versions_of_groups.heed(partner, body, self.files_of_groups)
+        self._keep_groups()
+        told = dict(zip(body["accords"], body["versions"], strict=True))
+        self._note(self.party, "versions", {"partner": partner, "told": told})

@@ -21,6 +21,7 @@ from kuroshio.schema import Decision
 from kuroshio.testing.network.checks import Checker
 from kuroshio.testing.network.disk import PowerCut
 from kuroshio.testing.network.faults import FAULTS, inject
+from kuroshio.testing.network.groups import Membership
 from kuroshio.testing.network.keys import SHIPPED_EVERY
 from kuroshio.testing.network.node import SimNode
 from kuroshio.testing.network.traffic import random_agreement, through, two_ships
@@ -83,6 +84,7 @@ class World:
         self._rules = {(a, b): random_agreement(self.rng) for a in self.parties for b in self.parties if a != b}
         self.mutation_hook = mutate
         self.checker = Checker(self)
+        self.group = Membership(self)
         self.nodes: dict[str, SimNode] = {}
         for party in self.parties:
             others = [p for p in self.parties if p != party]
@@ -109,8 +111,12 @@ class World:
     # -- agreements
 
     def decision(self, sender: str, to: str) -> Decision:
-        """Decision in force now."""
+        """Decision in force now, whatever a node knows of it."""
         return self._rules[sender, to]
+
+    def judged(self, sender: str, to: str) -> Decision:
+        """The same by what the sender can know: a group's file comes late to some."""
+        return self.group.judged(sender, self._rules[sender, to])
 
     def rule(self, sender: str, to: str, decision: Decision) -> None:
         """An agreement changes, at once."""
@@ -138,6 +144,8 @@ class World:
         self.notes[what] = self.notes.get(what, 0) + 1
         code = detail.get("code") or detail.get("reason") or ""
         self.seen(f"{party} {what} {detail.get('partner', '')} {code}")
+        if what == "versions":
+            self.group.arrived(party, str(detail["partner"]), detail["told"])
         if what == "withheld":
             self.withheld.add(str(detail["release_id"]))
 
