@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kuroshio import clock, record
 from kuroshio.errors import KuroshioError
@@ -29,7 +28,6 @@ from kuroshio.links.tls import KeyFolder
 from kuroshio.peers import Deliver, Direction, PeerDriver, Session, Sqlite
 from kuroshio.schema.release import Release
 
-SHARE_S = 1.0  # a node shares once a second: a row may have waited that long before its release was made
 RECEIPTS_EVERY_S = 1.0
 
 
@@ -38,9 +36,8 @@ class FarEnd:
 
     Attributes
     ----------
-    lags_s
-        Of each release of tracks taken: from the change of its oldest row to this end having it durably. Where the
-        rows tell no exact time (a time bucket), from a second before the release was made.
+    taken_us
+        When this end had each release of tracks durably, by release id.
     """
 
     def __init__(self, folder: Path, me: str, node: str) -> None:
@@ -59,7 +56,7 @@ class FarEnd:
         session = Session(me, node, self.box, lambda item, now: True)
         self.driver = PeerDriver(session, self.accept, now=clock.now_us)
         self._worker = ThreadPoolExecutor(1)
-        self.lags_s: list[float] = []
+        self.taken_us: dict[str, int] = {}
         self.rows = self.releases = self.refused = 0
         self.alerts: list[str] = []  # in the order taken
         self.shown: dict[str, tuple[int, int]] = {}  # of each track: time, latitude in 1e-7 degrees
@@ -86,13 +83,7 @@ class FarEnd:
         if release.kind == "tracks":
             self._show(release)
             self.rows += release.rows
-            terms = release.fields["obligations"]
-            oldest_us = at_us - int(SHARE_S * 1e6)
-            if not terms.get("time_bucket_s"):
-                seen = pc.min(rows_of(release)["observed_at"]).as_py()
-                oldest_us = int(np.datetime64(seen.replace(tzinfo=None), "us").astype(np.int64))
-                oldest_us += int(terms.get("delay_s", 0)) * 1_000_000
-            self.lags_s.append((clock.now_us() - oldest_us) * 1e-6)
+            self.taken_us[release.release_id] = clock.now_us()
 
     def _show(self, release: Release) -> None:
         """Keep the newest state of each track, as a picture would."""
@@ -131,14 +122,13 @@ class FarEnd:
 
     def figures(self) -> dict[str, Any]:
         """What was taken since the last call."""
-        lags, self.lags_s = np.array(self.lags_s or [np.nan]), []
         value = {
             "rows": self.rows, "releases": self.releases, "refused": self.refused,
-            "lag_s_median": round(float(np.median(lags)), 3), "lag_s_p99": round(float(np.quantile(lags, 0.99)), 3),
-            "lag_s_max": round(float(lags.max()), 3), "shown": len(self.shown), "digest": digest(self.shown),
+            "shown": len(self.shown), "digest": digest(self.shown), "taken_us": self.taken_us,
             "alerts": len(self.alerts), "alerts_digest": hashlib.sha256("".join(self.alerts).encode()).hexdigest(),
         }  # fmt: skip
         self.rows = self.releases = self.refused = 0
+        self.taken_us = {}
         return value
 
 

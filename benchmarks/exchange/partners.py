@@ -1,10 +1,12 @@
 """Eight partners with different accords at once: `python -m benchmarks.exchange.partners [lag | hour | cost] [--json]`.
 
 A whole node (`kuroshio.node`) with real agreements, keys, TLS links, record, ledger and outbound logs on disk; only its
-sensing and picture are replaced: 100,000 tracks of which 5,000 change a second. The partners verify, keep and answer
-every release in a second process. ``lag``: paced by the wall clock, how far behind each partner is. ``hour``: 3,600
-such seconds one after another as fast as the links take them, with the memory of the node. ``cost``: seconds of
-processor a second of traffic with 1, 2, 4 and 8 partners.
+sensing and picture are replaced: 100,000 tracks of which 5,000 change a second, at any moment of it. The partners
+verify, keep and answer every release in a second process. ``lag``: paced by the wall clock, how far behind each is: of
+each release, from the change of its oldest row (as the node knows it, whatever the partner is told of the time) until
+the partner has it durably, so that a row's wait for the next sharing is in it. ``hour``: 3,600 such seconds one after
+another as fast as the links take them, with the memory of the node. ``cost``: seconds of processor a second of traffic
+with 1, 2, 4 and 8 partners.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ from kuroshio.testing.demo import free_port
 from kuroshio.testing.shaping import Shaper
 
 ME = "PHL"
+DELAY_S = 20
+REPORT_BYTES = 64 << 20
 ACCORDS: dict[str, dict[str, Any]] = {
     "JPN": {},
     "USA": {"redact": ["sensor", "sources"]},
@@ -43,7 +47,7 @@ ACCORDS: dict[str, dict[str, Any]] = {
     "KOR": {"redact": ["identity"]},
     "VNM": {"grid_deg": 0.1, "time_bucket_s": 60},
     "IDN": {"grid_deg": 0.02, "time_bucket_s": 60},
-    "IND": {"delay_s": 60},
+    "IND": {"delay_s": DELAY_S},
     "MYS": {"grid_deg": 0.05, "time_bucket_s": 60, "redact": ["identity"], "retention_s": 3_600},
 }
 TRACKS_COUNT, UPDATES_A_STEP = 100_000, 5_000
@@ -66,7 +70,7 @@ class Sea:
     """100,000 tracks, of which 5,000 move in each step."""
 
     def __init__(self, count: int = TRACKS_COUNT) -> None:
-        rng = clock.generator(5)
+        self.rng = rng = clock.generator(5)
         self.count = count
         self.lat, self.lon = rng.uniform(5, 25, self.count), rng.uniform(110, 130, self.count)
         self.at_us = np.full(self.count, clock.now_us(), np.int64)
@@ -91,7 +95,7 @@ class Sea:
         pick = (self._next + np.arange(updates)) % self.count
         self._next = (self._next + updates) % self.count
         self.lat[pick] += 0.0005
-        self.at_us[pick] = now_us
+        self.at_us[pick] = now_us - self.rng.integers(0, 1_000_000, updates)
         for name, values in (("lat_deg", self.lat), ("observed_at", self.at_us)):
             at = self.table.schema.get_field_index(name)
             column = pa.array(values.copy())
@@ -108,6 +112,7 @@ class Bench:
         self.shaped = shaped
         self.shapers: dict[str, Shaper] = {}
         self.updates = 0  # in the next cycle
+        self.oldest_us: dict[str, int] = {}  # of each release of tracks: when its oldest row could have gone
         self.longest_s = 0.0
 
     async def __aenter__(self) -> Bench:
@@ -129,7 +134,7 @@ class Bench:
         ends = [f"{p}:{ports[p]}" for p in self.parties]
         self.far = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "benchmarks.exchange.far", str(self.folder), ME, str(ports[ME]), *ends,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=REPORT_BYTES,
         )  # fmt: skip
         made, assemble.node_clock = assemble.node_clock, lambda config: self.time
         try:
@@ -141,10 +146,33 @@ class Bench:
             task.cancel()
         core = self.node.parts.core
         core.cycle = self._cycle  # type: ignore[method-assign]
+        self._watch()
         async with asyncio.timeout(60):
             while not all(d.session.out.state == "open" for d in self.node.partners._drivers.values()):
                 await asyncio.sleep(0.1)
         return self
+
+    def _watch(self) -> None:
+        """Note of each release of tracks the exact time of its oldest row, which the partner may not be told."""
+        desk, newest = self.node.sharing.desk, dict[str, int]()
+        for party in self.parties:
+            outlet = desk.outlet(party)
+            mark, delay_us = outlet.mark, int(ACCORDS[party].get("delay_s", 0)) * 1_000_000
+
+            def noted(rows: pa.Table, released: pa.Table, p: str = party, m: Any = mark, d: int = delay_us) -> None:
+                newest[p] = int(rows["observed_at"].cast(pa.int64()).to_numpy().min()) + d
+                m(rows, released)
+
+            outlet.mark = noted  # type: ignore[method-assign]
+        tracks = desk.tracks
+
+        def sealed(*rows: Any, to: str, **terms: Any) -> Any:
+            parcel = tracks(*rows, to=to, **terms)
+            if parcel is not None:
+                self.oldest_us[parcel.release_id] = newest[to]
+            return parcel
+
+        desk.tracks = sealed  # type: ignore[method-assign]
 
     async def __aexit__(self, *why: object) -> None:
         assert self.far.stdin is not None
@@ -180,11 +208,20 @@ class Bench:
         self.far.stdin.write(b"report\n")
         await self.far.stdin.drain()
         value: dict[str, Any] = json.loads(await self.far.stdout.readline())
+        for end in value["ends"].values():
+            lags = [(at - self.oldest_us[i]) * 1e-6 for i, at in end.pop("taken_us").items() if i in self.oldest_us]
+            if lags:
+                end |= {"lag_s_median": round(float(np.median(lags)), 3), "lag_s_max": round(max(lags), 3)}
+        self.oldest_us.clear()
         return value
 
     def left_waiting(self) -> dict[str, int]:
         """Tracks whose newest state did not go at the last sharing."""
         return {p: len(w) for p, w in self.node.sharing.waiting.items()}
+
+    def growing_old(self) -> int:
+        """States held back by a delay."""
+        return sum(self.node.sharing.desk.outlet(p).counters["held"] for p in self.parties)
 
     async def settled(self, seconds: float = 60.0) -> None:
         """Wait until all partners have what was queued."""
@@ -208,6 +245,11 @@ async def fill(bench: Bench) -> None:
         await bench.turn(20_000 if left > 0 else 0)
         await bench.settled()
         left -= 20_000
+    while bench.growing_old():
+        bench.time.at_us += 1_000_000  # where the time is the wall's, it moves by itself
+        await asyncio.sleep(0.5)
+        await bench.turn(0)
+        await bench.settled()
     await bench.report()
 
 
@@ -227,24 +269,29 @@ async def lag(bench: Bench, seconds: int, *, hold: bool) -> dict[str, Any]:
     wall_s, cpu_s = loop.time() - begin_s, time.process_time() - cpu_s
     await bench.settled()
     far = await bench.report()
-    worst = max(end["lag_s_max"] for end in far["ends"].values())
+    worst = max(end.get("lag_s_max", 0.0) for end in far["ends"].values())
     return {
         "seconds": seconds, "wall_s": round(wall_s, 1), "node_cpu_s_per_s": round(cpu_s / wall_s, 3),
         "longest_turn_s": round(bench.longest_s, 3), "lag_s_max": worst, "left_waiting_max": left, "far": far,
     }  # fmt: skip
 
 
-async def hour(bench: Bench, steps: int) -> dict[str, Any]:
-    """As fast as it goes, in the node's own time."""
+async def hour(bench: Bench, steps: int, *, wall_s_max: float) -> dict[str, Any]:
+    """As fast as it goes, in the node's own time; fewer steps where the wall time given is over before."""
     await fill(bench)
     bench.time.at_us, bench.time.walls = clock.now_us(), False
     begin_s, samples = time.perf_counter(), []
-    cpu_s = 0.0
+    cpu_s, rows, refused = 0.0, 0, 0
     for step in range(steps):
+        if time.perf_counter() - begin_s > wall_s_max:
+            steps = step
+            break
         bench.time.at_us += 1_000_000
         cpu_s += await bench.turn(UPDATES_A_STEP)
         await bench.settled()
         if step % 60 == 59:
+            for end in (await bench.report())["ends"].values():
+                rows, refused = rows + end["rows"], refused + end["refused"]
             gc.collect()
             samples.append(round(resident_mb(), 1))
             sys.stderr.write(f"{step + 1} {samples[-1]} MB {time.perf_counter() - begin_s:.0f} s\n")
@@ -256,8 +303,8 @@ async def hour(bench: Bench, steps: int) -> dict[str, Any]:
         "steps": steps, "wall_s": round(time.perf_counter() - begin_s, 1),
         "node_cpu_s_per_step": round(cpu_s / steps, 4),
         "memory_mb_a_minute": samples, "memory_mb_an_hour": round(slope, 1), "node_disk_mb": round(disk / 1e6),
-        "rows": sum(end["rows"] for end in far["ends"].values()),
-        "refused": sum(end["refused"] for end in far["ends"].values()),
+        "rows": rows + sum(end["rows"] for end in far["ends"].values()),
+        "refused": refused + sum(end["refused"] for end in far["ends"].values()),
         "far_peak_mb": far["peak_mb"],
     }  # fmt: skip
 
@@ -282,6 +329,7 @@ async def main() -> None:
     parser.add_argument("what", choices=("lag", "hour", "cost"), nargs="?", default="lag")
     parser.add_argument("--steps", type=int, default=0, help="seconds of traffic; 0 is 40, 3600 or 10")
     parser.add_argument("--hold", action="store_true", help="lag: wait for a line on standard input before measuring")
+    parser.add_argument("--wall-s-max", type=float, default=1e9, help="hour: end then, with the steps made")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     steps = asked.steps or {"lag": 40, "hour": 3_600, "cost": 10}[asked.what]
@@ -290,7 +338,10 @@ async def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as name:
             async with Bench(Path(name), list(ACCORDS)) as bench:
-                value = await (lag(bench, steps, hold=asked.hold) if asked.what == "lag" else hour(bench, steps))
+                if asked.what == "lag":
+                    value = await lag(bench, steps, hold=asked.hold)
+                else:
+                    value = await hour(bench, steps, wall_s_max=asked.wall_s_max)
     value["load_average"] = round(os.getloadavg()[0], 2)
     sys.stdout.write(json.dumps(value, indent=None if asked.json else 1) + "\n")
 

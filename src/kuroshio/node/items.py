@@ -7,7 +7,7 @@ level the partner named, and a term that it is not to be passed on or is for oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,14 @@ def _rank(level: str) -> int:
     return LEVELS.index(level) if level in LEVELS else len(LEVELS)
 
 
+def _of_own(sources: Sequence[str], holdings: Holdings) -> tuple[str, str]:
+    """(originator, highest level) of what rests on these sources; no level where none of them is known here."""
+    known = [s for s in sources if s in holdings.levels]
+    parties = {holdings.originators.get(s, holdings.party) for s in known}
+    level = max((holdings.levels[s] for s in known), key=_rank, default="")
+    return parties.pop() if len(parties) == 1 else holdings.party, level
+
+
 def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
     """ITEMS of TRACKS rows, in the same order.
 
@@ -110,18 +118,20 @@ def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
     references = tracks["partner_track"].to_pylist()
     sources = tracks["sources"].to_pylist()
     sensors = tracks["sensors"].to_pylist()
+    own: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, str]] = {}
     originators, levels, held, limits = [], [], [], []
-    for partner, reference, own_sources, own_sensors in zip(partners, references, sources, sensors, strict=True):
-        # a Python loop over rows: each is a few dictionary look-ups, a thousand rows a second
-        seen_by_own = bool(set(own_sensors or ()) - {"partner"})
-        parties = {holdings.originators.get(s, holdings.party) for s in own_sources or () if s in holdings.levels}
+    for partner, reference, named, seen_by in zip(partners, references, sources, sensors, strict=True):
+        # a Python loop over rows: a dictionary look-up each, for the terms of own rows differ by source only
+        kind = (tuple(named or ()), tuple(seen_by or ()))
+        if kind not in own:
+            own[kind] = _of_own(named or (), holdings)
+        originator, level = own[kind]
         came = (holdings.given.get((partner, reference)) or unknown(partner)) if partner else None
-        if came is not None and not seen_by_own:
-            originators.append(came.originator)
-        else:
-            originators.append(next(iter(parties)) if len(parties) == 1 else holdings.party)
-        named = [holdings.levels[s] for s in own_sources or () if s in holdings.levels]
-        levels.append(max((*named, *((came.level,) if came else ())), key=_rank, default="R"))
+        if came is not None:
+            originator = originator if set(kind[1]) - {"partner"} else came.originator
+            level = max(level, came.level, key=_rank) if level else came.level
+        originators.append(originator)
+        levels.append(level or "R")
         held.append(sorted(came.held_under) if came else [])
         limits.append(sorted(came.only_to) if came and came.only_to is not None else None)
     dark = (flags & FLAG_DARK) > 0
