@@ -27,7 +27,7 @@ def archive_fixes(rows: pa.Table) -> Fixes:
     Raises
     ------
     InputError
-        When the table has neither form.
+        When the table has neither form, or a column cannot be read as what it should hold.
     """
     if "track_id" in rows.column_names and "status" in rows.column_names:
         fixes = from_tracks(rows)
@@ -36,7 +36,7 @@ def archive_fixes(rows: pa.Table) -> Fixes:
     if missing:
         raise InputError(f"not positions and not tracks: missing column {', '.join(missing)}", code="behaviour.columns")
     if "track_id" in rows.column_names:
-        return from_positions(rows, np.asarray(rows["track_id"].cast(pa.int64()))).ordered()
+        return from_positions(rows, np.asarray(schema.as_type(rows["track_id"], pa.int64(), "track_id"))).ordered()
     fixes = from_positions(rows, np.zeros(rows.num_rows, np.int64))
     fixes.track = split_identities(fixes.mmsi, fixes.t, fixes.lat, fixes.lon, fixes.sog, fixes.cog)
     return fixes.ordered()

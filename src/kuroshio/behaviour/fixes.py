@@ -295,10 +295,9 @@ def _view(buffer: pa.Buffer | None, dtype: Any) -> Any:
     return np.asarray(_View(buffer, dtype)) if buffer is not None and buffer.size else np.zeros(0, dtype)
 
 
-def _numbers(column: pa.Array, kind: pa.DataType, dtype: Any, absent: Any) -> Any:
+def _numbers(column: pa.Array, kind: pa.DataType, dtype: Any, absent: Any, name: str) -> Any:
     """Values of a primitive column, without a copy where the type is right and none is absent."""
-    if column.type != kind:
-        column = column.cast(kind)
+    column = schema.as_type(column, kind, name)
     values = _view(column.buffers()[1], dtype)[column.offset : column.offset + len(column)]
     if column.null_count:
         values = np.where(np.asarray(column.is_valid()), values, absent)
@@ -309,7 +308,7 @@ def _ints(table: pa.Table, name: str, n: int, absent: int = -1) -> IntArray:
     column = _column(table, name)
     if column is None or column.null_count == n:
         return _constant(n, absent)
-    result: IntArray = _numbers(column, pa.int64(), np.int64, absent)
+    result: IntArray = _numbers(column, pa.int64(), np.int64, absent, name)
     return result
 
 
@@ -317,11 +316,12 @@ def _times(table: pa.Table, name: str, n: int) -> IntArray:
     column = _column(table, name)
     if column is None or column.null_count == n:
         return _constant(n, NEVER)
-    if pa.types.is_timestamp(column.type) and column.type.unit != "us":
-        column = column.cast(pa.timestamp("us", tz="UTC"))
+    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)  # of RFC 3339
+    if text or (pa.types.is_timestamp(column.type) and column.type.unit != "us"):
+        column = schema.as_type(column, pa.timestamp("us", tz="UTC"), name)
     elif not pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
-    result: IntArray = _numbers(column, column.type, np.int64, NEVER)
+        column = schema.as_type(column, pa.int64(), name)
+    result: IntArray = _numbers(column, column.type, np.int64, NEVER, name)
     return result
 
 
@@ -329,7 +329,7 @@ def _floats(table: pa.Table, name: str, n: int) -> FloatArray:
     column = _column(table, name)
     if column is None or column.null_count == n:
         return _constant(n, np.nan, np.float64)
-    result: FloatArray = _numbers(column, pa.float64(), np.float64, np.nan)
+    result: FloatArray = _numbers(column, pa.float64(), np.float64, np.nan, name)
     return result
 
 
@@ -337,7 +337,8 @@ def _bools(table: pa.Table, name: str, n: int) -> BoolArray:
     column = _column(table, name)
     if column is None or column.null_count == n:
         return _constant(n, False, np.bool_)
-    return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False), np.bool_)
+    column = pc.fill_null(schema.as_type(column, pa.bool_(), name), False)
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _labels(table: pa.Table, name: str, codes: dict[str, int]) -> IntArray:
@@ -347,7 +348,7 @@ def _labels(table: pa.Table, name: str, codes: dict[str, int]) -> IntArray:
         column = column.dictionary_encode()
     words = column.dictionary.to_pylist()
     result: IntArray = np.asarray([codes.get(w, -1) for w in words] or [0], np.int64)[
-        _numbers(column.indices, pa.int32(), np.int32, 0)
+        _numbers(column.indices, pa.int32(), np.int32, 0, name)
     ]
     if (result < 0).any():  # a dictionary may hold words that no row uses
         used = [w for w in pc.unique(column.cast(pa.string())).to_pylist() if w not in codes]
@@ -362,7 +363,7 @@ def _codes(table: pa.Table, name: str, n: int) -> IntArray:
         return _constant(n, -1)
     if pa.types.is_dictionary(column.type):
         words = column.dictionary.cast(pa.large_string())
-        index = _numbers(column.indices.cast(pa.int64()), pa.int64(), np.int64, -1)
+        index = _numbers(column.indices.cast(pa.int64()), pa.int64(), np.int64, -1, name)
         return np.append(_hashes(words), -1)[index]
     return np.where(np.asarray(column.is_valid()), _hashes(column.cast(pa.large_string())), -1)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
 from kuroshio import accord, clock
 from kuroshio.cli import output
+from kuroshio.cli.parquet import read_parquet
 from kuroshio.errors import ConfigError, InputError
 from kuroshio.schema import ITEMS, TRACKS
 
@@ -64,10 +64,7 @@ def read_items(path: Path, *, originator: str, level: str, purpose: str) -> pa.T
     InputError
         When the file is neither.
     """
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as err:
-        raise InputError(f"{path}: not a readable Parquet file: {err}", code="accord.picture") from err
+    table = read_parquet(path)
     names = set(table.column_names)
     if {c.name for c in ITEMS.columns if c.required} <= names:
         return ITEMS.conform(table)

@@ -7,8 +7,6 @@ import zipfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
 from kuroshio.behaviour import load_definitions, load_norms, load_zones
@@ -17,6 +15,7 @@ from kuroshio.behaviour.pack import reproduce as reproduce_pack
 from kuroshio.cli import output
 from kuroshio.cli.asking import HERE, TokenFile, Url, ask, token_of
 from kuroshio.cli.detect import read_files
+from kuroshio.cli.parquet import read_parquet
 from kuroshio.errors import InputError, NotFound
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -34,11 +33,7 @@ def pack(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Write the evidence pack of one alert."""
-    try:
-        table = pq.read_table(alerts)
-    except (OSError, pa.ArrowInvalid) as err:
-        raise InputError(f"{alerts}: cannot be read: {err}", code="input.format") from err
-    chosen = next((a for a in alert_rows(table) if a["alert_id"] == alert_id), None)
+    chosen = next((a for a in alert_rows(read_parquet(alerts)) if a["alert_id"] == alert_id), None)
     if chosen is None:
         raise NotFound(f"{alerts}: no alert {alert_id!r}", code="behaviour.no_alert")
     data = read_files(rows)

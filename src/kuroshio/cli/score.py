@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import typer
 
 from kuroshio.cli import output
+from kuroshio.cli.parquet import read_parquet
 from kuroshio.errors import InputError
 
 app = typer.Typer(add_completion=False)
@@ -27,14 +27,10 @@ def score(
     """Score tracks against the truth: GOSPA, OSPA, SIAP, ANEES, ellipse coverage, flags, and all by class of ship."""
     from kuroshio.testing import metrics, scoremap
 
-    for path in (tracks, truth):
-        if not path.is_file():
-            raise InputError(f"no such file: {path}", code="input.missing")
     if out is not None and out.suffix != ".svg":
         raise InputError(f"the map is an SVG file, not {out.suffix or out.name!r}", advice="Name it FILE.svg.")
-    pairs = metrics.match(
-        pq.read_table(tracks), pq.read_table(truth), cutoff_m=cutoff_m, skip_s=skip_s, every_s=every_s
-    )
+    shown, true = read_parquet(tracks), read_parquet(truth)
+    pairs = metrics.match(shown, true, cutoff_m=cutoff_m, skip_s=skip_s, every_s=every_s)
     result = metrics.figures(pairs)
     if out is not None:
         out.write_text(scoremap.draw(pairs, result, tracks.stem), encoding="utf-8")

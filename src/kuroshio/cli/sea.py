@@ -42,7 +42,9 @@ def sea(
     if json:
         output.emit_json({"name": name, "seed": seed, "folder": str(out), **done})
     else:
-        output.say(f"{name}: {done} in {out}")
+        parts = [[what, key, value] for what, counts in done.items() for key, value in counts.items()]
+        output.print_table(f"Sea {name}", ["what", "name", "value"], parts)
+        output.say(f"written to {out}")
 
 
 def _story(name: str, seed: int, minutes: float, out: Path) -> dict[str, Any]:

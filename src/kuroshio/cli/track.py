@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import typer
 
 from kuroshio.cli import output
+from kuroshio.cli.parquet import read_parquet
 from kuroshio.errors import ConfigError, InputError
 from kuroshio.schema import COVERAGE_CELLS
 
@@ -38,19 +39,16 @@ def _load_sensors(path: Path | None) -> list[SensorModel]:
 
 def _read(path: Path) -> tuple[pa.Table | None, pa.Table | None]:
     """(observations, statics) of a Parquet file, whichever it holds."""
-    if not path.is_file():
-        raise InputError(f"no such file: {path}", code="input.missing")
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as err:
-        raise InputError(f"not a Parquet file: {path}: {err}", code="input.parquet") from err
+    table = read_parquet(path)
     names = set(table.column_names)
     if "cov_ee_m2" in names and "obs_id" in names:
         return table, None
-    if "lat_raw" in names or {"msg_type", "lat_deg"} <= names:
+    if {"mmsi", "observed_at", "lat_deg", "lon_deg"} <= names:
         from kuroshio.schema import POSITIONS
         from kuroshio.sensing import Decoded, observe
 
+        if "msg_type" not in names:  # a table of places that was no AIS message as it came
+            table = table.append_column("msg_type", pa.nulls(table.num_rows, pa.uint8()))
         return observe(Decoded({POSITIONS.name: POSITIONS.conform(table)})), None
     if "call_sign" in names and "msg_type" in names:
         return None, table

@@ -5,7 +5,7 @@ Stages never import one another; they meet here. `TABLES` lists all tables by na
 
 from __future__ import annotations
 
-from kuroshio.schema.core import Column, Table, concat
+from kuroshio.schema.core import Column, Table, as_type, concat
 from kuroshio.schema.decision import Citation, Decision, Effect, Obligations, Reason
 from kuroshio.schema.picture import (
     ALERTS,
@@ -79,5 +79,6 @@ __all__ = [
     "Obligations",
     "Reason",
     "Table",
+    "as_type",
     "concat",
 ]

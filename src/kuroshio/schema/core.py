@@ -144,15 +144,25 @@ class Table:
             if column.name not in table.column_names:
                 columns.append(pa.nulls(table.num_rows, column.type))
                 continue
-            values = table.column(column.name)
-            try:
-                columns.append(values if values.type == column.type else values.cast(column.type))
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as err:
-                raise InputError(
-                    f"table {self.name}: column {column.name} is {values.type}, not {column.type}: {err}",
-                    code="schema.type",
-                ) from err
+            columns.append(as_type(table.column(column.name), column.type, f"{self.name}.{column.name}"))
         return pa.Table.from_arrays(columns, schema=self.arrow)
+
+
+def as_type(column: Any, kind: pa.DataType, name: str) -> Any:
+    """A column or array as another Arrow type; as it stands where it is of that type.
+
+    Raises
+    ------
+    InputError
+        When it holds a value that has no such form.
+    """
+    if column.type == kind:
+        return column
+    try:
+        return column.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as err:
+        said = f"column {name} is {column.type} and cannot be read as {kind}: {err}"
+        raise InputError(said, code="schema.type") from err
 
 
 def _as_arrow(values: Any, type_: pa.DataType) -> pa.Array | pa.ChunkedArray:

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kuroshio.errors import InputError
 from kuroshio.geo import enu_offset_m, offset_position
+from kuroshio.schema import as_type
 from kuroshio.testing import flagging, measures
 from kuroshio.testing.measures import Places, anees, ellipse_coverage, gospa, nees, ospa
 from kuroshio.units import US_PER_S, BoolArray, FloatArray, IntArray
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 BLOCK_STATES = 1_000_000
+WHERE_AND_WHEN = ("observed_at", "lat_deg", "lon_deg")
 CLASS_COLUMNS = ("motion", "held_by", "spoof")
 
 
@@ -71,11 +74,23 @@ class Score:
 
 
 class Columns:
-    """Columns of a table as arrays, ordered by track or ship and time."""
+    """Columns of a table as arrays, ordered by track or ship and time.
+
+    Raises
+    ------
+    InputError
+        When a column of identity, time or place is missing, is of no such type, or has rows without a value.
+    """
 
     def __init__(self, table: pa.Table, ident: str) -> None:
-        t_us = np.asarray(table.column("observed_at").cast(pa.int64()).to_numpy())
-        who = np.asarray(table.column(ident).to_numpy(), np.int64)
+        missing = [c for c in (ident, *WHERE_AND_WHEN) if c not in table.column_names]
+        if missing:
+            raise InputError(f"cannot be scored: missing column {', '.join(missing)}", code="score.columns")
+        t_us = _all_of(table, "observed_at", pa.timestamp("us", "UTC")).view(np.int64)
+        who = _all_of(table, ident, pa.int64())
+        if not (np.isfinite(_all_of(table, "lat_deg", pa.float64())).all()
+                and np.isfinite(_all_of(table, "lon_deg", pa.float64())).all()):  # fmt: skip
+            raise InputError("cannot be scored: a place is not a number", code="score.columns")
         self.order = np.lexsort((np.arange(len(t_us)), t_us, who))
         self.t_us, self.ident = t_us[self.order], who[self.order]
         self._table, self._done = table, dict[str, Any]()
@@ -90,13 +105,13 @@ class Columns:
             if not self.has(name):
                 self._done[name] = np.full(len(self.order), np.nan)
             else:
-                column = self._table.column(name).cast(pa.float64()).fill_null(np.nan)
+                column = as_type(self._table.column(name), pa.float64(), name).fill_null(np.nan)
                 self._done[name] = np.asarray(column.to_numpy())[self.order]
         return np.asarray(self._done[name])
 
     def words(self, name: str) -> tuple[IntArray, list[str]]:
         """(code of each row, words) of a label column; -1 is null."""
-        column = self._table.column(name).cast(pa.string()).combine_chunks().dictionary_encode()
+        column = as_type(self._table.column(name), pa.string(), name).combine_chunks().dictionary_encode()
         codes = np.asarray(column.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
         return codes[self.order], column.dictionary.to_pylist()
 
@@ -106,6 +121,13 @@ class Columns:
             return np.zeros(len(self.order), np.bool_)
         codes, words = self.words(name)
         return np.asarray(codes == words.index(word) if word in words else np.zeros(len(codes), np.bool_))
+
+
+def _all_of(table: pa.Table, name: str, kind: pa.DataType) -> Any:
+    column = as_type(table.column(name), kind, name)
+    if column.null_count:
+        raise InputError(f"cannot be scored: {column.null_count} rows without {name}", code="score.columns")
+    return column.to_numpy()
 
 
 def states_at(tracks: Columns, times_us: IntArray, hold_s: float) -> tuple[IntArray, IntArray]:
@@ -141,7 +163,7 @@ class Matching:
         self.gt, self.tr, self.times = gt, tr, times
         self.true_at, self.true_row, self.shown_at, self.shown_row = true_at, true_row, shown_at, shown_row
         self.dt_s = (times[shown_at] - tr.t_us[shown_row]) * 1e-6
-        ve, vn = (np.nan_to_num(tr.number(c)[shown_row]) for c in ("ve_mps", "vn_mps"))
+        ve, vn = (np.nan_to_num(tr.number(c)[shown_row], posinf=0.0, neginf=0.0) for c in ("ve_mps", "vn_mps"))
         lat, lon = tr.number("lat_deg")[shown_row], tr.number("lon_deg")[shown_row]
         self.lat, self.lon = offset_position(lat, lon, ve * self.dt_s, vn * self.dt_s)
         self.true_lat, self.true_lon = gt.number("lat_deg")[true_row], gt.number("lon_deg")[true_row]
@@ -184,7 +206,7 @@ class Matching:
             ((0, 0), "cov_ee_m2", "cov_vee_m2s2"), ((0, 1), "cov_en_m2", "cov_ven_m2s2"),
             ((1, 1), "cov_nn_m2", "cov_vnn_m2s2"),
         ):  # fmt: skip
-            grown = dt * dt * np.nan_to_num(self.tr.number(speed)[row]) + (noise if a == b else 0.0)
+            grown = dt * dt * np.nan_to_num(self.tr.number(speed)[row], posinf=0.0) + (noise if a == b else 0.0)
             cov[:, a, b] = cov[:, b, a] = self.tr.number(position)[row] + grown
         return np.column_stack([e, n]), cov
 
