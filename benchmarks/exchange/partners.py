@@ -223,7 +223,7 @@ class Bench:
         """States held back by a delay."""
         return sum(self.node.sharing.desk.outlet(p).counters["held"] for p in self.parties)
 
-    async def settled(self, seconds: float = 60.0) -> None:
+    async def settled(self, seconds: float = 600.0) -> None:
         """Wait until all partners have what was queued."""
         async with asyncio.timeout(seconds):
             while any(d.session.outbox.waiting()[0] for d in self.node.partners._drivers.values()):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +75,10 @@ def test_a_commitment_is_the_leaf_hash_of_the_salted_row() -> None:
     rows = [b"[1]", b"[2]", b""]
     seed = bytes(range(16))
     assert row_commitments(rows, seed) == [merkle.leaf_hash(row_salt(seed, i) + row) for i, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 16, 63, 64, 65, 200])
+def test_commitments_of_many_rows_are_those_of_each(size: int) -> None:
+    seed, rows = bytes(range(size)), [b"", b"row", b"x" * 300]
+    one_by_one = [merkle.leaf_hash(row_salt(seed, i) + row) for i, row in enumerate(rows)]
+    assert row_commitments(rows, seed) == one_by_one

@@ -7,16 +7,19 @@ written before, are JSON.
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 TOLD, TAKEN = 0, 1  # ways of a content
-REF_CHARS, REF_BYTES = 16, 10
-_USUAL = re.compile(f"[a-z2-7]{{{REF_CHARS}}}")
+REF_CHARS = 16
+_ALPHABET = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", np.uint8)  # RFC 4648, section 6, in lower case
+_NONE = 255
+_VALUE_OF = np.full(256, _NONE, np.uint8)
+_VALUE_OF[_ALPHABET] = np.arange(32)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sent (
   release_id TEXT PRIMARY KEY, to_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
@@ -47,16 +50,20 @@ def pack_refs(refs: Iterable[str]) -> bytes | str:
     """References as the ledger keeps them, sorted, each once."""
     ordered = sorted(set(refs))
     joined = "".join(ordered)
-    if all(_USUAL.fullmatch(ref) for ref in ordered):
-        return base64.b32decode(joined.upper())
-    return json.dumps(ordered)
+    if any(len(ref) != REF_CHARS for ref in ordered) or not joined.isascii():
+        return json.dumps(ordered)
+    fives = _VALUE_OF[np.frombuffer(joined.encode("ascii"), np.uint8)]
+    if (fives == _NONE).any():
+        return json.dumps(ordered)
+    return np.packbits(np.unpackbits(fives[:, None], axis=1)[:, 3:].ravel()).tobytes()
 
 
 def unpack_refs(kept: bytes | str) -> list[str]:
     """References that `pack_refs` packed."""
     if isinstance(kept, str):
         return [str(ref) for ref in json.loads(kept)]
-    joined = base64.b32encode(kept).decode("ascii").lower()
+    fives = np.packbits(np.unpackbits(np.frombuffer(kept, np.uint8)).reshape(-1, 5), axis=1)[:, 0] >> 3
+    joined = _ALPHABET[fives].tobytes().decode("ascii")
     return [joined[at : at + REF_CHARS] for at in range(0, len(joined), REF_CHARS)]
 
 

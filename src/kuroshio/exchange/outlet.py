@@ -79,6 +79,11 @@ class Outlet:
             self._marks.add(mark_of(known))
         return known
 
+    def refs(self, track_ids: list[int]) -> list[str]:
+        """References of tracks, in their order."""
+        known = self._refs.get
+        return [known(i) or self.ref(i) for i in track_ids]
+
     def alert_ref(self, alert_id: str) -> str:
         """Opaque reference of an alert for this recipient."""
         tag = hashlib.blake2b(

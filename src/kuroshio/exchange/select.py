@@ -44,7 +44,7 @@ def select_tracks(tracks: pa.Table, obligations: Obligations, outlet: Outlet) ->
     if is_coarse(obligations):
         withheld |= COARSE_WITHHOLDS
     ids = int64_of(tracks, "track_id")
-    columns: dict[str, Any] = {"ref": [outlet.ref(i) for i in ids.tolist()]}
+    columns: dict[str, Any] = {"ref": outlet.refs(ids.tolist())}
     marks = [[]] * tracks.num_rows if is_coarse(obligations) else lineage_column(tracks)
     columns["lineage"] = pa.array(marks, pa.list_(pa.string()))
     columns |= _motion(tracks, ids, obligations, outlet)
