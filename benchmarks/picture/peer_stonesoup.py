@@ -3,7 +3,8 @@
 Called as ``python peer_stonesoup.py frames.npz cpu_budget_s wall_budget_s``; prints one JSON object: CPU seconds,
 reports, the time reached and the confirmed tracks' positions at each ten seconds. Pipeline: constant velocity (q 0.01
 m2/s3), global nearest neighbour by two-dimensional assignment on Mahalanobis distance 3.7, three points to begin,
-35 s and 200 s without update to end.
+35 s and 200 s without update to end. Detections are looked for in a k-d tree, as its users do with many tracks: with
+its plain associator, which asks every track about every detection, it is ten times slower at 300 ships.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import time
 
 import numpy as np
+from scipy.spatial import KDTree
 from stonesoup.dataassociator.neighbour import GNNWith2DAssignment
 from stonesoup.deleter.time import UpdateTimeDeleter
 from stonesoup.hypothesiser.distance import DistanceHypothesiser
@@ -27,7 +29,31 @@ from stonesoup.types.detection import Detection
 from stonesoup.types.state import GaussianState
 from stonesoup.updater.kalman import KalmanUpdater
 
+GATE = 3.7  # Mahalanobis distance
 EPOCH = datetime.datetime(2023, 1, 1)  # noqa: DTZ001 - the peer's own clock has no zone
+
+
+class NearDetections(GNNWith2DAssignment):
+    """Its assignment, where a track is asked only about detections its gate may hold.
+
+    Stone Soup's own mixin for this (`DetectionKDTreeMixIn`) wants one measurement model for all detections, and plots
+    of a radar have one each. The radius holds the whole gate, so the result is that of its plain associator.
+    """
+
+    def generate_hypotheses(self, tracks, detections, timestamp, **kwargs):
+        if not tracks or not detections:
+            return super().generate_hypotheses(tracks, detections, timestamp, **kwargs)
+        listed = list(detections)
+        tree = KDTree(np.array([d.state_vector[:, 0] for d in listed], dtype=float))
+        widest = max(np.linalg.eigvalsh(d.measurement_model.covar())[-1] for d in listed)
+        out = {}
+        for track in tracks:
+            state = self.hypothesiser.predictor.predict(track, timestamp=timestamp, **kwargs)
+            x, p = np.asarray(state.state_vector)[[0, 2], 0], np.asarray(state.covar)[np.ix_([0, 2], [0, 2])]
+            doubt = (p[0, 0] + p[1, 1]) / 2 + np.hypot((p[0, 0] - p[1, 1]) / 2, p[0, 1])  # its larger eigenvalue
+            near = tree.query_ball_point(x.astype(float), GATE * float(np.sqrt(doubt + widest)))
+            out[track] = self.hypothesiser.hypothesise(track, {listed[k] for k in near}, timestamp, **kwargs)
+        return out
 
 
 def frames(data):
@@ -50,7 +76,7 @@ def main(path, budget_s, wall_s):
     predictor, updater = KalmanPredictor(transition), KalmanUpdater(LinearGaussian(4, (0, 2), np.eye(2) * 2500))
 
     def associator():
-        return GNNWith2DAssignment(DistanceHypothesiser(predictor, updater, Mahalanobis(), missed_distance=3.7))
+        return NearDetections(DistanceHypothesiser(predictor, updater, Mahalanobis(), missed_distance=GATE))
 
     prior = GaussianState(np.zeros((4, 1)), np.diag([0, 100.0, 0, 100.0]))
     initiator = MultiMeasurementInitiator(

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -91,7 +92,7 @@ def run_full(scene: scenes.Scene, at: list[float], config: TrackerConfig | None 
     a = 0
     for second in range(1, int(np.ceil(end_s)) + 2):
         now_us = scenes.T0_US + second * 1_000_000
-        b = int(np.searchsorted(t_us, now_us, "right"))
+        b = int(np.searchsorted(t_us, now_us, "left"))  # at an instant asked for, what lies before it, as the others
         part = table.slice(a, b - a)
         begun = time.process_time()
         tracker.step(part, now_us=now_us)
@@ -113,16 +114,39 @@ def run_full(scene: scenes.Scene, at: list[float], config: TrackerConfig | None 
     return {"cpu_s": sum(steps), "reports": scene.reports, "snapshots": snapshots, "steps": steps, "tracker": tracker}
 
 
+def _gospa_at(scene: scenes.Scene, snapshots: dict, t: float) -> tuple[Any, np.ndarray]:
+    """GOSPA at a time, and the places compared with the truth."""
+    got = snapshots[t][0] if isinstance(snapshots[t], tuple) else np.asarray(snapshots[t]).reshape(-1, 2)
+    truth = scene.truth[t]
+    a, b = offset_position(*scenes.CENTRE, truth[:, 0], truth[:, 1])
+    c, d = offset_position(*scenes.CENTRE, got[:, 0], got[:, 1])
+    return gospa(a, b, c, d, cutoff_m=CUTOFF_M), got
+
+
 def mean_gospa(scene: scenes.Scene, snapshots: dict, at: list[float]) -> float | None:
     """Mean GOSPA over the times, metres."""
-    values = []
-    for t in at:
-        got = snapshots[t][0] if isinstance(snapshots[t], tuple) else np.asarray(snapshots[t]).reshape(-1, 2)
-        truth = scene.truth[t]
-        a, b = offset_position(*scenes.CENTRE, truth[:, 0], truth[:, 1])
-        c, d = offset_position(*scenes.CENTRE, got[:, 0], got[:, 1])
-        values.append(gospa(a, b, c, d, cutoff_m=CUTOFF_M).distance)
+    values = [_gospa_at(scene, snapshots, t)[0].distance for t in at]
     return float(np.mean(values)) if values else None
+
+
+def shares(scene: scenes.Scene, snapshots: dict, at: list[float]) -> dict:
+    """Means over the times: false tracks, missed ships, and rms errors of ships with AIS and without, metres."""
+    named = np.unique(np.concatenate([f.ship for f in scene.frames if f.sensor < 0]))
+    found = []
+    for t in at:
+        value, got = _gospa_at(scene, snapshots, t)
+        truth, pairs = scene.truth[t], value.pairs
+        square = ((truth[pairs[:, 0]] - got[pairs[:, 1]]) ** 2).sum(axis=1)
+        heard = np.isin(pairs[:, 0], named)
+        left = len(got) - len(pairs), len(truth) - len(pairs)
+        found.append((*left, square[heard].sum(), heard.sum(), square[~heard].sum(), (~heard).sum()))
+    false, missed, ais, n_ais, dark, n_dark = np.mean(found, axis=0).tolist()
+    return {
+        "false": false,
+        "missed": missed,
+        "rms_ais_m": (ais / max(n_ais, 1.0)) ** 0.5,
+        "rms_dark_m": (dark / max(n_dark, 1.0)) ** 0.5,
+    }
 
 
 def mean_anees(scene: scenes.Scene, snapshots: dict, at: list[float]) -> float | None:

@@ -20,17 +20,23 @@ T0_US = 1_700_000_000_000_000
 HALF_M = 185_200.0
 RANGE_M, SIGMA_R, SIGMA_B = 130_000.0, 50.0, np.radians(0.3)
 SCAN_S, PD, CLUTTER = 10.0, 0.9, 20
+SIGMA_V = 0.3  # of each component of a velocity that AIS reports
+MMSI_FIRST = 200_000_001
 CENTRE = (20.0, 122.0)
 
 
 @dataclass
 class Frame:
-    """Plots of one sensor at one instant: metres east and north of the centre, covariance ee, en, nn, identities."""
+    """Plots of one sensor at one instant: metres east and north of the centre, covariance ee, en, nn, identities.
+
+    ``ship`` is whose each plot is in truth, -1 for a false one: no tracker is told.
+    """
 
     t_s: float
     sensor: int  # -1 is AIS
     xy: np.ndarray
     cov: np.ndarray
+    ship: np.ndarray
     velocity: np.ndarray | None = None
     mmsi: np.ndarray | None = None
 
@@ -132,8 +138,8 @@ def make(seed: int, ships: int, duration_s: float) -> Scene:
             if len(said):
                 z = pos[said] + rng.normal(0, 10, (len(said), 2))
                 cov = np.tile([100.0, 0.0, 100.0], (len(said), 1))
-                vz = v[said] + rng.normal(0, 0.3, (len(said), 2))
-                scene.frames.append(Frame(t, -1, z, cov, vz, 200_000_001 + said))
+                vz = v[said] + rng.normal(0, SIGMA_V, (len(said), 2))
+                scene.frames.append(Frame(t, -1, z, cov, said, vz, MMSI_FIRST + said))
         radar, rest = divmod(step - 1, 5)
         if rest == 0 and step > 0:
             scene.frames.append(_scan(rng, scene.radars[radar % 4], radar % 4, pos, t))
@@ -154,7 +160,8 @@ def _scan(rng: np.random.Generator, site: np.ndarray, number: int, pos: np.ndarr
     s, c = np.sin(b), np.cos(b)
     rr, bb = SIGMA_R**2, (r * SIGMA_B) ** 2
     cov = np.column_stack([s * s * rr + c * c * bb, s * c * (rr - bb), c * c * rr + s * s * bb])
-    return Frame(t, number, site + np.column_stack([r * s, r * c]), cov)
+    ship = np.concatenate([np.flatnonzero(seen), np.full(false, -1)])
+    return Frame(t, number, site + np.column_stack([r * s, r * c]), cov, ship)
 
 
 def save(scene: Scene, path: str) -> None:
