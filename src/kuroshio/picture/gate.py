@@ -15,12 +15,12 @@ import numpy as np
 from kuroshio.picture.ahead import fetch_plots
 from kuroshio.picture.compiled import fetch, inner, kernel
 from kuroshio.picture.drag import note_offset
-from kuroshio.picture.extent import extent_var, learn_extent
+from kuroshio.picture.extent import HULL_UNKNOWN, extent_var, hull_of
 from kuroshio.picture.filter import combined, density, spread_at
 from kuroshio.picture.grid import SPANS_MAX, build, coarse_map, reach_deg, spans, widest_near
 from kuroshio.picture.identity import REFUSED, REPLAYED, STARTED, TOO_OLD, UPDATED, note_report
 from kuroshio.picture.journal import EV_CONFIRMED, show, write_event
-from kuroshio.picture.late import LATE_OK, apply_report, insert_late
+from kuroshio.picture.late import LATE_DUPLICATE, LATE_OK, apply_report, insert_late
 from kuroshio.picture.model import RADAR
 from kuroshio.picture.motion import agility, local_offset, move, plane_scale, process_noise
 from kuroshio.picture.table import CONFIRMED, CTL_FREE, TENTATIVE, take_row
@@ -150,13 +150,19 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
 
 @inner
 def _take_plot(t, pool, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
-    """Outcome code of a plot given to a track; ``z`` is its place and errors, changed where the plot comes late."""
+    """Outcome code of a plot given to a track; ``z`` is its place and errors, changed where the plot is moved.
+
+    A plot older than the track's state is put in its place by replay. Where the track's memory does not reach back so
+    far, one that is a moment late is moved along the track instead.
+    """
     t_us = o.t_us
     back = t.t_us - t_us
-    if back > rules.shift_us:
-        done = insert_late(t, pool, t_us, o.obs_id, z, rules.birth_rv, motion, w)
-        return REPLAYED if done == LATE_OK else TOO_OLD
     if back > 0:
+        done = insert_late(t, pool, t_us, o.obs_id, z, rules.birth_rv, motion, w)
+        if done == LATE_OK:
+            return REPLAYED if back > rules.shift_us else UPDATED
+        if done == LATE_DUPLICATE or back > rules.shift_us:
+            return TOO_OLD
         dt = back * 1e-6
         combined(t, w.c)
         z[0], z[1], _ = move(z[0], z[1], t.ve * dt, t.vn * dt)
@@ -186,11 +192,11 @@ def apply_frame(  # type: ignore[no-untyped-def]
         for k in range(8):
             z[k] = o.z[k]
         if o.kind == RADAR:
-            z[7] = 0.0
-            learn_extent(t, o.t_us, z, motion, w.c)
-        extent = extent_var(t)
-        z[2] += extent
-        z[4] += extent
+            z[5], z[6], z[7] = hull_of(t), 0.0, 0.0
+        else:
+            extent = extent_var(t)
+            z[2] += extent
+            z[4] += extent
         code = _take_plot(t, pool, o, z, rules, motion, w)
         r.code, r.uid, r.d2 = code, t.uid, dist[e]
         if code == TOO_OLD:
@@ -233,7 +239,7 @@ def begin_tracks(tracks, pool, ctl, free, obs, idx, pair, src, scan, rules, moti
         for k in range(8):
             z[k] = o.z[k]
         if o.kind == RADAR:
-            z[5] = z[6] = z[7] = 0.0
+            z[5], z[6], z[7] = HULL_UNKNOWN, 0.0, 0.0
         apply_report(t, pool, o.t_us, o.obs_id, z, rules.birth_rv, motion, w)
         t.exercise = o.exercise
         note_report(t, o, z)

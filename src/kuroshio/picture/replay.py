@@ -15,14 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuroshio.picture.compiled import fetch, inner
+from kuroshio.picture.model import RADAR
 from kuroshio.units import IntArray
 
 BLOCK = 16
-CHECKPOINT = 32  # lat lon mu, x (8), p (20), scatter
+CHECKPOINT = 34  # lat lon mu, x (8), p (20), scatter, extent and plots it was learned from
 PROBES = 4  # blocks looked at for one to use again before the pool grows
 PLACE_DEG = 1e-7
 SPEED_MPS = 1.0 / 500.0
 SPEED_MAX_MPS = 65.0  # more than any velocity that is used
+HULL_M, HULL_MAX_M = 0.1, 3000.0
 FORGOTTEN = -1  # a track whose earlier reports are not kept
 
 REPORT = np.dtype(
@@ -31,7 +33,7 @@ REPORT = np.dtype(
         ("obs_id", np.int64),
         ("place", np.int32, (2,)),  # lat, lon in units of `PLACE_DEG`
         ("r", np.float32, (3,)),  # ee, en, nn in m2
-        ("v", np.int16, (3,)),  # ve, vn and one sigma in units of `SPEED_MPS`; sigma 0 where no velocity was measured
+        ("v", np.int16, (3,)),  # ve, vn and one sigma in units of `SPEED_MPS`; sigma 0: the hull in units of `HULL_M`
         ("spare", np.int16),
     ]
 )
@@ -77,6 +79,7 @@ def new_pool(megabytes: float, keep_s: float) -> Pool:
 def save_state(t, out):  # type: ignore[no-untyped-def]
     """Write a track's estimate as a checkpoint."""
     out[0], out[1], out[2], out[31] = t.lat, t.lon, t.mu, t.scatter
+    out[32], out[33] = t.extent, t.fed[RADAR]
     for m in range(2):
         for k in range(4):
             out[3 + 4 * m + k] = t.x[m, k]
@@ -88,6 +91,7 @@ def save_state(t, out):  # type: ignore[no-untyped-def]
 def load_state(t, state, t_us):  # type: ignore[no-untyped-def]
     """Take a track's estimate from a checkpoint."""
     t.lat, t.lon, t.mu, t.t_us, t.scatter = state[0], state[1], state[2], t_us, state[31]
+    t.extent, t.fed[RADAR] = state[32], int(state[33])
     for m in range(2):
         for k in range(4):
             t.x[m, k] = state[3 + 4 * m + k]
@@ -164,16 +168,21 @@ def remember(t, pool, t_us, obs_id, z):  # type: ignore[no-untyped-def]
             r.v[k] = round(min(max(z[5 + k], -SPEED_MAX_MPS), SPEED_MAX_MPS) / SPEED_MPS)
         r.v[2] = max(round(min(math.sqrt(z[7]), SPEED_MAX_MPS) / SPEED_MPS), 1)
     else:
-        r.v[0] = r.v[1] = r.v[2] = 0
+        r.v[0] = round(min(z[5], HULL_MAX_M) / HULL_M)
+        r.v[1] = r.v[2] = 0
     return at, begins
 
 
 @inner
 def said(r, z):  # type: ignore[no-untyped-def]
-    """Fill ``z`` (lat, lon, r0, r1, r2, ve, vn, rv) with a report as it is kept."""
+    """Fill ``z`` (lat, lon, r0, r1, r2, ve, vn, rv) with a report as it is kept.
+
+    Where rv is 0 no velocity was measured, and ve is the hull whose size widens a radar plot, as `extent.hull_of` says.
+    """
     z[0], z[1] = r.place[0] * PLACE_DEG, r.place[1] * PLACE_DEG
     z[2], z[3], z[4] = r.r[0], r.r[1], r.r[2]
-    z[5], z[6] = r.v[0] * SPEED_MPS, r.v[1] * SPEED_MPS
+    unit = SPEED_MPS if r.v[2] > 0 else HULL_M
+    z[5], z[6] = r.v[0] * unit, r.v[1] * unit
     sigma = r.v[2] * SPEED_MPS
     z[7] = sigma * sigma
 
