@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kuroshio.picture.tracker import Tracker
 
-VERSION = 6
+VERSION = 7
 
 
 def write(tracker: Tracker, path: Path) -> None:
@@ -43,6 +43,7 @@ def write(tracker: Tracker, path: Path) -> None:
     arrays["seen.count"] = tracker.seen.count
     heard = np.flatnonzero(tracker.coverage.heard_us.ravel() > -(1 << 62))
     arrays["heard.at"], arrays["heard.us"] = heard, tracker.coverage.heard_us.ravel()[heard]
+    arrays["heard.pulse"], arrays["heard.pauses"] = tracker.coverage.pulse, tracker.coverage.pauses
     arrays["forbidden"] = tracker.forbidden
     for code, state in tracker.coverage.state.items():
         arrays[f"pd.{code}"] = np.stack([state.pd_map.tried, state.pd_map.seen])
@@ -114,6 +115,7 @@ def read(
     tracker.pending = arrays["pending"]
     tracker.seen.restore(arrays["seen.old"], arrays["seen.new"], arrays["seen.count"])
     tracker.coverage.heard_us.ravel()[arrays["heard.at"]] = arrays["heard.us"]
+    tracker.coverage.pulse[:], tracker.coverage.pauses[:] = arrays["heard.pulse"], arrays["heard.pauses"]
     tracker.forbidden = arrays["forbidden"]
     _restore_coverage(tracker, meta, arrays, keep_models=sensors is None)
     tracker.clock_us, tracker.next_tick_us = meta["clock_us"], meta["next_tick_us"]

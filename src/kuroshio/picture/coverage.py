@@ -2,7 +2,8 @@
 
 What enters: sensor models and the times and places of reports. What leaves: coverage by source, the state of each
 scan, and whether a place is inside the coverage of a live AIS source. Where no AIS antenna is declared, coverage is
-learned: a cell counts while it or a neighbour heard AIS in the last ten minutes.
+learned: a cell counts while it or a neighbour heard AIS in the last ten minutes. Times in which no AIS at all was
+heard are kept: a ship is not silent while nobody listens.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from kuroshio.geo import distance_m
 from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.zones import Zones
-from kuroshio.picture.compiled import kernel
+from kuroshio.picture.compiled import bare, kernel
 from kuroshio.picture.identity import Obs
 from kuroshio.picture.ingest import SOURCES_MAX, Sources
 from kuroshio.picture.model import AIS, RADAR, SENSOR_KINDS, SensorModel
@@ -26,6 +27,10 @@ from kuroshio.units import BoolArray, FloatArray, IntArray
 
 CELL_DEG = 0.25
 LEARNED_ALIVE_S = 600.0
+PAUSE_MIN_S, PAUSE_GAPS = 10.0, 20.0  # no AIS from anybody for that long, and so many times the usual: nobody listens
+PAUSES, PAUSES_KEPT_US = 32, 3_600_000_000
+PULSE_REPORTS = 64.0  # from which the usual time between two reports of anybody is learned
+NEWEST, GAP_US, COUNT = range(3)  # of ``pulse``
 
 
 @dataclass
@@ -53,14 +58,32 @@ class SourceState:
         return math.log(1.0 - self.model.pd)
 
 
+@bare
+def _limit_us(pulse):  # type: ignore[no-untyped-def]
+    """How long no AIS at all has to be heard before that is nobody's silence."""
+    return max(PAUSE_MIN_S * 1e6, PAUSE_GAPS * pulse[GAP_US])
+
+
 @kernel
-def _hear(obs, heard_us, last_us):  # type: ignore[no-untyped-def]
-    """Newest AIS report by cell and by source."""
+def _hear(obs, heard_us, last_us, pulse, pauses):  # type: ignore[no-untyped-def]
+    """Newest AIS report by cell and by source, and the times in which there was none."""
     rows, cols = heard_us.shape
     for j in range(len(obs)):
         o = obs[j]
         if o.mmsi <= 0 or o.kind != AIS:
             continue
+        if pulse[COUNT] == 0.0:
+            pulse[NEWEST] = o.t_us
+        wait = o.t_us - pulse[NEWEST]
+        if wait >= 0.0:
+            most = _limit_us(pulse)
+            if wait > most and pulse[COUNT] >= PULSE_REPORTS:
+                for k in range(PAUSES - 1, 0, -1):
+                    pauses[k, 0], pauses[k, 1] = pauses[k - 1, 0], pauses[k - 1, 1]
+                pauses[0, 0], pauses[0, 1] = int(pulse[NEWEST]), o.t_us
+            pulse[COUNT] = min(pulse[COUNT] + 1.0, PULSE_REPORTS)
+            pulse[GAP_US] += (min(wait, most) - pulse[GAP_US]) / pulse[COUNT]
+            pulse[NEWEST] = o.t_us
         r = min(max(int((o.z[0] + 90.0) / CELL_DEG), 0), rows - 1)
         c = int((o.z[1] + 180.0) / CELL_DEG) % cols
         heard_us[r, c] = max(heard_us[r, c], o.t_us)
@@ -77,6 +100,8 @@ class Coverage:
         self.land = land
         self.state: dict[int, SourceState] = {sources.code(m.source): SourceState(m, True) for m in sensors}
         self.heard_us = np.full((int(180 / CELL_DEG), int(360 / CELL_DEG)), -(1 << 62), np.int64)
+        self.pulse = np.zeros(3)  # time of the newest AIS report, usual time between two, reports it is learned from
+        self.pauses = np.full((PAUSES, 2), -(1 << 62), np.int64)
 
     def mask_land(self) -> None:
         """Take land out of the maps of all placed radars; to be called when sensors or land have changed."""
@@ -126,10 +151,25 @@ class Coverage:
     def hear_ais(self, obs: Obs) -> None:
         """Note places and times of the AIS reports among observations that name themselves."""
         last_us = np.full(SOURCES_MAX + 1, NEVER)
-        _hear(obs, self.heard_us, last_us)
+        _hear(obs, self.heard_us, last_us, self.pulse, self.pauses)
         for code in np.flatnonzero(last_us > NEVER).tolist():
             state = self.of(code, 0)
             state.last_us = max(state.last_us, int(last_us[code]))
+
+    def _paused(self, t_us: int) -> bool:
+        return bool(self.pulse[COUNT] >= PULSE_REPORTS and t_us - self.pulse[NEWEST] > _limit_us(self.pulse))
+
+    def pauses_until(self, t_us: int) -> IntArray:
+        """(pauses, 2) times between which no AIS was heard from anybody, the one under way at a time among them."""
+        pauses = self.pauses[self.pauses[:, 1] > t_us - PAUSES_KEPT_US]
+        if self._paused(t_us):
+            pauses = np.concatenate([pauses, np.array([[int(self.pulse[NEWEST]), t_us]])])
+        return np.ascontiguousarray(pauses)
+
+    def listened_us(self, t_us: int) -> int:
+        """When AIS was last listened to: the time itself, or the begin of a pause under way, up to ten minutes back."""
+        begun_us = int(self.pulse[NEWEST])
+        return begun_us if self._paused(t_us) and t_us - begun_us < LEARNED_ALIVE_S * 1e6 else t_us
 
     def inside_ais(self, lat: FloatArray, lon: FloatArray, t_us: int, alive_s: float) -> BoolArray:
         """True where a live AIS source would hear a ship."""

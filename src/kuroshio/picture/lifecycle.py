@@ -30,6 +30,7 @@ SPEED_DEG_MAX = 0.5  # a track is not further than this from where it was last u
 HUMAN_END_S = 1800.0  # what a person saw is looked for this long, its ellipse growing
 VMS_END_S = 3 * 7200.0  # three usual intervals of a vessel monitoring system
 US = 1e-6
+SLOW_INTERVALS = 3.0  # of a ship at rest: six of 180 s would be 18 minutes, and three lost in a row are one in 1,000
 VOUCH_S = 60.0  # a ship heard by AIS so lately is there: whether radar sees it says how well radar sees
 
 
@@ -240,8 +241,17 @@ def _surely_slow(t, t_us, slow_mps, motion, pc):  # type: ignore[no-untyped-def]
     return math.hypot(t.ve, t.vn) - 2.5 * doubt < slow_mps
 
 
+@inner
+def _silent_s(since_us, t_us, pauses):  # type: ignore[no-untyped-def]
+    """Seconds for which a ship has said nothing while AIS was heard."""
+    quiet = t_us - since_us
+    for k in range(len(pauses)):
+        quiet -= max(min(t_us, pauses[k, 1]) - max(since_us, pauses[k, 0]), 0)
+    return quiet * US
+
+
 @kernel
-def flags_now(tracks, rows, t_us, doubtful, limits, motion):  # type: ignore[no-untyped-def]
+def flags_now(tracks, rows, t_us, doubtful, pauses, limits, motion):  # type: ignore[no-untyped-def]
     """(flags, whether dark) each row should have: uncorroborated set or not, dark where an AIS source would hear it.
 
     Parameters
@@ -251,6 +261,8 @@ def flags_now(tracks, rows, t_us, doubtful, limits, motion):  # type: ignore[no-
     doubtful
         By number of source, True where a radar's registration is in doubt: a row whose last plot is of such a radar
         is not called dark, and while there is one nobody is called uncorroborated.
+    pauses
+        Times in which no AIS was heard from anybody: no ship's silence counts in them.
     """
     flags, dark = np.empty(len(rows), np.int64), np.zeros(len(rows), np.bool_)
     all_healthy = not doubtful.any()
@@ -264,14 +276,17 @@ def flags_now(tracks, rows, t_us, doubtful, limits, motion):  # type: ignore[no-
         never = (t_us - t.born_us) * US
         flag = t.flags & ~(FLAG_DARK | FLAG_UNCORROBORATED | FLAG_CONFLICT)
         silence = ais_age if had_ais else never
+        if held and silence >= limits.dark_min_s:
+            silence = _silent_s(last_seen(t, AIS) if had_ais else t.born_us, t_us, pauses)
         if held and silence >= limits.dark_min_s and (t.last_source < 0 or not doubtful[t.last_source]):
             slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
             least = limits.dark_slow_s if slow else limits.dark_min_s
             was = t.flags & FLAG_DARK > 0
             if had_ais:
-                dark[k] = ais_age > max(least, limits.dark_intervals * t.gap_s) or (was and ais_age > limits.dark_min_s)
+                habit = min(limits.dark_intervals * t.gap_s, max(limits.dark_slow_s, SLOW_INTERVALS * t.gap_s))
+                dark[k] = silence > max(least, habit) or (was and silence > limits.dark_min_s)
             else:
-                dark[k] = never >= least or was
+                dark[k] = silence >= least or was
         elif had_ais and not held and all_healthy and t.misses >= limits.uncorroborated_misses:
             slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
             least = limits.dark_slow_s if slow else limits.dark_min_s

@@ -140,7 +140,8 @@ class TrackerConfig:
     merge_d2, merge_passes, merge_radius_m
         Two tracks become one when their four-dimensional d2 stays under this in so many passes running.
     dark_min_s, dark_intervals
-        Radar-held and without AIS for max(dark_min_s, dark_intervals x usual interval), inside AIS coverage.
+        Radar-held and without AIS for max(dark_min_s, dark_intervals x usual interval), inside AIS coverage, while AIS
+        was heard from anybody; where that many intervals are longer than ``dark_slow_s``, three are enough.
     dark_slow_mps, dark_slow_s
         Below this speed an AIS unit may report only every 180 s, so silence counts from ``dark_slow_s``.
     radar_held_s
@@ -158,7 +159,8 @@ class TrackerConfig:
     slot_s
         Plots of one source within one slot of data time are assigned together.
     out_of_sequence_s
-        A plot up to this much older than the track's state is moved along the track; an older one is replayed.
+        A late plot is replayed; where the track's memory does not reach back to it, one up to this much older than the
+        track's state is moved along the track.
     late_s
         A report older than the picture's clock by more than this is rejected as ancient.
     future_s

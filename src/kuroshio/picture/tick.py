@@ -182,9 +182,12 @@ class Housekeeping:
             return sure
         doubtful = np.zeros(SOURCES_MAX + 1, np.bool_)
         doubtful[self.registration.doubtful(t_us)] = True
-        flags, dark = flags_now(tr.table.tracks, sure, t_us, doubtful, tr.limits, tr.motion)
+        pauses = tr.coverage.pauses_until(t_us)
+        flags, dark = flags_now(tr.table.tracks, sure, t_us, doubtful, pauses, tr.limits, tr.motion)
         at = np.flatnonzero(dark)
-        heard = tr.coverage.inside_ais(kin.lat[sure[at]], kin.lon[sure[at]], t_us, tr.config.ais_alive_s)
+        heard = tr.coverage.inside_ais(
+            kin.lat[sure[at]], kin.lon[sure[at]], tr.coverage.listened_us(t_us), tr.config.ais_alive_s
+        )
         flags[at[heard]] |= FLAG_DARK
         twice = sure[claimed_twice(tr.table.tracks, sure, tr.table.keys, t_us, tr.limits)]
         if doubtful.any():  # beside another track because of a radar that is wrong: no conflict
