@@ -45,7 +45,7 @@ class StoneSoup:
         path = str(Path(self._tmp.name) / "frames.npz")
         scenes.save(scene, path)
         peer = Path(__file__).with_name("peer_stonesoup.py")
-        self._limit_s = wall_s + 20.0
+        self._limit_s = 1.5 * wall_s + 20.0  # a busy machine may have stopped it
         self._process = subprocess.Popen(
             [sys.executable, str(peer), path, str(budget_s), str(wall_s)],
             env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
