@@ -1,6 +1,6 @@
 """Whether a release made earlier may still go: what was promised then against what is decided now.
 
-What enters: the obligations a release was sealed under, and the decision in force. What leaves: yes or no. Asked at
+What enters: the header a release was sealed with, and the decision in force. What leaves: yes or no. Asked at
 each sending, so that what was queued under an old agreement does not go after it changed.
 """
 
@@ -14,19 +14,24 @@ from kuroshio.exchange.outlet import bucket_s_of
 from kuroshio.schema import Decision
 
 
-def still_allowed(sealed: Mapping[str, Any], decision: Decision) -> bool:
-    """True when the decision flows and asks nothing that the sealed obligations do not already fulfil.
+def still_allowed(header: Mapping[str, Any], decision: Decision) -> bool:
+    """True when the decision flows on the same grounds, and asks nothing that the release does not already fulfil.
+
+    The grounds are the agreement and every consent that the header cites: a release that says it goes by a consent does
+    not go once the consent is taken back, even where another clause would let its content go by now.
 
     Parameters
     ----------
-    sealed
-        Obligations in their JSON form, as in a release's header.
+    header
+        Header of the release.
     decision
         Decision in force now for the same things and recipient.
     """
-    if not decision.flows or not decision.basis:
+    if not decision.flows or not decision.basis or decision.basis != header["accord"]:
         return False
-    now = decision.obligations
+    if not {str(c) for c in header["consents"]} <= {str(c) for c in decision.cites if c.kind == "consent"}:
+        return False
+    now, sealed = decision.obligations, header["obligations"]
     redacted = withheld_columns(frozenset(str(r) for r in sealed.get("redact", ())))
     retention = sealed.get("retention_s")
     return (

@@ -331,10 +331,8 @@ def released_places(release: Release) -> pa.Table:
 
 
 def _stands(header: Mapping[str, Any], decision: Decision) -> bool:
-    if decision.basis != header["accord"]:
-        return False
-    consented = bool(header["consents"]) and decision.effect is Effect.DECIDE
-    return consented or exchange.still_allowed(header["obligations"], decision)
+    consented = bool(header["consents"]) and decision.effect is Effect.DECIDE and decision.basis == header["accord"]
+    return consented or exchange.still_allowed(header, decision)
 
 
 def reason_text(group: Group) -> str:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from kuroshio.exchange.rules import still_allowed
 from kuroshio.peers import Lane
 from kuroshio.schema import Citation, Decision, Effect, Obligations
+from kuroshio.schema.release import Release
 from kuroshio.testing.network.node import SimNode
 from kuroshio.testing.network.world import World
 
@@ -226,7 +227,7 @@ def still_going(node: SimNode, item: Any) -> bool:
     """The rule at sending without the group."""
     row = node.ledger.release(item.release_id)
     decision = node.rules(node.party, row["to_party"])
-    return row["state"] == "sent" and still_allowed(row["obligations"], decision)
+    return row["state"] == "sent" and still_allowed(Release.from_bytes(item.body).fields, decision)
 
 
 def _versions_not_told(node: SimNode) -> None:

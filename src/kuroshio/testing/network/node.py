@@ -170,7 +170,7 @@ class SimNode:
         del now_us
         row = self.ledger.release(item.release_id)
         decision = self.decision(row["to_party"])
-        return row["state"] == "sent" and still_allowed(row["obligations"], decision)
+        return row["state"] == "sent" and still_allowed(Release.from_bytes(item.body).fields, decision)
 
     def offer(self, parcel: Parcel | None) -> None:
         """Hand a parcel to its session, durably."""
