@@ -50,6 +50,7 @@ GOOD = {
     "track_id": "1000",
     "alert_id": "gap-0001",
     "release_id": "rel-0000",
+    "rule_id": "bank-at-night",
     "item_id": "track:1004",
     "party": "USA",
     "source": "push-ais",
@@ -67,6 +68,10 @@ GOOD = {
 BODIES: dict[str, dict[str, Any]] = {
     "SignIn": {"user": "all", "password": PASSWORD},
     "Judgement": {"verdict": "silenced", "note": "x", "until": "2026-11-22T06:00:00Z"},
+    "RuleProposal": {"rule": {"id": "mine", "behaviours": ["loitering"], "flags": [412]}},
+    "Rehearsal": {"days": 30},
+    "RuleSwitch": {"state": "active"},
+    "RuleSilence": {"until": "2026-11-22T06:00:00Z"},
     "Recall": {"reason": "wrong ship"},
     "Consent": {"grant": True, "note": ""},
     "Agreement": {"accord": "activities: []  # no accord", "at": "2026-11-22"},

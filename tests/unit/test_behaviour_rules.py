@@ -17,7 +17,8 @@ from kuroshio.behaviour.detector import REGISTRY
 from kuroshio.behaviour.examples import picture, raised
 from kuroshio.behaviour.identity import imo_valid
 from kuroshio.behaviour.pages import write_pages
-from kuroshio.behaviour.rules import Rules, load_rules, precision
+from kuroshio.behaviour.rehearsal import Rules
+from kuroshio.behaviour.rules import load_rules, precision
 from kuroshio.cli.rule import app
 from kuroshio.errors import ConfigError
 
@@ -157,7 +158,7 @@ def test_shadow_budget_hours_silence_and_zone(tmp_path):
         return rules.apply(found).num_rows, dict(rules.counts)
 
     assert raised({})[0] == 6
-    assert raised({"shadow": True}) == (0, {"r.shadow": 6})
+    assert raised({"shadow": True}) == (0, {"r.shadow_raised": 6})
     assert raised({"max_per_day": 2}) == (2, {"r.raised": 2, "r.over_budget": 4})
     assert raised({"zones": ["Bank"]})[0] == 2
     assert raised({"mmsi": [525_000_000]})[0] == 1

@@ -18,7 +18,7 @@ from kuroshio.api.auth import Gate
 from kuroshio.api.intake import DeadlineProtocol, Intake
 from kuroshio.api.live import Live
 from kuroshio.api.passwords import Passwords
-from kuroshio.api.routes import accords, books, export, picture, session, sharing, sightings, stream
+from kuroshio.api.routes import accords, books, export, picture, rules, session, sharing, sightings, stream
 from kuroshio.api.settings import ApiSettings
 from kuroshio.api.shield import Shield
 from kuroshio.node.views import NodeView
@@ -38,6 +38,7 @@ ROUTERS = (
     sharing.router,
     accords.router,
     books.router,
+    rules.router,
     sightings.router,
     export.router,
     stream.router,

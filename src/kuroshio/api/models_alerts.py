@@ -28,9 +28,11 @@ class AlertStory(Alert):
 
 
 class AlertRule(Answer):
-    """What the watch said of the alerts of one definition."""
+    """What the watch said of the alerts of one definition, or of one rule (``rule.`` and its id)."""
 
     definition: str
+    title: Annotated[str | None, Field(description="of a rule")] = None
+    state: Annotated[str | None, Field(description="of a rule: proposed, shadow, active or withdrawn")] = None
     alerts: int
     void: int
     true: int

@@ -175,7 +175,7 @@ def judge(
 
 @app.command()
 def rules(known_at: KnownAt = None, url: Url = HERE, token_file: TokenFile = None, as_json: AsJson = False) -> None:
-    """How often the alerts of each definition were judged true, false or duplicate on a running node."""
+    """How often the alerts of each definition and each rule were judged true, false or duplicate on a running node."""
     rows = ask(url, _query("alerts/rules", known_at=known_at), token_of(token_file))
     if as_json:
         output.emit_json({"rules": rows})
@@ -183,7 +183,7 @@ def rules(known_at: KnownAt = None, url: Url = HERE, token_file: TokenFile = Non
     shown = [["" if r["precision"] is None else f"{r['precision']:.0%}"] for r in rows]
     names = ("definition", "alerts", "void", "true", "false", "duplicate")
     cells = [[r[n] for n in names] + p for r, p in zip(rows, shown, strict=True)]
-    output.print_table("verdicts by definition", [*names, "precision"], cells)
+    output.print_table("verdicts by definition and rule", [*names, "precision"], cells)
 
 
 def _write_map(path: Path, out: Path) -> None:

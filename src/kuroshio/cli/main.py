@@ -34,7 +34,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keys": ("kuroshio.cli.keys", "Make and show a node's keys and certificates."),
     "user": ("kuroshio.cli.user", "Add, list and remove the people who sign in."),
     "norms": ("kuroshio.cli.norms", "Learn what is usual from an archive: coverage and traffic."),
-    "rule": ("kuroshio.cli.rule", "Check and dry-run user rules on the archive."),
+    "rule": (
+        "kuroshio.cli.rule",
+        "Check and dry-run rules of a watch; propose, switch and silence those of a running node.",
+    ),
     "alert": (
         "kuroshio.cli.alert",
         "List, show and judge alerts of a running node; pack, verify and reproduce their evidence.",

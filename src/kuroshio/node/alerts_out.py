@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from kuroshio.behaviour.rules import PREFIX
 from kuroshio.schema import ALERTS, concat
 
 NOTHING = 1 << 62  # a number after which there is no row
@@ -46,7 +48,7 @@ class AlertsOut:
         for party, number in told.items():
             while party in self._batches and number < self._last:
                 rows, last = after(number)
-                self._batches[party].append((number, rows))
+                self._batches[party].append((number, own_left_out(rows)))
                 number = last
         self._kept = dict(told)
 
@@ -57,6 +59,7 @@ class AlertsOut:
 
     def add(self, rows: pa.Table, number: int) -> None:
         """New rows; the last of them has the number in the book."""
+        rows = own_left_out(rows)
         if rows.num_rows:
             for batches in self._batches.values():
                 batches.append((self._last, rows))
@@ -94,3 +97,10 @@ class AlertsOut:
         changed = {party: number for party, number in now.items() if self._kept.get(party) != number}
         self._kept = now
         return changed
+
+
+def own_left_out(rows: pa.Table) -> pa.Table:
+    """Without alerts of the watch's own rules: they tell what a watch looks for, and no accord names them."""
+    if not rows.num_rows:
+        return rows
+    return rows.filter(pc.invert(pc.starts_with(rows["definition"].cast(pa.string()), PREFIX)))

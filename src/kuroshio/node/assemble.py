@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 import kuroshio
 from kuroshio import accord, behaviour, clock, picture, sensing
+from kuroshio.behaviour.rules import load_rules
 from kuroshio.errors import ConfigError
 from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.layers import layer_files, read_layer
@@ -27,8 +30,10 @@ from kuroshio.node.items import Holdings
 from kuroshio.node.linking import build_link
 from kuroshio.node.live import Channel
 from kuroshio.node.pipeline import Pipeline
+from kuroshio.node.rules import RuleDesk
 from kuroshio.node.sources import Source
 from kuroshio.node.time import NodeClock
+from kuroshio.schema import STATICS
 from kuroshio.sensing import formats
 from kuroshio.sensing.line_time import time_of_line
 from kuroshio.store import Archive, Journal, Operations, url_of
@@ -50,6 +55,7 @@ class Parts:
     journal: Journal
     own: Channel
     ledger: LedgerDesk
+    rules: RuleDesk
     zones: Mapping[str, Any] | None
 
 
@@ -96,6 +102,12 @@ def build(config: NodeConfig) -> Parts:
     archive = Archive(folder / "archive")
     operations = Operations(url_of(folder / "operations.db"), now_us=clock.now_us())
     own = Channel()
+    given = [rule for path in config.behaviour.rules for rule in load_rules(path)]
+
+    def statics(start_us: int, end_us: int) -> pa.Table:
+        return archive.read(STATICS.name, start_us=start_us, end_us=end_us, columns=["mmsi", "ship_type"])
+
+    rules = RuleDesk(definitions, zones, given, operations=operations, statics=statics, now_us=time.now_us)
     core = Core(
         folder,
         pipeline=pipeline,
@@ -104,6 +116,7 @@ def build(config: NodeConfig) -> Parts:
         archive=archive,
         operations=operations,
         own=own,
+        rules=rules,
     )
     holdings = Holdings(
         config.node.party,
@@ -114,7 +127,7 @@ def build(config: NodeConfig) -> Parts:
     )
     decider = Decider(config.node.party, agreements_of(config), holdings)
     ledger = LedgerDesk(config.node.party, lambda: decider.book, operations, now_us=time.now_us)
-    return Parts(config, time, sources, core, decider, operations, archive, journal, own, ledger, document)
+    return Parts(config, time, sources, core, decider, operations, archive, journal, own, ledger, rules, document)
 
 
 def warm_up() -> None:

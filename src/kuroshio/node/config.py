@@ -210,9 +210,10 @@ class AccordsSection(Section):
 
 
 class BehaviourSection(Section):
-    """Definitions of alerts: folders that override the shipped ones, zones, and norms learned from an archive."""
+    """Definitions of alerts: folders that override the shipped ones, rules of the watch, zones, and norms learned."""
 
     definitions: tuple[Path, ...] = ()
+    rules: tuple[Path, ...] = ()
     zones: Path | None = None
     norms: Path | None = None
 
@@ -314,6 +315,7 @@ def _absolute(config: NodeConfig, base: Path) -> NodeConfig:
             "behaviour": config.behaviour.model_copy(
                 update={
                     "definitions": tuple(base / p for p in config.behaviour.definitions),
+                    "rules": tuple(base / p for p in config.behaviour.rules),
                     "zones": place(config.behaviour.zones),
                     "norms": place(config.behaviour.norms),
                 }

@@ -24,6 +24,7 @@ from kuroshio.errors import InputError, NotFound, StoreError
 from kuroshio.node.intake import Sources
 from kuroshio.node.live import Channel, current
 from kuroshio.node.pipeline import Entry, Pipeline, Step
+from kuroshio.node.rules import RuleDesk
 from kuroshio.node.unfused import Unfused
 from kuroshio.picture import BLIND_PD
 from kuroshio.schema import ALERTS, EVENTS, LINKS, OBSERVATIONS, POSITIONS, STATICS, TRACKS, concat
@@ -91,8 +92,9 @@ class Core:
         archive: Archive,
         operations: Operations,
         own: Channel,
+        rules: RuleDesk,
     ) -> None:
-        self._folder = folder
+        self._folder, self._rules = folder, rules
         self._pipeline = pipeline
         self._sources = sources
         self._journal = journal
@@ -121,6 +123,7 @@ class Core:
         self._load_feeds()
         start = self._load_checkpoint()
         self._load_told()
+        self._rules.recover()
         batch: list[Entry] = []
         position = start
         for entry in self._journal.read(max(start, self._journal.first_position)):
@@ -212,8 +215,7 @@ class Core:
 
     def _take(self, step: Step, archive_at: int | None) -> Outcome:
         fresh = self._fresh(step.alerts)
-        if fresh.num_rows:
-            self._operations.append_alerts(fresh, recorded_us=clock.now_us())
+        changes = self._rules.step(fresh, step.tracks, self.picture)
         if archive_at is not None:
             self._archive.append(OBSERVATIONS.name, step.observations)
             self._archive.append(TRACKS.name, step.tracks)
@@ -226,7 +228,7 @@ class Core:
         self._unfused.take(step.tracks, step.unfused)
         self.counters.observations += step.observations.num_rows
         self.counters.track_updates += step.tracks.num_rows
-        self.counters.alert_changes += fresh.num_rows
+        self.counters.alert_changes += changes
         self.counters.tracker = step.counters
         events = [{"type": "alerts"}] if fresh.num_rows else []
         self._own.publish(self.picture, events=events)

@@ -7,10 +7,11 @@ every row and every verdict that came after it.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kuroshio import clock
-from kuroshio.behaviour.rules import precision
+from kuroshio.behaviour.rules import PREFIX, precision
 from kuroshio.errors import NotFound
 from kuroshio.node import cards
 from kuroshio.store import Operations
@@ -51,8 +52,16 @@ def story(operations: Operations, alert_id: str, *, known_at_us: int | None = No
     return {**cards.alert(rows[-1], operations.verdicts(alert_id, by_us=known_at_us)), "changes": changes}
 
 
-def rules(operations: Operations, *, known_at_us: int | None = None) -> list[dict[str, Any]]:
-    """Each definition: alerts, verdicts, and the share of those judged true or false that was true."""
+def rules(
+    operations: Operations, of_watch: Sequence[Mapping[str, Any]] = (), *, known_at_us: int | None = None
+) -> list[dict[str, Any]]:
+    """Each definition and each rule: alerts, verdicts, and the share of those judged true or false that was true.
+
+    Parameters
+    ----------
+    of_watch
+        The rules of the watch as they stand (`RuleDesk.all`); their alerts name ``rule.`` and the id as definition.
+    """
     rows = operations.alerts(known_by_us=known_at_us).select(["alert_id", "definition", "change"]).to_pylist()
     rule_of = {row["alert_id"]: str(row["definition"]) for row in rows}
     said = [(v["alert_id"], v["verdict"]) for v in operations.verdicts(by_us=known_at_us)]
@@ -60,7 +69,16 @@ def rules(operations: Operations, *, known_at_us: int | None = None) -> list[dic
     raised = Counter(rule_of.values())
     void = Counter(str(row["definition"]) for row in rows if row["change"] == "void")
     none: dict[str, Any] = {"true": 0, "false": 0, "duplicate": 0, "precision": None}
+    stands = {PREFIX + rule["id"]: rule for rule in of_watch}
+    names = set(raised) | (set(stands) if known_at_us is None else set())
     return [
-        {"definition": name, "alerts": raised[name], "void": void[name], **(right.get(name) or none)}
-        for name in sorted(raised)
+        {
+            "definition": name,
+            "title": stands[name]["title"] if name in stands else None,
+            "state": stands[name]["state"] if name in stands else None,
+            "alerts": raised[name],
+            "void": void[name],
+            **(right.get(name) or none),
+        }
+        for name in sorted(names)
     ]

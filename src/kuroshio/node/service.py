@@ -27,6 +27,7 @@ from kuroshio.node.deciding import time_or_none
 from kuroshio.node.linking import pushed
 from kuroshio.node.live import Channel
 from kuroshio.node.partners import Partners
+from kuroshio.node.rules import RuleDesk
 from kuroshio.node.sharing import Sharing
 from kuroshio.node.views import Change
 from kuroshio.picture import TrackerConfig
@@ -195,16 +196,22 @@ class Service:
 
     def alert_rules(self, *, known_at: str | None = None) -> list[dict[str, Any]]:
         known_us = None if known_at is None else clock.parse_rfc3339(known_at)
-        return judged.rules(self.parts.operations, known_at_us=known_us)
+        return judged.rules(self.parts.operations, self.parts.rules.all(), known_at_us=known_us)
+
+    def rules(self) -> RuleDesk:
+        return self.parts.rules
 
     def judge_alert(self, alert_id: str, verdict: str, *, by: str, note: str = "", until: str | None = None) -> None:
-        if not self.parts.operations.alert_history(alert_id).num_rows:
+        rows = self.parts.operations.last_alerts([alert_id]).to_pylist()
+        if not rows:
             raise NotFound(f"no alert {alert_id[:80]!r}", code="alert.unknown")
         until_us = None if until is None else clock.parse_rfc3339(until)
         if verdict == "silenced" and until_us is None:
             raise InputError("silenced needs a time until when", code="alert.until")
         at_us = self.now_us()  # the node's time, as that of the alerts: it may be a replay's
         self.parts.operations.add_verdict(alert_id, verdict, by=by, at_us=at_us, note=note, until_us=until_us)
+        if verdict == "silenced" and until_us is not None:
+            self.parts.rules.silence_alert(rows[0], until_us, by=by)
         self.parts.own.announce("alerts")
 
     # -- health

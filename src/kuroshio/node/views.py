@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from kuroshio.node.asking import AccordDesk
 from kuroshio.node.books import LedgerDesk
+from kuroshio.node.rules import RuleDesk
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ class NodeView(Protocol):
 
     def alert_rules(self, *, known_at: str | None = None) -> list[dict[str, Any]]:
         """Each definition: alerts, verdicts by word, and the share of those judged that was true."""
+        ...
+
+    def rules(self) -> RuleDesk:
+        """The watch's rules: proposed, dry-run, switched, silenced, counted."""
         ...
 
     def judge_alert(self, alert_id: str, verdict: str, *, by: str, note: str = "", until: str | None = None) -> None:

@@ -35,21 +35,7 @@ class Ledgers:
         ``known_at`` is when the node knew, ``recorded_us`` when this row was written: a ledger read as of a time
         shows what stood then, whatever came later.
         """
-        plain = ALERTS.conform(rows)
-        for name in _TIMES:
-            index = plain.schema.get_field_index(name)
-            plain = plain.set_column(index, name, plain.column(name).cast(pa.int64()))
-        # a few alerts an hour, not a hot path
-        values = [
-            {
-                "alert_id": row["alert_id"],
-                "recorded_us": recorded_us,
-                "known_us": row["known_at"],
-                "change": row["change"],
-                "body": as_json(row),
-            }
-            for row in plain.to_pylist()
-        ]
+        values = alert_values(rows, recorded_us)
         if not values:
             return 0
 
@@ -80,7 +66,7 @@ class Ledgers:
         if open_only:
             query = query.where(alerts.c.change.not_in(_CLOSED))
         query = query.order_by(alerts.c.number.desc()).limit(min(limit, LIMIT))
-        return _alert_table(self._engine.read(lambda c: c.execute(query).scalars().all()))
+        return alert_table(self._engine.read(lambda c: c.execute(query).scalars().all()))
 
     def alerts_after(self, number: int, limit: int = LIMIT) -> tuple[pa.Table, int]:
         """(ALERTS rows written after the row of a number, oldest first; number of the last of them, or of all)."""
@@ -88,14 +74,14 @@ class Ledgers:
         query = query.order_by(alerts.c.number).limit(limit)
         rows = self._engine.read(lambda c: c.execute(query).all())
         if rows:
-            return _alert_table([row.body for row in rows]), int(rows[-1].number)
+            return alert_table([row.body for row in rows]), int(rows[-1].number)
         newest = sa.select(sa.func.max(alerts.c.number))
         return ALERTS.empty(), int(self._engine.read(lambda c: c.execute(newest)).scalar() or 0)
 
     def alert_history(self, alert_id: str) -> pa.Table:
         """ALERTS: every row of one alert, oldest first."""
         query = sa.select(alerts.c.body).where(alerts.c.alert_id == alert_id).order_by(alerts.c.number).limit(LIMIT)
-        return _alert_table(self._engine.read(lambda c: c.execute(query).scalars().all()))
+        return alert_table(self._engine.read(lambda c: c.execute(query).scalars().all()))
 
     def add_verdict(
         self,
@@ -184,5 +170,25 @@ class Ledgers:
         return [dict(row) for row in self._engine.read(lambda c: c.execute(query).mappings().all())]
 
 
-def _alert_table(bodies: Any) -> pa.Table:
+def alert_values(rows: pa.Table, recorded_us: UtcMicros) -> list[dict[str, Any]]:
+    """Rows of the table of alerts for ALERTS rows."""
+    plain = ALERTS.conform(rows)
+    for name in _TIMES:
+        index = plain.schema.get_field_index(name)
+        plain = plain.set_column(index, name, plain.column(name).cast(pa.int64()))
+    # a few alerts an hour, not a hot path
+    return [
+        {
+            "alert_id": row["alert_id"],
+            "recorded_us": recorded_us,
+            "known_us": row["known_at"],
+            "change": row["change"],
+            "body": as_json(row),
+        }
+        for row in plain.to_pylist()
+    ]
+
+
+def alert_table(bodies: Any) -> pa.Table:
+    """ALERTS rows of their JSON."""
     return ALERTS.from_rows(json.loads(body) for body in bodies)

@@ -16,6 +16,7 @@ from kuroshio.store import tables
 # version reached -> step that reaches it; version 1 is made whole by create_all
 STEPS: dict[int, Callable[[sa.Connection], None]] = {
     2: lambda connection: tables.entries.create(connection),
+    3: lambda connection: tables.META.create_all(connection, tables=[tables.rule_entries, tables.rule_hits]),
 }
 
 

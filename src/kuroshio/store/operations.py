@@ -12,13 +12,14 @@ from kuroshio.store.entries import Entries
 from kuroshio.store.exchanges import Exchanges
 from kuroshio.store.ledgers import Ledgers
 from kuroshio.store.people import People
+from kuroshio.store.rules import RuleBooks
 from kuroshio.units import UtcMicros
 
 T = TypeVar("T")
 
 
-class Operations(People, Ledgers, Exchanges, Entries):
-    """Users, alerts, verdicts, releases, consents, ledger entries, actions, audit log and checkpoints.
+class Operations(People, Ledgers, Exchanges, Entries, RuleBooks):
+    """Users, alerts, rules, verdicts, releases, consents, ledger entries, actions, audit log and checkpoints.
 
     Every method may be called from any thread. A write returns when it is on disk (synchronous=FULL); many
     threads that write at once share one commit.

@@ -1,14 +1,14 @@
 """Relational tables of the operations store, for SQLite and PostgreSQL alike.
 
-Times are int64 UTC microseconds, JSON is text in a fixed form, digests are lower-case hexadecimal. Ledgers
-(alerts, release states, verdicts, consents, actions, audit) only grow: nothing here updates them in place.
+Times are int64 UTC microseconds, JSON is text in a fixed form, digests are lower-case hexadecimal. Ledgers (alerts,
+rules and their hits, release states, verdicts, consents, actions, audit) only grow: nothing updates them in place.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 2  # of this schema; see migrations.py
+VERSION = 3  # of this schema; see migrations.py
 
 META = sa.MetaData()
 
@@ -53,6 +53,34 @@ verdicts = sa.Table(
     _time("until_us", null=True),
     _time("at_us"),
     sa.Index("verdicts_by_alert", "alert_id", "number"),
+)
+
+rule_entries = sa.Table(
+    "rule_entries",
+    META,
+    _serial(),
+    _text("rule_id"),
+    _text("action"),  # propose, dry_run, state or silence
+    _text("version"),
+    _text("body"),  # JSON
+    _text("by"),
+    _time("at_us"),
+)
+
+rule_hits = sa.Table(
+    "rule_hits",
+    META,
+    _serial(),
+    _text("rule_id"),
+    _text("version"),
+    _text("alert_id"),  # of the definition's alert that the rule met
+    sa.Column("shadow", sa.Boolean, nullable=False),
+    _text("outcome"),  # raised, joined, over_budget or silenced
+    _text("tracks"),  # JSON list
+    _text("zone", null=True),
+    _time("start_us"),
+    _time("known_us"),
+    sa.Index("rule_hits_by_rule", "rule_id", "number"),
 )
 
 users = sa.Table(

@@ -29,11 +29,12 @@ from kuroshio.clock import rfc3339
 from kuroshio.errors import AccordError, InputError, NotFound
 from kuroshio.node.asking import AccordDesk
 from kuroshio.node.books import LedgerDesk
+from kuroshio.node.rules import RuleDesk
 from kuroshio.node.views import Change
 from kuroshio.sensing.sighting import sighting
 from kuroshio.store import ROLES, Operations, url_of
 from kuroshio.testing import standin_answers as answers
-from kuroshio.testing import standin_books
+from kuroshio.testing import standin_books, standin_rules
 from kuroshio.testing.standin_sea import KIND_DARK, VIEWS, ClosedSea, seen_by
 from kuroshio.units import US_PER_S, UtcMicros
 
@@ -68,6 +69,7 @@ class StandIn:
         self._consents: dict[tuple[str, str], dict[str, Any]] = {}
         self._changed: list[dict[str, Any]] = []
         self._book = standin_books.book()
+        self._rules: RuleDesk | None = None
         entries = standin_books.EntryList()
         self._ledger = LedgerDesk("PHL", lambda: self._book, entries, now_us=self.now_us)
         standin_books.fill(self._ledger, entries)
@@ -267,6 +269,12 @@ class StandIn:
             raise NotFound(f"no live item {reference[:40]!r}", code="item.unknown")
 
         return AccordDesk("PHL", lambda: self._book, item=item, items=lambda: rows, now_us=self.now_us)
+
+    def rules(self) -> RuleDesk:
+        """The watch's rules, in a store of their own."""
+        if self._rules is None:
+            self._rules = standin_rules.desk(self.now_us)
+        return self._rules
 
     def ledger(self) -> LedgerDesk:
         """Ledger of the sample agreements, kept in memory."""

@@ -352,7 +352,8 @@ def alert_rules(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Verdicts on alerts counted a definition."""
     tally: dict[str, dict[str, Any]] = {}
     for row in rows:
-        none = {"definition": row["definition"], "alerts": 0, "void": 0, "true": 0, "false": 0, "duplicate": 0}
+        none = {"definition": row["definition"], "title": None, "state": None, "alerts": 0, "void": 0}
+        none |= {"true": 0, "false": 0, "duplicate": 0}
         mine = tally.setdefault(row["definition"], none)
         mine["alerts"] += 1
         last = row["verdicts"][-1]["verdict"] if row["verdicts"] else None

@@ -67,9 +67,45 @@ export interface Alert {
   exercise?: boolean;
 }
 
-/** What the watch said of the alerts of one definition. */
+/** What a rule would have raised of the alerts the node knew. */
+export interface RuleDryRun {
+  rule: string;
+  version: string;
+  raised: number;
+  joined: number;
+  over_budget: number;
+  silenced: number;
+  by_day: Record<string, number>;
+  by_behaviour: Record<string, number>;
+  examples: string[];
+  days: number;
+  looked_at: number;
+  at: string;
+}
+
+/** A rule of the watch: what it asks, how it stands, what it met. */
+export interface WatchRule {
+  id: string;
+  title: string;
+  version: string;
+  state: "proposed" | "shadow" | "active" | "withdrawn";
+  by: string;
+  since: string | null;
+  sentence: string;
+  silent_until: string | null;
+  dry_run: RuleDryRun | null;
+  raised: number;
+  joined: number;
+  over_budget: number;
+  silenced: number;
+  shadow: number;
+}
+
+/** What the watch said of the alerts of one definition, or of one rule. */
 export interface AlertRule {
   definition: string;
+  title?: string | null;
+  state?: string | null;
   alerts: number;
   true: number;
   false: number;

@@ -4,7 +4,7 @@ import { PALETTES, wear, type PaletteName } from "../palettes";
 import { LANGUAGES, speak, type Language } from "../words/words.svelte";
 import { decodeFilter, encodeFilter, EVERYTHING, type Filter } from "./filters";
 
-export const DESKS = ["filters", "withheld", "releases", "accords", "exchanges", "health", "sighting", "legend"] as const;
+export const DESKS = ["filters", "withheld", "releases", "accords", "exchanges", "rules", "health", "sighting", "legend"] as const;
 export type Desk = (typeof DESKS)[number];
 /** Minutes a vector reaches ahead; 0 is none, -1 lets the zoom choose. */
 export const VECTOR_MINUTES = [-1, 0, 3, 6, 12, 30, 60] as const;
