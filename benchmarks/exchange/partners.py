@@ -38,7 +38,7 @@ from kuroshio.testing.demo import free_port
 from kuroshio.testing.shaping import Shaper
 
 ME = "PHL"
-DELAY_S = 20
+DELAY_S = 10
 REPORT_BYTES = 64 << 20
 ACCORDS: dict[str, dict[str, Any]] = {
     "JPN": {},

@@ -28,7 +28,9 @@ def test_a_world_holds(seed: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_world_under_any_hash_seed() -> None:
-    program = "from kuroshio.testing.network.world import World; print(World(3, chaos_s=25, calm_s=35).run()['digest'])"
+    seeds = (3, FAULTS.index("member_removed"), FAULTS.index("restored_backup"))
+    program = "from kuroshio.testing.network.world import World\n"
+    program += f"print([World(s, chaos_s=30, calm_s=35).run()['digest'] for s in {seeds}])"
     digests = {
         subprocess.run(
             [sys.executable, "-c", program],

@@ -201,11 +201,12 @@ class Desk:
         data = release.with_receipt(self._record.receipt(seq)).to_bytes()
         return Parcel(release.to, release.kind, release.release_id, data)
 
-    def offered(self, parcel: Parcel) -> None:
-        """The session has the parcel durably."""
-        self.ledger.offered(parcel.release_id)
-        if parcel.kind == "receipt":
-            self.ledger.mark_answered(_receipt_ids(Release.from_bytes(parcel.data)))
+    def offered(self, *parcels: Parcel) -> None:
+        """The sessions have these parcels durably."""
+        self.ledger.offered(*(parcel.release_id for parcel in parcels))
+        for parcel in parcels:
+            if parcel.kind == "receipt":
+                self.ledger.mark_answered(_receipt_ids(Release.from_bytes(parcel.data)))
 
     def unoffered(self, leaves: Mapping[str, int]) -> list[Parcel]:
         """Parcels that a crash kept from their session, oldest first; call it once after a start.

@@ -101,9 +101,10 @@ class Ledger:
             release.release_id, header["to"], TOLD, contents,
         )  # fmt: skip
 
-    def offered(self, release_id: str) -> None:
-        """The session has the bundle durably."""
-        self._run("UPDATE sent SET bundle=NULL WHERE release_id=?", (release_id,))
+    def offered(self, *release_ids: str) -> None:
+        """The session has these bundles durably."""
+        sql = "UPDATE sent SET bundle=NULL WHERE release_id IN (SELECT value FROM json_each(?))"
+        self._run(sql, (json.dumps(release_ids),))
 
     def unoffered(self) -> list[bytes]:
         """Bundles sealed whose session never got them: a crash came between. Offer them again, oldest first."""

@@ -88,11 +88,9 @@ class Decider:
         ask["factored"] = accord.factor(items, [self.book.content], valid_at_us=at_us)
         decisions = self.book.evaluate_table(items, **ask)
         covered = self.book.ordered_table(items, **ask)  # row by row: one decision may span what an order tells apart
-        held = items.select(["originator", "level", "held_under"])
-        terms = [
-            (str(r["originator"]), str(r["level"]), tuple(r["held_under"] or ()))
-            for r in held.to_pylist()  # a dictionary look-up a row: the terms differ by source only
-        ]
+        held = (items[name].to_pylist() for name in ("originator", "level", "held_under"))
+        # a Python loop over rows: a dictionary look-up each, for the terms differ by source only
+        terms = [(str(o), str(lv), tuple(ties or ())) for o, lv, ties in zip(*held, strict=True)]
         kinds = {t: i for i, t in enumerate(dict.fromkeys(terms))}
         kind_of = np.array([kinds[t] for t in terms], np.int64)
         names = list(kinds)

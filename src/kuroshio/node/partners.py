@@ -178,22 +178,26 @@ class Partners:
 
     # -- out
 
-    def post(self, parcel: exchange.Parcel) -> None:
-        """Queue a parcel; durable when this returns. Called in the worker thread.
+    def post(self, parcel: exchange.Parcel) -> Callable[[], None]:
+        """Begin to queue a parcel; it is durable when the call returned has returned. Called in the worker thread.
 
         Raises
         ------
         PeerError
-            When the partner's outbound log is full, or no link to it is configured.
+            When no link to the partner is configured; from the call returned, when its outbound log is full.
         """
         driver = self._drivers.get(parcel.to)
         if driver is None or self._loop is None:
             raise PeerError(f"no link to {parcel.to} is configured", code="partner.unknown")
         work = driver.offer(parcel.kind, parcel.release_id, parcel.data)
         future: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        future.result(timeout=30.0)
-        if parcel.kind == TRACKS.name and parcel.to in self._carried:
-            self._carried[parcel.to].queued(self._time.now_us())
+
+        def durable() -> None:
+            future.result(timeout=30.0)
+            if parcel.kind == TRACKS.name and parcel.to in self._carried:
+                self._carried[parcel.to].queued(self._time.now_us())
+
+        return durable
 
     def _may_send(self, item: Item, now_us: int) -> bool:
         """Policy at sending, and again at replay: what was withdrawn or is not allowed any more does not go."""

@@ -22,15 +22,18 @@ from kuroshio.node import cards
 from kuroshio.node.alerts_out import AlertsOut
 from kuroshio.node.books import LedgerDesk
 from kuroshio.node.deciding import Decider, Group, asked_elsewhere, reason_text, time_or_none, withheld_rows
+from kuroshio.node.due import goes, ties_of, too_young
 from kuroshio.node.waiting import Waiting
 from kuroshio.record import Log, knew
 from kuroshio.schema import TRACKS, Citation, Effect
 from kuroshio.schema.release import Release
-from kuroshio.units import US_PER_S, UtcMicros
+from kuroshio.units import UtcMicros
 
 log = logging.getLogger(__name__)
 
-Post = Callable[[exchange.Parcel], None]
+Durable = Callable[[], None]
+Post = Callable[[exchange.Parcel], Durable]
+Begun = tuple[exchange.Parcel, Durable]
 Room = Callable[[str], int]
 Seal = Callable[..., exchange.Parcel | None]
 Changed = tuple[pa.Table, pa.Table]
@@ -51,7 +54,7 @@ class Sharing:
     partners
         Parties this node has a link to.
     post
-        Makes a parcel durable in a partner's outbound log.
+        Begins to queue a parcel in a partner's outbound log; it is durable when the call given back returns.
     room
         Bytes of state that a partner's link takes now; 0 says that the newest states wait.
     """
@@ -104,9 +107,12 @@ class Sharing:
 
     def post(self, parcel: exchange.Parcel, *, now_us: UtcMicros) -> None:
         """Hand a parcel to the partner's outbound log; only then is it booked as offered."""
-        self._post(parcel)
-        self.desk.offered(parcel)
-        self._published_us = now_us
+        self._post(parcel)()
+        self._offered([parcel], now_us)
+
+    def _offered(self, parcels: Sequence[exchange.Parcel], now_us: UtcMicros) -> None:
+        self.desk.offered(*parcels)
+        self._published_us = now_us if parcels else self._published_us
 
     def share(self, changed: Changed, picture: pa.Table, *, own: pa.Table, now_us: UtcMicros) -> int:
         """Releases made of what changed, on record and posted; how many.
@@ -149,8 +155,13 @@ class Sharing:
                 self.desk.outlet(group.to).hold(group.rows, group.decision.obligations, now_us)
                 self.waiting[group.to].drop(group.rows["track_id"].to_numpy())
                 self._delayed[group.to, group.decision.cited] = group
-        groups = self._track_groups(rooms, picture, now_us=now_us)
-        return sum(self._release_state(group, self._rows_in(group.to, rooms[group.to]), now_us) for group in groups)
+        begun: list[Begun] = []  # one partner's log is written while the next partner's release is sealed
+        for group in self._track_groups(rooms, picture, now_us=now_us):
+            self._release_state(group, self._rows_in(group.to, rooms[group.to]), now_us, begun)
+        for _, durable in begun:
+            durable()
+        self._offered([parcel for parcel, _ in begun], now_us)
+        return len(begun)
 
     def _track_groups(self, rooms: Mapping[str, int], picture: pa.Table, *, now_us: UtcMicros) -> list[Group]:
         ready: dict[tuple[int, ...], tuple[pa.Table, list[str]]] = {}
@@ -176,20 +187,26 @@ class Sharing:
         """Rows of a release that fit into so many bytes, by what rows to that party took before."""
         return max(1, int((room - HEAD_BYTES) / self._row_bytes[party]))
 
-    def _release_state(self, group: Group, rows_max: int, now_us: UtcMicros) -> bool:
-        parcel = self._release(self.desk.tracks, group, now_us, rows_max=rows_max)
+    def _release_state(self, group: Group, rows_max: int, now_us: UtcMicros, begun: list[Begun]) -> None:
+        parcel = self._sealed(self.desk.tracks, group, now_us, rows_max=rows_max)
         if parcel is None:
-            return False
+            return
+        begun.append((parcel, self._post(parcel)))
         delayed = bool(group.decision.obligations.delay_s)  # what goes are not the rows of the group then
         rows = Release.from_bytes(parcel.data).rows if delayed else group.rows.num_rows
         measured = max(20.0, (len(parcel.data) - HEAD_BYTES) / max(1, rows))
         self._row_bytes[group.to] += 0.2 * (measured - self._row_bytes[group.to])
-        return True
 
     def _release(self, seal: Seal, group: Group, now_us: UtcMicros, **more: Any) -> exchange.Parcel | None:
         """Parcel of a group, posted; None when nothing is due or the door refuses (counted)."""
+        parcel = self._sealed(seal, group, now_us, **more)
+        if parcel is not None:
+            self.post(parcel, now_us=now_us)
+        return parcel
+
+    def _sealed(self, seal: Seal, group: Group, now_us: UtcMicros, **more: Any) -> exchange.Parcel | None:
         try:
-            parcel = seal(
+            return seal(
                 group.rows,
                 group.decision,
                 to=group.to,
@@ -205,9 +222,6 @@ class Sharing:
             self.refused += 1
             log.warning("no release to %s: %s", group.to, err)
             return None
-        if parcel is not None:
-            self.post(parcel, now_us=now_us)
-        return parcel
 
     def _remember(self, parcel: exchange.Parcel) -> None:
         """Keep what a party was shown, for its view."""
@@ -381,20 +395,3 @@ class Sharing:
         for alert in self._alerts_sent.get(party, ()):
             newest.setdefault(alert["alert_id"], alert)
         return list(newest.values())
-
-
-def goes(group: Group) -> bool:
-    """True when a group flows, an order covers it, and it need not pass through somebody else first."""
-    return group.ordered and group.decision.obligations.via in (None, group.to)
-
-
-def too_young(group: Group, now_us: UtcMicros) -> list[str]:
-    """Alerts of a group that its delay holds back."""
-    old_us = now_us - group.decision.obligations.delay_s * US_PER_S
-    known = group.rows["known_at"].cast(pa.int64()).to_pylist()
-    return [i for i, at in zip(group.rows["alert_id"].to_pylist(), known, strict=True) if at > old_us]
-
-
-def ties_of(group: Group) -> tuple[str, ...]:
-    """Accords whose ties go with a group's rows: those they were received under and those the decision inherits."""
-    return tuple(sorted({*group.held_under, *group.decision.held_under}))

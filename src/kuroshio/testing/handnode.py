@@ -6,7 +6,7 @@ for each partner and the picture. For tests of what goes round between nodes; se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class HandNode:
             secret=keys.secret,
             record=self._log,
             partners=self.partners,
-            post=self.parcels.append,
+            post=self._post,
             room=lambda party: ROOM_BYTES,
         )
         self.room = Mailroom(self.party, trust=trust, sharing=self.sharing, parts=self.parts)
@@ -71,6 +71,11 @@ class HandNode:
     def config_of(folder: Path, document: Mapping[str, Any]) -> config.NodeConfig:
         """Configuration of a node file given as a mapping."""
         return config.from_dict(dict(document), base=folder)
+
+    def _post(self, parcel: exchange.Parcel) -> Callable[[], None]:
+        """Keep a parcel for `tell`, durable at once."""
+        self.parcels.append(parcel)
+        return lambda: None
 
     def step(self, entries: Sequence[tuple[str, int, bytes]], *, now_us: int) -> None:
         """One cycle of the worker."""
