@@ -77,7 +77,8 @@ def _peer(r: dict, put: Callable[[str, str], str]) -> str:
     said = (
         "Stone Soup 1.9.1 in a process of its own, as far as its CPU budget lets it, with a k-d tree before its "
         "gate; rates and GOSPA ratios with Stone Soup are on exactly those frames. Parity is its algorithm on our "
-        "kernels. Full mode's rate is that of steps of a second, which at these sizes are nearly empty. GOSPA cutoff "
+        "kernels. Rates are of CPU seconds, beside other work on the machine. Full mode's "
+        "rate is that of steps of a second, which at these sizes are nearly empty. GOSPA cutoff "
         "2,000 m, AIS every 6 or 10 s, scored from 30 s on.\n\n"
     )
     then = (
@@ -213,7 +214,9 @@ def _late(r: dict, put: Callable[[str, str], str]) -> str:
         "A third of the AIS reports late, radar plots prompt; 40 minutes, steps of 10 s. "
         "The last columns compare the picture "
         "at the end, when all has arrived, with that of the same reports in order; a dash "
-        "is a figure that run did not give.\n\n"
+        "is a figure that run did not give. Plots are not assigned anew for a late report: what is "
+        "left with delays of half an hour is mostly of ships whose first plots went to another track while their "
+        "first reports were missing, forty minutes before.\n\n"
     ) + _markdown(
         ["up to", "taken", "ANEES", "GOSPA, m", "complete", "changes/h", "from in order, median m", "max m",
          "ships in one only", "refused"], rows,
