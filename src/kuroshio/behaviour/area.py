@@ -13,8 +13,8 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
-from kuroshio.behaviour.state import CLOSE, Batch, Fact, State
-from kuroshio.units import IntArray
+from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
+from kuroshio.units import BoolArray, IntArray
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -85,22 +85,51 @@ class TallyDetector(Detector):
     """Distinct ships by (period, place), each with the worst mark any of its rows gave it."""
 
     period_us = HOUR_US
+    area = True
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.rows: IntArray = np.zeros((0, 5), np.int64)  # period, place, ship, track, mark
         self.fresh: list[IntArray] = []  # rows since, not brought down to one a (period, place, ship) yet
         self.waiting, self.first = 0, 1 << 60  # their number, and the first period of all rows
+        self.judged: IntArray = np.zeros((0, 5), np.int64)  # rows of periods judged, as far back as repairs go
+        self.over = -(1 << 60)  # periods before it are judged
 
     def arrays(self) -> dict[str, Any]:
-        """The rows of the periods not judged yet."""
+        """The rows of the periods not judged yet, and of those that a repair may judge again."""
         self._settle()
-        return {"rows": self.rows}
+        return {"rows": self.rows, "judged": self.judged, "over": np.asarray([self.over], np.int64)}
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
-        self.rows, self.fresh, self.waiting = np.array(arrays["rows"]), [], 0
-        self.first = int(self.rows[:, 0].min()) if len(self.rows) else 1 << 60
+        self._put(np.array(arrays["rows"]))
+        self.judged, self.over = arrays["judged"], int(arrays["over"][0])  # neither is written to
+
+    def _put(self, *rows: IntArray) -> None:
+        self.rows, self.fresh = rows[0], [part for part in rows[1:] if len(part)]
+        self.waiting = sum(map(len, self.fresh))
+        self.first = min((int(part[:, 0].min()) for part in rows if len(part)), default=1 << 60)
+
+    def marked(self, rows: IntArray, marks: Marks) -> BoolArray:
+        """True for rows of the ships that are marked."""
+        who = marks.names.numbers.find(np.ascontiguousarray(rows[:, 2]))
+        return np.append(marks.number_marks, False)[who] & (rows[:, 1] >= 0)
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Rows of the marked ships; the periods that are over since are judged again, where there are any."""
+        since = self.judged[:, 0] >= other.over
+        parts = [self.rows, *self.fresh, self.judged[since]]
+        old = [part[self.marked(part, marks)] for part in (other.rows, *other.fresh)]
+        self._put(*(part[~self.marked(part, marks)] for part in parts), *old)
+        self.judged = self.judged[~since]
+        again, self.over = other.over < self.over, other.over
+        return bool(again)
+
+    def forget(self, before_us: int) -> None:
+        """Rows of periods that were over by then are not judged again."""
+        over = before_us // self.period_us
+        if len(self.judged) and int(self.judged[:, 0].min()) < over:
+            self.judged = self.judged[self.judged[:, 0] >= over]
 
     def tally(self, batch: Batch) -> IntArray:
         """(period, place, ship, track, mark) of the rows that count."""
@@ -135,11 +164,14 @@ class TallyDetector(Detector):
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Judge the periods that are over."""
+        self.over = max(self.over, to_us // self.period_us)
         if (self.first + 1) * self.period_us > to_us:
             return
         self._settle()
         done = (self.rows[:, 0] + 1) * self.period_us <= to_us
         ready, self.rows = self.rows[done], self.rows[~done]
+        if self.repairs:
+            self.judged = np.concatenate([self.judged, ready])[-MAX_ROWS:]
         self.first = int(self.rows[0, 0]) if len(self.rows) else 1 << 60
         heads = np.flatnonzero(np.append(True, np.diff(ready[:, 0]) != 0))
         for a, b in zip(heads, np.append(heads[1:], len(ready)), strict=True):  # one turn a period
@@ -165,6 +197,11 @@ class InterferenceDetector(TallyDetector):
         """Take state back."""
         super().restore(arrays)
         self.last.restore(arrays["last_i"], arrays["last_f"])
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Rows and last reports of the marked numbers."""
+        self.last.rewind(other.last, marks.numbers)
+        return super().rewind(other, marks)
 
     def tally(self, batch: Batch) -> IntArray:
         """A row a report: its cell, and whether it jumped there."""
@@ -244,6 +281,17 @@ class GateDetector(TallyDetector):
         """Take state back."""
         super().restore(arrays)
         self.days = arrays["days"]
+
+    def marked(self, rows: IntArray, marks: Marks) -> BoolArray:
+        """True for rows of the ships that are marked, by number or by track."""
+        slot = marks.names.tracks.find(-2 - rows[:, 2])
+        named = rows[:, 2] >= 0
+        return np.where(named, super().marked(rows, marks), np.append(marks.slot_marks, False)[slot])
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Rows of the marked ships, and the counts of the days before."""
+        self.days = other.days  # a new array at each change
+        return super().rewind(other, marks)
 
     def tally(self, batch: Batch) -> IntArray:
         """A row a fix inside a gate, and one a day on which anything was heard: only then are no ships none."""

@@ -18,13 +18,15 @@ import pyarrow as pa
 from kuroshio.behaviour.core import Core
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.ledger import Standing
+from kuroshio.behaviour.repair import Stand
 from kuroshio.behaviour.state import Fact
 from kuroshio.errors import StoreError
 
 if TYPE_CHECKING:
     from kuroshio.behaviour.engine import Engine
 
-FORMAT = 4
+FORMAT = 5
+_TIMES = ("cut_us", "newest_us", "rows")
 _SCHEMA = pa.schema(
     [("name", pa.string()), ("dtype", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.large_binary())]
 )
@@ -49,12 +51,13 @@ def save(engine: Engine, path: Path) -> None:
     from kuroshio.behaviour.engine import Engine as _Engine
 
     assert isinstance(engine, _Engine)
-    stands = {"base": engine.base, "front": engine.front}
-    stands |= {f"snapshot{i}": stand for i, stand in enumerate(engine.snapshots)}
+    stands = {"present": engine.present} | {f"past{i}": stand for i, stand in enumerate(engine.past.stands)}
     arrays: dict[str, Any] = {f"{name}/{k}": v for name, s in stands.items() for k, v in s.core.arrays().items()}
+    arrays |= {f"names/{k}": v for k, v in engine.present.core.names.arrays().items()}
+    arrays |= {f"log/{k}": v for k, v in engine.past.log.arrays().items()}
     arrays |= {f"late/{k}": v for k, v in engine.late.arrays().items()}
     arrays |= {f"urgent/{k}": v for k, v in engine.urgent.arrays().items()}
-    for name, parts in (("recent", engine.recent), ("older", engine.older), ("ahead", [engine.ahead])):
+    for name, parts in (("dirty", engine.dirty), ("ahead", [engine.ahead])):
         arrays |= {f"{name}/{k}": v for k, v in Fixes.concat(parts).as_columns().items()}
     meta = {
         "format": FORMAT,
@@ -63,12 +66,12 @@ def save(engine: Engine, path: Path) -> None:
         "norms": engine.norms.digest if engine.norms is not None else None,
         "watermark_us": engine.watermark_us,
         "settled_us": engine.settled_us,
-        "newest_us": engine.newest_us,
-        "dirty_us": engine.dirty_us,
         "unconfirmed": sorted(engine.unconfirmed),
         "ending": sorted(engine.ending),
         "urgent": _facts(engine.urgent.facts),
-        "stands": {name: {"at_us": s.at_us, "facts": _facts(s.facts)} for name, s in stands.items()},
+        "stands": {
+            name: {**{k: getattr(s, k) for k in _TIMES}, "facts": _facts(s.facts)} for name, s in stands.items()
+        },
         "standing": {n: {"fact": _fact_plain(s.fact), "grade": s.grade} for n, s in engine.ledger.standing.items()},
         "finished": engine.ledger.finished,
         "counts": dict(engine.counts),
@@ -92,8 +95,6 @@ def save(engine: Engine, path: Path) -> None:
 
 def load(engine: Engine, path: Path) -> None:
     """Take the checkpoint up; see the module."""
-    from kuroshio.behaviour.engine import Stand
-
     try:
         with pa.OSFile(str(path), "rb") as source:
             body = pa.ipc.open_file(source).read_all()
@@ -115,20 +116,23 @@ def load(engine: Engine, path: Path) -> None:
         group, name = row["name"].split("/", 1)
         value = np.frombuffer(bytearray(row["data"]), np.dtype(row["dtype"])).reshape(row["shape"])
         groups.setdefault(group, {})[name] = value
+    names = engine.present.core.names
+    names.restore(groups["names"])
     stands: dict[str, Stand] = {}
     for name, plain in meta["stands"].items():
-        core = Core(engine.definitions, engine.around)
+        core = Core(engine.definitions, engine.around, names=names)
         core.restore(groups[name])
-        stands[name] = Stand(plain["at_us"], core, {n: _fact(f) for n, f in plain["facts"].items()})
-    engine.base, engine.front = stands.pop("base"), stands.pop("front")
-    engine.snapshots = [stands[f"snapshot{i}"] for i in range(len(stands))]
+        facts = {n: _fact(f) for n, f in plain["facts"].items()}
+        stands[name] = Stand(core, facts, **{k: plain[k] for k in _TIMES})
+    engine.present = stands.pop("present")
+    engine.past.stands = [stands[f"past{i}"] for i in range(len(stands))]
+    engine.past.log.restore(groups["log"])
     engine.late.restore(groups["late"])
     engine.urgent.restore(groups["urgent"], {n: _fact(f) for n, f in meta["urgent"].items()})
-    recent, older = Fixes(**groups["recent"]), Fixes(**groups["older"])
-    engine.recent, engine.older = [recent] if len(recent) else [], [older] if len(older) else []
+    dirty = Fixes(**groups["dirty"])
+    engine.dirty = [dirty] if len(dirty) else []
     engine.ahead = Fixes(**groups["ahead"])
     engine.watermark_us, engine.settled_us = meta["watermark_us"], meta["settled_us"]
-    engine.newest_us, engine.dirty_us = meta["newest_us"], meta["dirty_us"]
     engine.unconfirmed = [(int(t), str(n)) for t, n in meta["unconfirmed"]]  # sorted: a heap
     engine.ending = [(int(t), str(n)) for t, n in meta["ending"]]
     engine.ledger.standing = {n: Standing(_fact(s["fact"]), s["grade"]) for n, s in meta["standing"].items()}

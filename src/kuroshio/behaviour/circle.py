@@ -14,7 +14,7 @@ from kuroshio.behaviour.compiled import inner, kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
 from kuroshio.behaviour.motion import room
-from kuroshio.behaviour.state import Batch, State
+from kuroshio.behaviour.state import Batch, Marks, State
 from kuroshio.geo.earth import enu_offset_m
 from kuroshio.geo.polygon import UNITS_PER_DEG
 from kuroshio.units import FloatArray
@@ -145,6 +145,11 @@ class CircleDetector(RunDetector):
         """Take state back."""
         super().restore(arrays)
         self.block.restore(arrays["block_i"], arrays["block_f"])
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Runs and blocks of the marked tracks."""
+        self.block.rewind(other.block, marks.slots)
+        return super().rewind(other, marks)
 
     def codes(self, batch: Batch) -> Codes:
         """A verdict at the end of each block."""

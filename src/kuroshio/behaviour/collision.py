@@ -15,7 +15,7 @@ from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
-from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, State
+from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
 from kuroshio.units import FloatArray, IntArray
 
 M_PER_DEG = 110_574.0
@@ -111,6 +111,7 @@ class CollisionDetector(Detector):
     """Off unless the user sets it on; see `definitions/collision_risk.toml`."""
 
     urgent = True
+    whole = True  # the plane in which pairs are judged hangs on the fastest two of all
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
@@ -153,6 +154,11 @@ class CollisionDetector(Detector):
         ):
             mmsis = tuple(m for m in names if m >= 0)
             self.open[pair[0], pair[1]] = self._fact((pair[3], pair[4]), mmsis, pair[2], None, v)
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """All of it."""
+        self.restore(other.arrays())
+        return True
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Keep the rows until their time step is over."""

@@ -6,6 +6,7 @@ facts. The result depends on the rows alone, not on where batches end (tests/pro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,14 @@ from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import ALWAYS_DUE, REGISTRY, Detector, Surroundings
 from kuroshio.behaviour.fixes import ENDED, Fixes
-from kuroshio.behaviour.index import IdIndex
-from kuroshio.behaviour.state import Batch, Fact, State
+from kuroshio.behaviour.names import Names
+from kuroshio.behaviour.state import Batch, Fact, Marks, State
 from kuroshio.errors import ConfigError
 from kuroshio.geo.earth import WGS84_A_M, WGS84_E2, distance_m
-from kuroshio.units import BoolArray, IntArray
+from kuroshio.units import BoolArray, FloatArray, IntArray
 
 Facts = list[tuple[int, Fact]]
+Located = tuple[IntArray, IntArray]  # rows of the tracks and of the MMSIs of fixes
 TICK_US = 10_000_000  # timers go off on full ten seconds, live and in the archive
 _LONG_AGO = -(1 << 61)
 
@@ -65,11 +67,14 @@ def pieces(
     speed: Any,
     la0: Any,
     lo0: Any,
-) -> None:
+    linked: Any,
+) -> int:
     """dt_us, step_m, speed_mps, prev_lat, prev_lon of every row; state is the last fix of every slot.
 
-    ``heard`` is the last time of every MMSI.
+    ``heard`` is the last time of every MMSI. Rows that claim another MMSI than the track did before are put into
+    ``linked``; their number is returned.
     """
+    k = 0
     for i in range(slot.size):
         s = slot[i]
         if ints[s, 1] == 0:
@@ -83,34 +88,30 @@ def pieces(
                 step[i] = distance_m(la0[i], lo0[i], lat[i], lon[i])
             speed[i] = step[i] / (dt[i] * 1e-6) if dt[i] > 0 else np.nan
         if mmsi[i] >= 0:
+            if ints[s, 2] != who[i]:
+                linked[k] = i
+                k += 1
             ints[s, 2] = who[i]
             heard[who[i], 0] = max(heard[who[i], 0], t[i])
         elif ints[s, 2] >= 0:
             heard[ints[s, 2], 0] = max(heard[ints[s, 2], 0], t[i])
         ints[s, 0], ints[s, 1], floats[s, 0], floats[s, 1] = t[i], 1, lat[i], lon[i]
-
-
-@kernel
-def first_rows(slot: Any, known: int, out: Any) -> None:
-    """First row of each slot from ``known`` on; new slots come in the order of their numbers."""
-    following = known
-    for i in range(slot.size):
-        if slot[i] == following:
-            out[following - known] = i
-            following += 1
+    return k
 
 
 @kernel
 def in_order(slot: Any, t: Any, mmsi: Any, who: Any, last: Any, heard: Any, after_us: int, out: Any) -> int:
     """Rows later than ``after_us`` and the last of their track and MMSI are marked in ``out``; the number of others.
 
-    ``slot`` and ``who`` are -1 where not known yet.
+    ``last`` and ``heard`` may have no row for a track or an MMSI.
     """
     others = 0
     for i in range(slot.size):
         s = slot[i]
-        w = who[i] if mmsi[i] >= 0 else (last[s, 2] if s >= 0 else -1)
-        out[i] = t[i] > after_us and not ((s >= 0 and t[i] <= last[s, 0]) or (w >= 0 and t[i] <= heard[w, 0]))
+        known = s < last.shape[0] and last[s, 1] != 0
+        w = who[i] if mmsi[i] >= 0 else (last[s, 2] if known else -1)
+        named = 0 <= w < heard.shape[0]
+        out[i] = t[i] > after_us and not ((known and t[i] <= last[s, 0]) or (named and t[i] <= heard[w, 0]))
         others += not out[i]
     return others
 
@@ -124,7 +125,7 @@ class Core:
         When a definition names a kernel that does not exist.
     """
 
-    def __init__(self, definitions: Definitions, around: Surroundings) -> None:
+    def __init__(self, definitions: Definitions, around: Surroundings, *, names: Names | None = None) -> None:
         self.definitions, self.around = definitions, around
         self.detectors: dict[str, Detector] = {}
         for d in definitions.enabled:
@@ -134,65 +135,67 @@ class Core:
                     code="behaviour.kernel",
                 )
             self.detectors[d.id] = REGISTRY[d.kernel](d, around)
-        self.tracks, self.numbers = IdIndex(), IdIndex()
-        self.exercise_of: Any = np.zeros(0, np.bool_)
+            self.detectors[d.id].repairs = names is not None
+        self.names = names if names is not None else Names()
+        self.room = 0  # tracks there is room for
         self.last = State((0, 0, -1), (0.0, 0.0))
         self.heard = State((_LONG_AGO,), ())  # last time of every MMSI
         self.advanced_us = _LONG_AGO
-        self._known: tuple[Fixes, IntArray, IntArray] | None = None
 
-    def _slots(self, fixes: Fixes) -> tuple[IntArray, IntArray]:
-        known = len(self.tracks)
-        found, self._known = self._known, None
-        if found is not None and found[0] is fixes and not (found[1] < 0).any() and not (found[2] < 0).any():
-            return found[1], found[2]
-        slot = self.tracks.rows(fixes.track)
-        count = len(self.tracks)
-        if count > known:
-            first = np.empty(count - known, np.int64)
-            first_rows(slot, known, first)
-            self.exercise_of = np.concatenate([self.exercise_of, fixes.exercise[first]])
+    def locate(self, fixes: Fixes) -> Located:
+        """Rows of the tracks and MMSIs of fixes; new ones get the next."""
+        return self.names.locate(fixes.track, fixes.mmsi, fixes.exercise)
+
+    def in_order(self, fixes: Fixes, located: Located, after_us: int) -> BoolArray | None:
+        """True for rows later than all before of their track and of the MMSI it claims or claimed last; None: all."""
+        good = np.empty(len(fixes), np.bool_)
+        ints, heard = self.last.ints, self.heard.ints
+        return good if in_order(located[0], fixes.t, fixes.mmsi, located[1], ints, heard, after_us, good) else None
+
+    def _ensure(self) -> None:
+        count = len(self.names.tracks)
+        if count > self.room:
+            self.room = count
             self.last.ensure(count)
             for detector in self.detectors.values():
                 detector.ensure(count)
-        who = self.numbers.rows(fixes.mmsi)
-        self.heard.ensure(len(self.numbers))
-        return slot, who
+        self.heard.ensure(len(self.names.numbers))
 
-    def in_order(self, fixes: Fixes, after_us: int) -> BoolArray | None:
-        """True for rows later than all before of their track and of the MMSI it claims or claimed last; None: all."""
-        slot, who = self.tracks.find(fixes.track), self.numbers.find(fixes.mmsi)
-        self._known = (fixes, slot, who)  # most likely these rows are stepped next
-        good = np.empty(len(fixes), np.bool_)
-        others = in_order(slot, fixes.t, fixes.mmsi, who, self.last.ints, self.heard.ints, after_us, good)
-        return good if others else None
-
-    def step(self, fixes: Fixes, out: Facts) -> None:
-        """Facts of rows in canonical order (track, time)."""
-        if not len(fixes):
-            return
-        slot, who = self._slots(fixes)
-        n, (ints, floats) = len(fixes), (self.last.ints, self.last.floats)
+    def _batch(self, fixes: Fixes, located: Located, last: State, heard: State) -> Batch:
+        """Rows with the pieces that lead to them; ``last`` and ``heard`` take them in."""
+        n, (slot, who) = len(fixes), located
         dt, step, speed, la0, lo0 = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-        pieces(
+        linked = np.empty(n, np.int64)
+        k = pieces(
             slot,
             fixes.t,
             fixes.lat,
             fixes.lon,
             fixes.mmsi,
             who,
-            ints,
-            floats,
-            self.heard.ints,
+            last.ints,
+            last.floats,
+            heard.ints,
             dt,
             step,
             speed,
             la0,
             lo0,
+            linked,
         )
+        if k:
+            self.names.link(slot[linked[:k]], who[linked[:k]])
         ended = fixes.status == ENDED
-        around = (self.tracks.names, self.exercise_of, self.numbers)
-        batch = Batch(fixes, slot, who, dt, step, speed, la0, lo0, ended, *around)
+        around = (self.names.tracks.names, self.names.exercise, self.names.numbers)
+        return Batch(fixes, slot, who, dt, step, speed, la0, lo0, ended, *around)
+
+    def step(self, fixes: Fixes, out: Facts, located: Located | None = None) -> None:
+        """Facts of rows in canonical order (track, time)."""
+        if not len(fixes):
+            return
+        located = self.locate(fixes) if located is None else located
+        self._ensure()
+        batch = self._batch(fixes, located, self.last, self.heard)
         for detector in self.detectors.values():
             detector.step(batch, out)
 
@@ -205,23 +208,42 @@ class Core:
         for detector in self.detectors.values():
             detector.advance(to_us, out)
 
+    def rework(self, other: Core, marks: Marks, rows: Fixes, every: Callable[[], Fixes], out: Facts) -> set[str]:
+        """Facts of the marked tracks and MMSIs since another, older core: of its state for them and rows later than it.
+
+        What is kept of all others stays. ``every`` gives rows of all tracks since the other, for detectors that need
+        them. The ids of definitions are returned whose facts since the other are all in ``out``.
+        """
+        self._ensure()
+        whole = {name for name, detector in self.detectors.items() if detector.whole}
+        if whole:
+            last, heard = (State(s.int_default, s.float_default) for s in (other.last, other.heard))
+            last.restore(other.last.ints, other.last.floats)
+            heard.restore(other.heard.ints, other.heard.floats)
+            last.ensure(len(self.names.tracks))
+            heard.ensure(len(self.names.numbers))
+            fixes = every()
+            batch_of_all = self._batch(fixes, self.locate(fixes), last, heard)
+        self.last.rewind(other.last, marks.slots)
+        self.heard.rewind(other.heard, marks.numbers)
+        again = {name for name, detector in self.detectors.items() if detector.rewind(other.detectors[name], marks)}
+        batch = self._batch(rows, self.locate(rows), self.last, self.heard)
+        for name, detector in self.detectors.items():
+            if name in whole:
+                detector.ensure(self.room)
+                detector.step(batch_of_all, out)
+            elif len(rows):
+                detector.step(batch, out)
+            detector.advance(self.advanced_us, out)
+        return again
+
     def arrays(self) -> dict[str, Any]:
-        """Whole state by name."""
-        own = {f"core.{key}": value for key, value in self._own_arrays().items()}
+        """Whole state by name, but for the names."""
+        own = {"core.ints": self.last.ints, "core.floats": self.last.floats, "core.heard": self.heard.ints}
+        own["core.advanced"] = np.asarray([self.advanced_us], np.int64)
         for name, detector in self.detectors.items():
             own |= {f"{name}.{key}": value for key, value in detector.arrays().items()}
         return own
-
-    def _own_arrays(self) -> dict[str, Any]:
-        return {
-            "track": self.tracks.names,
-            "number": self.numbers.names,
-            "exercise": self.exercise_of,
-            "ints": self.last.ints,
-            "floats": self.last.floats,
-            "heard": self.heard.ints,
-            "advanced": np.asarray([self.advanced_us], np.int64),
-        }
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take a whole state back; the arrays are not shared."""
@@ -229,36 +251,40 @@ class Core:
         for key, value in arrays.items():
             owner, name = key.split(".", 1)
             parts.setdefault(owner, {})[name] = value
-        self._restore(parts, IdIndex(arrays["core.track"]), IdIndex(arrays["core.number"]))
-
-    def _restore(self, parts: dict[str, dict[str, Any]], tracks: IdIndex, numbers: IdIndex) -> None:
         own = parts["core"]
-        self.tracks, self.numbers, self._known = tracks, numbers, None
-        self.exercise_of = np.array(own["exercise"])
-        self.last.restore(own["ints"], own["floats"])
-        self.heard.restore(own["heard"], np.zeros((len(own["heard"]), 0)))
-        self.advanced_us = int(own["advanced"][0])
+        self._own(own["ints"], own["floats"], own["heard"], int(own["advanced"][0]))
         for name, detector in self.detectors.items():
             detector.restore(parts.get(name, {}))
-            detector.due_us = ALWAYS_DUE
-            for known, value in (
-                ("track_of", tracks.names),
-                ("exercise_of", self.exercise_of),
-                ("numbers", numbers),
-            ):
-                if hasattr(detector, known):
-                    setattr(detector, known, value)
+            self._know(detector)
+        self.room = 0  # whatever was saved, there is room for all names
+
+    def _own(self, ints: IntArray, floats: FloatArray, heard: IntArray, advanced_us: int) -> None:
+        self.last.restore(ints, floats)
+        self.heard.restore(heard, np.zeros((len(heard), 0)))
+        self.advanced_us = advanced_us
+
+    def _know(self, detector: Detector) -> None:
+        detector.due_us = ALWAYS_DUE
+        detector.track_of, detector.exercise_of = self.names.tracks.names, self.names.exercise
+        if hasattr(detector, "numbers"):
+            detector.numbers = self.names.numbers
 
     def take_from(self, other: Core) -> None:
-        """Become as another core of the same definitions is; nothing is shared."""
-        parts = {name: detector.arrays() for name, detector in other.detectors.items()}
-        parts["core"] = other._own_arrays()
-        self._restore(parts, other.tracks.copy(), other.numbers.copy())
+        """Become as another core of the same definitions and names is; only the names are shared."""
+        self._own(other.last.ints, other.last.floats, other.heard.ints, other.advanced_us)
         for name, detector in self.detectors.items():
+            detector.take_from(other.detectors[name])
+            self._know(detector)
             detector.due_us = other.detectors[name].due_us
+        self.room = other.room
 
     def copy(self) -> Core:
-        """An independent copy of state over the same definitions."""
-        twin = Core(self.definitions, self.around)
+        """An independent copy of state over the same definitions and names."""
+        twin = Core(self.definitions, self.around, names=self.names)
         twin.take_from(self)
         return twin
+
+    def forget(self, before_us: int) -> None:
+        """No core that `rework` is given will be older than this."""
+        for detector in self.detectors.values():
+            detector.forget(before_us)

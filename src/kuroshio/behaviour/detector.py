@@ -17,7 +17,7 @@ from kuroshio.behaviour import runs
 from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.norms import Norms
-from kuroshio.behaviour.state import CLOSE, EXTEND, Batch, Fact, State, number
+from kuroshio.behaviour.state import CLOSE, EXTEND, Batch, Fact, Marks, State, number
 from kuroshio.geo.shore import Shore
 from kuroshio.geo.zones import Zones
 from kuroshio.units import FloatArray, IntArray
@@ -71,10 +71,15 @@ class Detector:
 
     kernel: ClassVar[str] = ""
     urgent: ClassVar[bool] = False  # judged at the present too, not only when the watermark has passed
+    whole: ClassVar[bool] = False  # one ship's rows may change what is told of any other: a repair takes all rows
+    area: ClassVar[bool] = False  # its facts are about places, whatever ships they name
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         self.definition = definition
         self.around = around
+        self.repairs = (
+            False  # true where `rewind` may be called: then what is over is kept as far back as `forget` says
+        )
         self.due_us = ALWAYS_DUE  # before it no silence ends anything: `advance` need not look
         self.track_of: IntArray = np.zeros(0, np.int64)
         self.exercise_of: Any = np.zeros(0, np.bool_)
@@ -105,6 +110,20 @@ class Detector:
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
 
+    def take_from(self, other: Any) -> None:
+        """Become as another detector of the same definition is."""
+        self.restore(other.arrays())
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Let what is kept of the marked tracks and MMSIs be as in another, older detector of the same definition.
+
+        True where all that has been told since the other is told again, whoever it is about.
+        """
+        raise NotImplementedError
+
+    def forget(self, before_us: int) -> None:
+        """No detector that `rewind` is given will be older than this."""
+
 
 class SlotDetector(Detector):
     """Detector whose whole state is one `State`."""
@@ -127,6 +146,12 @@ class SlotDetector(Detector):
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take the two matrices back."""
         self.state.restore(arrays["ints"], arrays["floats"])
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Rows of the marked tracks."""
+        self.state.rewind(other.state, marks.slots)
+        self.due_us = ALWAYS_DUE
+        return False
 
 
 class Codes(NamedTuple):
@@ -162,6 +187,12 @@ class RunDetector(SlotDetector):
         """Take the two matrices back, and count the runs."""
         super().restore(arrays)
         self.under_way[0] = np.count_nonzero(self.state.ints[:, runs.PHASE])
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Rows of the marked tracks, and count the runs."""
+        super().rewind(other, marks)
+        self.under_way[0] = np.count_nonzero(self.state.ints[:, runs.PHASE])
+        return False
 
     def codes(self, batch: Batch) -> Codes | None:
         """Code (int8), label or None, and value of every row; code 1 raises, -1 lowers, 0 is neutral.

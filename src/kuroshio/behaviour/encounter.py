@@ -11,8 +11,8 @@ from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.index import two_key_order
-from kuroshio.behaviour.state import CLOSE, Batch, Fact, State
-from kuroshio.units import FloatArray, IntArray
+from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
+from kuroshio.units import BoolArray, FloatArray, IntArray
 
 _CAUSES = {pairs.PARTED: "they parted", pairs.LEFT_FAST: "one left at speed", pairs.LOST: "one was no longer heard"}
 
@@ -55,6 +55,8 @@ class EncounterDetector(Detector):
         self.new, self.events = Events(3, 3), Events(10, 6)
         self.work = np.zeros((1, 7), np.int64), np.zeros((1, 6))
         self.spare: tuple[IntArray, FloatArray, Any] = (*_points(0), np.zeros(0, np.bool_))
+        self.past: list[tuple[IntArray, FloatArray]] = []  # points before the window, as far back as repairs go
+        self.again: tuple[BoolArray, IntArray] | None = None  # tracks gone back to, and how far each was known then
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -69,6 +71,9 @@ class EncounterDetector(Detector):
             "open_f": self.open_f,
             "point_i": self.point_i[: self.count],
             "point_f": self.point_f[: self.count],
+            "past_i": np.concatenate([_points(0)[0], *(i for i, _ in self.past)]),
+            "past_f": np.concatenate([_points(0)[1], *(f for _, f in self.past)]),
+            "oldest": np.asarray([self.oldest], np.int64),
         }
 
     def restore(self, arrays: dict[str, Any]) -> None:
@@ -77,7 +82,50 @@ class EncounterDetector(Detector):
         self.open_i, self.open_f = np.array(arrays["open_i"]), np.array(arrays["open_f"])
         self.point_i, self.point_f = np.array(arrays["point_i"]), np.array(arrays["point_f"])
         self.count = len(self.point_i)
-        self.oldest = points.NO_BIN
+        self.past = [(arrays["past_i"], arrays["past_f"])] if len(arrays["past_i"]) else []
+        self.oldest, self.again = int(arrays["oldest"][0]), None
+
+    def take_from(self, other: Any) -> None:
+        """Become as another is; what is past is shared, as nobody writes to it."""
+        past, other.past = other.past, []
+        self.restore(other.arrays())
+        self.past, other.past = list(past), past
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Last fixes, points and pairs of the marked tracks; the points of all others as far back as the other's."""
+        self.state.rewind(other.state, marks.slots)
+        self.track_of, self.exercise_of, mine = marks.names.tracks.names, marks.names.exercise, marks.slot_marks
+        parts = [(self.point_i[: self.count], self.point_f[: self.count])]
+        kept: list[tuple[IntArray, FloatArray]] = []
+        for i, f in self.past:  # one turn a time the window went on
+            back = i[:, points.P_BIN] >= other.oldest
+            if back.any():
+                parts.append((i[back], f[back]))
+                i, f = i[~back], f[~back]
+            if len(i):
+                kept.append((i, f))
+        parts = [(i[keep], f[keep]) for i, f in parts for keep in (~mine[i[:, points.P_SLOT]],)]
+        theirs = mine[other.point_i[: other.count, points.P_SLOT]]
+        parts.append((other.point_i[: other.count][theirs], other.point_f[: other.count][theirs]))
+        point_i, point_f = (np.concatenate(part) for part in zip(*parts, strict=True))
+        order = two_key_order(point_i[:, points.P_SLOT], point_i[:, points.P_BIN])
+        self.point_i, self.point_f, self.count = point_i[order], point_f[order], len(order)
+        self.past, self.oldest = kept, other.oldest
+        stay = ~mine[self.open_i[:, pairs.A]] & ~mine[self.open_i[:, pairs.B]]
+        come = mine[other.open_i[:, pairs.A]] | mine[other.open_i[:, pairs.B]]
+        open_i = np.concatenate([self.open_i[stay], other.open_i[come]])
+        open_f = np.concatenate([self.open_f[stay], other.open_f[come]])
+        order = two_key_order(open_i[:, pairs.A], open_i[:, pairs.B])
+        self.open_i, self.open_f = open_i[order], open_f[order]
+        known = np.full(len(mine), points.NO_BIN, np.int64)
+        known[: len(other.state.ints)] = other.state.ints[: len(mine), points.BIN]
+        self.again = mine, known
+        return False
+
+    def forget(self, before_us: int) -> None:
+        """Points that no piece could reach then are not walked over again."""
+        oldest = self._oldest(before_us) - self.gap_us // self.step_us // 4 - 1
+        self.past = [part for part in self.past if int(part[0][:, points.P_BIN].max()) >= oldest]
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Read the new pieces off at the time steps and walk all pairs as far as both are known."""
@@ -107,15 +155,30 @@ class EncounterDetector(Detector):
             self.gap_us,
             self.fast,
         )
-        found = _NO_PAIRS
+        found, fresh = _NO_PAIRS, _NO_ROWS
         if len(new_i):
             if not points.ascending(new_i):  # slots are numbered as tracks come, not as they are called
                 order = two_key_order(new_i[:, points.P_SLOT], new_i[:, points.P_BIN])
                 new_i, new_f = new_i[order], new_f[order]
             fresh = self._put(new_i, new_f)
+        if self.again is not None:
+            found = self._near_again()
+        elif len(new_i):
             now = self.point_i[: self.count], self.point_f[: self.count]
             found = self._offshore(points.candidates(*now, fresh, new_i, batch.track_of, *self.limits))
         self._walk(found, points.NO_BIN, out)
+
+    def _near_again(self) -> IntArray:
+        """Near pairs of the tracks gone back to, later than both of a pair were known then: earlier ones were met."""
+        assert self.again is not None
+        (mine, known), self.again = self.again, None
+        point_i, point_f = self.point_i[: self.count], self.point_f[: self.count]
+        fresh = mine[point_i[:, points.P_SLOT]]
+        if not fresh.any():
+            return _NO_PAIRS
+        found = points.candidates(point_i, point_f, fresh, point_i[fresh], self.track_of, *self.limits)
+        later = found[:, 2] > np.minimum(known[found[:, 0]], known[found[:, 1]])
+        return self._offshore(found[later])
 
     def _put(self, new_i: IntArray, new_f: FloatArray) -> Any:
         """Put new points among those that are kept; marks the new, empty where all are."""
@@ -144,14 +207,21 @@ class EncounterDetector(Detector):
         return found[away >= least]
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
-        """Give up pairs one of which fell silent; forget points no piece can reach any more."""
-        if len(self.open_i):
-            self._walk(_NO_PAIRS, to_us, out)
+        """Give up pairs one of which fell silent; put away points no piece can reach any more."""
+        if self.again is not None or len(self.open_i):
+            self._walk(self._near_again() if self.again is not None else _NO_PAIRS, to_us, out)
         window = self.gap_us // self.step_us
-        oldest = (to_us - self.gap_us) // self.step_us - 2
+        oldest = self._oldest(to_us)
         if self.count and oldest >= self.oldest + window // 4 + 1:  # it reads all of them: not at every call
+            old = self.point_i[: self.count, points.P_BIN] < oldest
+            if self.repairs and old.any():
+                self.past.append((self.point_i[: self.count][old], self.point_f[: self.count][old]))
             self.count = points.newer(self.point_i, self.point_f, self.count, oldest)
             self.oldest = oldest
+
+    def _oldest(self, to_us: int) -> int:
+        """First step that a piece to a row later than a time can reach."""
+        return (to_us - self.gap_us) // self.step_us - 2
 
     def _walk(self, found: IntArray, to_us: int, out: list[tuple[int, Fact]]) -> None:
         if not len(found) and not len(self.open_i):

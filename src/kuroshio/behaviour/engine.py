@@ -1,19 +1,17 @@
 """The live engine: rows in any batches and any order, alerts out as changes, the same in the end as the archive.
 
-Two cores run the same definitions. The *front* takes every row as it comes, as long as the rows of each track and of
-each MMSI come in order, and is told that time has passed only up to the watermark: then nothing that comes later can
-make what it says wrong, and a fact is confirmed when the watermark passes the rows it rests on. The *base* follows
-behind, in large batches in canonical order, and is exact whatever the order of arrival. A row out of order, or older
-than the watermark, goes to the base, which starts again from a snapshot before it when it must; the front is then made
-anew from the base, and facts that do not come back are void. Facts whose end lies beyond the repair horizon are final.
-Time and watermark are arguments; there is no clock and no I/O in `Engine.step`.
+One core takes every row as it comes, as long as the rows of each track and of each MMSI come in order, and is told that
+time has passed only up to the watermark: then nothing that comes later can make what it says wrong, and a fact is
+confirmed when the watermark passes the rows it rests on. A row out of order, or older than the watermark, waits for a
+repair (`repair.Past`), at most as long as rows may be late: its track and what claims link to it go back to a state of
+the past and on from there, all others stay. Facts that do not come back are void. Facts whose end lies beyond the
+repair horizon are final. Time and watermark are arguments; there is no clock and no I/O in `Engine.step`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
@@ -28,33 +26,15 @@ from kuroshio.behaviour.detector import Surroundings
 from kuroshio.behaviour.fixes import COASTED, TENTATIVE, Fixes, empty, from_tracks
 from kuroshio.behaviour.lateness import Lateness
 from kuroshio.behaviour.ledger import Ledger, table
+from kuroshio.behaviour.names import Names
 from kuroshio.behaviour.norms import Norms
+from kuroshio.behaviour.repair import START, Past, Stand
 from kuroshio.behaviour.state import Fact
 from kuroshio.behaviour.urgent import Urgent
 from kuroshio.geo.zones import Zones
 
 MAX_LOG_ROWS = 20_000_000
-FOLLOW_US = 900_000_000  # the base follows a front without disorder in batches of this length
-_START = -(1 << 61)
-_SNAPSHOTS = 4  # in a repair horizon
-
-
-@dataclass
-class Stand:
-    """A core, the time up to which all rows are in it, and what it has found that is not final."""
-
-    at_us: int
-    core: Core
-    facts: dict[str, Fact] = field(default_factory=dict)
-
-    def take_from(self, other: Stand) -> None:
-        """Become as another stand is; nothing is shared."""
-        self.core.take_from(other.core)
-        self.at_us, self.facts = other.at_us, dict(other.facts)
-
-    def copy(self) -> Stand:
-        """An independent copy."""
-        return Stand(self.at_us, self.core.copy(), dict(self.facts))
+KEEP_US = 900_000_000  # the least time between two states that are kept, where lateness is less
 
 
 class Engine:
@@ -96,16 +76,13 @@ class Engine:
         # a row this long after the end of a fact may still go on with it
         lasting = [d.us(n) for d in definitions.enabled for n in ("max_gap_s", "forget_s") if n in d.thresholds]
         self.slack_us = max(lasting, default=0)
-        self.watermark_us = self.settled_us = _START
-        self.snapshots: list[Stand] = []  # older states of the base, oldest first
-        self.base = Stand(_START, Core(definitions, self.around))
-        self.front = Stand(_START, self.base.core.copy())
+        self.watermark_us = self.settled_us = START
+        self.present = Stand(Core(definitions, self.around, names=Names()))
+        self.past = Past(self.repair_us, max(self.lateness_us, KEEP_US))
+        self.past.keep(self.present, START, MAX_LOG_ROWS)
         self.urgent = Urgent(definitions, self.around, self.ledger)
-        self.recent: list[Fixes] = []  # rows the base does not hold yet
-        self.older: list[Fixes] = []  # rows it holds, back to the oldest snapshot
+        self.dirty: list[Fixes] = []  # rows that the present does not hold yet
         self.ahead: Fixes = empty()  # rows later than the present
-        self.newest_us = _START
-        self.dirty_us: int | None = None  # time of the earliest row that the front does not hold
         self.unconfirmed: list[tuple[int, str]] = []  # heap: when the watermark is here, the fact is confirmed
         self.ending: list[tuple[int, str]] = []  # heap: ends of facts that have one
         self.counts: Counter[str] = Counter()
@@ -139,14 +116,18 @@ class Engine:
         rows = self._not_too_late(rows)
         changed: dict[str, Fact] = {}
         if len(rows):
-            self._to_front(rows.ordered(), changed)
+            self._step(rows.ordered(), now_us, changed)
         self.watermark_us = watermark_us
-        self._run(self.front, empty(), watermark_us, changed)
-        self.urgent.step(now_us, self.front.facts, changed)
+        out: Facts = []
+        self.present.core.advance(watermark_us, out)
+        self._found(out, changed)
+        self.urgent.step(now_us, self.present.facts, changed)
         changes = self._told(changed, now_us)
-        if self._due(now_us):
-            changes += self._settle(now_us)
-        gone, other = self.urgent.stale(watermark_us, self.front.facts)
+        if self.dirty and self._due(now_us):
+            changes += self._repair(now_us)
+        if not self.dirty:
+            self.counts["repair_horizon_cut"] += self.past.keep(self.present, watermark_us, MAX_LOG_ROWS)
+        gone, other = self.urgent.stale(watermark_us, self.present.facts)
         changes += self.ledger.withdraw(gone, now_us)
         changes += self.ledger.update({name: (fact, 0) for name, fact in other.items()}, now_us)
         self.counts["alert_rows"] += len(changes)
@@ -171,59 +152,65 @@ class Engine:
             return rows
         oldest = self.watermark_us
         if self.repair_us:
-            oldest = self.snapshots[0].at_us if self.snapshots else _START
+            oldest = self.past.stands[0].newest_us
         old = rows.t <= oldest
         self.counts["dropped_too_late"] += int(old.sum())
         rows = rows.take(~old) if old.any() else rows
         self.counts["late_rows"] += int((rows.t <= self.watermark_us).sum())
         return rows
 
-    def _to_front(self, rows: Fixes, changed: dict[str, Fact]) -> None:
-        self.recent.append(rows)
-        self.newest_us = max(self.newest_us, int(rows.t.max()))
-        good = self.front.core.in_order(rows, self.watermark_us)
+    def _step(self, rows: Fixes, now_us: int, changed: dict[str, Fact]) -> None:
+        """Step the rows that come in order, put the others by."""
+        core, located = self.present.core, self.present.core.locate(rows)
+        self.past.log.add(rows, located[0], now_us)
+        self.present.rows += len(rows)
+        self.present.newest_us = max(self.present.newest_us, int(rows.t.max()))
+        good = core.in_order(rows, located, self.watermark_us)
         if good is not None:
-            first = int(rows.t[~good].min())
             self.counts["rows_out_of_order"] += int((~good).sum())
-            self.dirty_us = first if self.dirty_us is None else min(first, self.dirty_us)
-            rows = rows.take(good)
-        self._run(self.front, rows, None, changed)
+            self.dirty.append(rows.take(~good))
+            rows, located = rows.take(good), (located[0][good], located[1][good])
+        out: Facts = []
+        core.step(rows, out, located)
+        self._found(out, changed)
         self.urgent.take(rows)
 
-    def _run(self, stand: Stand, rows: Fixes, to_us: int | None, changed: dict[str, Fact]) -> None:
-        out: Facts = []
-        if len(rows):
-            stand.core.step(rows, out)
-        if to_us is not None:
-            stand.core.advance(to_us, out)
-            stand.at_us = to_us
+    def _found(self, out: Facts, changed: dict[str, Fact]) -> None:
         for _, fact in out:  # one turn a fact found
             name = self.ledger.id_of(fact)
-            stand.facts[name] = changed[name] = fact
+            self.present.facts[name] = changed[name] = fact
 
     def _told(self, changed: dict[str, Fact], now_us: int) -> list[dict[str, Any]]:
         """Ledger rows for the facts that changed, and for those that are now confirmed or final."""
-        over = self.urgent.over(self.front.facts)
+        facts = self.present.facts
+        over = self.urgent.over(facts)
         for name, fact in changed.items():
             if name not in self.ledger.standing:
-                heappush(self.unconfirmed, (self.late.sure_us(fact, self.newest_us), name))
+                heappush(self.unconfirmed, (self.late.sure_us(fact, self.present.newest_us), name))
             if fact.end_us is not None:
                 heappush(self.ending, (fact.end_us, name))
         view = {name: (fact, 0) for name, fact in changed.items()}
-        if self.dirty_us is None:  # a front that lacks rows confirms nothing
+        if not self.dirty:  # where rows are put by, nothing is confirmed
             while self.unconfirmed and self.unconfirmed[0][0] <= self.watermark_us:
                 name = heappop(self.unconfirmed)[1]
-                known = over.get(name) or self.front.facts.get(name)
+                known = over.get(name) or facts.get(name)
                 if known is not None:
                     view[name] = (known, 1)
+            waiting = []
             while self.ending and self._is_final(self.ending[0][0]):
                 end_us, name = heappop(self.ending)
-                known = over.get(name) or self.front.facts.get(name)
-                if known is not None and known.end_us == end_us and self._grade(name, view) >= 1:
+                known = over.get(name) or facts.get(name)
+                if known is None or known.end_us != end_us:
+                    continue
+                if self._grade(name, view) >= 1:
                     view[name] = (known, 2)
+                else:
+                    waiting.append((end_us, name))
+            for item in waiting:
+                heappush(self.ending, item)
         changes = self.ledger.update(view, now_us)
         for name in [n for n, (_, grade) in view.items() if grade == 2]:
-            self.front.facts.pop(name, None)
+            facts.pop(name, None)
         return changes
 
     def _grade(self, name: str, view: Mapping[str, tuple[Fact, int]]) -> int:
@@ -234,83 +221,23 @@ class Engine:
         return end_us + self.repair_us + self.slack_us < self.watermark_us
 
     def _due(self, now_us: int) -> bool:
-        """The base follows at leisure; once in ``lateness`` where the front lacks rows, at once if all are settled."""
-        if self.dirty_us is not None and (
-            self.newest_us <= self.watermark_us or now_us - self.settled_us >= self.lateness_us
-        ):
-            return True
-        return self.watermark_us - self.base.at_us >= max(self.lateness_us, FOLLOW_US)
+        """Once in ``lateness``; at once where no other row can come that the same repair would take in."""
+        return self.present.newest_us <= self.watermark_us or now_us - self.settled_us >= self.lateness_us
 
-    def _settle(self, now_us: int) -> list[dict[str, Any]]:
-        """Bring the base up to the watermark; where rows came out of order, take the front from it."""
-        self.settled_us = now_us
-        first, recent = self.dirty_us, self.recent
-        if first is not None and first <= self.base.at_us:
-            while len(self.snapshots) > 1 and self.snapshots[-1].at_us >= first:
-                self.snapshots.pop()
-            self.base = self.snapshots[-1].copy()
-            since = [part.t > self.base.at_us for part in self.older]
-            recent = [part.take(new) for part, new in zip(self.older, since, strict=True)] + recent
-            self.older = [part.take(~new) for part, new in zip(self.older, since, strict=True)]
-        self._snapshot()
-        rows = Fixes.concat(recent)
-        settled = rows.t <= self.watermark_us
-        now, later = rows.take(settled).ordered(), rows.take(~settled)
-        self.older, self.recent = self._kept([*self.older, now]), [later] if len(later) else []
-        self._run(self.base, now, self.watermark_us, {})
-        if first is None:
-            for name in [n for n in self.base.facts if n in self.ledger.finished]:
-                del self.base.facts[name]
-            return []
-        self.front.take_from(self.base)
-        self._run(self.front, later.ordered(), self.watermark_us, {})
-        self.dirty_us = None
-        return self._told_again(now_us)
-
-    def _told_again(self, now_us: int) -> list[dict[str, Any]]:
-        """Ledger rows that bring the ledger to what the front made anew says; what it does not say is void."""
-        view: dict[str, tuple[Fact, int]] = {}
-        self.unconfirmed, self.ending = [], []
-        for name, fact in (self.front.facts | self.urgent.over(self.front.facts)).items():
-            known = name in self.base.facts  # made of rows older than the watermark of the quickest source
-            sure_us = self.late.sure_us(fact, _START if known else self.newest_us)
-            grade = 1 if known and sure_us <= self.watermark_us else 0
-            if grade == 0:
-                heappush(self.unconfirmed, (sure_us, name))
-            elif fact.end_us is not None and self._is_final(fact.end_us):
-                grade = 2
-            if fact.end_us is not None and grade < 2:
-                heappush(self.ending, (fact.end_us, name))
-            view[name] = (fact, grade)
-        gone = [n for n in self.ledger.standing if n not in view and n not in self.urgent.facts]
-        changes = self.ledger.update(view, now_us) + self.ledger.withdraw(gone, now_us)
-        for stand in (self.front, self.base):
-            stand.facts = {n: f for n, f in stand.facts.items() if n not in self.ledger.finished}
-        return changes
-
-    def _snapshot(self) -> None:
-        every = max(self.repair_us // _SNAPSHOTS, self.lateness_us)
-        if self.repair_us and (not self.snapshots or self.base.at_us - self.snapshots[-1].at_us >= every):
-            self.snapshots.append(self.base.copy())
-            while len(self.snapshots) > 1 and self.snapshots[1].at_us <= self.watermark_us - self.repair_us:
-                self.snapshots.pop(0)
-
-    def _kept(self, parts: list[Fixes]) -> list[Fixes]:
-        """Rows that a snapshot may need again."""
-        if not self.snapshots:
-            return []
-        if sum(map(len, parts)) > MAX_LOG_ROWS and len(self.snapshots) > 1:
-            self.counts["repair_horizon_cut"] += 1
-            self.snapshots.pop(0)
-        oldest = self.snapshots[0].at_us
-        return [part for part in parts if len(part) and int(part.t.max()) > oldest]
+    def _repair(self, now_us: int) -> list[dict[str, Any]]:
+        """Take in the rows that were put by; what does not come back is void."""
+        dirty, self.dirty, self.settled_us = Fixes.concat(self.dirty), [], now_us
+        changed, gone = self.past.rework(self.present, dirty, self.ledger.id_of, self.ledger.finished)
+        self.counts["repairs"] += 1
+        changes = self._told(changed | {n: f for n, f in self.urgent.over(changed).items() if n in changed}, now_us)
+        return changes + self.ledger.withdraw([n for n in gone if n not in self.urgent.facts], now_us)
 
     def health(self) -> Mapping[str, int]:
         """Counts of rows taken, passed over, late, dropped and waiting, and of open alerts."""
         return {
             **self.counts,
             "rows_waiting": len(self.ahead),
-            "tracks": len(self.front.core.tracks),
+            "tracks": len(self.present.core.names.tracks),
             "alerts_standing": len(self.ledger.standing),
             "tracks_of_slow_sources": len(self.late.waits),
         }

@@ -14,9 +14,9 @@ import numpy as np
 from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import Detector, Surroundings, register
+from kuroshio.behaviour.detector import ALWAYS_DUE, Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
-from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, State, number
+from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State, number
 from kuroshio.geo.earth import distance_m
 from kuroshio.units import FloatArray, IntArray
 
@@ -169,6 +169,16 @@ class GapDetector(Detector):
         """Take state back."""
         self.state.restore(arrays["ints"], arrays["floats"])
         self.by_mmsi = dict(arrays["ended"].tolist())
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Rows of the marked tracks, and who of the marked MMSIs had ended."""
+        self.state.rewind(other.state, marks.slots)
+        for mmsi in marks.names.numbers.names[marks.numbers].tolist():
+            self.by_mmsi.pop(mmsi, None)
+            if mmsi in other.by_mmsi:
+                self.by_mmsi[mmsi] = other.by_mmsi[mmsi]
+        self.due_us = ALWAYS_DUE
+        return False
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Reports end a silence, other rows tell nothing new."""

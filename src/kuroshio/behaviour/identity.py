@@ -16,7 +16,7 @@ from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, SlotDetector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.index import IdIndex
-from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, State
+from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
 from kuroshio.geo.earth import distance_m
 from kuroshio.units import IntArray
 
@@ -141,6 +141,13 @@ class StepsDetector(Detector):
         """Take state back."""
         self.state.restore(arrays["ints"], arrays["floats"])
         self.under_way[0] = np.count_nonzero(self.state.ints[:, OPENED])
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Rows of the marked MMSIs."""
+        self.numbers = marks.names.numbers
+        self.state.rewind(other.state, marks.numbers)
+        self.under_way[0] = np.count_nonzero(self.state.ints[:, OPENED])
+        return False
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """AIS reports of every number in the order of time, whatever track they went to."""

@@ -14,7 +14,7 @@ from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import NO_LABEL, Codes, RunDetector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
-from kuroshio.behaviour.state import Batch, State
+from kuroshio.behaviour.state import Batch, Marks, State
 from kuroshio.geo.polygon import edge_distance_m
 from kuroshio.geo.zones import Zones, to_units
 from kuroshio.units import BoolArray, FloatArray, IntArray
@@ -129,6 +129,11 @@ class SuddenStopDetector(RunDetector):
         super().restore(arrays)
         self.before.restore(arrays["before"], np.zeros((len(arrays["before"]), 0)))
 
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Runs and last fast reports of the marked tracks."""
+        self.before.rewind(other.before, marks.slots)
+        return super().rewind(other, marks)
+
     def codes(self, batch: Batch) -> Codes:
         """Slow now, fast a moment ago."""
         f, (code, speed) = batch.fixes, room(len(batch.fixes))
@@ -200,6 +205,11 @@ class FishingDetector(RunDetector):
         """Take state back."""
         super().restore(arrays)
         self.course.restore(np.zeros((len(arrays["course"]), 0), np.int64), arrays["course"])
+
+    def rewind(self, other: Any, marks: Marks) -> bool:
+        """Runs and turning of the marked tracks."""
+        self.course.rewind(other.course, marks.slots)
+        return super().rewind(other, marks)
 
     def codes(self, batch: Batch) -> Codes:
         """Speed in the band and turning above the limit."""

@@ -9,18 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.index import IdIndex, two_key_order
+from kuroshio.behaviour.names import Names
 from kuroshio.geo.zones import Zones
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 OPEN, EXTEND, CLOSE = 0, 1, 2
 NO_ROWS = np.zeros(0, np.bool_)
+
+
+class Marks(NamedTuple):
+    """Tracks and MMSIs that late rows may touch, as rows in the states by track and by MMSI, and marked among all."""
+
+    slots: IntArray
+    numbers: IntArray
+    slot_marks: BoolArray
+    number_marks: BoolArray
+    names: Names
 
 
 @dataclass(frozen=True)
@@ -169,7 +180,7 @@ class Batch:
 
 @dataclass
 class State:
-    """Two matrices, a row a slot; grows by doubling with the defaults given.
+    """Two matrices, a row a slot; grows by a quarter with the defaults given.
 
     Columns are contiguous: a live batch reads one column of many slots, most detectors the phase alone. Where a kernel
     reads much of one row, ``order`` is C.
@@ -190,13 +201,21 @@ class State:
         have = len(self.ints)
         if slots <= have:
             return
-        more = max(slots, 2 * have, 16)
+        more = max(slots, have + have // 4, 16)
         self.ints = _longer(self.ints, more, self.int_default, self.order)
         self.floats = _longer(self.floats, more, self.float_default, self.order)
 
     def restore(self, ints: IntArray, floats: FloatArray) -> None:
         """Take matrices back; they are not shared. Memory that fits is used again: new pages cost as much as a copy."""
         self.ints, self.floats = _copied(ints, self.ints, self.order), _copied(floats, self.floats, self.order)
+
+    def rewind(self, other: State, rows: IntArray) -> None:
+        """Let rows be as in another state of the same form, which may have fewer: of what it lacks it has defaults."""
+        rows = rows[rows < len(self.ints)]
+        known, new = rows[rows < len(other.ints)], rows[rows >= len(other.ints)]
+        self.ints[known], self.floats[known] = other.ints[known], other.floats[known]
+        self.ints[new] = np.asarray(self.int_default, np.int64)
+        self.floats[new] = np.asarray(self.float_default, np.float64)
 
 
 def _copied(matrix: Any, into: Any, order: Literal["C", "F"]) -> Any:

@@ -72,10 +72,13 @@ class Urgent:
 
     def arrays(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return self.core.arrays() if self.core is not None else {"none": np.zeros(0, np.int64)}
+        if self.core is None:
+            return {"none": np.zeros(0, np.int64)}
+        return self.core.arrays() | {f"names.{name}": value for name, value in self.core.names.arrays().items()}
 
     def restore(self, arrays: dict[str, Any], facts: dict[str, Fact]) -> None:
         """Take a checkpoint up."""
         self.facts = facts
         if self.core is not None:
+            self.core.names.restore({n.removeprefix("names."): v for n, v in arrays.items() if n.startswith("names.")})
             self.core.restore(arrays)

@@ -1,0 +1,251 @@
+"""What a live engine keeps to take in rows that come late: the rows of the past, and its own state at some times in it.
+
+A late row changes what is known of its track, of the MMSI it claims, and of all tracks and MMSIs that claims link to
+these (`names.Names.linked`); nothing else. So only their part of an older state is taken up, and only their rows are
+stepped again: through every later state that is kept, so that these hold them too, and then through the present one.
+What two ships did together is walked over again from that state, against the points that the other has by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kuroshio.behaviour.compiled import kernel
+from kuroshio.behaviour.core import Core, Facts, Located
+from kuroshio.behaviour.fixes import Fixes
+from kuroshio.behaviour.state import Fact, Marks
+from kuroshio.units import BoolArray, IntArray
+
+START = -(1 << 61)
+_NEVER_AGAIN = 1 << 62
+_ROWS_A_TRACK = 32  # rows between two states that are kept, as many as make a copy cheap beside them
+_THIN = 4  # of states so much older than the next one only one is kept
+
+
+@kernel
+def _select(slot: Any, t: Any, after: Any, until: Any, out: Any) -> int:
+    """Number of rows put into ``out``: those later than ``after`` and no later than ``until`` of their track."""
+    k = 0
+    for i in range(slot.size):
+        s = slot[i]
+        if after[s] < t[i] <= until[s]:
+            out[k] = i
+            k += 1
+    return k
+
+
+class _Part(NamedTuple):
+    arrived_us: int
+    fixes: Fixes
+    slot: IntArray
+
+
+class Log:
+    """Rows in the order they came, with the rows of their tracks in the states."""
+
+    def __init__(self) -> None:
+        self.parts: list[_Part] = []
+        self.rows = 0
+
+    def add(self, fixes: Fixes, slot: IntArray, now_us: int) -> None:
+        """Take rows in, none of them later than ``now_us``."""
+        arrived_us = max(now_us, self.parts[-1].arrived_us) if self.parts else now_us
+        self.parts.append(_Part(arrived_us, fixes, slot))
+        self.rows += len(fixes)
+
+    def between(self, since_us: int, after_us: IntArray, until_us: IntArray) -> Fixes:
+        """Rows that came at ``since_us`` or later, and lie between two times of their track, in canonical order."""
+        found = []
+        for part in reversed(self.parts):  # one turn a step of the engine
+            if part.arrived_us < since_us:
+                break
+            rows = np.empty(len(part.slot), np.int64)
+            k = _select(part.slot, part.fixes.t, after_us, until_us, rows)
+            if k:
+                found.append(part.fixes.take(rows[:k]))
+        return Fixes.concat(found).ordered()
+
+    def forget(self, before_us: int) -> None:
+        """Drop rows that came before a time."""
+        kept = [part for part in self.parts if part.arrived_us >= before_us]
+        if len(kept) < len(self.parts):
+            self.parts, self.rows = kept, sum(len(part.slot) for part in kept)
+
+    def arrays(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        came = [np.full(len(part.slot), part.arrived_us) for part in self.parts]
+        slots = [part.slot for part in self.parts]
+        none = [np.zeros(0, np.int64)]
+        columns = Fixes.concat([part.fixes for part in self.parts]).as_columns()
+        return {**columns, "log_arrived": np.concatenate(none + came), "log_slot": np.concatenate(none + slots)}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take a checkpoint up."""
+        came, slot = arrays.pop("log_arrived"), arrays.pop("log_slot")
+        fixes, self.parts, self.rows = Fixes(**arrays), [], len(came)
+        ends = np.flatnonzero(np.diff(came, append=START) != 0) + 1 if len(came) else came
+        for a, b in pairwise([0, *ends.tolist()]):  # one turn a step
+            self.parts.append(_Part(int(came[a]), fixes.take(np.arange(a, b)), slot[a:b]))
+
+
+@dataclass
+class Stand:
+    """A core, and the facts found by it that are not final.
+
+    Of every track it holds all rows up to the last it holds. All rows later than ``cut_us`` came at that time or later.
+    ``newest_us`` is the last time of all, ``rows`` how many it was given.
+    """
+
+    core: Core
+    facts: dict[str, Fact] = field(default_factory=dict)
+    cut_us: int = START
+    newest_us: int = START
+    rows: int = 0
+
+    def copy(self, into: Stand | None = None) -> Stand:
+        """An independent copy, in the memory of one that is not needed any more where there is one."""
+        if into is None:
+            return Stand(self.core.copy(), dict(self.facts), self.cut_us, self.newest_us, self.rows)
+        into.core.take_from(self.core)
+        into.facts, into.cut_us, into.newest_us, into.rows = dict(self.facts), self.cut_us, self.newest_us, self.rows
+        return into
+
+    def takes(self, rows: Fixes, located: Located) -> BoolArray:
+        """True for rows later than all that it holds of their track and MMSI."""
+        good = self.core.in_order(rows, located, max(self.cut_us, self.core.advanced_us))
+        return np.ones(len(rows), np.bool_) if good is None else good
+
+    def last_us(self, slots: int) -> IntArray:
+        """Last time of every track, `START` where there is none."""
+        last: IntArray = np.full(slots, START, np.int64)
+        ints = self.core.last.ints[:slots]
+        last[: len(ints)] = np.where(ints[:, 1] != 0, ints[:, 0], START)
+        return last
+
+    def rework(
+        self, since: Stand, marks: Marks, log: Log, until_us: int, name_of: Callable[[Fact], str], over: Container[str]
+    ) -> tuple[dict[str, Fact], list[str]]:
+        """Make anew what the marked tracks and MMSIs did since an older stand, up to ``until_us``.
+
+        Returns the facts that are others than before and the names of those that are no more.
+        """
+        count = len(marks.slot_marks)
+        last = since.last_us(count)
+        after = np.where(marks.slot_marks, last, _NEVER_AGAIN)
+        rows = log.between(since.cut_us, after, np.full(count, until_us))
+        self._exercise(rows, last)
+        mine = self.last_us(count)
+
+        def every() -> Fixes:
+            return log.between(since.cut_us, last, np.where(marks.slot_marks, until_us, mine))
+
+        out: Facts = []
+        again = self.core.rework(since.core, marks, rows, every, out)
+        areas = {name for name, detector in self.core.detectors.items() if detector.area or detector.whole}
+        ships = set(marks.names.tracks.names[marks.slots].tolist())
+
+        def touched(fact: Fact) -> bool:
+            if fact.definition in areas:
+                return fact.definition in again
+            return not ships.isdisjoint(fact.tracks)
+
+        old = {name: fact for name, fact in self.facts.items() if touched(fact)}
+        new = {name: fact for name, fact in since.facts.items() if touched(fact) and name not in over}
+        for _, fact in out:  # one turn a fact found
+            name = name_of(fact)
+            if name not in over:
+                new[name] = fact
+        for name in old:
+            del self.facts[name]
+        self.facts |= new
+        changed = {name: fact for name, fact in new.items() if name not in old or old[name] != fact}
+        return changed, [name for name in old if name not in new]
+
+    def _exercise(self, rows: Fixes, last: IntArray) -> None:
+        """A new track is exercise where its first row is."""
+        names = self.core.names
+        slot = names.tracks.find(rows.track)
+        first = np.flatnonzero(np.append(True, slot[1:] != slot[:-1])) if len(slot) else slot
+        first = first[last[slot[first]] == START]
+        names.exercise[slot[first]] = rows.exercise[first]
+
+
+class Past:
+    """Stands of the past, oldest first, and the rows since the oldest of them."""
+
+    def __init__(self, horizon_us: int, apart_us: int) -> None:
+        self.horizon_us, self.apart_us = horizon_us, apart_us
+        self.stands: list[Stand] = []
+        self.log = Log()
+        self.spare: Stand | None = None
+
+    def keep(self, present: Stand, watermark_us: int, most_rows: int) -> int:
+        """Keep the present stand when it is time to; the number of stands that had to go for want of room."""
+        cut = 0
+        while self.log.rows > most_rows and len(self.stands) > 1:
+            self._drop(0)
+            self._forget(present)
+            cut += 1
+        newest = self.stands[-1] if self.stands else None
+        if newest is not None and (
+            present.rows - newest.rows < max(1, _ROWS_A_TRACK * len(present.core.names.tracks))
+            or watermark_us - newest.cut_us < self.apart_us
+        ):
+            return cut
+        stand = present.copy(self.spare)
+        self.spare, stand.cut_us, stand.newest_us = None, watermark_us, max(present.newest_us, watermark_us)
+        self.stands.append(stand)
+        self._thin(watermark_us)
+        while len(self.stands) > 1 and self.stands[1].newest_us <= watermark_us - self.horizon_us:
+            self._drop(0)
+        self._forget(present)
+        return cut
+
+    def _thin(self, now_us: int) -> None:
+        k = len(self.stands) - 2
+        while k >= 1:
+            newer, older = now_us - self.stands[k + 1].cut_us, now_us - self.stands[k - 1].cut_us
+            if older <= _THIN * max(newer, self.apart_us):
+                self._drop(k)
+            k -= 1
+
+    def _drop(self, k: int) -> None:
+        self.spare = self.stands.pop(k)
+
+    def _forget(self, present: Stand) -> None:
+        oldest = self.stands[0]
+        self.log.forget(oldest.cut_us)
+        for stand in (*self.stands, present):
+            stand.core.forget(oldest.core.advanced_us)
+
+    def rework(
+        self, present: Stand, dirty: Fixes, name_of: Callable[[Fact], str], over: Container[str]
+    ) -> tuple[dict[str, Fact], list[str]]:
+        """Take rows of the log in that came out of order: facts that changed, and names of those that are no more."""
+        names = present.core.names
+        slot, who = located = names.locate(dirty.track, dirty.mmsi, dirty.exercise)
+        level = np.zeros(len(dirty), np.int64)  # the newest stand that can take each row in
+        for k in range(1, len(self.stands)):  # one turn a stand
+            level[self.stands[k].takes(dirty, located)] = k
+        done = np.zeros(len(names.tracks), np.bool_)
+        changed: set[str] = set()
+        gone: set[str] = set()
+        for k in np.unique(level).tolist():
+            at = level == k
+            slots, numbers = names.linked(slot[at & ~done[slot]], who[at & ~done[slot] & (dirty.mmsi >= 0)])
+            done |= slots
+            marks = Marks(np.flatnonzero(slots), np.flatnonzero(numbers), slots, numbers, names)
+            new: dict[str, Fact] = {}
+            old: list[str] = []
+            for since, stand in pairwise([*self.stands[k:], present]):
+                until_us = stand.cut_us if stand is not present else _NEVER_AGAIN
+                new, old = stand.rework(since, marks, self.log, until_us, name_of, over)
+            changed.update(new)
+            gone.update(old)
+        facts = present.facts
+        return {name: facts[name] for name in changed if name in facts}, [name for name in gone if name not in facts]
