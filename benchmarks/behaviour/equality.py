@@ -51,8 +51,11 @@ definitions:
 KEYS = ("track", "t", "lat", "lon", "mmsi", "ais", "radar", "st", "sog", "cog", "heading", "flags", "name")
 
 
-def sea(rng: np.random.Generator, ships: int = 24, hours: float = 8) -> pa.Table:
-    """Ships that wander, meet, fall silent, and some that only radar holds; irregular times, a few equal times."""
+def sea(rng: np.random.Generator, ships: int = 24, hours: float = 8, *, apart: bool = False) -> pa.Table:
+    """Ships that wander, meet, fall silent, and some that only radar holds; irregular times, a few equal times.
+
+    Some numbers are shared by ships and change; where ships are ``apart``, each keeps its own.
+    """
     columns: dict[str, list[np.ndarray]] = {k: [] for k in KEYS}
     for track in range(1, ships + 1):
         n = int(rng.integers(30, 160))
@@ -66,6 +69,8 @@ def sea(rng: np.random.Generator, ships: int = 24, hours: float = 8) -> pa.Table
         mmsi = np.full(n, 400_000_000 + track // 2)
         mmsi[rng.random(n) < 0.1] += 1000
         mmsi[rng.random(n) < 0.03] = 970_000_001
+        if apart:
+            mmsi[:] = 400_000_000 + track
         for key, value in (
             ("track", np.full(n, track)),
             ("t", t),
@@ -134,23 +139,31 @@ def whole(rows: pa.Table, setting: tuple[behaviour.Definitions, Any], end: int) 
     return content(behaviour.fold(engine.step(rows, now_us=end)))
 
 
-def arrivals(rng: np.random.Generator, times: Any) -> Any:
+def arrivals(rng: np.random.Generator, times: Any, prompt: float = 0.85) -> Any:
     """When each row arrives: most at once, some hours late, at times in no order at all; now and then some twice."""
     n = len(times)
     if rng.random() < 0.2:
         return times + (rng.uniform(0, 4 * 3600, n) * S).astype(np.int64)
-    delay = np.where(rng.random(n) < 0.85, rng.exponential(20, n), rng.uniform(0, 2 * 3600, n))
+    delay = np.where(rng.random(n) < prompt, rng.exponential(20, n), rng.uniform(0, 2 * 3600, n))
     return times + (delay * S).astype(np.int64)
+
+
+def _engine(seed: int, setting: tuple[behaviour.Definitions, Any], lateness_s: float) -> behaviour.Engine:
+    """A live engine; of half the seeds one that keeps many states of the past, as hours of a real sea would."""
+    engine = behaviour.Engine(setting[0], zones=setting[1], lateness_s=lateness_s, repair_s=12 * 3600)
+    if seed % 4 < 2:
+        engine.past.rows_a_track, engine.past.apart_us = 5, 60 * S
+    return engine
 
 
 def one_run(seed: int, setting: tuple[behaviour.Definitions, Any], folder: Path) -> dict[str, Any]:
     """Counts of one sea; ``differs`` is the first alert that is not the same live, None where all are."""
-    definitions, zones = setting
     rng = clock.generator(seed)
-    rows = sea(rng, ships=int(rng.integers(3, 9)), hours=float(rng.uniform(1.5, 4)))
+    apart = seed % 2 == 1  # late rows of ships that share no number touch a part of the sea
+    rows = sea(rng, ships=int(rng.integers(3, 9)) * (2 if apart else 1), hours=float(rng.uniform(1.5, 4)), apart=apart)
     end = T0 + 40 * H
     reference = whole(rows, setting, end)
-    arrival = arrivals(rng, rows["observed_at"].cast("int64").to_numpy())
+    arrival = arrivals(rng, rows["observed_at"].cast("int64").to_numpy(), 0.97 if apart else 0.85)
     order = np.argsort(arrival, kind="stable")
     if rng.random() < 0.3:  # a part is received twice
         again = rng.choice(order, len(order) // 10)
@@ -158,14 +171,14 @@ def one_run(seed: int, setting: tuple[behaviour.Definitions, Any], folder: Path)
         order = np.argsort(arrival, kind="stable")[order]
     cuts = np.sort(rng.integers(0, len(order), int(rng.integers(2, 20))))
     lateness_s = float(rng.choice([0, 300, 3600]))
-    engine = behaviour.Engine(definitions, zones=zones, lateness_s=lateness_s, repair_s=12 * 3600)
+    engine = _engine(seed, setting, lateness_s)
     said, restarts = [], 0
     for part in np.split(order, cuts):
         now = int(arrival[part].max()) + 1 if len(part) else engine.watermark_us
         said.append(engine.step(rows.take(pa.array(part)), now_us=max(now, T0)))
         if rng.random() < 0.2:
             engine.save(folder / "state")
-            engine = behaviour.Engine(definitions, zones=zones, lateness_s=300, repair_s=12 * 3600)
+            engine = _engine(seed, setting, 300)
             engine.load(folder / "state")
             restarts += 1
     said.append(engine.step(schema.TRACKS.empty(), now_us=end, watermark_us=end))

@@ -116,14 +116,13 @@ class TallyDetector(Detector):
         return np.append(marks.number_marks, False)[who] & (rows[:, 1] >= 0)
 
     def rewind(self, other: Any, marks: Marks) -> bool:
-        """Rows of the marked ships; the periods that are over since are judged again, where there are any."""
+        """Rows of the marked ships; the periods that are over since are judged again."""
         since = self.judged[:, 0] >= other.over
         parts = [self.rows, *self.fresh, self.judged[since]]
         old = [part[self.marked(part, marks)] for part in (other.rows, *other.fresh)]
         self._put(*(part[~self.marked(part, marks)] for part in parts), *old)
-        self.judged = self.judged[~since]
-        again, self.over = other.over < self.over, other.over
-        return bool(again)
+        self.judged, self.over = other.judged, other.over  # the other may have gone back itself
+        return True
 
     def forget(self, before_us: int) -> None:
         """Rows of periods that were over by then are not judged again."""
@@ -291,6 +290,9 @@ class GateDetector(TallyDetector):
     def rewind(self, other: Any, marks: Marks) -> bool:
         """Rows of the marked ships, and the counts of the days before."""
         self.days = other.days  # a new array at each change
+        if not (len(self.rows) or self.fresh or len(self.judged)):  # and so in the other: it is older
+            self.over = other.over
+            return True
         return super().rewind(other, marks)
 
     def tally(self, batch: Batch) -> IntArray:

@@ -151,6 +151,11 @@ class CircleDetector(RunDetector):
         self.block.rewind(other.block, marks.slots)
         return super().rewind(other, marks)
 
+    def take_from(self, other: Any) -> None:
+        """Become as another is."""
+        super().take_from(other)
+        self.block.restore(other.block.ints, other.block.floats)
+
     def codes(self, batch: Batch) -> Codes:
         """A verdict at the end of each block."""
         f, (code, radius) = batch.fixes, room(len(batch.fixes))

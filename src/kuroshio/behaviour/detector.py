@@ -188,10 +188,24 @@ class RunDetector(SlotDetector):
         super().restore(arrays)
         self.under_way[0] = np.count_nonzero(self.state.ints[:, runs.PHASE])
 
+    def take_from(self, other: Any) -> None:
+        """Become as another is: of idle runs nothing but that they are idle is ever read."""
+        mine, theirs = self.state, other.state
+        if mine.ints.shape != theirs.ints.shape:  # pages that are not written cost nothing
+            mine.ints = np.zeros(theirs.ints.shape, np.int64, order="F")
+            mine.floats = np.zeros(theirs.floats.shape, order="F")
+        elif self.under_way[0]:
+            mine.ints[:, runs.PHASE] = runs.IDLE
+        if other.under_way[0]:
+            rows = np.flatnonzero(theirs.ints[:, runs.PHASE])
+            mine.ints[rows], mine.floats[rows] = theirs.ints[rows], theirs.floats[rows]
+        self.under_way[0] = other.under_way[0]
+
     def rewind(self, other: Any, marks: Marks) -> bool:
         """Rows of the marked tracks, and count the runs."""
-        super().rewind(other, marks)
-        self.under_way[0] = np.count_nonzero(self.state.ints[:, runs.PHASE])
+        if self.under_way[0] or other.under_way[0]:
+            super().rewind(other, marks)
+            self.under_way[0] = np.count_nonzero(self.state.ints[:, runs.PHASE])
         return False
 
     def codes(self, batch: Batch) -> Codes | None:

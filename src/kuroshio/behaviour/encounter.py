@@ -9,7 +9,7 @@ import numpy as np
 from kuroshio.behaviour import pairs, points
 from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import Detector, Surroundings, register
+from kuroshio.behaviour.detector import ALWAYS_DUE, Detector, Surroundings, register
 from kuroshio.behaviour.index import two_key_order
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
 from kuroshio.units import BoolArray, FloatArray, IntArray
@@ -95,31 +95,28 @@ class EncounterDetector(Detector):
         """Last fixes, points and pairs of the marked tracks; the points of all others as far back as the other's."""
         self.state.rewind(other.state, marks.slots)
         self.track_of, self.exercise_of, mine = marks.names.tracks.names, marks.names.exercise, marks.slot_marks
-        parts = [(self.point_i[: self.count], self.point_f[: self.count])]
-        kept: list[tuple[IntArray, FloatArray]] = []
+        self.count = points.without(self.point_i, self.point_f, self.count, mine)
+        parts = [points.those(other.point_i, other.point_f, other.count, mine)]
         for i, f in self.past:  # one turn a time the window went on
             back = i[:, points.P_BIN] >= other.oldest
             if back.any():
+                back &= ~mine[i[:, points.P_SLOT]]
                 parts.append((i[back], f[back]))
-                i, f = i[~back], f[~back]
-            if len(i):
-                kept.append((i, f))
-        parts = [(i[keep], f[keep]) for i, f in parts for keep in (~mine[i[:, points.P_SLOT]],)]
-        theirs = mine[other.point_i[: other.count, points.P_SLOT]]
-        parts.append((other.point_i[: other.count][theirs], other.point_f[: other.count][theirs]))
         point_i, point_f = (np.concatenate(part) for part in zip(*parts, strict=True))
-        order = two_key_order(point_i[:, points.P_SLOT], point_i[:, points.P_BIN])
-        self.point_i, self.point_f, self.count = point_i[order], point_f[order], len(order)
-        self.past, self.oldest = kept, other.oldest
-        stay = ~mine[self.open_i[:, pairs.A]] & ~mine[self.open_i[:, pairs.B]]
-        come = mine[other.open_i[:, pairs.A]] | mine[other.open_i[:, pairs.B]]
-        open_i = np.concatenate([self.open_i[stay], other.open_i[come]])
-        open_f = np.concatenate([self.open_f[stay], other.open_f[come]])
-        order = two_key_order(open_i[:, pairs.A], open_i[:, pairs.B])
-        self.open_i, self.open_f = open_i[order], open_f[order]
+        if len(point_i):
+            order = two_key_order(point_i[:, points.P_SLOT], point_i[:, points.P_BIN])
+            self._put(point_i[order], point_f[order])
+        self.past, self.oldest = list(other.past), other.oldest  # the other may have gone back itself
+        if len(self.open_i) or len(other.open_i):
+            stay = ~mine[self.open_i[:, pairs.A]] & ~mine[self.open_i[:, pairs.B]]
+            come = mine[other.open_i[:, pairs.A]] | mine[other.open_i[:, pairs.B]]
+            open_i = np.concatenate([self.open_i[stay], other.open_i[come]])
+            open_f = np.concatenate([self.open_f[stay], other.open_f[come]])
+            order = two_key_order(open_i[:, pairs.A], open_i[:, pairs.B])
+            self.open_i, self.open_f = open_i[order], open_f[order]
         known = np.full(len(mine), points.NO_BIN, np.int64)
         known[: len(other.state.ints)] = other.state.ints[: len(mine), points.BIN]
-        self.again = mine, known
+        self.again, self.due_us = (mine, known), ALWAYS_DUE
         return False
 
     def forget(self, before_us: int) -> None:
@@ -166,6 +163,8 @@ class EncounterDetector(Detector):
         elif len(new_i):
             now = self.point_i[: self.count], self.point_f[: self.count]
             found = self._offshore(points.candidates(*now, fresh, new_i, batch.track_of, *self.limits))
+        if len(found):
+            self.due_us = ALWAYS_DUE
         self._walk(found, points.NO_BIN, out)
 
     def _near_again(self) -> IntArray:
@@ -208,8 +207,11 @@ class EncounterDetector(Detector):
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Give up pairs one of which fell silent; put away points no piece can reach any more."""
-        if self.again is not None or len(self.open_i):
-            self._walk(self._near_again() if self.again is not None else _NO_PAIRS, to_us, out)
+        if self.again is not None:
+            self._walk(self._near_again(), to_us, out)
+        elif len(self.open_i) and to_us > self.due_us:
+            self._walk(_NO_PAIRS, to_us, out)
+            self.due_us = int(self.state.ints[self.open_i[:, : pairs.BIN], points.T].min(initial=to_us)) + self.gap_us
         window = self.gap_us // self.step_us
         oldest = self._oldest(to_us)
         if self.count and oldest >= self.oldest + window // 4 + 1:  # it reads all of them: not at every call

@@ -134,6 +134,11 @@ class SuddenStopDetector(RunDetector):
         self.before.rewind(other.before, marks.slots)
         return super().rewind(other, marks)
 
+    def take_from(self, other: Any) -> None:
+        """Become as another is."""
+        super().take_from(other)
+        self.before.restore(other.before.ints, other.before.floats)
+
     def codes(self, batch: Batch) -> Codes:
         """Slow now, fast a moment ago."""
         f, (code, speed) = batch.fixes, room(len(batch.fixes))
@@ -210,6 +215,11 @@ class FishingDetector(RunDetector):
         """Runs and turning of the marked tracks."""
         self.course.rewind(other.course, marks.slots)
         return super().rewind(other, marks)
+
+    def take_from(self, other: Any) -> None:
+        """Become as another is."""
+        super().take_from(other)
+        self.course.restore(other.course.ints, other.course.floats)
 
     def codes(self, batch: Batch) -> Codes:
         """Speed in the band and turning above the limit."""

@@ -72,12 +72,11 @@ class Names:
             self._links = np.stack([packed >> 32, packed & 0xFFFFFFFF], axis=1)
             self._fresh, self._waiting = [], 0
 
-    def linked(self, slot: IntArray, who: IntArray) -> tuple[BoolArray, BoolArray]:
-        """Tracks and MMSIs that links join to some of them, marked among all."""
+    def linked(self, slot: IntArray) -> tuple[BoolArray, BoolArray]:
+        """Tracks and MMSIs that links join to some tracks, marked among all."""
         self._settle()
         slots, numbers = np.zeros(len(self.tracks), np.bool_), np.zeros(len(self.numbers), np.bool_)
         slots[slot] = True
-        numbers[who] = True
         _reach(self._links, slots, numbers)
         return slots, numbers
 

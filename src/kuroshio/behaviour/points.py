@@ -175,6 +175,35 @@ def newer(pi: Any, pf: Any, n: int, oldest: int) -> int:
     return k
 
 
+@kernel
+def without(pi: Any, pf: Any, n: int, out: Any) -> int:
+    """Number of the first ``n`` points whose slot is not marked in ``out``, moved to the front."""
+    k = 0
+    for i in range(n):
+        if not out[pi[i, P_SLOT]]:
+            for c in range(3):
+                pi[k, c], pf[k, c] = pi[i, c], pf[i, c]
+            k += 1
+    return k
+
+
+@kernel
+def _rows_of(pi: Any, n: int, mine: Any, rows: Any) -> int:
+    k = 0
+    for i in range(n):
+        if mine[pi[i, P_SLOT]]:
+            rows[k] = i
+            k += 1
+    return k
+
+
+def those(pi: IntArray, pf: FloatArray, n: int, mine: Any) -> tuple[IntArray, FloatArray]:
+    """Those of the first ``n`` points whose slot is marked."""
+    rows = np.empty(n, np.int64)
+    rows = rows[: _rows_of(pi, n, mine, rows)]
+    return pi[rows], pf[rows]
+
+
 @inner
 def gap_m(pf: Any, i: int, j: int) -> float:
     """Metres between two points."""

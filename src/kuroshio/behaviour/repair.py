@@ -23,7 +23,8 @@ from kuroshio.units import BoolArray, IntArray
 
 START = -(1 << 61)
 _NEVER_AGAIN = 1 << 62
-_ROWS_A_TRACK = 32  # rows between two states that are kept, as many as make a copy cheap beside them
+_PART_ROWS = 16_384  # as many make a part of the log long enough
+_ROWS_A_TRACK = 64  # rows between two states that are kept, as many as make a copy cheap beside them
 _THIN = 4  # of states so much older than the next one only one is kept
 
 
@@ -69,6 +70,16 @@ class Log:
             if k:
                 found.append(part.fixes.take(rows[:k]))
         return Fixes.concat(found).ordered()
+
+    def gather(self) -> None:
+        """Join the small parts at the end: each part costs a turn of `between`."""
+        k = len(self.parts)
+        while k and len(self.parts[k - 1].slot) < _PART_ROWS:
+            k -= 1
+        small = self.parts[k:]
+        if len(small) > 1:
+            fixes, slot = Fixes.concat([p.fixes for p in small]), np.concatenate([p.slot for p in small])
+            self.parts[k:] = [_Part(small[-1].arrived_us, fixes, slot)]
 
     def forget(self, before_us: int) -> None:
         """Drop rows that came before a time."""
@@ -179,7 +190,7 @@ class Past:
     """Stands of the past, oldest first, and the rows since the oldest of them."""
 
     def __init__(self, horizon_us: int, apart_us: int) -> None:
-        self.horizon_us, self.apart_us = horizon_us, apart_us
+        self.horizon_us, self.apart_us, self.rows_a_track = horizon_us, apart_us, _ROWS_A_TRACK
         self.stands: list[Stand] = []
         self.log = Log()
         self.spare: Stand | None = None
@@ -193,7 +204,7 @@ class Past:
             cut += 1
         newest = self.stands[-1] if self.stands else None
         if newest is not None and (
-            present.rows - newest.rows < max(1, _ROWS_A_TRACK * len(present.core.names.tracks))
+            present.rows - newest.rows < max(1, self.rows_a_track * len(present.core.names.tracks))
             or watermark_us - newest.cut_us < self.apart_us
         ):
             return cut
@@ -227,8 +238,11 @@ class Past:
         self, present: Stand, dirty: Fixes, name_of: Callable[[Fact], str], over: Container[str]
     ) -> tuple[dict[str, Fact], list[str]]:
         """Take rows of the log in that came out of order: facts that changed, and names of those that are no more."""
+        self.log.gather()
         names = present.core.names
         slot, who = located = names.locate(dirty.track, dirty.mmsi, dirty.exercise)
+        named = dirty.mmsi >= 0
+        names.link(slot[named], who[named])  # of all: a track goes back with all that its rows claim
         level = np.zeros(len(dirty), np.int64)  # the newest stand that can take each row in
         for k in range(1, len(self.stands)):  # one turn a stand
             level[self.stands[k].takes(dirty, located)] = k
@@ -236,8 +250,7 @@ class Past:
         changed: set[str] = set()
         gone: set[str] = set()
         for k in np.unique(level).tolist():
-            at = level == k
-            slots, numbers = names.linked(slot[at & ~done[slot]], who[at & ~done[slot] & (dirty.mmsi >= 0)])
+            slots, numbers = names.linked(slot[(level == k) & ~done[slot]])
             done |= slots
             marks = Marks(np.flatnonzero(slots), np.flatnonzero(numbers), slots, numbers, names)
             new: dict[str, Fact] = {}
