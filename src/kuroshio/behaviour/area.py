@@ -118,9 +118,9 @@ class TallyDetector(Detector):
     def rewind(self, other: Any, marks: Marks) -> bool:
         """Rows of the marked ships; the periods that are over since are judged again."""
         since = self.judged[:, 0] >= other.over
-        parts = [self.rows, *self.fresh, self.judged[since]]
-        old = [part[self.marked(part, marks)] for part in (other.rows, *other.fresh)]
-        self._put(*(part[~self.marked(part, marks)] for part in parts), *old)
+        parts = [self.rows, *self.fresh, *([self.judged[since]] if since.any() else [])]
+        kept = [part[~self.marked(part, marks)] for part in parts]
+        self._put(*kept, *(part[self.marked(part, marks)] for part in (other.rows, *other.fresh)))
         self.judged, self.over = other.judged, other.over  # the other may have gone back itself
         return True
 

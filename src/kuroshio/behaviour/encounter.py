@@ -163,9 +163,9 @@ class EncounterDetector(Detector):
         elif len(new_i):
             now = self.point_i[: self.count], self.point_f[: self.count]
             found = self._offshore(points.candidates(*now, fresh, new_i, batch.track_of, *self.limits))
-        if len(found):
-            self.due_us = ALWAYS_DUE
         self._walk(found, points.NO_BIN, out)
+        if len(found) and self.due_us != ALWAYS_DUE:
+            self.due_us = min(self.due_us, self._lost_us(self.due_us - self.gap_us))
 
     def _near_again(self) -> IntArray:
         """Near pairs of the tracks gone back to, later than both of a pair were known then: earlier ones were met."""
@@ -211,7 +211,7 @@ class EncounterDetector(Detector):
             self._walk(self._near_again(), to_us, out)
         elif len(self.open_i) and to_us > self.due_us:
             self._walk(_NO_PAIRS, to_us, out)
-            self.due_us = int(self.state.ints[self.open_i[:, : pairs.BIN], points.T].min(initial=to_us)) + self.gap_us
+            self.due_us = self._lost_us(to_us)
         window = self.gap_us // self.step_us
         oldest = self._oldest(to_us)
         if self.count and oldest >= self.oldest + window // 4 + 1:  # it reads all of them: not at every call
@@ -220,6 +220,11 @@ class EncounterDetector(Detector):
                 self.past.append((self.point_i[: self.count][old], self.point_f[: self.count][old]))
             self.count = points.newer(self.point_i, self.point_f, self.count, oldest)
             self.oldest = oldest
+
+    def _lost_us(self, to_us: int) -> int:
+        """Time up to which a silence can end no open pair, given that no row before ``to_us`` will come."""
+        last = self.state.ints[self.open_i[:, : pairs.BIN], points.T]
+        return int(last.min(initial=to_us)) + self.gap_us
 
     def _oldest(self, to_us: int) -> int:
         """First step that a piece to a row later than a time can reach."""

@@ -128,7 +128,7 @@ _DTYPE: dict[str, Any] = {
 }
 
 
-_REQUIRED = {c.name for c in schema.TRACKS.columns if c.required}
+_REQUIRED = sorted(c.name for c in schema.TRACKS.columns if c.required)
 
 
 def from_tracks(table: pa.Table) -> Fixes:
@@ -139,9 +139,10 @@ def from_tracks(table: pa.Table) -> Fixes:
     InputError
         When track_id, observed_at, lat_deg, lon_deg or status is missing.
     """
-    missing = _REQUIRED - set(table.column_names)
+    names = table.schema.get_field_index
+    missing = [name for name in _REQUIRED if names(name) < 0]
     if missing:
-        raise InputError(f"tracks: missing column {', '.join(sorted(missing))}", code="behaviour.columns")
+        raise InputError(f"tracks: missing column {', '.join(missing)}", code="behaviour.columns")
     n = table.num_rows
     status = _labels(table, "status", _STATUS)
     return _finish(
@@ -295,9 +296,22 @@ def _view(buffer: pa.Buffer | None, dtype: Any) -> Any:
     return np.asarray(_View(buffer, dtype)) if buffer is not None and buffer.size else np.zeros(0, dtype)
 
 
+_NARROW: dict[str, Any] = {
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+}
+
+
 def _numbers(column: pa.Array, kind: pa.DataType, dtype: Any, absent: Any, name: str) -> Any:
     """Values of a primitive column, without a copy where the type is right and none is absent."""
-    column = schema.as_type(column, kind, name)
+    if column.type != kind:
+        narrow = _NARROW.get(str(column.type)) if dtype is np.int64 and kind == pa.int64() else None
+        if narrow is not None and not column.null_count:  # a cast of Arrow costs several times as much
+            return _view(column.buffers()[1], narrow)[column.offset : column.offset + len(column)].astype(dtype)
+        column = schema.as_type(column, kind, name)
     values = _view(column.buffers()[1], dtype)[column.offset : column.offset + len(column)]
     if column.null_count:
         values = np.where(np.asarray(column.is_valid()), values, absent)

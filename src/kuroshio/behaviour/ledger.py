@@ -112,8 +112,11 @@ class Ledger:
 def table(rows: list[dict[str, Any]]) -> pa.Table:
     """ALERTS rows as a table."""
     if not rows:
-        return schema.ALERTS.empty()
+        return _NONE
     return schema.ALERTS.build({c.name: [row[c.name] for row in rows] for c in schema.ALERTS.columns}, len(rows))
+
+
+_NONE = schema.ALERTS.empty()
 
 
 def fold(alerts: pa.Table, *, known_at_us: int | None = None, with_void: bool = False) -> pa.Table:

@@ -74,10 +74,9 @@ class Names:
 
     def linked(self, slot: IntArray) -> tuple[BoolArray, BoolArray]:
         """Tracks and MMSIs that links join to some tracks, marked among all."""
-        self._settle()
         slots, numbers = np.zeros(len(self.tracks), np.bool_), np.zeros(len(self.numbers), np.bool_)
         slots[slot] = True
-        _reach(self._links, slots, numbers)
+        _reach(np.concatenate([self._links, *self._fresh]), slots, numbers)
         return slots, numbers
 
     def arrays(self) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from kuroshio.units import BoolArray, IntArray
 
 START = -(1 << 61)
 _NEVER_AGAIN = 1 << 62
-_PART_ROWS = 16_384  # as many make a part of the log long enough
 _ROWS_A_TRACK = 64  # rows between two states that are kept, as many as make a copy cheap beside them
 _THIN = 4  # of states so much older than the next one only one is kept
 
@@ -51,7 +50,7 @@ class Log:
 
     def __init__(self) -> None:
         self.parts: list[_Part] = []
-        self.rows = 0
+        self.rows = self.gathered = 0
 
     def add(self, fixes: Fixes, slot: IntArray, now_us: int) -> None:
         """Take rows in, none of them later than ``now_us``."""
@@ -72,19 +71,18 @@ class Log:
         return Fixes.concat(found).ordered()
 
     def gather(self) -> None:
-        """Join the small parts at the end: each part costs a turn of `between`."""
-        k = len(self.parts)
-        while k and len(self.parts[k - 1].slot) < _PART_ROWS:
-            k -= 1
-        small = self.parts[k:]
+        """Join the parts since the last time: each part costs a turn of `between`."""
+        small = self.parts[self.gathered :]
         if len(small) > 1:
             fixes, slot = Fixes.concat([p.fixes for p in small]), np.concatenate([p.slot for p in small])
-            self.parts[k:] = [_Part(small[-1].arrived_us, fixes, slot)]
+            self.parts[self.gathered :] = [_Part(small[-1].arrived_us, fixes, slot)]
+        self.gathered = len(self.parts)
 
     def forget(self, before_us: int) -> None:
         """Drop rows that came before a time."""
         kept = [part for part in self.parts if part.arrived_us >= before_us]
         if len(kept) < len(self.parts):
+            self.gathered = max(0, self.gathered - len(self.parts) + len(kept))
             self.parts, self.rows = kept, sum(len(part.slot) for part in kept)
 
     def arrays(self) -> dict[str, Any]:

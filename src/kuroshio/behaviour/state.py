@@ -123,6 +123,7 @@ class Batch:
     _reports: Reports | None = None
     _zones: dict[int, tuple[IntArray, IntArray]] = field(default_factory=dict)
     _within: dict[tuple[str, ...], BoolArray] = field(default_factory=dict)
+    _left_out: dict[tuple[tuple[str, ...], tuple[str, ...]], BoolArray] = field(default_factory=dict)
 
     @cached_property
     def any_ended(self) -> bool:
@@ -172,10 +173,12 @@ class Batch:
 
     def left_out(self, zones: Zones | None, kinds: tuple[str, ...], prefixes: tuple[str, ...]) -> BoolArray:
         """True for rows in a zone of the kinds or of an MMSI with one of the prefixes; empty where there is none."""
-        inside, marked = self.within(zones, kinds), self.numbers.with_prefix(prefixes)
-        if not marked.any():
-            return inside
-        return inside | marked[self.who] if len(inside) else marked[self.who]
+        if (kinds, prefixes) not in self._left_out:
+            inside, marked = self.within(zones, kinds), self.numbers.with_prefix(prefixes)
+            if marked.any():
+                inside = inside | marked[self.who] if len(inside) else marked[self.who]
+            self._left_out[kinds, prefixes] = inside
+        return self._left_out[kinds, prefixes]
 
 
 @dataclass
