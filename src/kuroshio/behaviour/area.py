@@ -112,13 +112,16 @@ class TallyDetector(Detector):
 
     def marked(self, rows: IntArray, marks: Marks) -> BoolArray:
         """True for rows of the ships that are marked."""
-        who = marks.names.numbers.find(np.ascontiguousarray(rows[:, 2]))
-        return np.append(marks.number_marks, False)[who] & (rows[:, 1] >= 0)
+        names = np.sort(marks.names.numbers.names[marks.numbers])
+        if not len(names) or not len(rows):
+            return np.zeros(len(rows), np.bool_)
+        ship = rows[:, 2]
+        return (names[np.minimum(np.searchsorted(names, ship), len(names) - 1)] == ship) & (rows[:, 1] >= 0)
 
     def rewind(self, other: Any, marks: Marks) -> bool:
         """Rows of the marked ships; the periods that are over since are judged again."""
         since = self.judged[:, 0] >= other.over
-        parts = [self.rows, *self.fresh, *([self.judged[since]] if since.any() else [])]
+        parts = [np.concatenate([self.judged[since], self.rows]), *([np.concatenate(self.fresh)] if self.fresh else [])]
         kept = [part[~self.marked(part, marks)] for part in parts]
         self._put(*kept, *(part[self.marked(part, marks)] for part in (other.rows, *other.fresh)))
         self.judged, self.over = other.judged, other.over  # the other may have gone back itself

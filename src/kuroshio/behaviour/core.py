@@ -284,6 +284,11 @@ class Core:
         twin.take_from(self)
         return twin
 
+    def hold(self) -> None:
+        """The next core that `rework` is given will most likely be as this is now."""
+        for detector in self.detectors.values():
+            detector.hold()
+
     def forget(self, before_us: int) -> None:
         """No core that `rework` is given will be older than this."""
         for detector in self.detectors.values():

@@ -121,6 +121,9 @@ class Detector:
         """
         raise NotImplementedError
 
+    def hold(self) -> None:
+        """The next that `rewind` is given will most likely be as this is now."""
+
     def forget(self, before_us: int) -> None:
         """No detector that `rewind` is given will be older than this."""
 

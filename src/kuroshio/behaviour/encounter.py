@@ -16,6 +16,9 @@ from kuroshio.units import BoolArray, FloatArray, IntArray
 
 _CAUSES = {pairs.PARTED: "they parted", pairs.LEFT_FAST: "one left at speed", pairs.LOST: "one was no longer heard"}
 
+_MOST_WAITING = 20_000
+_WAIT_US = 60_000_000
+_NEVER = 1 << 62
 _NO_PAIRS = np.zeros((0, 3), np.int64)
 _NO_ROWS = np.zeros(0, np.bool_)
 
@@ -33,7 +36,7 @@ class EncounterDetector(Detector):
         self.state = State((0, points.NO_BIN, points.NO_BIN, 0, points.NO_BIN), (0.0, 0.0, 0.0))
         self.point_i, self.point_f = _points(0)  # in order (slot, step); the first ``count`` rows
         self.count = 0
-        self.oldest = points.NO_BIN  # first step whose points are kept
+        self.oldest = self.held = points.NO_BIN  # first step whose points are kept, and that may not be put away
         self.open_i: IntArray = np.zeros((0, 7), np.int64)
         self.open_f: FloatArray = np.zeros((0, 6), np.float64)
         d = definition
@@ -57,6 +60,8 @@ class EncounterDetector(Detector):
         self.spare: tuple[IntArray, FloatArray, Any] = (*_points(0), np.zeros(0, np.bool_))
         self.past: list[tuple[IntArray, FloatArray]] = []  # points before the window, as far back as repairs go
         self.again: tuple[BoolArray, IntArray] | None = None  # tracks gone back to, and how far each was known then
+        self.waiting: list[tuple[IntArray, FloatArray]] = []  # points not put in yet: the search costs as much for few
+        self.waits, self.waiting_us = 0, _NEVER  # their number, and since when
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -74,6 +79,8 @@ class EncounterDetector(Detector):
             "past_i": np.concatenate([_points(0)[0], *(i for i, _ in self.past)]),
             "past_f": np.concatenate([_points(0)[1], *(f for _, f in self.past)]),
             "oldest": np.asarray([self.oldest], np.int64),
+            "waiting_i": np.concatenate([_points(0)[0], *(i for i, _ in self.waiting)]),
+            "waiting_f": np.concatenate([_points(0)[1], *(f for _, f in self.waiting)]),
         }
 
     def restore(self, arrays: dict[str, Any]) -> None:
@@ -84,6 +91,10 @@ class EncounterDetector(Detector):
         self.count = len(self.point_i)
         self.past = [(arrays["past_i"], arrays["past_f"])] if len(arrays["past_i"]) else []
         self.oldest, self.again = int(arrays["oldest"][0]), None
+        self.held = self.oldest
+        waits = self.waits = len(arrays["waiting_i"])
+        self.waiting = [(np.array(arrays["waiting_i"]), np.array(arrays["waiting_f"]))] if waits else []
+        self.waiting_us = _NEVER
 
     def take_from(self, other: Any) -> None:
         """Become as another is; what is past is shared, as nobody writes to it."""
@@ -97,7 +108,7 @@ class EncounterDetector(Detector):
         self.track_of, self.exercise_of, mine = marks.names.tracks.names, marks.names.exercise, marks.slot_marks
         self.count = points.without(self.point_i, self.point_f, self.count, mine)
         parts = [points.those(other.point_i, other.point_f, other.count, mine)]
-        for i, f in self.past:  # one turn a time the window went on
+        for i, f in self.past if self.oldest > other.oldest else ():  # one turn a time the window went on
             back = i[:, points.P_BIN] >= other.oldest
             if back.any():
                 back &= ~mine[i[:, points.P_SLOT]]
@@ -116,8 +127,18 @@ class EncounterDetector(Detector):
             self.open_i, self.open_f = open_i[order], open_f[order]
         known = np.full(len(mine), points.NO_BIN, np.int64)
         known[: len(other.state.ints)] = other.state.ints[: len(mine), points.BIN]
+        kept = [(i, f, ~mine[i[:, points.P_SLOT]]) for i, f in self.waiting]
+        for i, f in other.waiting:
+            kept.append((i, f, mine[i[:, points.P_SLOT]]))
+            np.minimum.at(known, i[:, points.P_SLOT], i[:, points.P_BIN] - 1)
+        self.waiting = [(i[which], f[which]) for i, f, which in kept if which.any()]
+        self.waits = sum(len(i) for i, _ in self.waiting)
         self.again, self.due_us = (mine, known), ALWAYS_DUE
         return False
+
+    def hold(self) -> None:
+        """Points that it has now are not put away: they would be put in again."""
+        self.held = self.oldest
 
     def forget(self, before_us: int) -> None:
         """Points that no piece could reach then are not walked over again."""
@@ -152,32 +173,47 @@ class EncounterDetector(Detector):
             self.gap_us,
             self.fast,
         )
-        found, fresh = _NO_PAIRS, _NO_ROWS
+        now = not self.repairs or self.waits + len(new_i) > _MOST_WAITING or self.again is not None
         if len(new_i):
+            self.waiting.append((new_i, new_f) if now else (new_i.copy(), new_f.copy()))
+            self.waits += len(new_i)
+        if now and (self.waiting or self.again is not None):
+            self._settle(points.NO_BIN, out)
+
+    def _settle(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
+        """Put in the points that wait, find the near pairs that they make, and walk all pairs."""
+        found, fresh = _NO_PAIRS, _NO_ROWS
+        waiting, self.waiting, self.waits, self.waiting_us = self.waiting, [], 0, _NEVER
+        if waiting:
+            new_i, new_f = waiting[0]
+            if len(waiting) > 1:
+                new_i, new_f = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
             if not points.ascending(new_i):  # slots are numbered as tracks come, not as they are called
                 order = two_key_order(new_i[:, points.P_SLOT], new_i[:, points.P_BIN])
                 new_i, new_f = new_i[order], new_f[order]
             fresh = self._put(new_i, new_f)
+        now = self.point_i[: self.count], self.point_f[: self.count]
         if self.again is not None:
-            found = self._near_again()
-        elif len(new_i):
-            now = self.point_i[: self.count], self.point_f[: self.count]
-            found = self._offshore(points.candidates(*now, fresh, new_i, batch.track_of, *self.limits))
-        self._walk(found, points.NO_BIN, out)
-        if len(found) and self.due_us != ALWAYS_DUE:
+            found = self._near_again(fresh if len(fresh) or not waiting else np.ones(self.count, np.bool_))
+        elif waiting:
+            found = self._offshore(points.candidates(*now, fresh, new_i, self.track_of, *self.limits))
+        self._walk(found, to_us, out)
+        if to_us != points.NO_BIN:
+            self.due_us = self._lost_us(to_us)
+        elif len(found) and self.due_us != ALWAYS_DUE:
             self.due_us = min(self.due_us, self._lost_us(self.due_us - self.gap_us))
 
-    def _near_again(self) -> IntArray:
-        """Near pairs of the tracks gone back to, later than both of a pair were known then: earlier ones were met."""
+    def _near_again(self, fresh: Any) -> IntArray:
+        """Near pairs of new points and of the tracks gone back to; what was met before they went back is left out."""
         assert self.again is not None
         (mine, known), self.again = self.again, None
         point_i, point_f = self.point_i[: self.count], self.point_f[: self.count]
-        fresh = mine[point_i[:, points.P_SLOT]]
+        fresh = mine[point_i[:, points.P_SLOT]] | (fresh if len(fresh) else False)
         if not fresh.any():
             return _NO_PAIRS
         found = points.candidates(point_i, point_f, fresh, point_i[fresh], self.track_of, *self.limits)
-        later = found[:, 2] > np.minimum(known[found[:, 0]], known[found[:, 1]])
-        return self._offshore(found[later])
+        a, b = found[:, 0], found[:, 1]
+        return self._offshore(found[~(mine[a] | mine[b]) | (found[:, 2] > np.minimum(known[a], known[b]))])
 
     def _put(self, new_i: IntArray, new_f: FloatArray) -> Any:
         """Put new points among those that are kept; marks the new, empty where all are."""
@@ -207,14 +243,17 @@ class EncounterDetector(Detector):
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Give up pairs one of which fell silent; put away points no piece can reach any more."""
-        if self.again is not None:
-            self._walk(self._near_again(), to_us, out)
-        elif len(self.open_i) and to_us > self.due_us:
-            self._walk(_NO_PAIRS, to_us, out)
-            self.due_us = self._lost_us(to_us)
         window = self.gap_us // self.step_us
         oldest = self._oldest(to_us)
-        if self.count and oldest >= self.oldest + window // 4 + 1:  # it reads all of them: not at every call
+        oldest = min(oldest, self.held) if self.repairs else oldest
+        put_away = self.count and oldest >= self.oldest + window // 4 + 1  # it reads all of them: not at every call
+        if self.waiting:
+            self.waiting_us = min(self.waiting_us, to_us)
+            first = min(int(i[:, points.P_BIN].min()) for i, _ in self.waiting) * self.step_us
+            put_in = put_away or to_us >= min(first, self.waiting_us + _WAIT_US)
+        if self.again is not None or (self.waiting and put_in) or (len(self.open_i) and to_us > self.due_us):
+            self._settle(to_us, out)
+        if put_away:
             old = self.point_i[: self.count, points.P_BIN] < oldest
             if self.repairs and old.any():
                 self.past.append((self.point_i[: self.count][old], self.point_f[: self.count][old]))

@@ -23,6 +23,7 @@ from kuroshio.units import BoolArray, IntArray
 
 START = -(1 << 61)
 _NEVER_AGAIN = 1 << 62
+_FEW_PARTS = 8  # of the log are not worth joining
 _ROWS_A_TRACK = 64  # rows between two states that are kept, as many as make a copy cheap beside them
 _THIN = 4  # of states so much older than the next one only one is kept
 
@@ -73,10 +74,10 @@ class Log:
     def gather(self) -> None:
         """Join the parts since the last time: each part costs a turn of `between`."""
         small = self.parts[self.gathered :]
-        if len(small) > 1:
+        if len(small) > _FEW_PARTS:
             fixes, slot = Fixes.concat([p.fixes for p in small]), np.concatenate([p.slot for p in small])
             self.parts[self.gathered :] = [_Part(small[-1].arrived_us, fixes, slot)]
-        self.gathered = len(self.parts)
+            self.gathered += 1
 
     def forget(self, before_us: int) -> None:
         """Drop rows that came before a time."""
@@ -206,6 +207,7 @@ class Past:
             or watermark_us - newest.cut_us < self.apart_us
         ):
             return cut
+        present.core.hold()
         stand = present.copy(self.spare)
         self.spare, stand.cut_us, stand.newest_us = None, watermark_us, max(present.newest_us, watermark_us)
         self.stands.append(stand)

@@ -214,11 +214,17 @@ class State:
 
     def rewind(self, other: State, rows: IntArray) -> None:
         """Let rows be as in another state of the same form, which may have fewer: of what it lacks it has defaults."""
-        rows = rows[rows < len(self.ints)]
-        known, new = rows[rows < len(other.ints)], rows[rows >= len(other.ints)]
-        self.ints[known], self.floats[known] = other.ints[known], other.floats[known]
-        self.ints[new] = np.asarray(self.int_default, np.int64)
-        self.floats[new] = np.asarray(self.float_default, np.float64)
+        _rewind(self.ints, other.ints, np.asarray(self.int_default, np.int64), rows)
+        _rewind(self.floats, other.floats, np.asarray(self.float_default, np.float64), rows)
+
+
+@kernel
+def _rewind(into: Any, matrix: Any, default: Any, rows: Any) -> None:
+    for i in range(rows.size):
+        r = rows[i]
+        if r < into.shape[0]:
+            for c in range(into.shape[1]):
+                into[r, c] = matrix[r, c] if r < matrix.shape[0] else default[c]
 
 
 def _copied(matrix: Any, into: Any, order: Literal["C", "F"]) -> Any:
