@@ -36,7 +36,8 @@ class EncounterDetector(Detector):
         self.state = State((0, points.NO_BIN, points.NO_BIN, 0, points.NO_BIN), (0.0, 0.0, 0.0))
         self.point_i, self.point_f = _points(0)  # in order (slot, step); the first ``count`` rows
         self.count = 0
-        self.oldest = self.held = points.NO_BIN  # first step whose points are kept, and that may not be put away
+        # first step whose points are kept, that may not be put away, and that a new piece can reach
+        self.oldest = self.held = self.reach = points.NO_BIN
         self.open_i: IntArray = np.zeros((0, 7), np.int64)
         self.open_f: FloatArray = np.zeros((0, 6), np.float64)
         d = definition
@@ -91,7 +92,7 @@ class EncounterDetector(Detector):
         self.count = len(self.point_i)
         self.past = [(arrays["past_i"], arrays["past_f"])] if len(arrays["past_i"]) else []
         self.oldest, self.again = int(arrays["oldest"][0]), None
-        self.held = self.oldest
+        self.held = self.reach = self.oldest
         waits = self.waits = len(arrays["waiting_i"])
         self.waiting = [(np.array(arrays["waiting_i"]), np.array(arrays["waiting_f"]))] if waits else []
         self.waiting_us = _NEVER
@@ -137,7 +138,8 @@ class EncounterDetector(Detector):
         return False
 
     def hold(self) -> None:
-        """Points that it has now are not put away: they would be put in again."""
+        """From now on no point is put away: it would be put in again."""
+        self._put_away(self.reach)
         self.held = self.oldest
 
     def forget(self, before_us: int) -> None:
@@ -244,8 +246,8 @@ class EncounterDetector(Detector):
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Give up pairs one of which fell silent; put away points no piece can reach any more."""
         window = self.gap_us // self.step_us
-        oldest = self._oldest(to_us)
-        oldest = min(oldest, self.held) if self.repairs else oldest
+        self.reach = max(self.reach, self._oldest(to_us))
+        oldest = min(self.reach, self.held) if self.repairs else self.reach
         put_away = self.count and oldest >= self.oldest + window // 4 + 1  # it reads all of them: not at every call
         if self.waiting:
             self.waiting_us = min(self.waiting_us, to_us)
@@ -254,11 +256,15 @@ class EncounterDetector(Detector):
         if self.again is not None or (self.waiting and put_in) or (len(self.open_i) and to_us > self.due_us):
             self._settle(to_us, out)
         if put_away:
+            self._put_away(oldest)
+
+    def _put_away(self, oldest: int) -> None:
+        if self.repairs and self.count:
             old = self.point_i[: self.count, points.P_BIN] < oldest
-            if self.repairs and old.any():
+            if old.any():
                 self.past.append((self.point_i[: self.count][old], self.point_f[: self.count][old]))
-            self.count = points.newer(self.point_i, self.point_f, self.count, oldest)
-            self.oldest = oldest
+        self.count = points.newer(self.point_i, self.point_f, self.count, oldest)
+        self.oldest = oldest
 
     def _lost_us(self, to_us: int) -> int:
         """Time up to which a silence can end no open pair, given that no row before ``to_us`` will come."""

@@ -185,7 +185,7 @@ class Engine:
         facts = self.present.facts
         over = self.urgent.over(facts)
         for name, fact in changed.items():
-            if name not in self.ledger.standing:
+            if self._grade(name, {}) == 0:
                 heappush(self.unconfirmed, (self.late.sure_us(fact, self.present.newest_us), name))
             if fact.end_us is not None:
                 heappush(self.ending, (fact.end_us, name))
