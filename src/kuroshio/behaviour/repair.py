@@ -24,7 +24,7 @@ from kuroshio.units import BoolArray, IntArray
 START = -(1 << 61)
 _NEVER_AGAIN = 1 << 62
 _FEW_PARTS = 8  # of the log are not worth joining
-_ROWS_A_TRACK = 64  # rows between two states that are kept, as many as make a copy cheap beside them
+_ROWS_A_TRACK = 32  # rows between two states that are kept, as many as make a copy cheap beside them
 _THIN = 4  # of states so much older than the next one only one is kept
 
 

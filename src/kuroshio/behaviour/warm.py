@@ -14,7 +14,7 @@ _HOUR_US = 3_600_000_000
 
 
 def run_once() -> None:
-    """Two ships side by side for a few hours, then silence."""
+    """Two ships side by side for a few hours, then silence, and a row that comes late."""
     square = [[119.9, 14.9], [120.1, 14.9], [120.1, 15.1], [119.9, 15.1], [119.9, 14.9]]
     feature = {
         "type": "Feature",
@@ -37,5 +37,7 @@ def run_once() -> None:
     )
     engine = Engine(load_definitions(), zones=load_zones(feature))
     engine.step(rows, now_us=24 * _HOUR_US)
+    late = rows.slice(len(t) // 2, 1)  # received twice: a repair
+    engine.step(late, now_us=24 * _HOUR_US)
     nothing = np.full(len(t), np.nan)
     split_identities(track, t, lat, lon, nothing, nothing)
