@@ -84,7 +84,8 @@ class End:
 
     async def stop(self) -> None:
         self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        done, _ = await asyncio.wait({self.task}, timeout=30)
+        assert done, "the client did not end"
         await self.peers.stop()
         await self.driver.stop()
         self.outbox.close()

@@ -304,6 +304,9 @@ class NatsClient:
                 self.last_error = (str(err) or type(err).__name__)[:300]
                 failures += 1
             self.connected = False
+            me = asyncio.current_task()
+            if me is not None and me.cancelling():  # the client library may swallow a cancellation
+                raise asyncio.CancelledError
             await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
 
 
