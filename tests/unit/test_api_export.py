@@ -18,13 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuroshio import schema
-from kuroshio.api import Passwords, create_app, wire
+from kuroshio.api import create_app, wire
 from kuroshio.api.export import FORMATS, About
 from kuroshio.api.filters import Filters, parse_box
 from kuroshio.store import Operations, url_of
+from kuroshio.testing.signed_in import CHEAP
 from kuroshio.testing.standin import StandIn
 
-CHEAP = Passwords(iterations=1, lanes=1, memory_kib=64)
 SEND = {"X-Kuroshio-Request": "1"}
 KML = "{http://www.opengis.net/kml/2.2}"
 ABOUT = About("PHL", None, 3, 0, "a < b & c")

@@ -13,13 +13,13 @@ from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
-from kuroshio.api import ApiSettings, Passwords, create_app, models, models_record
+from kuroshio.api import ApiSettings, create_app, models, models_record
 from kuroshio.errors import KuroshioError, LinkError, StoreError
 from kuroshio.store import ROLES, Operations, url_of
 from kuroshio.testing import nodecheck
+from kuroshio.testing.signed_in import CHEAP
 from kuroshio.testing.standin import StandIn
 
-CHEAP = Passwords(iterations=1, lanes=1, memory_kib=64)
 PASSWORD = "a long enough sentence"
 SEND = {"X-Kuroshio-Request": "1"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pyarrow as pa
@@ -15,27 +14,10 @@ from kuroshio.schema import TRACKS
 from kuroshio.sensing import observe
 from kuroshio.sensing.base import Decoded
 from kuroshio.sensing.cot import CotDecoder, cot_event, encode_cot
-from kuroshio.sensing.formats import open_decoder
 from kuroshio.sensing.formats_sniff import sniff_bytes
 from kuroshio.sensing.sighting import parse_position, parse_text, sighting, sighting_line
-from kuroshio.testing.decoding import in_steps
+from kuroshio.testing.decoding import NOW_US, lines, one, run
 from kuroshio.units import M_PER_NM, MPS_PER_KN
-
-NOW = 1_780_000_000_000_000
-
-
-def run(name: str, data: bytes, step: int | None = None, **options: Any) -> Decoded:
-    return in_steps(open_decoder(name, "s", options), data, step, NOW)
-
-
-def lines(*objects: Any) -> bytes:
-    return b"".join(json.dumps(o).encode() + b"\n" for o in objects)
-
-
-def one(out: Decoded, table: str = "positions") -> dict[str, Any]:
-    rows = out.table(table).to_pylist()
-    assert len(rows) == 1
-    return rows[0]
 
 
 def us(moment: Any) -> int:
@@ -104,7 +86,7 @@ def test_tracks_written_as_events_are_read_back() -> None:
     )  # fmt: skip
     data = encode_cot(tracks, prefix='A"<B>')
     decoder = CotDecoder("back", sensor="partner")
-    row = decoder.feed(data, NOW).table("observations").to_pylist()[0]
+    row = decoder.feed(data, NOW_US).table("observations").to_pylist()[0]
     assert (row["lat_deg"], row["lon_deg"]) == (20.5, -122.0)
     assert row["cov_ee_m2"] == pytest.approx(900.0)
     assert (row["sog_mps"], row["cog_deg"]) == (5.0, pytest.approx(143.1))
@@ -115,9 +97,9 @@ def test_tracks_written_as_events_are_read_back() -> None:
 
 def test_an_exercise_stays_one_and_no_text_breaks_an_event() -> None:
     hostile = "a\x00\ud800<b>&\"'</contact>\n"
-    text = cot_event("u", at_us=NOW, stale_s=60.0, lat_deg=1.0, lon_deg=2.0, callsign=hostile, remarks=hostile,
+    text = cot_event("u", at_us=NOW_US, stale_s=60.0, lat_deg=1.0, lon_deg=2.0, callsign=hostile, remarks=hostile,
                      exercise=True, cog_deg=359.99, sog_mps=1.0)  # fmt: skip
-    plain = cot_event("v", at_us=NOW, stale_s=60.0, lat_deg=1.0, lon_deg=2.0, callsign="x")
+    plain = cot_event("v", at_us=NOW_US, stale_s=60.0, lat_deg=1.0, lon_deg=2.0, callsign="x")
     rows = run("cot", (text + plain).encode(), step=50).table("observations").to_pylist()
     assert [r["exercise"] for r in rows] == [True, None]
     assert (rows[0]["cog_deg"], rows[1]["cog_deg"]) == (0.0, None)
@@ -211,13 +193,15 @@ def test_what_is_no_position_is_refused(text: str) -> None:
 )
 def test_a_sighting_names_the_field_that_is_wrong(fields: dict[str, Any]) -> None:
     with pytest.raises(InputError):
-        sighting(fields, source="form", received_at_us=NOW)
+        sighting(fields, source="form", received_at_us=NOW_US)
 
 
 def test_a_sighting_from_a_form_stands_in_the_picture() -> None:
-    table = sighting({"lat_deg": 20.0, "lon_deg": 122.0, "error_m": 500, "mmsi": 5}, source="form", received_at_us=NOW)
+    table = sighting(
+        {"lat_deg": 20.0, "lon_deg": 122.0, "error_m": 500, "mmsi": 5}, source="form", received_at_us=NOW_US
+    )
     assert table["cov_nn_m2"].to_pylist() == [250_000.0]
-    assert table["observed_at"].cast(pa.int64()).to_pylist() == [NOW]
+    assert table["observed_at"].cast(pa.int64()).to_pylist() == [NOW_US]
     assert observe(Decoded({"observations": table})).num_rows == 1
 
 

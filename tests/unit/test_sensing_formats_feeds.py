@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,27 +10,9 @@ import pytest
 
 from kuroshio import clock
 from kuroshio.sensing import ais
-from kuroshio.sensing.base import Decoded
-from kuroshio.sensing.formats import open_decoder
 from kuroshio.sensing.formats_sniff import sniff_bytes
-from kuroshio.testing.decoding import in_steps
+from kuroshio.testing.decoding import NOW_US, lines, one, run
 from kuroshio.units import MPS_PER_KN
-
-NOW = 1_780_000_000_000_000
-
-
-def run(name: str, data: bytes, step: int | None = None, **options: Any) -> Decoded:
-    return in_steps(open_decoder(name, "s", options), data, step, NOW)
-
-
-def lines(*objects: Any) -> bytes:
-    return b"".join(json.dumps(o).encode() + b"\n" for o in objects)
-
-
-def one(out: Decoded, table: str = "positions") -> dict[str, Any]:
-    rows = out.table(table).to_pylist()
-    assert len(rows) == 1
-    return rows[0]
 
 
 def us(moment: Any) -> int:
@@ -53,7 +34,7 @@ def test_gpsd_scaled_and_raw_say_the_same() -> None:
     assert scaled["sog_mps"] == pytest.approx(12.3 * MPS_PER_KN)
     assert scaled["heading_deg"] is None
     assert (plain["rot_raw"], plain["rot_degpmin"]) == (-127, None)
-    assert us(scaled["observed_at"]) == NOW
+    assert us(scaled["observed_at"]) == NOW_US
     assert scaled["time_source"] == "arrival"
 
 

@@ -163,14 +163,19 @@ def merge(pi: Any, pf: Any, n: int, ni: Any, nf: Any, oi: Any, of: Any, fresh: A
         fresh[k + q - a] = False
 
 
+@within
+def _move(pi: Any, pf: Any, i: int, k: int) -> None:
+    for c in range(3):
+        pi[k, c], pf[k, c] = pi[i, c], pf[i, c]
+
+
 @kernel
 def newer(pi: Any, pf: Any, n: int, oldest: int) -> int:
     """Number of the first ``n`` points from step ``oldest`` on, moved to the front."""
     k = 0
     for i in range(n):
         if pi[i, P_BIN] >= oldest:
-            for c in range(3):
-                pi[k, c], pf[k, c] = pi[i, c], pf[i, c]
+            _move(pi, pf, i, k)
             k += 1
     return k
 
@@ -181,8 +186,7 @@ def without(pi: Any, pf: Any, n: int, out: Any) -> int:
     k = 0
     for i in range(n):
         if not out[pi[i, P_SLOT]]:
-            for c in range(3):
-                pi[k, c], pf[k, c] = pi[i, c], pf[i, c]
+            _move(pi, pf, i, k)
             k += 1
     return k
 

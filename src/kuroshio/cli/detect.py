@@ -17,6 +17,7 @@ from kuroshio import clock
 from kuroshio.behaviour import detect as detect_alerts
 from kuroshio.behaviour import load_definitions, load_norms, load_zones, with_statics
 from kuroshio.cli import output
+from kuroshio.cli.parquet import read_parquet
 from kuroshio.errors import InputError
 
 app = typer.Typer(add_completion=False)
@@ -39,11 +40,10 @@ def read_rows(path: Path) -> pa.Table:
         When the file is not there or is of another form.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file", code="input.missing")
+        raise InputError(f"no such file: {path}", code="input.missing")
     try:
         if path.suffix in (".parquet", ".pq"):
-            names = [n for n in pq.read_schema(path).names if n in _KEEP or n in _ALIASES]
-            table = pq.read_table(path, columns=names)
+            table = read_parquet(path, {*_KEEP, *_ALIASES})
         elif path.suffix in (".arrow", ".ipc", ".feather"):
             with pa.memory_map(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()

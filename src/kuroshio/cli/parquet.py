@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,8 +11,8 @@ import pyarrow.parquet as pq
 from kuroshio.errors import InputError
 
 
-def read_parquet(path: Path) -> pa.Table:
-    """All rows of one file.
+def read_parquet(path: Path, keep: Container[str] | None = None) -> pa.Table:
+    """All rows of one file; of its columns those that ``keep`` holds, or all.
 
     Raises
     ------
@@ -21,6 +22,7 @@ def read_parquet(path: Path) -> pa.Table:
     if not path.is_file():
         raise InputError(f"no such file: {path}", code="input.missing")
     try:
-        return pq.read_table(path)
+        names = None if keep is None else [name for name in pq.read_schema(path).names if name in keep]
+        return pq.read_table(path, columns=names)
     except (pa.ArrowException, OSError) as err:
         raise InputError(f"not a Parquet file: {path}: {err}", code="input.parquet") from err

@@ -6,9 +6,14 @@ What enters: a decoder and the bytes of one source. What leaves: one `Decoded` o
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable
+from typing import Any
 
 from kuroshio.sensing.base import Decoded, SourceDecoder
+from kuroshio.sensing.formats import open_decoder
+
+NOW_US = 1_780_000_000_000_000
 
 
 def in_pieces(
@@ -32,3 +37,20 @@ def in_steps(
 ) -> Decoded:
     """The same in reads of `step` bytes; None is one read."""
     return in_pieces(decoder, data, range(step, len(data), step) if step else (), received_at_us)
+
+
+def run(name: str, data: bytes, step: int | None = None, **options: Any) -> Decoded:
+    """What the decoder of a format makes of bytes that arrive at `NOW_US`."""
+    return in_steps(open_decoder(name, "s", options), data, step, NOW_US)
+
+
+def lines(*objects: Any) -> bytes:
+    """Lines of JSON."""
+    return b"".join(json.dumps(o).encode() + b"\n" for o in objects)
+
+
+def one(out: Decoded, table: str = "positions") -> dict[str, Any]:
+    """The only row of a table."""
+    rows: list[dict[str, Any]] = out.table(table).to_pylist()
+    assert len(rows) == 1
+    return rows[0]
