@@ -85,8 +85,8 @@ def test_states_of_the_past_and_the_log_stay_few():
     for k in range(400):
         now = T0 + k * 10 * MIN
         engine.step(rows(1, now + S * np.arange(-500, 1, 10)), now_us=now)
-        assert len(engine.past.stands) <= 8
-    assert engine.past.stands[0].newest_us <= engine.watermark_us - 6 * H
+        assert len(engine.past.snapshots) <= 8
+    assert engine.past.snapshots[0].newest_us <= engine.watermark_us - 6 * H
     assert engine.past.log.rows < 51 * 6 * 12  # of six hours and of as long as states lie apart
     late = rows(1, [int(engine.watermark_us) - 5 * H + S])
     engine.step(late, now_us=now)

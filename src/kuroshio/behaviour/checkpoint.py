@@ -18,14 +18,14 @@ import pyarrow as pa
 from kuroshio.behaviour.core import Core
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.ledger import Standing
-from kuroshio.behaviour.repair import Stand
+from kuroshio.behaviour.repair import Snapshot
 from kuroshio.behaviour.state import Fact
 from kuroshio.errors import StoreError
 
 if TYPE_CHECKING:
     from kuroshio.behaviour.engine import Engine
 
-FORMAT = 5
+FORMAT = 6
 _TIMES = ("cut_us", "newest_us", "rows")
 _SCHEMA = pa.schema(
     [("name", pa.string()), ("dtype", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.large_binary())]
@@ -51,8 +51,8 @@ def save(engine: Engine, path: Path) -> None:
     from kuroshio.behaviour.engine import Engine as _Engine
 
     assert isinstance(engine, _Engine)
-    stands = {"present": engine.present} | {f"past{i}": stand for i, stand in enumerate(engine.past.stands)}
-    arrays: dict[str, Any] = {f"{name}/{k}": v for name, s in stands.items() for k, v in s.core.arrays().items()}
+    snapshots = {"present": engine.present} | {f"past{i}": snapshot for i, snapshot in enumerate(engine.past.snapshots)}
+    arrays: dict[str, Any] = {f"{name}/{k}": v for name, s in snapshots.items() for k, v in s.core.arrays().items()}
     arrays |= {f"names/{k}": v for k, v in engine.present.core.names.arrays().items()}
     arrays |= {f"log/{k}": v for k, v in engine.past.log.arrays().items()}
     arrays |= {f"late/{k}": v for k, v in engine.late.arrays().items()}
@@ -69,8 +69,8 @@ def save(engine: Engine, path: Path) -> None:
         "unconfirmed": sorted(engine.unconfirmed),
         "ending": sorted(engine.ending),
         "urgent": _facts(engine.urgent.facts),
-        "stands": {
-            name: {**{k: getattr(s, k) for k in _TIMES}, "facts": _facts(s.facts)} for name, s in stands.items()
+        "snapshots": {
+            name: {**{k: getattr(s, k) for k in _TIMES}, "facts": _facts(s.facts)} for name, s in snapshots.items()
         },
         "standing": {n: {"fact": _fact_plain(s.fact), "grade": s.grade} for n, s in engine.ledger.standing.items()},
         "finished": engine.ledger.finished,
@@ -118,14 +118,14 @@ def load(engine: Engine, path: Path) -> None:
         groups.setdefault(group, {})[name] = value
     names = engine.present.core.names
     names.restore(groups["names"])
-    stands: dict[str, Stand] = {}
-    for name, plain in meta["stands"].items():
+    snapshots: dict[str, Snapshot] = {}
+    for name, plain in meta["snapshots"].items():
         core = Core(engine.definitions, engine.around, names=names)
         core.restore(groups[name])
         facts = {n: _fact(f) for n, f in plain["facts"].items()}
-        stands[name] = Stand(core, facts, **{k: plain[k] for k in _TIMES})
-    engine.present = stands.pop("present")
-    engine.past.stands = [stands[f"past{i}"] for i in range(len(stands))]
+        snapshots[name] = Snapshot(core, facts, **{k: plain[k] for k in _TIMES})
+    engine.present = snapshots.pop("present")
+    engine.past.snapshots = [snapshots[f"past{i}"] for i in range(len(snapshots))]
     engine.past.log.restore(groups["log"])
     engine.late.restore(groups["late"])
     engine.urgent.restore(groups["urgent"], {n: _fact(f) for n, f in meta["urgent"].items()})

@@ -28,7 +28,7 @@ from kuroshio.behaviour.lateness import Lateness
 from kuroshio.behaviour.ledger import Ledger, table
 from kuroshio.behaviour.names import Names
 from kuroshio.behaviour.norms import Norms
-from kuroshio.behaviour.repair import START, Past, Stand
+from kuroshio.behaviour.repair import START, Past, Snapshot
 from kuroshio.behaviour.state import Fact
 from kuroshio.behaviour.urgent import Urgent
 from kuroshio.geo.zones import Zones
@@ -77,7 +77,7 @@ class Engine:
         lasting = [d.us(n) for d in definitions.enabled for n in ("max_gap_s", "forget_s") if n in d.thresholds]
         self.slack_us = max(lasting, default=0)
         self.watermark_us = self.settled_us = START
-        self.present = Stand(Core(definitions, self.around, names=Names()))
+        self.present = Snapshot(Core(definitions, self.around, names=Names()))
         self.past = Past(self.repair_us, max(self.lateness_us, KEEP_US))
         self.past.keep(self.present, START, MAX_LOG_ROWS)
         self.urgent = Urgent(definitions, self.around, self.ledger)
@@ -152,7 +152,7 @@ class Engine:
             return rows
         oldest = self.watermark_us
         if self.repair_us:
-            oldest = self.past.stands[0].newest_us
+            oldest = self.past.snapshots[0].newest_us
         old = rows.t <= oldest
         self.counts["dropped_too_late"] += int(old.sum())
         rows = rows.take(~old) if old.any() else rows

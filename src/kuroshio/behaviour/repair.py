@@ -104,7 +104,7 @@ class Log:
 
 
 @dataclass
-class Stand:
+class Snapshot:
     """A core, and the facts found by it that are not final.
 
     Of every track it holds all rows up to the last it holds. All rows later than ``cut_us`` came at that time or later.
@@ -117,10 +117,10 @@ class Stand:
     newest_us: int = START
     rows: int = 0
 
-    def copy(self, into: Stand | None = None) -> Stand:
+    def copy(self, into: Snapshot | None = None) -> Snapshot:
         """An independent copy, in the memory of one that is not needed any more where there is one."""
         if into is None:
-            return Stand(self.core.copy(), dict(self.facts), self.cut_us, self.newest_us, self.rows)
+            return Snapshot(self.core.copy(), dict(self.facts), self.cut_us, self.newest_us, self.rows)
         into.core.take_from(self.core)
         into.facts, into.cut_us, into.newest_us, into.rows = dict(self.facts), self.cut_us, self.newest_us, self.rows
         return into
@@ -138,9 +138,15 @@ class Stand:
         return last
 
     def rework(
-        self, since: Stand, marks: Marks, log: Log, until_us: int, name_of: Callable[[Fact], str], over: Container[str]
+        self,
+        since: Snapshot,
+        marks: Marks,
+        log: Log,
+        until_us: int,
+        name_of: Callable[[Fact], str],
+        over: Container[str],
     ) -> tuple[dict[str, Fact], list[str]]:
-        """Make anew what the marked tracks and MMSIs did since an older stand, up to ``until_us``.
+        """Make anew what the marked tracks and MMSIs did since an older snapshot, up to ``until_us``.
 
         Returns the facts that are others than before and the names of those that are no more.
         """
@@ -186,56 +192,56 @@ class Stand:
 
 
 class Past:
-    """Stands of the past, oldest first, and the rows since the oldest of them."""
+    """Snapshots of the past, oldest first, and the rows since the oldest of them."""
 
     def __init__(self, horizon_us: int, apart_us: int) -> None:
         self.horizon_us, self.apart_us, self.rows_a_track = horizon_us, apart_us, _ROWS_A_TRACK
-        self.stands: list[Stand] = []
+        self.snapshots: list[Snapshot] = []
         self.log = Log()
-        self.spare: Stand | None = None
+        self.spare: Snapshot | None = None
 
-    def keep(self, present: Stand, watermark_us: int, most_rows: int) -> int:
-        """Keep the present stand when it is time to; the number of stands that had to go for want of room."""
+    def keep(self, present: Snapshot, watermark_us: int, most_rows: int) -> int:
+        """Keep the present snapshot when it is time to; the number of snapshots that had to go for want of room."""
         cut = 0
-        while self.log.rows > most_rows and len(self.stands) > 1:
+        while self.log.rows > most_rows and len(self.snapshots) > 1:
             self._drop(0)
             self._forget(present)
             cut += 1
-        newest = self.stands[-1] if self.stands else None
+        newest = self.snapshots[-1] if self.snapshots else None
         if newest is not None and (
             present.rows - newest.rows < max(1, self.rows_a_track * len(present.core.names.tracks))
             or watermark_us - newest.cut_us < self.apart_us
         ):
             return cut
         present.core.hold()
-        stand = present.copy(self.spare)
-        self.spare, stand.cut_us, stand.newest_us = None, watermark_us, max(present.newest_us, watermark_us)
-        self.stands.append(stand)
+        snapshot = present.copy(self.spare)
+        self.spare, snapshot.cut_us, snapshot.newest_us = None, watermark_us, max(present.newest_us, watermark_us)
+        self.snapshots.append(snapshot)
         self._thin(watermark_us)
-        while len(self.stands) > 1 and self.stands[1].newest_us <= watermark_us - self.horizon_us:
+        while len(self.snapshots) > 1 and self.snapshots[1].newest_us <= watermark_us - self.horizon_us:
             self._drop(0)
         self._forget(present)
         return cut
 
     def _thin(self, now_us: int) -> None:
-        k = len(self.stands) - 2
+        k = len(self.snapshots) - 2
         while k >= 1:
-            newer, older = now_us - self.stands[k + 1].cut_us, now_us - self.stands[k - 1].cut_us
+            newer, older = now_us - self.snapshots[k + 1].cut_us, now_us - self.snapshots[k - 1].cut_us
             if older <= _THIN * max(newer, self.apart_us):
                 self._drop(k)
             k -= 1
 
     def _drop(self, k: int) -> None:
-        self.spare = self.stands.pop(k)
+        self.spare = self.snapshots.pop(k)
 
-    def _forget(self, present: Stand) -> None:
-        oldest = self.stands[0]
+    def _forget(self, present: Snapshot) -> None:
+        oldest = self.snapshots[0]
         self.log.forget(oldest.cut_us)
-        for stand in (*self.stands, present):
-            stand.core.forget(oldest.core.advanced_us)
+        for snapshot in (*self.snapshots, present):
+            snapshot.core.forget(oldest.core.advanced_us)
 
     def rework(
-        self, present: Stand, dirty: Fixes, name_of: Callable[[Fact], str], over: Container[str]
+        self, present: Snapshot, dirty: Fixes, name_of: Callable[[Fact], str], over: Container[str]
     ) -> tuple[dict[str, Fact], list[str]]:
         """Take rows of the log in that came out of order: facts that changed, and names of those that are no more."""
         self.log.gather()
@@ -243,9 +249,9 @@ class Past:
         slot, who = located = names.locate(dirty.track, dirty.mmsi, dirty.exercise)
         named = dirty.mmsi >= 0
         names.link(slot[named], who[named])  # of all: a track goes back with all that its rows claim
-        level = np.zeros(len(dirty), np.int64)  # the newest stand that can take each row in
-        for k in range(1, len(self.stands)):  # one turn a stand
-            level[self.stands[k].takes(dirty, located)] = k
+        level = np.zeros(len(dirty), np.int64)  # the newest snapshot that can take each row in
+        for k in range(1, len(self.snapshots)):  # one turn a snapshot
+            level[self.snapshots[k].takes(dirty, located)] = k
         done = np.zeros(len(names.tracks), np.bool_)
         changed: set[str] = set()
         gone: set[str] = set()
@@ -255,9 +261,9 @@ class Past:
             marks = Marks(np.flatnonzero(slots), np.flatnonzero(numbers), slots, numbers, names)
             new: dict[str, Fact] = {}
             old: list[str] = []
-            for since, stand in pairwise([*self.stands[k:], present]):
-                until_us = stand.cut_us if stand is not present else _NEVER_AGAIN
-                new, old = stand.rework(since, marks, self.log, until_us, name_of, over)
+            for since, snapshot in pairwise([*self.snapshots[k:], present]):
+                until_us = snapshot.cut_us if snapshot is not present else _NEVER_AGAIN
+                new, old = snapshot.rework(since, marks, self.log, until_us, name_of, over)
             changed.update(new)
             gone.update(old)
         facts = present.facts
