@@ -40,7 +40,6 @@ BASE_STATION, UTC_RESPONSE, AID_TO_NAVIGATION = 4, 11, 21  # message types of M.
 NAV_UNKNOWN = 255
 PARTNER = SENSOR_KINDS.index("partner")
 SIGMA_MAX_M = 200_000.0
-LAST_US = 253_402_300_800_000_000  # the year 10000: a later time is no time, whatever the clock says
 VAR_MIN_M2 = 1e-4  # nobody knows a ship to the centimetre
 CORRELATION_MAX = 1.0 - 1e-6  # single precision must still tell the ellipse from a line
 VEL_SIGMA_DEFAULT_MPS, VEL_SIGMA_MIN_MPS = 0.5, 0.01
@@ -315,7 +314,7 @@ def clean(
         return obs, table, reason, tally
     raw = _columns(table, sources)
     ancient_us = clock_us - int(config.late_s * 1e6) if clock_us is not None else -1
-    ordered = _judge(raw, Limits(min(now_us + int(config.future_s * 1e6), LAST_US), ancient_us), reason, obs)
+    ordered = _judge(raw, Limits(now_us + int(config.future_s * 1e6), ancient_us), reason, obs)
     good = np.flatnonzero(reason == OK)
     fresh = seen.admit(raw.obs_id[good])
     if not fresh.all():

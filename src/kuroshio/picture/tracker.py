@@ -27,11 +27,12 @@ from kuroshio.picture.frames import Frames
 from kuroshio.picture.fuse import Fusion
 from kuroshio.picture.grid import Grid, build
 from kuroshio.picture.identity import OUTCOME_WORDS, Candidates, Obs, Outcome, empty_outcome, keyed_run
-from kuroshio.picture.ingest import LAST_US, Seen, Sources, clean, join_obs, no_obs
+from kuroshio.picture.ingest import Seen, Sources, clean, join_obs, no_obs
 from kuroshio.picture.lifecycle import limits_of, predict_rows, rules_of, write_predicted
 from kuroshio.picture.model import RADAR, SensorModel, TrackerConfig, motion_of
 from kuroshio.picture.operate import Desk
 from kuroshio.picture.registry import Registry
+from kuroshio.picture.seen import TIME_MAX_US
 from kuroshio.picture.table import CONFIRMED, CTL_EVENTS, CTL_LOG, TrackTable
 from kuroshio.picture.tick import Housekeeping
 from kuroshio.picture.update import Update
@@ -137,7 +138,7 @@ class Tracker:
         InputError
             When a table lacks a required column.
         """
-        now_us = min(now_us, LAST_US)
+        now_us = min(now_us, TIME_MAX_US)
         if self.clock_us is not None:
             now_us = max(now_us, self.clock_us)
         new, table, reason, tally = clean(observations, now_us, self.clock_us, self.sources, self.seen, self.config)
