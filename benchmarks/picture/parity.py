@@ -87,7 +87,7 @@ class Parity:
                 continue
             track, plot, cost = gate(t, self.x, self.p, self.last, rows, self.q, xy, cov, use, self.limit)
             if len(track):
-                pair = assign(track, plot, cost, self.top, len(xy))
+                pair = assign(track, plot, cost, len(xy))
                 apply(t, self.x, self.p, self.last, self.hits, track, pair, self.q, xy, cov, use)
         s, age = self.state[: self.top], t - self.last[: self.top]
         s[(s == 1) & (self.hits[: self.top] >= 3)] = 2

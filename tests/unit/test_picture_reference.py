@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from kuroshio.picture import Tracker, identity, ingest, merge, reference, warm_up
+from kuroshio.picture import Tracker, columns, identity, merge, reference, warm_up
 from kuroshio.picture import filter as filter_
 from kuroshio.picture.filter import scratch
 from kuroshio.picture.model import TrackerConfig, motion_of
@@ -92,7 +92,7 @@ def test_no_kernel_is_compiled_after_the_warm_up(rng: np.random.Generator) -> No
     """A column that is null, partly null or full is the same to a kernel: no step waits for the compiler."""
     warm_up()
     before = {
-        name: len(kernel.signatures) for name, kernel in (("judge", ingest._judge), ("keyed", identity.keyed_run))
+        name: len(kernel.signatures) for name, kernel in (("judge", columns.judge), ("keyed", identity.keyed_run))
     }
     n = 12
     base = {
@@ -112,5 +112,5 @@ def test_no_kernel_is_compiled_after_the_warm_up(rng: np.random.Generator) -> No
         for heading in (None, half):
             rows = {k: v for k, v in (("sog_mps", sog), ("cog_deg", sog), ("heading_deg", heading)) if v is not None}
             Tracker().step(OBSERVATIONS.build(base | rows), now_us=T0 + 60_000_000)
-    after = {name: len(kernel.signatures) for name, kernel in (("judge", ingest._judge), ("keyed", identity.keyed_run))}
+    after = {name: len(kernel.signatures) for name, kernel in (("judge", columns.judge), ("keyed", identity.keyed_run))}
     assert after == before

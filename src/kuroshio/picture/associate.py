@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from kuroshio.picture.compiled import inner, kernel
-from kuroshio.units import FloatArray, IntArray
 
 
 @inner
@@ -123,26 +122,29 @@ def _solve(border, col, cost, n_cols):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _by_row(track, n_rows):  # type: ignore[no-untyped-def]
-    """(pairs in order of row, border of each row that has any)."""
-    first = np.zeros(n_rows + 1, np.int64)
-    for i in track:
-        first[i + 1] += 1
-    rows = 0
-    border = np.zeros(len(track) + 1, np.int64)
-    for i in range(n_rows):
-        if first[i + 1] > 0:
-            border[rows + 1] = border[rows] + first[i + 1]
-            rows += 1
-        first[i + 1] += first[i]
-    order = np.empty(len(track), np.int64)
+def _by_row(track, cost):  # type: ignore[no-untyped-def]
+    """(pairs worth something in order of row, border of each row that has any)."""
+    n, straight = 0, True
+    pairs = np.empty(len(track), np.int64)
     for e in range(len(track)):
-        order[first[track[e]]] = e
-        first[track[e]] += 1
-    return order, border[: rows + 1]
+        if cost[e] < 0.0:
+            pairs[n] = e
+            straight &= n == 0 or track[pairs[n - 1]] <= track[e]
+            n += 1
+    pairs = pairs[:n]
+    if not straight:  # the gate finds them in order
+        pairs = pairs[np.argsort(track[pairs], kind="mergesort")]
+    rows = 0
+    border = np.zeros(n + 1, np.int64)
+    for q in range(n):
+        if q == 0 or track[pairs[q]] != track[pairs[q - 1]]:
+            rows += 1
+        border[rows] = q + 1
+    return pairs, border[: rows + 1]
 
 
-def assign(track: IntArray, plot: IntArray, cost: FloatArray, n_rows: int, n_plots: int) -> IntArray:
+@kernel
+def assign(track, plot, cost, n_plots):  # type: ignore[no-untyped-def]
     """Pair of each plot in the assignment of least total cost, -1 where the plot stays alone.
 
     Parameters
@@ -151,15 +153,14 @@ def assign(track: IntArray, plot: IntArray, cost: FloatArray, n_rows: int, n_plo
         Row and plot of each candidate pair, shape (pairs,).
     cost
         Cost of each pair; only negative ones can be chosen.
-    n_rows, n_plots
-        Upper bounds of ``track`` and ``plot``.
+    n_plots
+        Upper bound of ``plot``.
     """
     chosen = np.full(n_plots, -1, np.int64)
-    worth = np.flatnonzero(cost < 0.0)
-    if len(worth):
-        order, border = _by_row(track[worth], n_rows)
-        pairs = worth[order]
+    pairs, border = _by_row(track, cost)
+    if len(pairs) > 0:
         picked = _solve(border, plot[pairs], cost[pairs], n_plots)
-        picked = pairs[picked[picked >= 0]]
-        chosen[plot[picked]] = picked
+        for e in picked:
+            if e >= 0:
+                chosen[plot[pairs[e]]] = pairs[e]
     return chosen

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,14 +46,14 @@ class SourceState:
     hit: list[IntArray] = field(default_factory=list)
     pd_map: PdMap = field(default_factory=PdMap)
 
-    @property
+    @cached_property
     def kernel(self) -> FloatArray:
         """lat, lon, coverage (m, -1 unknown), log clutter (1/m2), pd, coverage of low craft: as `gate` takes it."""
         m = self.model
         lat, lon = (m.lat_deg or 0.0, m.lon_deg or 0.0) if m.lat_deg is not None else (0.0, 0.0)
         return np.array([lat, lon, m.coverage_m, m.log_clutter, m.pd, m.sure_m])
 
-    @property
+    @cached_property
     def miss_llr(self) -> float:
         """Log likelihood ratio of a miss."""
         return math.log(1.0 - self.model.pd)
@@ -179,7 +180,7 @@ class Coverage:
             if t_us - state.last_us <= alive_s * 1e6:
                 m = state.model
                 inside |= distance_m(lat, lon, m.lat_deg, m.lon_deg) <= m.coverage_m
-        if placed or not len(lat):
+        if placed or not len(lat) or self.pulse[COUNT] == 0.0:
             return inside
         rows, cols = self.heard_us.shape
         r = np.clip(((lat + 90.0) / CELL_DEG).astype(np.int64), 0, rows - 1)

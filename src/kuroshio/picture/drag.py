@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import inner
 from kuroshio.picture.extent import extent_var
 from kuroshio.picture.filter import Kin
 from kuroshio.picture.motion import local_offset, move
@@ -77,20 +77,6 @@ def jumped(t, t_us, z):  # type: ignore[no-untyped-def]
     if dt <= JUMP_S:  # it has not turned far: it must be where its own course puts it
         return math.hypot(e - dt * (ve + z[5]) / 2.0, n - dt * (vn + z[6]) / 2.0) > JUMP_M + JUMP_BEND_MPS2 * dt * dt
     return math.hypot(e, n) > JUMP_M + 1.2 * dt * max(math.hypot(ve, vn), math.hypot(z[5], z[6]))
-
-
-@kernel
-def suspects(tracks, rows, since_us):  # type: ignore[no-untyped-def]
-    """(True where an MMSI reported from two places since a time, indices of rows with enough plots to compare)."""
-    conflict, n = np.zeros(len(rows), np.bool_), 0
-    full = np.empty(len(rows), np.int64)
-    for k in range(len(rows)):
-        t = tracks[rows[k]]
-        conflict[k] = t.conflict_us >= since_us
-        if t.drag[5] >= WEIGHT_MIN:
-            full[n] = k
-            n += 1
-    return conflict, full[:n]
 
 
 def offsets(drag: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -7,12 +7,14 @@ is over.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kuroshio.picture import gate
 from kuroshio.picture.associate import assign
+from kuroshio.picture.compiled import kernel
 from kuroshio.picture.identity import Obs, Outcome
 from kuroshio.picture.lifecycle import after_scan
 from kuroshio.picture.model import HUMAN, RADAR
@@ -21,6 +23,34 @@ from kuroshio.units import US_PER_S, IntArray
 
 if TYPE_CHECKING:
     from kuroshio.picture.tracker import Tracker
+
+
+@kernel
+def plots_until(obs, now_us, slot_us):  # type: ignore[no-untyped-def]
+    """(indices of plots, end of each one's slot up to a time, whether no slot holds plots of two sources)."""
+    plots, end = np.empty(len(obs), np.int64), np.empty(len(obs), np.int64)
+    n, straight = 0, True
+    for k in range(len(obs)):
+        if obs[k].mmsi > 0:
+            continue
+        end[n] = (obs[k].t_us // slot_us + 1) * slot_us
+        if end[n] > now_us:
+            break  # they are in order of time
+        plots[n] = k
+        straight &= n == 0 or end[n] != end[n - 1] or obs[k].source == obs[plots[n - 1]].source
+        n += 1
+    return plots[:n], end[:n], straight
+
+
+@kernel
+def scan_numbers(obs, idx, period_us):  # type: ignore[no-untyped-def]
+    """(scan of each plot, by its time where the source gave none; whether all are of one)."""
+    scan, one = np.empty(len(idx), np.int64), True
+    for q in range(len(idx)):
+        o = obs[idx[q]]
+        scan[q] = o.scan if o.scan >= 0 else o.t_us // period_us
+        one &= scan[q] == scan[0]
+    return scan, one
 
 
 class Frames:
@@ -32,30 +62,27 @@ class Frames:
     def split(self, obs: Obs, now_us: int) -> list[tuple[int, int, IntArray]]:
         """(slot end, source, indices) of each complete frame, in the order they happen."""
         tr = self.tracker
-        plots = np.flatnonzero(obs["mmsi"] <= 0)
-        if not len(plots):
-            return []
-        end = (obs["t_us"][plots] // tr.slot_us + 1) * tr.slot_us
-        plots, end = plots[end <= now_us], end[end <= now_us]
-        rank = np.argsort(np.argsort(tr.sources.names))  # by name: numbers depend on who was heard first
-        order = np.lexsort((plots, rank[obs["source"][plots]], end))
-        plots, end = plots[order], end[order]
+        plots, end, straight = plots_until(obs, now_us, tr.slot_us)
         if not len(plots):
             return []
         source = obs["source"][plots]
-        cut = np.flatnonzero((np.diff(end) != 0) | (np.diff(source) != 0)) + 1
-        return [(int(end[p[0]]), int(source[p[0]]), plots[p]) for p in np.split(np.arange(len(plots)), cut)]
+        if not straight:
+            rank = np.argsort(np.argsort(tr.sources.names))  # by name: numbers depend on who was heard first
+            order = np.lexsort((plots, rank[source], end))
+            plots, end, source = plots[order], end[order], source[order]
+        cut = [0, *(np.flatnonzero((end[1:] != end[:-1]) | (source[1:] != source[:-1])) + 1).tolist(), len(plots)]
+        return [(int(end[a]), int(source[a]), plots[a:b]) for a, b in pairwise(cut)]
 
     def apply(self, obs: Obs, frame: tuple[int, int, IntArray], out: Outcome) -> None:
         """Plots of one source in one slot, by scan."""
         tr = self.tracker
         _, source, idx = frame
         state = tr.coverage.of(source, int(obs["kind"][idx[0]]))
-        scan = obs["scan"][idx]
-        if (scan < 0).any() and state.model.scan_s:
-            scan = np.where(scan < 0, obs["t_us"][idx] // round(state.model.scan_s * US_PER_S), scan)
-        elif (scan < 0).any():
-            scan = np.where(scan < 0, obs["t_us"][idx] // tr.slot_us, scan)
+        period_us = round(state.model.scan_s * US_PER_S) if state.model.scan_s else tr.slot_us
+        scan, one = scan_numbers(obs, idx, period_us)
+        if one:
+            self._scan_part(obs, idx, source, int(scan[0]), out)
+            return
         for number in np.unique(scan):
             self._scan_part(obs, idx[scan == number], source, int(number), out)
 
@@ -75,7 +102,7 @@ class Frames:
             rows = rows[~np.isin(life.uid[rows], np.concatenate(state.hit))]
         tr.house.register(obs, idx, source, state)
         track, plot, cost, dist = gate.gate_frame(table.tracks, rows, obs, idx, state.kernel, rules, motion)
-        pair = assign(track, plot, cost, table.capacity, len(idx))
+        pair = assign(track, plot, cost, len(idx))
         hit = gate.apply_frame(
             table.tracks, table.pool, tr.log, table.ctl, obs, idx, pair, track, cost, dist, source, scan,
             state.miss_llr, tr.house.compares(source, state, t_us), rules, motion, tr.scratch, out,

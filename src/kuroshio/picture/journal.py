@@ -120,6 +120,8 @@ def ensure(log: Log, ctl: Any, updates: int, events: int) -> Log:
         return b
 
     used, told = int(ctl[CTL_LOG]), int(ctl[CTL_EVENTS])
+    if used + updates <= len(log.lines) and told + events <= len(log.events):
+        return log
     return Log(wider(log.lines, used, updates), wider(log.events, told, events))
 
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import fetch, inner, kernel
+from kuroshio.picture.drag import WEIGHT_MIN
 from kuroshio.picture.filter import combined
 from kuroshio.picture.grid import M_PER_DEG
 from kuroshio.picture.identity import Rules
@@ -21,7 +22,7 @@ from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
 from kuroshio.picture.motion import agility, local_offset, move, process_noise
 from kuroshio.picture.pdmap import BLIND_PD, cell_of
 from kuroshio.picture.seen import last_seen, seen_us
-from kuroshio.picture.table import CONFIRMED, CTL_LOG, FED_MAX, TENTATIVE, Life, first_row
+from kuroshio.picture.table import COASTED, CONFIRMED, CTL_LOG, FED_MAX, TENTATIVE, Life, first_row
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG, FLAG_UNCORROBORATED
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -31,6 +32,7 @@ HUMAN_END_S = 1800.0  # what a person saw is looked for this long, its ellipse g
 VMS_END_S = 3 * 7200.0  # three usual intervals of a vessel monitoring system
 US = 1e-6
 SLOW_INTERVALS = 3.0  # of a ship at rest: six of 180 s would be 18 minutes, and three lost in a row are one in 1,000
+AHEAD = 6  # rows whose memory is asked for before their turn
 VOUCH_S = 60.0  # a ship heard by AIS so lately is there: whether radar sees it says how well radar sees
 
 
@@ -215,20 +217,6 @@ def silent(tracks, rows, t_us, limits):  # type: ignore[no-untyped-def]
     return out[:n]
 
 
-@kernel
-def coasting(tracks, rows, t_us, limits):  # type: ignore[no-untyped-def]
-    """Confirmed rows that have become coasted."""
-    out = np.empty(len(rows), np.int64)
-    n = 0
-    for i in rows:
-        t = tracks[i]
-        age = (t_us - t.t_us) * US
-        if age > limits.coast_s and t.status == CONFIRMED and age > 3.0 * t.gap_s:
-            out[n] = i
-            n += 1
-    return out[:n]
-
-
 @inner
 def _surely_slow(t, t_us, slow_mps, motion, pc):  # type: ignore[no-untyped-def]
     """True when a ship may be slower than a limit: a ship at rest reports every three minutes (M.1371-5, table 1)."""
@@ -250,51 +238,107 @@ def _silent_s(since_us, t_us, pauses):  # type: ignore[no-untyped-def]
     return quiet * US
 
 
+@inner
+def _flag_now(t, t_us, doubtful, all_healthy, pauses, limits, motion, pc):  # type: ignore[no-untyped-def]
+    """(flags, whether dark) a track should have: uncorroborated set or not, dark where an AIS source would hear it."""
+    radar_age = (t_us - last_seen(t, RADAR)) * US
+    ais_age = (t_us - last_seen(t, AIS)) * US
+    held = t.fed[RADAR] > 0 and radar_age <= limits.radar_held_s
+    had_ais = t.fed[AIS] > 0
+    never = (t_us - t.born_us) * US
+    flag = t.flags & ~(FLAG_DARK | FLAG_UNCORROBORATED | FLAG_CONFLICT)
+    dark = False
+    silence = ais_age if had_ais else never
+    if held and silence >= limits.dark_min_s:
+        silence = _silent_s(last_seen(t, AIS) if had_ais else t.born_us, t_us, pauses)
+    if held and silence >= limits.dark_min_s and (t.last_source < 0 or not doubtful[t.last_source]):
+        slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
+        least = limits.dark_slow_s if slow else limits.dark_min_s
+        was = t.flags & FLAG_DARK > 0
+        if had_ais:
+            habit = min(limits.dark_intervals * t.gap_s, max(limits.dark_slow_s, SLOW_INTERVALS * t.gap_s))
+            dark = silence > max(least, habit) or (was and silence > limits.dark_min_s)
+        else:
+            dark = silence >= least or was
+    elif had_ais and not held and all_healthy and t.misses >= limits.uncorroborated_misses:
+        slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
+        least = limits.dark_slow_s if slow else limits.dark_min_s
+        quiet = max(least, limits.dark_intervals * t.gap_s)
+        if ais_age <= quiet and min(radar_age, never) > limits.uncorroborated_s:
+            flag |= FLAG_UNCORROBORATED
+    return flag, dark
+
+
+class Survey(NamedTuple):
+    """What a pass over all tracks found: confirmed rows with the flags they should have, and who needs a closer look.
+
+    ``dark``, ``full`` (plots enough to compare with AIS) are indices of ``sure``; ``coasted`` are rows, whose status
+    has been changed; ``chained`` counts rows that share a name with another.
+    """
+
+    sure: IntArray
+    flags: IntArray
+    dark: IntArray
+    full: IntArray
+    coasted: IntArray
+    chained: int
+
+
 @kernel
-def flags_now(tracks, rows, t_us, doubtful, pauses, limits, motion):  # type: ignore[no-untyped-def]
-    """(flags, whether dark) each row should have: uncorroborated set or not, dark where an AIS source would hear it.
+def survey(tracks, rows, t_us, since_us, doubtful, pauses, limits, motion):  # type: ignore[no-untyped-def]
+    """`Survey` of all tracks at a tick.
 
     Parameters
     ----------
-    rows
-        Confirmed rows.
+    since_us
+        A row whose MMSI reported from two places since then is in conflict.
     doubtful
         By number of source, True where a radar's registration is in doubt: a row whose last plot is of such a radar
         is not called dark, and while there is one nobody is called uncorroborated.
     pauses
         Times in which no AIS was heard from anybody: no ship's silence counts in them.
     """
-    flags, dark = np.empty(len(rows), np.int64), np.zeros(len(rows), np.bool_)
+    n, d, f, c, chained = 0, 0, 0, 0, 0
+    sure, flags, pc = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64), np.empty(10)
+    dark, full, coasted = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
     all_healthy = not doubtful.any()
-    pc = np.empty(10)
+    for k in range(len(rows)):
+        fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 8)
+        t = tracks[rows[k]]
+        if t.status < CONFIRMED:
+            continue
+        age = (t_us - t.t_us) * US
+        if t.status == CONFIRMED and age > limits.coast_s and age > 3.0 * t.gap_s:
+            t.status = COASTED
+            coasted[c] = rows[k]
+            c += 1
+        sure[n] = rows[k]
+        flags[n], is_dark = _flag_now(t, t_us, doubtful, all_healthy, pauses, limits, motion, pc)
+        if t.conflict_us >= since_us:
+            flags[n] |= FLAG_CONFLICT
+        if is_dark:
+            dark[d] = n
+            d += 1
+        if t.drag[5] >= WEIGHT_MIN:
+            full[f] = n
+            f += 1
+        chained += 1 if t.next_row >= 0 else 0
+        n += 1
+    return Survey(sure[:n], flags[:n], dark[:d], full[:f], coasted[:c], chained)
+
+
+@kernel
+def set_flags(tracks, rows, flags):  # type: ignore[no-untyped-def]
+    """(rows, flags before, flags after) of those that changed."""
+    out = np.empty((3, len(rows)), np.int64)
+    n = 0
     for k in range(len(rows)):
         t = tracks[rows[k]]
-        radar_age = (t_us - last_seen(t, RADAR)) * US
-        ais_age = (t_us - last_seen(t, AIS)) * US
-        held = t.fed[RADAR] > 0 and radar_age <= limits.radar_held_s
-        had_ais = t.fed[AIS] > 0
-        never = (t_us - t.born_us) * US
-        flag = t.flags & ~(FLAG_DARK | FLAG_UNCORROBORATED | FLAG_CONFLICT)
-        silence = ais_age if had_ais else never
-        if held and silence >= limits.dark_min_s:
-            silence = _silent_s(last_seen(t, AIS) if had_ais else t.born_us, t_us, pauses)
-        if held and silence >= limits.dark_min_s and (t.last_source < 0 or not doubtful[t.last_source]):
-            slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
-            least = limits.dark_slow_s if slow else limits.dark_min_s
-            was = t.flags & FLAG_DARK > 0
-            if had_ais:
-                habit = min(limits.dark_intervals * t.gap_s, max(limits.dark_slow_s, SLOW_INTERVALS * t.gap_s))
-                dark[k] = silence > max(least, habit) or (was and silence > limits.dark_min_s)
-            else:
-                dark[k] = silence >= least or was
-        elif had_ais and not held and all_healthy and t.misses >= limits.uncorroborated_misses:
-            slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
-            least = limits.dark_slow_s if slow else limits.dark_min_s
-            quiet = max(least, limits.dark_intervals * t.gap_s)
-            if ais_age <= quiet and min(radar_age, never) > limits.uncorroborated_s:
-                flag |= FLAG_UNCORROBORATED
-        flags[k] = flag
-    return flags, dark
+        if t.flags != flags[k]:
+            out[0, n], out[1, n], out[2, n] = rows[k], t.flags, flags[k]
+            t.flags = flags[k]
+            n += 1
+    return out[0, :n], out[1, :n], out[2, :n]
 
 
 @kernel
@@ -339,13 +383,13 @@ def stale_bindings(life: Life, rows: IntArray, twice: BoolArray) -> IntArray:
 __all__ = [
     "after_scan",
     "claimed_twice",
-    "coasting",
     "exists_probability",
-    "flags_now",
     "limits_of",
     "predict_rows",
     "rules_of",
+    "set_flags",
     "silent",
     "stale_bindings",
+    "survey",
     "write_predicted",
 ]

@@ -11,17 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import fetch, inner, kernel
 from kuroshio.picture.filter import Kin, combined
 from kuroshio.picture.grid import SPANS_MAX, build, near
 from kuroshio.picture.model import AIS
 from kuroshio.picture.motion import agility, local_offset, move, predict_packed
 from kuroshio.picture.replay import FORGOTTEN
 from kuroshio.picture.seen import seen_us, take_seen
-from kuroshio.picture.table import FED_MAX, Life
+from kuroshio.picture.table import CONFIRMED, FED_MAX, Life
 from kuroshio.units import IntArray
 
 NEAR_MAX = 1024
+AHEAD = 6  # rows whose memory is asked for before their turn
 
 
 @inner
@@ -71,13 +72,30 @@ def _may_be_one(t, u):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _mergeable(tracks, rows):  # type: ignore[no-untyped-def]
+    """(rows that are sure enough to be merged, whether any of them may have a partner)."""
+    out, n, some = np.empty(len(rows), np.int64), 0, False
+    for k in range(len(rows)):
+        fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 1)
+        t = tracks[rows[k]]
+        if t.status >= CONFIRMED or t.fed[AIS] > 0:
+            out[n] = rows[k]
+            n += 1
+            some |= t.mmsi == 0 or t.next_row >= 0
+    return out[:n], some
+
+
+@kernel
 def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[no-untyped-def]
     """(pairs, 2) rows that could be one ship at a time, each pair once.
 
     Only rows without an MMSI are compared with all near them, and rows of one MMSI with each other: two names are
     two ships.
     """
+    rows, some = _mergeable(tracks, rows)
     n = len(rows)
+    if n < 2 or not some:
+        return np.empty((0, 2), np.int64)
     lat, lon = np.empty(n), np.empty(n)
     for k in range(n):
         t = tracks[rows[k]]

@@ -7,7 +7,7 @@ decides nothing about single reports.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,17 +17,17 @@ from kuroshio.picture.identity import Obs, take_claim
 from kuroshio.picture.ingest import SOURCES_MAX
 from kuroshio.picture.lifecycle import (
     claimed_twice,
-    coasting,
-    flags_now,
     predict_rows,
+    set_flags,
     silent,
     stale_bindings,
+    survey,
     write_predicted,
 )
-from kuroshio.picture.model import AIS, RADAR
+from kuroshio.picture.model import RADAR
 from kuroshio.picture.motion import local_offset
 from kuroshio.picture.registration import MIN_PAIRS, Registration, correct_plots, pair_residuals
-from kuroshio.picture.table import COASTED, CONFIRMED, ENDED, bind, unbind
+from kuroshio.picture.table import ENDED, bind, unbind
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG
 from kuroshio.units import US_PER_S, IntArray
 
@@ -60,7 +60,6 @@ class Housekeeping:
         if self.claims_changed:
             self.give_claims()
         tr.fusion.tick(t_us)
-        life = tr.table.life
         rows = tr.table.live
         if not len(rows):
             return
@@ -69,14 +68,7 @@ class Housekeeping:
         if (t_us // tr.tick_us) % tr.config.merge_every_ticks == 0:
             self._merge(rows, t_us)
             rows = tr.table.live
-        coasted = coasting(tr.table.tracks, rows, t_us, tr.limits)
-        life.status[coasted] = COASTED
-        changed = self._flag(rows, t_us)
-        self._release(rows, t_us)
-        lines = np.union1d(coasted, changed)
-        lines = lines[life.shown[lines] > 0]
-        if len(lines):
-            self.lines(lines, t_us, 0, np.zeros(len(lines), np.int64))
+        self._flag(rows, t_us)
 
     def lines(self, rows: IntArray, t_us: int, status: int, successor: IntArray) -> None:
         """Journal lines of rows predicted to a time."""
@@ -118,11 +110,8 @@ class Housekeeping:
     def _merge(self, rows: IntArray, t_us: int) -> None:
         tr = self.tracker
         life = tr.table.life
-        sure = rows[(life.status[rows] >= CONFIRMED) | (life.fed[rows, AIS] > 0)]
-        if len(sure) < 2:
-            return
         found = merge.close_pairs(
-            tr.table.tracks, sure, t_us, float(tr.config.merge_radius_m), float(tr.config.merge_d2), tr.motion
+            tr.table.tracks, rows, t_us, float(tr.config.merge_radius_m), float(tr.config.merge_d2), tr.motion
         )
         barred = {(int(u), int(m)) for u, m in tr.forbidden}
         for older, younger in self.merging.pairs(found, life.uid, tr.config.merge_passes):
@@ -158,13 +147,10 @@ class Housekeeping:
         self.lines(np.array([older]), t_us, 0, np.zeros(1, np.int64))
         tr.totals["merged"] += 1
 
-    def _release(self, rows: IntArray, t_us: int) -> None:
+    def _release(self, rows: IntArray, twice: Any, t_us: int) -> None:
         """Take the MMSI from radar-held rows whose AIS reports from elsewhere now."""
         tr = self.tracker
         life = tr.table.life
-        twice = claimed_twice(tr.table.tracks, rows, tr.table.keys, t_us, tr.limits)
-        if not twice.any():
-            return
         for i in stale_bindings(life, rows, twice).tolist():
             self._event(t_us, int(life.uid[i]), journal.EV_RELEASED, int(life.mmsi[i]))
             unbind(tr.table.keys, tr.table.tracks, i)
@@ -172,42 +158,47 @@ class Housekeeping:
             life.identity[i] = 0.0
             tr.totals["released"] += 1
 
-    def _flag(self, rows: IntArray, t_us: int) -> IntArray:
-        """Rows whose flags changed, shown ones only."""
+    def _flag(self, rows: IntArray, t_us: int) -> None:
+        """Status and flags that follow from the time, and names taken back; a line for each row shown that changed."""
         tr = self.tracker
         life, kin = tr.table.life, tr.table.kin
-        sure = rows[life.status[rows] >= CONFIRMED]
-        self.confirmed = len(sure)
-        if not len(sure):
-            return sure
         doubtful = np.zeros(SOURCES_MAX + 1, np.bool_)
         doubtful[self.registration.doubtful(t_us)] = True
+        since_us = t_us - round(tr.config.conflict_s * US_PER_S)
         pauses = tr.coverage.pauses_until(t_us)
-        flags, dark = flags_now(tr.table.tracks, sure, t_us, doubtful, pauses, tr.limits, tr.motion)
-        at = np.flatnonzero(dark)
-        heard = tr.coverage.inside_ais(
-            kin.lat[sure[at]], kin.lon[sure[at]], tr.coverage.listened_us(t_us), tr.config.ais_alive_s
-        )
-        flags[at[heard]] |= FLAG_DARK
-        twice = sure[claimed_twice(tr.table.tracks, sure, tr.table.keys, t_us, tr.limits)]
-        if doubtful.any():  # beside another track because of a radar that is wrong: no conflict
-            twice = twice[life.fed[twice, RADAR] == 0]
-        life.conflict_us[twice] = t_us
-        conflict, full = drag.suspects(tr.table.tracks, sure, t_us - round(tr.config.conflict_s * US_PER_S))
-        flags[conflict] |= FLAG_CONFLICT
-        flags[full[drag.dragged(life, sure[full], t_us)]] |= FLAG_DRAG
-        old = life.flags[sure].astype(np.int64)
-        changed = sure[flags != old]
-        life.flags[sure] = flags
+        found = survey(tr.table.tracks, rows, t_us, since_us, doubtful, pauses, tr.limits, tr.motion)
+        sure, flags, at = found.sure, found.flags, found.dark
+        self.confirmed = len(sure)
+        if len(at):
+            listened_us = tr.coverage.listened_us(t_us)
+            heard = tr.coverage.inside_ais(kin.lat[sure[at]], kin.lon[sure[at]], listened_us, tr.config.ais_alive_s)
+            flags[at[heard]] |= FLAG_DARK
+        twice = None
+        if found.chained:
+            twice = claimed_twice(tr.table.tracks, sure, tr.table.keys, t_us, tr.limits)
+            doubly = twice
+            if doubtful.any():  # beside another track because of a radar that is wrong: no conflict
+                doubly = twice & (life.fed[sure, RADAR] == 0)
+            life.conflict_us[sure[doubly]] = t_us
+            flags[doubly] |= FLAG_CONFLICT
+        if len(found.full):
+            flags[found.full[drag.dragged(life, sure[found.full], t_us)]] |= FLAG_DRAG
+        changed, before, after = set_flags(tr.table.tracks, sure, flags)
         # few rows: only those whose flags changed
-        for i, was, now in zip(changed.tolist(), old[flags != old].tolist(), flags[flags != old].tolist(), strict=True):
+        for i, was, now in zip(changed.tolist(), before.tolist(), after.tolist(), strict=True):
             if now & ~was:
                 self._event(t_us, int(life.uid[i]), journal.EV_SET, now & ~was)
             if now & ~was & FLAG_DRAG and not life.pin[i] & 1 and drag.free_of_ais(kin, life, i):
                 tr.table.forget(i)
             if was & ~now:
                 self._event(t_us, int(life.uid[i]), journal.EV_CLEARED, was & ~now)
-        return changed
+        if twice is not None and twice.any():
+            self._release(sure, twice, t_us)
+        if len(found.coasted) or len(changed):
+            lines = np.union1d(found.coasted, changed)
+            lines = lines[life.shown[lines] > 0]
+            if len(lines):
+                self.lines(lines, t_us, 0, np.zeros(len(lines), np.int64))
 
     def compares(self, source: int, state: SourceState, t_us: int) -> bool:
         """True when plots of a source may be held against AIS: a radar that is placed and known to be registered."""

@@ -28,7 +28,8 @@ def warm_up() -> None:
         wait()
         tracker = _play(_scene(lambda k: k % 2 == 0))
     tracker.snapshot(tracker.clock_us or 0)
-    tracker.table.reserve(10_000)  # as many names as make the key table grow
+    tracker.table.reserve(10_000)  # as many names as make the key table grow, and identities
+    tracker.seen.admit(np.arange(1, 10_000))
     correct_plots(np.zeros(1, OBS), np.zeros(1, np.int64), np.array([20.0, 122.0]), 0.0, 0.0)
 
 

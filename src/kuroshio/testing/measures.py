@@ -82,7 +82,7 @@ def _matches(truth: Places, tracks: Places, cutoff_m: float, p: float) -> tuple[
     d = np.hypot(*enu_offset_m(truth.lat[i], truth.lon[i], tracks.lat[j], tracks.lon[j]))
     keep = d < cutoff_m
     i, j, d = i[keep], j[keep], d[keep]
-    chosen = assign(i, j, d**p - cutoff_m**p, len(truth.lat), len(tracks.lat))
+    chosen = assign(i, j, d**p - cutoff_m**p, len(tracks.lat))
     e = chosen[chosen >= 0]
     return np.column_stack([i[e], j[e]]), d[e]
 
