@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from kuroshio.picture.compiled import bare, inner
+from kuroshio.picture.compiled import bare, within
 from kuroshio.picture.model import SENSOR_KINDS
 from kuroshio.picture.seen import TIME_MAX_US
 from kuroshio.schema import OBSERVATIONS
@@ -128,42 +128,42 @@ def raw_columns(table: pa.Table) -> tuple[Raw, pa.Array, pa.Array]:
     return Raw(*columns, tuple(valid), offset), words[0], words[1]
 
 
-@inner
+@within
 def _has(raw, column, k):  # type: ignore[no-untyped-def]
     bits, at = raw.valid[column], k + raw.offset[column]
     return len(bits) == 0 or (bits[at >> 3] >> (at & 7)) & 1 > 0
 
 
-@inner
+@within
 def _real(raw, column, k):  # type: ignore[no-untyped-def]
     return raw.reals[column][k] if _has(raw, column, k) else math.nan
 
 
-@inner
+@within
 def _whole(raw, column, k, absent):  # type: ignore[no-untyped-def]
     return raw.wholes[column][k] if _has(raw, len(_REALS) + column, k) else absent
 
 
-@inner
+@within
 def _small(raw, column, k, absent):  # type: ignore[no-untyped-def]
     there = _has(raw, len(_REALS) + len(_WHOLES) + column, k)
     return np.int64(raw.small[column][k]) if there else np.int64(absent)
 
 
-@inner
+@within
 def _code(raw, column, k):  # type: ignore[no-untyped-def]
     """Place of a label in its dictionary, -1 for null: that is the last of what the words mean."""
     there = _has(raw, len(_REALS) + len(_WHOLES) + len(_SMALL) + column, k)
     return np.int64(raw.codes[column][k]) if there else np.int64(-1)
 
 
-@inner
+@within
 def _drill(raw, k):  # type: ignore[no-untyped-def]
     at = k + raw.offset[-1]
     return 1 if _has(raw, DRILL, k) and (raw.drill[at >> 3] >> (at & 7)) & 1 > 0 else 0
 
 
-@inner
+@within
 def _fault(raw, k, o, lon, limits):  # type: ignore[no-untyped-def]
     """Why a row cannot be used, or `OK`; its time, place and covariance are in the record."""
     z = o.z
@@ -186,7 +186,7 @@ def _fault(raw, k, o, lon, limits):  # type: ignore[no-untyped-def]
     return PARTNER_ROW if o.kind == PARTNER else OK
 
 
-@inner
+@within
 def _velocity(z, sog, cog, sigma):  # type: ignore[no-untyped-def]
     """Fill columns 5 to 7 of ``z`` from speed and course."""
     z[5] = z[6] = z[7] = 0.0
@@ -201,7 +201,7 @@ def _velocity(z, sog, cog, sigma):  # type: ignore[no-untyped-def]
     z[5], z[6], z[7] = sog * math.sin(angle), sog * math.cos(angle), sigma * sigma
 
 
-@inner
+@within
 def _record(raw, words, k, limits, o):  # type: ignore[no-untyped-def]
     """Reason of a row; it is written as an observation, of use where the reason is `OK`."""
     z = o.z

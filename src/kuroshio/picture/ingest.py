@@ -33,7 +33,7 @@ REASONS = (
 )
 _SCHEMA = OBSERVATIONS.arrow
 SOURCES_MAX = 62
-SEEN_FIRST = 4096
+SEEN_FIRST, SEEN_GROWTH = 4096, 4
 MOVES_A_ROW = 16  # beyond this a general sort is faster
 AHEAD = 12  # identities whose memory is asked for before their turn
 
@@ -102,7 +102,7 @@ def _refill(members, into):  # type: ignore[no-untyped-def]
 class Seen:
     """Bounded memory of report identities: two generations of open-addressing sets, the older one forgotten whole.
 
-    The sets begin small and double, up to what ``capacity`` asks: touching a large empty one costs a small node more
+    The sets begin small and grow fourfold, up to what ``capacity`` asks: touching a large empty one costs a small node more
     than its reports do.
     """
 
@@ -137,7 +137,7 @@ class Seen:
         at = int(_admit(ids, self.old, self.new, self.count, fresh))
         while at < len(ids):
             if len(self.new) < self.size:
-                self._widen(2 * len(self.new))
+                self._widen(min(SEEN_GROWTH * len(self.new), self.size))
             else:
                 self.count[1] += int(self.count[0])
                 self.old, self.new = self.new, self.old
@@ -147,12 +147,17 @@ class Seen:
         return fresh
 
 
-@kernel
-def _settle(obs, n, place, fresh, reason, order):  # type: ignore[no-untyped-def]
-    """(rows that are left, whether they stand in order, whether ``order`` says how they would).
+@inner
+def _before(o, last):  # type: ignore[no-untyped-def]
+    return o.t_us < last.t_us or (o.t_us == last.t_us and o.obs_id < last.obs_id)
 
-    Repeats are taken out, and lead to a reason. A source tells its rows nearly in order: each is put in its place
-    among those before it, unless that is too much work.
+
+@kernel
+def _settle(obs, n, place, fresh, reason):  # type: ignore[no-untyped-def]
+    """(rows that are left, whether they stand in order); repeats are taken out, and lead to a reason.
+
+    A source tells its rows nearly in order: each is put in its place among those before it, unless that is too much
+    work. The last record of ``obs`` is work space.
     """
     m = 0
     for k in range(n):
@@ -162,21 +167,20 @@ def _settle(obs, n, place, fresh, reason, order):  # type: ignore[no-untyped-def
             m += 1
         else:
             reason[place[k]] = REPEAT
-    straight, moves = True, 0
-    for k in range(m):
-        at, t_us, obs_id = k, obs[k].t_us, obs[k].obs_id
-        while at > 0:
-            o = obs[order[at - 1]]
-            if o.t_us < t_us or (o.t_us == t_us and o.obs_id <= obs_id):
-                break
-            order[at] = order[at - 1]
+    held, moves = len(obs) - 1, 0
+    for k in range(1, m):
+        if not _before(obs[k], obs[k - 1]):
+            continue
+        obs[held] = obs[k]
+        at = k
+        while at > 0 and _before(obs[held], obs[at - 1]) and moves <= MOVES_A_ROW * m:
+            obs[at] = obs[at - 1]
             at -= 1
-        order[at] = k
-        straight &= at == k
-        moves += k - at
+            moves += 1
+        obs[at] = obs[held]
         if moves > MOVES_A_ROW * m:
-            return m, False, False
-    return m, straight, True
+            return m, False
+    return m, True
 
 
 def _words(sensor: pa.Array, source: pa.Array, source_null: bool, sources: Sources) -> Words:
@@ -199,12 +203,12 @@ def clean(
     raw, sensor, source = raw_columns(table)
     words = _words(sensor, source, len(raw.valid[SOURCE]) > 0, sources)
     ancient_us = clock_us - int(config.late_s * 1e6) if clock_us is not None else -1
-    obs, ids, place, order = np.empty(n, OBS), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    obs, ids, place = np.empty(n + 1, OBS), np.empty(n, np.int64), np.empty(n, np.int64)
     good = judge(raw, words, Limits(now_us + int(config.future_s * 1e6), ancient_us), reason, obs, ids, place)
-    left, straight, sorted_ = _settle(obs, good, place, seen.admit(ids[:good]), reason, order)
+    left, ordered = _settle(obs, good, place, seen.admit(ids[:good]), reason)
     obs = obs[:left]
-    if not straight:
-        obs = obs[order[:left] if sorted_ else np.lexsort((obs["obs_id"], obs["t_us"]))]
+    if not ordered:
+        obs = obs[np.lexsort((obs["obs_id"], obs["t_us"]))]
     if left < n:
         for code, count in zip(*np.unique(reason[reason > OK], return_counts=True), strict=True):
             tally[REASONS[int(code)]] = int(count)
