@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 
 from kuroshio.picture.associate import assign
-from kuroshio.picture.filter import update_position
 from kuroshio.picture.motion import predict_packed
+from kuroshio.picture.single import store, with_position
 
 CELL_M = 4000.0
 
@@ -65,7 +65,10 @@ def apply(t, x, p, last, hits, track, pair, q, xy, cov, use):
         p[i] = pp
         x[i, 0] += dt * x[i, 2]
         x[i, 1] += dt * x[i, 3]
-        update_position(x[i], p[i], xy[j, 0], xy[j, 1], cov[j, 0], cov[j, 1], cov[j, 2])
+        a, c = x[i], p[i]
+        s = (a[0], a[1], a[2], a[3], c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9])
+        s, _, _ = with_position(s, xy[j, 0], xy[j, 1], cov[j, 0], cov[j, 1], cov[j, 2])
+        store(s, a, c)
         last[i] = t
         hits[i] += 1
         use[j] = False

@@ -34,8 +34,8 @@ def manoeuvre_distance_of(t, dt, e, n, r0, r1, r2, motion):  # type: ignore[no-u
 
 
 @njit
-def imm_update_of(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # type: ignore[no-untyped-def]
-    return filter_.imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w)
+def imm_update_of(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion):  # type: ignore[no-untyped-def]
+    return filter_.imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion)
 
 
 @njit
@@ -67,7 +67,7 @@ def test_imm_equals_the_reference_over_a_run(rng: np.random.Generator) -> None:
         assert manoeuvre_distance_of(track, dt, e, n, 100.0, 20.0, 150.0, MOTION) == pytest.approx(d2p, rel=1e-9)
         assert (d2p, llp) == pytest.approx(reference.predictive(state, dt, np.array([e, n]), r, MOTION), rel=1e-6)
         zv = velocity if velocity is not None else np.zeros(2)
-        d2 = imm_update_of(track, t, e, n, 100.0, 20.0, 150.0, velocity is not None, zv[0], zv[1], 0.25, MOTION, work)
+        d2 = imm_update_of(track, t, e, n, 100.0, 20.0, 150.0, velocity is not None, zv[0], zv[1], 0.25, MOTION)
         want = reference.update(state, dt, np.array([e, n]), r, velocity, 0.25, MOTION)
         assert d2 == pytest.approx(want, rel=1e-7)
         assert kin.mu[0] == pytest.approx(state.mu, rel=1e-7)

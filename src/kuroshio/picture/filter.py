@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuroshio.picture.compiled import inner, within
-from kuroshio.picture.motion import agility, move, predict_packed, process_noise, turn_axes
+from kuroshio.picture.motion import agility, move, process_noise, turn_axes
+from kuroshio.picture.single import mixed, predicted, store, widened, with_position, with_velocity
 from kuroshio.units import FloatArray, IntArray
 
 LOG_2PI = math.log(2.0 * math.pi)
@@ -26,12 +27,10 @@ MU_BIRTH = 0.1
 LASTING_SHARE = 0.1
 SCATTER_REPORTS, SCATTER_MAX = 16.0, 4.0
 EXPONENT_MAX = 600.0  # of a likelihood ratio: beyond it one model is certain
-# Work space of one update: two mixed states, a combined covariance, a report and what of it is
+# Work space of one update: a combined covariance, a report and what of it is
 # remembered, and two reports held in a replay
 WORK = np.dtype(
     [
-        ("x", np.float64, (2, 4)),
-        ("p", np.float64, (2, 10)),
         ("c", np.float64, (10,)),
         ("z", np.float64, (8,)),
         ("said", np.float64, (8,)),
@@ -69,62 +68,6 @@ def distance_2d(s0, s1, s2, de, dn):  # type: ignore[no-untyped-def]
     return (s2 * de * de - 2.0 * s1 * de * dn + s0 * dn * dn) / det, det
 
 
-@within
-def update_position(x, p, ze, zn, r0, r1, r2):  # type: ignore[no-untyped-def]
-    """Kalman update of one model by a position."""
-    s0, s1, s2 = p[0] + r0, p[1] + r1, p[4] + r2
-    det = s0 * s2 - s1 * s1
-    i0, i1, i2 = s2 / det, -s1 / det, s0 / det
-    ye, yn = ze - x[0], zn - x[1]
-    a0, a1, b1, c0, c1, d0, d1 = p[0], p[1], p[4], p[2], p[5], p[3], p[6]
-    ka0, ka1 = a0 * i0 + a1 * i1, a0 * i1 + a1 * i2
-    kb0, kb1 = a1 * i0 + b1 * i1, a1 * i1 + b1 * i2
-    kc0, kc1 = c0 * i0 + c1 * i1, c0 * i1 + c1 * i2
-    kd0, kd1 = d0 * i0 + d1 * i1, d0 * i1 + d1 * i2
-    x[0] += ka0 * ye + ka1 * yn
-    x[1] += kb0 * ye + kb1 * yn
-    x[2] += kc0 * ye + kc1 * yn
-    x[3] += kd0 * ye + kd1 * yn
-    p[0] -= ka0 * a0 + ka1 * a1
-    p[1] -= ka0 * a1 + ka1 * b1
-    p[2] -= ka0 * c0 + ka1 * c1
-    p[3] -= ka0 * d0 + ka1 * d1
-    p[4] -= kb0 * a1 + kb1 * b1
-    p[5] -= kb0 * c0 + kb1 * c1
-    p[6] -= kb0 * d0 + kb1 * d1
-    p[7] -= kc0 * c0 + kc1 * c1
-    p[8] -= kc0 * d0 + kc1 * d1
-    p[9] -= kd0 * d0 + kd1 * d1
-
-
-@within
-def update_velocity(x, p, zve, zvn, rv):  # type: ignore[no-untyped-def]
-    """Kalman update of one model by a velocity with variance ``rv`` in each component."""
-    s0, s1, s2 = p[7] + rv, p[8], p[9] + rv
-    det = s0 * s2 - s1 * s1
-    i0, i1, i2 = s2 / det, -s1 / det, s0 / det
-    ye, yn = zve - x[2], zvn - x[3]
-    a0, a1, b0, b1, c0, c1, d1 = p[2], p[3], p[5], p[6], p[7], p[8], p[9]
-    ka0, ka1 = a0 * i0 + a1 * i1, a0 * i1 + a1 * i2
-    kb0, kb1 = b0 * i0 + b1 * i1, b0 * i1 + b1 * i2
-    kc0, kc1 = c0 * i0 + c1 * i1, c0 * i1 + c1 * i2
-    kd0, kd1 = c1 * i0 + d1 * i1, c1 * i1 + d1 * i2
-    x[0] += ka0 * ye + ka1 * yn
-    x[1] += kb0 * ye + kb1 * yn
-    x[2] += kc0 * ye + kc1 * yn
-    x[3] += kd0 * ye + kd1 * yn
-    p[0] -= ka0 * a0 + ka1 * a1
-    p[1] -= ka0 * b0 + ka1 * b1
-    p[2] -= ka0 * c0 + ka1 * c1
-    p[3] -= ka0 * c1 + ka1 * d1
-    p[4] -= kb0 * b0 + kb1 * b1
-    p[5] -= kb0 * c0 + kb1 * c1
-    p[6] -= kb0 * c1 + kb1 * d1
-    p[7] -= kc0 * c0 + kc1 * c1
-    p[8] -= kc0 * c1 + kc1 * d1
-    p[9] -= kd0 * c1 + kd1 * d1
-
-
 @inner
 def start_state(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[no-untyped-def]
     """Begin a track's estimate at a position with velocity variance ``rv``."""
@@ -136,25 +79,6 @@ def start_state(t, t_us, lat, lon, r0, r1, r2, ve, vn, rv):  # type: ignore[no-u
         t.p[m, 7] = t.p[m, 9] = rv
         t.x[m, 0] = t.x[m, 1] = 0.0
         t.x[m, 2], t.x[m, 3] = ve, vn
-
-
-@within
-def _mix(x, p, w0, w1, out_x, out_p):  # type: ignore[no-untyped-def]
-    """Moment-matched mixture of two models: mean, and covariance with the spread of the means."""
-    d0, d1, d2, d3 = x[1, 0] - x[0, 0], x[1, 1] - x[0, 1], x[1, 2] - x[0, 2], x[1, 3] - x[0, 3]
-    for k in range(4):
-        out_x[k] = w0 * x[0, k] + w1 * x[1, k]
-    w = w0 * w1
-    out_p[0] = w0 * p[0, 0] + w1 * p[1, 0] + w * d0 * d0
-    out_p[1] = w0 * p[0, 1] + w1 * p[1, 1] + w * d0 * d1
-    out_p[2] = w0 * p[0, 2] + w1 * p[1, 2] + w * d0 * d2
-    out_p[3] = w0 * p[0, 3] + w1 * p[1, 3] + w * d0 * d3
-    out_p[4] = w0 * p[0, 4] + w1 * p[1, 4] + w * d1 * d1
-    out_p[5] = w0 * p[0, 5] + w1 * p[1, 5] + w * d1 * d2
-    out_p[6] = w0 * p[0, 6] + w1 * p[1, 6] + w * d1 * d3
-    out_p[7] = w0 * p[0, 7] + w1 * p[1, 7] + w * d2 * d2
-    out_p[8] = w0 * p[0, 8] + w1 * p[1, 8] + w * d2 * d3
-    out_p[9] = w0 * p[0, 9] + w1 * p[1, 9] + w * d3 * d3
 
 
 @within
@@ -198,8 +122,23 @@ def _collapse(t):  # type: ignore[no-untyped-def]
         turn_axes(t.x[1], t.p[1], turn)
 
 
+@within
+def _cycle(t, w0, w1, dt, q, e, n, r0, r1, r2, has_v, zve, zvn, rv, lasting):  # type: ignore[no-untyped-def]
+    """(one model mixed, predicted and updated; d2 of the position; that with the velocity's; determinants)."""
+    s = predicted(mixed(t.x, t.p, w0, w1), dt, q)
+    least_e, least_n = min(s[4], lasting * r0), min(s[8], lasting * r2)
+    s, d, det = with_position(s, e, n, r0, r1, r2)
+    both = d
+    if has_v:
+        s, dv, detv = with_velocity(s, zve, zvn, rv)
+        both += dv
+        det *= detv
+        s = widened(s, least_e, least_n)
+    return s, d, both, det
+
+
 @inner
-def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # type: ignore[no-untyped-def]
+def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion):  # type: ignore[no-untyped-def]
     """d2 of the update of a track by a position (and velocity) at ``t_us``, not before its time of validity.
 
     Parameters
@@ -212,8 +151,6 @@ def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # ty
         Its covariance ee, en, nn in m2.
     zve, zvn, rv
         Measured velocity (m/s) and the variance of each component, used where ``has_v``: by a ship's own reports.
-    w
-        Record of `WORK`.
     """
     dt = (t_us - t.t_us) * 1e-6
     stay0, stay1 = math.exp(-dt / motion.tau0_s), math.exp(-dt / motion.tau1_s)
@@ -222,35 +159,19 @@ def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion, w):  # ty
     c0 = stay0 * m0 + (1.0 - stay1) * m1
     c1 = 1.0 - c0
     w01, w11 = (1.0 - stay1) * m1 / c0, stay1 * m1 / c1
-    _mix(t.x, t.p, 1.0 - w01, w01, w.x[0], w.p[0])
-    _mix(t.x, t.p, 1.0 - w11, w11, w.x[1], w.p[1])
     share = agility(t.ve, t.vn)
     lasting = LASTING_SHARE * max(1.0 - t.scatter, 0.0)
-    d2 = 0.0
-    miss = 0.0  # squared distance of the manoeuvring model's innovations less the cruising one's
-    spread = 1.0  # ratio of their determinants
-    for m in range(2):
-        x, p = t.x[m], t.p[m]
-        src = w.x[m]
-        predict_packed(w.p[m], dt, share * (motion.q0 if m == 0 else motion.q1), p)
-        x[0], x[1], x[2], x[3] = src[0] + dt * src[2], src[1] + dt * src[3], src[2], src[3]
-        least_e, least_n = min(p[0], lasting * r0), min(p[4], lasting * r2)
-        d, det = distance_2d(p[0] + r0, p[1] + r1, p[4] + r2, e - x[0], n - x[1])
-        d2 += (c0 if m == 0 else c1) * d
-        update_position(x, p, e, n, r0, r1, r2)
-        if has_v:
-            dv, detv = distance_2d(p[7] + rv, p[8], p[9] + rv, zve - x[2], zvn - x[3])
-            d += dv
-            det *= detv
-            update_velocity(x, p, zve, zvn, rv)
-            p[0], p[4] = max(p[0], least_e), max(p[4], least_n)
-        if m == 0:
-            miss, spread = -d, 1.0 / det
-        else:
-            miss += d
-            spread *= det
-    exponent = min(max(-0.5 * miss, -EXPONENT_MAX), EXPONENT_MAX)
-    g1 = c1 * math.exp(exponent) / math.sqrt(spread)
+    low, d0, both0, det0 = _cycle(
+        t, 1.0 - w01, w01, dt, share * motion.q0, e, n, r0, r1, r2, has_v, zve, zvn, rv, lasting
+    )
+    high, d1, both1, det1 = _cycle(
+        t, 1.0 - w11, w11, dt, share * motion.q1, e, n, r0, r1, r2, has_v, zve, zvn, rv, lasting
+    )
+    store(low, t.x[0], t.p[0])
+    store(high, t.x[1], t.p[1])
+    d2 = c0 * d0 + c1 * d1
+    exponent = min(max(-0.5 * (both1 - both0), -EXPONENT_MAX), EXPONENT_MAX)
+    g1 = c1 * math.exp(exponent) * math.sqrt(det0 / det1)
     t.mu = min(max(g1 / (c0 + g1), MU_MIN), 1.0 - MU_MIN)
     t.t_us = t_us
     if has_v:

@@ -102,8 +102,8 @@ def _refill(members, into):  # type: ignore[no-untyped-def]
 class Seen:
     """Bounded memory of report identities: two generations of open-addressing sets, the older one forgotten whole.
 
-    The sets begin small and grow fourfold, up to what ``capacity`` asks: touching a large empty one costs a small node more
-    than its reports do.
+    The sets begin small and grow fourfold, up to what ``capacity`` asks: touching a large empty one costs a small
+    node more than its reports do.
     """
 
     def __init__(self, capacity: int) -> None:

@@ -49,7 +49,7 @@ def apply_report(t, pool, t_us, obs_id, z, birth_rv, motion, w):  # type: ignore
         ve, vn = into_axes(t.lat, t.lon, y[1], ve, vn)
         r0 = r2 = max(r0, r2)  # a circle about the ellipse: near the pole its axes are not ours
         r1 = 0.0
-    return imm_update(t, t_us, e, n, r0, r1, r2, has_v, ve, vn, rv, motion, w)
+    return imm_update(t, t_us, e, n, r0, r1, r2, has_v, ve, vn, rv, motion)
 
 
 @inner
