@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.picture import live
+from benchmarks.picture import drag_bound, live
 from kuroshio.geo import enu_offset_m
 from kuroshio.picture import Tracker
 from kuroshio.testing import metrics, scoremap
@@ -170,4 +170,4 @@ def drag(ships: int = 400) -> dict:
     chosen: Trial = replace(trial("open-sea"), conditions=conditions)
     run = live.track(chosen.play(SEED, ships=ships))
     score = run.score(cutoff_m=500.0)
-    return {"ships": ships, "spoof": score.spoof, "dark": score.dark}
+    return {"ships": ships, "spoof": score.spoof, "dark": score.dark, "by_range": drag_bound.by_range(run)}

@@ -14,8 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.picture import bound, charts, goals, live, page, run, scene  # noqa: E402
+from benchmarks.picture import bound, charts, drag_bound, goals, live, page, run, scene  # noqa: E402
 
+from kuroshio.picture import SensorModel  # noqa: E402
 from kuroshio.testing.sea.trials import trial  # noqa: E402
 
 
@@ -92,3 +93,10 @@ def test_a_live_run_takes_every_report_and_a_snapshot_each_ten_seconds() -> None
     assert score.completeness > 0.95
     assert score.anees is not None
     assert 0.3 < score.anees < 2.0
+
+
+def test_a_drag_far_from_a_radar_cannot_be_known_in_five_minutes() -> None:
+    radar = SensorModel("r", "radar", 20.0, 122.0, scan_s=10.0)
+    assert drag_bound.least_s(30_000.0, radar) == pytest.approx(299.0, abs=4.0)
+    assert drag_bound.least_s(50_000.0, radar) == pytest.approx(420.0, abs=4.0)
+    assert drag_bound.least_s(30_000.0, radar, drag_mps=8.0) == pytest.approx(299.0 / 4.0, abs=1.0)

@@ -1,0 +1,89 @@
+"""Observations out of Arrow's memory: nulls, slices and order do not change what a report says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from kuroshio.picture import TrackerConfig
+from kuroshio.picture.ingest import SEEN_FIRST, Seen, Sources, clean
+from kuroshio.schema import OBSERVATIONS, concat
+
+T0 = 1_700_000_000_000_000
+
+
+def _table(rng: np.random.Generator, n: int) -> pa.Table:
+    def some(values: np.ndarray) -> pa.Array:
+        return pa.array(values, mask=rng.random(n) < 0.4)
+
+    return OBSERVATIONS.build(
+        {
+            "obs_id": rng.permutation(n) + 1,
+            "observed_at": (T0 + rng.integers(0, n // 3, n) * 1_000_000).astype("datetime64[us]"),
+            "source": np.where(rng.random(n) < 0.5, "a", "b"),
+            "sensor": np.where(rng.random(n) < 0.5, "ais", "radar"),
+            "lat_deg": rng.uniform(-89, 89, n),
+            "lon_deg": rng.uniform(-180, 180, n),
+            "cov_ee_m2": rng.uniform(1, 100, n),
+            "cov_en_m2": np.zeros(n),
+            "cov_nn_m2": rng.uniform(1, 100, n),
+            "sog_mps": some(rng.uniform(0, 20, n)),
+            "cog_deg": some(rng.uniform(0, 360, n)),
+            "heading_deg": some(rng.uniform(0, 359, n)),
+            "mmsi": some(rng.integers(1, 999, n)),
+            "nav_status": some(rng.integers(0, 15, n)),
+            "scan": some(rng.integers(0, 9, n)),
+            "exercise": some(rng.random(n) < 0.5),
+        }
+    )
+
+
+def _cleaned(table: pa.Table) -> np.ndarray:
+    return clean(table, T0 + 10**12, None, Sources(["a", "b"]), Seen(1 << 16), TrackerConfig())[0]
+
+
+@pytest.mark.parametrize("first", [0, 1, 5, 13])
+def test_a_slice_says_what_its_rows_say(rng: np.random.Generator, first: int) -> None:
+    """Bits of validity begin anywhere in a byte, and rows come in any order."""
+    table = _table(rng, 60).slice(first, 30)
+    obs = _cleaned(table)
+    order = np.lexsort((table["obs_id"].to_numpy(), table["observed_at"].cast(pa.int64()).to_numpy()))
+    rows = table.take(pa.array(order)).to_pylist()
+    assert obs["obs_id"].tolist() == [r["obs_id"] for r in rows]
+    for o, r in zip(obs, rows, strict=True):
+        assert o["z"][:2] == pytest.approx([r["lat_deg"], r["lon_deg"]], abs=0)
+        assert o["mmsi"] == (r["mmsi"] or 0)
+        assert o["scan"] == (-1 if r["scan"] is None else r["scan"])
+        assert o["nav"] == (-1 if r["nav_status"] is None else r["nav_status"])
+        assert o["exercise"] == (1 if r["exercise"] else 0)
+        assert o["source"] == "ab".index(r["source"])
+        assert np.isnan(o["heading"]) if r["heading_deg"] is None else o["heading"] == r["heading_deg"]
+        moves = r["sog_mps"] is not None and (r["cog_deg"] is not None or r["sog_mps"] < 0.3)
+        assert (o["z"][7] > 0.0) == moves
+
+
+def test_a_table_of_several_chunks_is_one_table(rng: np.random.Generator) -> None:
+    table = _table(rng, 40)
+    apart = concat(OBSERVATIONS, [table.slice(0, 11), table.slice(11)])
+    cut = pa.concat_tables([table.slice(0, 11), table.slice(11)])
+    assert cut["lat_deg"].num_chunks == 2
+    assert _cleaned(cut).tobytes() == _cleaned(table).tobytes() == _cleaned(apart).tobytes()
+
+
+def test_identities_are_remembered_while_their_memory_grows(rng: np.random.Generator) -> None:
+    ids = rng.integers(1, 40_000, 60_000)
+    seen, said = Seen(1 << 20), []
+    for part in np.array_split(ids, 37):
+        said.extend(seen.admit(part).tolist())
+    first = np.zeros(len(ids), np.bool_)
+    first[np.unique(ids, return_index=True)[1]] = True
+    assert said == first.tolist()
+    assert len(seen.new) > SEEN_FIRST
+
+
+def test_an_older_generation_of_identities_is_forgotten_whole() -> None:
+    seen = Seen(1 << 12)
+    assert seen.admit(np.arange(1, 20_001)).all()
+    assert not seen.admit(np.arange(19_900, 20_001)).any()
+    assert seen.admit(np.arange(1, 101)).all()
