@@ -20,7 +20,7 @@ T0 = 1_700_000_000 * S // H * H
 
 FAST = """
 definitions:
-  - {id: ais_gap, thresholds: {silence_s: 1800, min_reports: 3, window_s: 7200}}
+  - {id: ais_gap, thresholds: {silence_s: 1800, min_reports: 3, window_s: 7200, min_others: 2, least_heard: 0.6}}
   - {id: encounter, thresholds: {min_duration_s: 1800, max_gap_s: 1200}}
   - {id: encounter_short, thresholds: {min_duration_s: 900}}
   - {id: loitering, thresholds: {window_s: 1200, min_duration_s: 2400, max_gap_s: 1200}}

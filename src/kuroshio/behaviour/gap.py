@@ -2,7 +2,8 @@
 
 The silence is of the track, not of the MMSI: the last report of one ship and the first of another that claims the same
 number make no gap. A track that the picture ended and a later one that claims the same MMSI are one ship again when the
-way between them could be sailed.
+way between them could be sailed. Where the ships about fell silent with it, it is not told: the receivers failed, or
+the file ends.
 """
 
 from __future__ import annotations
@@ -12,134 +13,42 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.buffers import Events
-from kuroshio.behaviour.compiled import kernel, within
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import ALWAYS_DUE, Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
-from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State, number
+from kuroshio.behaviour.index import IdIndex
+from kuroshio.behaviour.reception import Reception
+from kuroshio.behaviour.silences import (
+    AFTER,
+    BEFORE,
+    END,
+    KIND,
+    LAST,
+    MMSI,
+    OTHERS,
+    PHASE,
+    SLOT,
+    START,
+    STILL,
+    WHOSE,
+    Silences,
+    gap_rows,
+    gap_silence,
+    new_state,
+    qualifies,
+)
+from kuroshio.behaviour.state import CLOSE, OPEN, VOID, Batch, Fact, Marks, number
 from kuroshio.geo.earth import distance_m
 from kuroshio.units import FloatArray, IntArray
 
 _DOUBTFUL = 0.5
 _MAX_MEMORY = 200_000  # identities whose ended tracks are remembered for a hand-over
-# state: integers LAST to PLACE, then a ring of the last report times; numbers of the last report
-LAST, PHASE, MMSI, COUNT, ENDED, PLACE, RING = range(7)
-
-
-@within
-def _qualifies(ints: Any, s: int, need: int, window_us: int) -> bool:
-    if ints[s, COUNT] < need:
-        return False
-    oldest = ints[s, RING + ints[s, PLACE]]
-    return bool(ints[s, LAST] - oldest <= window_us)
 
 
 @kernel
 def _far_m(lat0: float, lon0: float, lat1: float, lon1: float) -> float:
     return float(distance_m(lat0, lon0, lat1, lon1))  # uncompiled it costs more than all the rest of a fact
-
-
-@within
-def _write(floats: Any, s: int, i: int, lat: Any, lon: Any, sog: Any, cog: Any, nav: Any) -> None:
-    if i >= 0:
-        floats[s, 0], floats[s, 1], floats[s, 2], floats[s, 3] = lat[i], lon[i], sog[i], cog[i]
-        floats[s, 4] = nav[i]
-
-
-@kernel
-def gap_rows(
-    begin: int,
-    k: int,
-    out: Any,
-    num: Any,
-    slot: Any,
-    t: Any,
-    lat: Any,
-    lon: Any,
-    sog: Any,
-    cog: Any,
-    ais: Any,
-    mmsi: Any,
-    nav: Any,
-    ended: Any,
-    ints: Any,
-    floats: Any,
-    silence_us: int,
-    need: int,
-    window_us: int,
-    born: Any,
-) -> tuple[int, int]:
-    """Events (kind, slot, start, end, MMSI, reports) with the place of the last report; rows in order (slot, time).
-
-    ``born`` gets the oldest report taken, the number of rows with which a slot claims an MMSI for the first time, and
-    these rows.
-    """
-    n_born, oldest = born[1], born[0]
-    held: Any = np.int64(-1)  # a report not written to the state yet: most are followed by another
-    holder: Any = np.int64(-1)
-    for i in range(begin, slot.size):
-        if k + 2 > out.shape[0]:
-            born[0], born[1] = oldest, n_born
-            _write(floats, holder, held, lat, lon, sog, cog, nav)
-            return i, k
-        s, a = slot[i], ais[i]
-        if s != holder:
-            _write(floats, holder, held, lat, lon, sog, cog, nav)
-            holder, held = s, np.int64(-1)
-        if ended[i]:
-            ints[s, ENDED] = t[i]
-        last = ints[s, LAST]
-        if a == NEVER or (a <= last and last != NEVER):
-            continue
-        if last == NEVER and mmsi[i] >= 0:
-            born[2 + n_born] = i
-            n_born += 1
-        if last != NEVER and a - last > silence_us and _qualifies(ints, s, need, window_us):
-            _write(floats, s, held, lat, lon, sog, cog, nav)
-            for kind in range(OPEN if ints[s, PHASE] == 0 else CLOSE, CLOSE + 1, CLOSE - OPEN):
-                out[k, 0], out[k, 1], out[k, 2], out[k, 3] = kind, s, last, a
-                out[k, 4], out[k, 5] = ints[s, MMSI], min(ints[s, COUNT], need)
-                for c in range(4):
-                    num[k, c] = floats[s, c]
-                num[k, 4], num[k, 5], num[k, 6] = lat[i], lon[i], floats[s, 4]
-                k += 1
-        ints[s, PHASE] = 0
-        if mmsi[i] >= 0:
-            ints[s, MMSI] = mmsi[i]
-        place = ints[s, PLACE]
-        ints[s, RING + place] = a
-        ints[s, PLACE] = place + 1 if place + 1 < need else 0
-        ints[s, COUNT] += 1
-        ints[s, LAST] = a
-        oldest = min(oldest, a)
-        held = i
-    born[0], born[1] = oldest, n_born
-    _write(floats, holder, held, lat, lon, sog, cog, nav)
-    return slot.size, k
-
-
-@kernel
-def gap_silence(ints: Any, to_us: int, silence_us: int, need: int, window_us: int, out: Any) -> int:
-    """Number of slots, put into ``out``, whose silence has become too long by ``to_us``; they are marked open.
-
-    The last cell of ``out`` is the last report of the slot that is silent longest of the others, at most ``to_us``.
-    """
-    k = 0
-    oldest = np.int64(to_us)
-    for s in range(ints.shape[0]):
-        last = ints[s, LAST]
-        if ints[s, PHASE] != 0 or last == NEVER:
-            continue
-        if to_us - last <= silence_us:
-            oldest = min(oldest, last)
-        elif _qualifies(ints, s, need, window_us):
-            ints[s, PHASE] = 1
-            out[k] = s
-            k += 1
-        else:
-            ints[s, PHASE] = 2
-    out[out.size - 1] = oldest
-    return k
 
 
 @register("gap")
@@ -153,7 +62,13 @@ class GapDetector(Detector):
         self.window_us = definition.us("window_s")
         self.rule = self.silence_us, self.need, self.window_us
         self.events = Events(6, 7)
-        self.state = State((NEVER, 0, -1, 0, NEVER, 0, *(NEVER,) * self.need), (np.nan,) * 5)
+        self.state = new_state(self.need)
+        self.reception = Reception(self.silence_us)
+        self.never_told = float(definition["min_p_heard"]) > 0.0 and around.norms is None
+        # silences before the time that tells who else was heard, and those judged, as far back as repairs go
+        self.found, self.judged = Silences(6), Silences(8)
+        self.to_us = NEVER
+        self.numbers = IdIndex()
         self.by_mmsi: dict[int, int] = {}  # identity -> slot of its ended track
 
     def ensure(self, slots: int) -> None:
@@ -161,35 +76,64 @@ class GapDetector(Detector):
         self.state.ensure(slots)
 
     def arrays(self) -> dict[str, Any]:
-        """Matrices and the memory of ended tracks."""
+        """Matrices, silences, who was heard, and the memory of ended tracks."""
         pairs = np.asarray(list(self.by_mmsi.items()), np.int64).reshape(-1, 2)
-        return {"ints": self.state.ints, "floats": self.state.floats, "ended": pairs}
+        own = {"ints": self.state.ints, "floats": self.state.floats, "ended": pairs, "heard": self.reception.array()}
+        (own["found_i"], own["found_f"]), (own["judged_i"], own["judged_f"]) = self.found.all(), self.judged.all()
+        return own | {"to": np.asarray([self.to_us], np.int64)}
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
         self.state.restore(arrays["ints"], arrays["floats"])
         self.by_mmsi = dict(arrays["ended"].tolist())
+        self.reception.restore(arrays["heard"])
+        self.found.set(arrays["found_i"], arrays["found_f"])
+        self.judged.set(arrays["judged_i"], arrays["judged_f"])
+        self.to_us = int(arrays["to"][0])
+
+    def take_from(self, other: Any) -> None:
+        """Become as another is; what nobody writes to is shared."""
+        self.state.restore(other.state.ints, other.state.floats)
+        self.by_mmsi = dict(other.by_mmsi)
+        self.reception.take_from(other.reception)
+        self.found.take_from(other.found)
+        self.judged.take_from(other.judged)
+        self.to_us = other.to_us
 
     def rewind(self, other: Any, marks: Marks) -> bool:
-        """Rows of the marked tracks, and who of the marked MMSIs had ended."""
+        """Rows of the marked tracks, what they were heard in, and who of the marked MMSIs had ended."""
+        self.track_of, self.exercise_of = marks.names.tracks.names, marks.names.exercise
+        self.numbers = marks.names.numbers
         self.state.rewind(other.state, marks.slots)
         for mmsi in marks.names.numbers.names[marks.numbers].tolist():
             self.by_mmsi.pop(mmsi, None)
             if mmsi in other.by_mmsi:
                 self.by_mmsi[mmsi] = other.by_mmsi[mmsi]
+        if not self.never_told:
+            self.reception.rewind(other.reception, marks)
+            self.found.rewind(other.found, marks.slot_marks)
+            self.judged.rewind(other.judged, marks.slot_marks)
         self.due_us = ALWAYS_DUE
         return False
 
+    def forget(self, before_us: int) -> None:
+        """Silences judged before then are not judged again."""
+        self.reception.forget(before_us)
+        self.judged.forget(before_us - self.silence_us)
+
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
         """Reports end a silence, other rows tell nothing new."""
-        self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
+        self.track_of, self.exercise_of, self.numbers = batch.track_of, batch.exercise_of, batch.numbers
+        if self.never_told:
+            return
         f, ints = batch.fixes, self.state.ints
-        born = np.empty(len(f) + 2, np.int64)
-        born[0], born[1] = -NEVER, 0
+        born, heard = np.empty(len(f) + 3, np.int64), np.empty((len(f), 2), np.int64)  # most of both is never written
+        born[0], born[1], born[2] = -NEVER, 0, 0
         events, num = self.events.run(
             gap_rows,
             len(f),
             batch.slot,
+            batch.who,
             f.t,
             f.lat,
             f.lon,
@@ -202,17 +146,18 @@ class GapDetector(Detector):
             ints,
             self.state.floats,
             *self.rule,
+            self.reception.period_us,
             born,
+            heard,
         )
-        if len(events):
-            for e, v in zip(events.tolist(), num, strict=True):  # one turn an event
-                kind, slot, start, end, mmsi, _ = e
-                self._say(kind, self._fact(slot, start, end if kind == CLOSE else None, mmsi, v), out)
+        self.found.add(events.copy(), num.copy())
+        self.reception.take(heard[: born[2]])
         self.due_us = min(self.due_us, int(born[0]) + self.silence_us)
         if batch.any_ended or (born[1] and self.by_mmsi):
-            self._hand_over(batch, born[2 : born[1] + 2], out)
+            self._hand_over(batch, born[3 : born[1] + 3])
+        self._tell(out)
 
-    def _hand_over(self, batch: Batch, born: IntArray, out: list[tuple[int, Fact]]) -> None:
+    def _hand_over(self, batch: Batch, born: IntArray) -> None:
         """A new track that claims the MMSI of an ended one ends its silence, when it could have sailed there."""
         f, ints, floats = batch.fixes, self.state.ints, self.state.floats
         happenings = [(int(f.t[i]), 1, int(i)) for i in born]
@@ -231,28 +176,86 @@ class GapDetector(Detector):
             if far / ((t - last) / 1e6) > float(self.definition["max_speed_mps"]):
                 continue
             del self.by_mmsi[int(f.mmsi[i])]
-            if t - last > self.silence_us and _qualifies.py_func(ints, old, self.need, self.window_us):
+            if t - last > self.silence_us and qualifies.py_func(ints, old, self.need, self.window_us):
                 v = np.asarray([*floats[old, :4], f.lat[i], f.lon[i], floats[old, 4]])
-                note = f"came back as track {int(f.track[i])}"
                 for change in (OPEN, CLOSE) if ints[old, PHASE] == 0 else (CLOSE,):
-                    end = t if change == CLOSE else None
-                    notes = (note,) if change == CLOSE else ()
-                    self._say(change, self._fact(old, last, end, int(ints[old, MMSI]), v, notes), out)
+                    event = (change, old, last, t, int(ints[old, MMSI]), int(f.track[i]))
+                    self.found.add(np.asarray([event]), v[None])
             ints[old, PHASE] = 2
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """A silence that has become too long is a fact though no row says so."""
-        if to_us < self.due_us:
+        self.to_us = to_us
+        if self.never_told:
             return
-        ints, floats = self.state.ints, self.state.floats
-        found = np.empty(len(ints) + 1, np.int64)
-        k = gap_silence(ints, to_us, *self.rule, found)
-        self.due_us = int(found[-1]) + self.silence_us
-        for s in found[:k].tolist():
-            v = np.asarray([*floats[s, :4], np.nan, np.nan, floats[s, 4]])
-            self._say(OPEN, self._fact(s, int(ints[s, LAST]), None, int(ints[s, MMSI]), v), out)
+        if self.reception.again is not None:
+            self._judge_again(out)
+        if to_us >= self.due_us:
+            ints, floats = self.state.ints, self.state.floats
+            found = np.empty(len(ints) + 1, np.int64)
+            k = gap_silence(ints, to_us, *self.rule, found)
+            self.due_us = int(found[-1]) + self.silence_us
+            if k:
+                s, event = found[:k], np.full((k, 6), -1, np.int64)
+                event[:, KIND], event[:, SLOT], event[:, START] = OPEN, s, ints[s, LAST]
+                event[:, END], event[:, WHOSE] = NEVER, ints[s, MMSI]
+                nowhere = np.full((k, 2), np.nan)
+                self.found.add(event, np.column_stack([floats[s, :4], nowhere, floats[s, 4]]))
+        self._tell(out)
+        if not self.repairs:
+            self.forget(to_us)
 
-    def _say(self, kind: int, fact: Fact, out: list[tuple[int, Fact]]) -> None:
+    def _tell(self, out: list[tuple[int, Fact]]) -> None:
+        """Silences that were too long at the last `advance`: who else was heard till then is known."""
+        if not self.found:
+            return
+        events, numbers = self.found.before(self.to_us - self.silence_us)
+        if not len(events):
+            return
+        who, ints = self.numbers.find(np.ascontiguousarray(events[:, WHOSE])), self.state.ints
+        judged = np.column_stack([events, np.zeros((len(events), 2), np.int64)])
+        for e, v, w in zip(judged, numbers, who.tolist(), strict=True):  # one turn an event
+            if e[KIND] == OPEN:
+                heard = self.reception.others(float(v[0]), float(v[1]), w, int(e[START]))
+                ints[e[SLOT], OTHERS], ints[e[SLOT], STILL] = heard
+            e[BEFORE], e[AFTER] = ints[e[SLOT], OTHERS], ints[e[SLOT], STILL]
+            if not self._area_silent(int(e[BEFORE]), int(e[AFTER])):
+                self._say(self._fact(e.tolist(), v), out)
+        if self.repairs:
+            self.judged.add(judged, numbers)
+
+    def _judge_again(self, out: list[tuple[int, Fact]]) -> None:
+        """Silences of other ships than the late rows are about, where these change who else was heard."""
+        changes = self.reception.changes()
+        if not len(changes) or not self.judged:
+            return
+        events, numbers = self.judged.all()
+        touched = np.flatnonzero(self.reception.touched(numbers[:, 0], numbers[:, 1], events[:, START], changes))
+        if not len(touched):
+            return
+        events, ints = events.copy(), self.state.ints
+        who = self.numbers.find(np.ascontiguousarray(events[touched, WHOSE]))
+        for i, w in zip(touched.tolist(), who.tolist(), strict=True):  # one turn an event
+            e, v = events[i], numbers[i]
+            heard = self.reception.others(float(v[0]), float(v[1]), w, int(e[START]))
+            if heard == (e[BEFORE], e[AFTER]):
+                continue
+            told = not self._area_silent(int(e[BEFORE]), int(e[AFTER]))
+            e[BEFORE], e[AFTER] = heard
+            if ints[e[SLOT], LAST] == e[START]:
+                ints[e[SLOT], OTHERS], ints[e[SLOT], STILL] = heard
+            if not self._area_silent(*heard):
+                self._say(self._fact(e.tolist(), v), out)
+            elif told:
+                out.append((VOID, self._fact(e.tolist(), v)))
+        self.judged.set(events, numbers)
+
+    def _area_silent(self, before: int, after: int) -> bool:
+        """True where the area fell silent, not the ship."""
+        d = self.definition
+        return before >= int(d["min_others"]) and after < before * float(d["least_heard"])
+
+    def _say(self, fact: Fact, out: list[tuple[int, Fact]]) -> None:
         """Told when it lies far enough from shore and would have been heard, as far as either is known."""
         d = self.definition
         if not self.around.offshore(fact.lat_deg, fact.lon_deg, float(d["min_shore_m"])):
@@ -261,16 +264,18 @@ class GapDetector(Detector):
             p = fact.values.get("p_heard")
             if not isinstance(p, float) or p < float(d["min_p_heard"]):
                 return
-        out.append((kind, fact))
+        out.append((OPEN if fact.end_us is None else CLOSE, fact))
 
-    def _fact(
-        self, slot: int, start: int, end: int | None, mmsi: int, v: FloatArray, notes: tuple[str, ...] = ()
-    ) -> Fact:
-        met = start + self.silence_us
+    def _fact(self, event: list[int], v: FloatArray) -> Fact:
+        kind, slot, start, ended, mmsi, back, before, after = event
+        end, met = ended if kind == CLOSE else None, start + self.silence_us
         silence_s = ((end if end is not None else met) - start) / 1e6
         points = [("last report", start, float(v[0]), float(v[1]))]
         values: dict[str, Any] = {"silence_s": silence_s, "min_reports": self.need}
         values |= {"last_sog_mps": number(v[2]), "last_cog_deg": number(v[3])}
+        values |= {"others_before": before, "others_after": after, "heard_share": after / before if before else None}
+        if before and not after:
+            values["severity"] = "info"  # nobody is heard there: no sensor is as likely as no report
         if end is not None:
             far = float(_far_m(v[0], v[1], v[4], v[5]))
             points.append(("next report", end, float(v[4]), float(v[5])))
@@ -296,5 +301,5 @@ class GapDetector(Detector):
             points=tuple(points),
             rows=self.need + (end is not None),
             cause="it reported again" if end is not None else None,
-            notes=notes,
+            notes=(f"came back as track {back}",) if kind == CLOSE and back >= 0 else (),
         )

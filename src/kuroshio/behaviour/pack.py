@@ -25,6 +25,7 @@ from kuroshio.behaviour.archive import detect
 from kuroshio.behaviour.definition import Definition, Definitions, Threshold
 from kuroshio.behaviour.evidence import as_json
 from kuroshio.behaviour.norms import Norms
+from kuroshio.behaviour.reception import cells_about, cells_of, period_of
 from kuroshio.behaviour.sketch import draw
 from kuroshio.errors import InputError, NotFound, VerificationError
 from kuroshio.geo.zones import Zone, Zones, load_zones
@@ -134,6 +135,22 @@ def select_rows(rows: pa.Table, alert: Mapping[str, Any], *, lead_us: int = _LEA
     return rows.filter(pc.and_(keep, mine))
 
 
+def heard_about(rows: pa.Table, alert: Mapping[str, Any], silence_us: int) -> pa.Table:
+    """Of other ships, a row a cell and period that tells who else was heard about the place of a silence."""
+    period_us, start_us = period_of(silence_us), round(alert["start_at"].timestamp() * 1e6)
+    first, over = start_us // period_us - 1, (start_us + silence_us) // period_us
+    times = rows["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    inside = pc.and_(pc.greater_equal(times, first * period_us), pc.less(times, over * period_us))
+    mine = pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"], pa.int64()))
+    near = rows.filter(pc.fill_null(pc.and_(inside, pc.invert(mine)), False)).filter(pc.field("lat_deg").is_valid())
+    near = near.filter(pc.field("mmsi").is_valid() & pc.field("lon_deg").is_valid())
+    cell = cells_of(np.asarray(near["lat_deg"], np.float64), np.asarray(near["lon_deg"], np.float64))
+    t = np.asarray(near["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), np.int64)
+    about = np.flatnonzero(np.isin(cell, cells_about(alert["lat_deg"], alert["lon_deg"])))
+    key = np.column_stack([cell, t // period_us, np.asarray(near["mmsi"].cast(pa.int64()), np.int64)])[about]
+    return near.take(pa.array(np.sort(about[np.unique(key, axis=0, return_index=True)[1]])))
+
+
 def make_pack(
     path: str | Path,
     alert: Mapping[str, Any],
@@ -162,14 +179,16 @@ def make_pack(
     if alert["definition"] not in definitions:
         raise NotFound(f"no definition {alert['definition']!r} for alert {alert['alert_id']}", code="behaviour.unknown")
     definition = definitions[str(alert["definition"])]
-    part = select_rows(rows, alert)
+    own = part = select_rows(rows, alert)
+    if definition.kernel == "gap" and "mmsi" in rows.column_names and alert["lat_deg"] is not None:
+        part = pa.concat_tables([own, heard_about(rows, alert, definition.us("silence_s"))])
     now_us = round(alert["known_at"].timestamp() * 1e6)
     body = {
         "alert.json": as_json(_alert_plain(alert)).encode(),
         "definition.json": as_json(_definition_plain(definition)).encode(),
         "rows.arrow": _ipc(part.combine_chunks()),
         "zones.geojson": as_json(_geojson(_areas(zones, definition, alert, part))).encode(),
-        "map.svg": draw(alert, part, zones).encode(),
+        "map.svg": draw(alert, own, zones).encode(),
     }
     if norms is not None and "norms_digest" in json.loads(alert["evidence"])["values"]:
         local = norms.part(*(np.asarray(part[n].drop_null()) for n in ("lat_deg", "lon_deg")))

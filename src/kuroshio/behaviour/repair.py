@@ -18,7 +18,7 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.core import Core, Facts, Located
 from kuroshio.behaviour.fixes import Fixes
-from kuroshio.behaviour.state import Fact, Marks
+from kuroshio.behaviour.state import VOID, Fact, Marks
 from kuroshio.units import BoolArray, IntArray
 
 START = -(1 << 61)
@@ -172,9 +172,15 @@ class Snapshot:
 
         old = {name: fact for name, fact in self.facts.items() if touched(fact)}
         new = {name: fact for name, fact in since.facts.items() if touched(fact) and name not in over}
-        for _, fact in out:  # one turn a fact found
+        for kind, fact in out:  # one turn a fact found
             name = name_of(fact)
-            if name not in over:
+            if name in over:
+                continue
+            if name in self.facts:
+                old[name] = self.facts[name]
+            if kind == VOID:
+                new.pop(name, None)
+            else:
                 new[name] = fact
         for name in old:
             del self.facts[name]
@@ -258,7 +264,8 @@ class Past:
         for k in np.unique(level).tolist():
             slots, numbers = names.linked(slot[(level == k) & ~done[slot]])
             done |= slots
-            marks = Marks(np.flatnonzero(slots), np.flatnonzero(numbers), slots, numbers, names)
+            since_us = self.snapshots[k].core.advanced_us
+            marks = Marks(np.flatnonzero(slots), np.flatnonzero(numbers), slots, numbers, names, since_us)
             new: dict[str, Fact] = {}
             old: list[str] = []
             for since, snapshot in pairwise([*self.snapshots[k:], present]):

@@ -21,17 +21,22 @@ from kuroshio.geo.zones import Zones
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 OPEN, EXTEND, CLOSE = 0, 1, 2
+VOID = 3  # a fact told before that is none any more; said in repairs alone, of ships that no late row is about
 NO_ROWS = np.zeros(0, np.bool_)
 
 
 class Marks(NamedTuple):
-    """Tracks and MMSIs that late rows may touch, as rows in the states by track and by MMSI, and marked among all."""
+    """Tracks and MMSIs that late rows may touch, as rows in the states by track and by MMSI, and marked among all.
+
+    No row of theirs before ``since_us`` is another than it was.
+    """
 
     slots: IntArray
     numbers: IntArray
     slot_marks: BoolArray
     number_marks: BoolArray
     names: Names
+    since_us: int
 
 
 @dataclass(frozen=True)

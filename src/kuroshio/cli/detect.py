@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
@@ -23,7 +24,8 @@ from kuroshio.errors import InputError
 app = typer.Typer(add_completion=False)
 
 _ALIASES = {"lat": "lat_deg", "lon": "lon_deg", "sog": "sog_mps", "cog": "cog_deg", "timestamp": "observed_at"}
-MASS_SHIPS, MASS_SHARE = 20, 0.25  # fewer ships, or a smaller share of those heard, fall silent each on its own
+# fewer ships, or a smaller share of those heard, fall silent each on its own
+MASS_SHIPS, MASS_SHARE, MASS_HOURS = 20, 0.25, 6
 _KEEP = {
     *("mmsi", "observed_at", "lat_deg", "lon_deg", "sog_mps", "cog_deg", "heading_deg", "nav_status", "ship_type"),
     *("track_id", "status", "flags", "hits", "last_ais_at", "last_radar_at", "last_image_at", "exercise"),
@@ -143,8 +145,8 @@ def detect(
     )
     for told in summary["mass_silences"]:
         output.say(
-            f"{told['silent']} of {told['heard']} ships heard in the hour from {told['hour']} fell silent in it:"
-            " rather the receivers, or the end of the file, than the ships"
+            f"{told['silent']} of {told['heard']} ships heard in the hour from {told['hour']} were not heard in the six"
+            " after it: rather the receivers, or the end of the file, than the ships"
         )
 
 
@@ -155,34 +157,35 @@ def _summary(rows: pa.Table, alerts: pa.Table, target: Path, digest: str, defini
         "alerts": alerts.num_rows,
         "alerts_by_definition": dict(sorted(counts.items())),
         "alerts_open": alerts["end_at"].null_count,
-        "mass_silences": mass_silences(rows, alerts),
+        "mass_silences": mass_silences(rows),
         "definitions": definitions,
         "definitions_digest": digest,
         "output": str(target),
     }
 
 
-def mass_silences(rows: pa.Table, alerts: pa.Table) -> list[dict[str, Any]]:
-    """Hours in which so many of the ships heard fell silent that the receivers are the likelier cause.
+def mass_silences(rows: pa.Table) -> list[dict[str, Any]]:
+    """Hours of which so many ships are not heard again for six that the receivers are the likelier cause.
 
     Parameters
     ----------
     rows
-        What was searched: ``mmsi`` and ``observed_at``.
-    alerts
-        ALERTS found in it; the gaps among them are counted by the hour they began in.
+        What was searched: ``mmsi`` and ``observed_at``. Hours with less than six after them are not judged.
     """
     if not {"mmsi", "observed_at"} <= set(rows.column_names):
         return []
-    gaps = alerts.filter(pc.equal(alerts["definition"].cast(pa.string()), "ais_gap"))
-    begun = Counter(int(at.timestamp()) // 3600 for at in gaps["start_at"].to_pylist())
-    hours = [hour for hour, count in begun.items() if count >= MASS_SHIPS]
-    if not hours:
+    told = rows.select(["mmsi", "observed_at"]).drop_null()
+    at = pc.divide(told["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), 3_600_000_000)
+    heard = pa.table({"mmsi": told["mmsi"], "hour": at}).group_by(["mmsi", "hour"]).aggregate([])
+    heard = heard.sort_by([("mmsi", "ascending"), ("hour", "ascending")])
+    mmsi, hour = (heard[name].to_numpy() for name in ("mmsi", "hour"))
+    if not len(hour):
         return []
-    at = pc.divide(rows["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), 3_600_000_000)
+    again = np.zeros(len(hour), np.bool_)
+    again[:-1] = (mmsi[1:] == mmsi[:-1]) & (hour[1:] - hour[:-1] <= MASS_HOURS)
     found = []
-    for hour in sorted(hours):
-        heard = len(pc.unique(rows["mmsi"].filter(pc.equal(at, hour)).drop_null()))
-        if begun[hour] >= MASS_SHARE * heard:
-            found.append({"hour": clock.rfc3339(hour * 3_600_000_000), "heard": heard, "silent": begun[hour]})
+    for one in np.unique(hour[~again & (hour + MASS_HOURS < hour.max())]).tolist():
+        ships, silent = int((hour == one).sum()), int((~again & (hour == one)).sum())
+        if silent >= max(MASS_SHIPS, MASS_SHARE * ships):
+            found.append({"hour": clock.rfc3339(one * 3_600_000_000), "heard": ships, "silent": silent})
     return found

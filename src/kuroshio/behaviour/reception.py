@@ -1,0 +1,204 @@
+"""Who else was heard about a place before and after a ship fell silent: "no ship" apart from "no sensor".
+
+What enters: AIS reports. What is kept: for each period the cells that each MMSI was heard in, of the time a silence may
+still be judged by, or judged again after a repair. What leaves: how many other ships were heard in the cells about a
+place in the period of a last report and the one before it, and how many in the whole periods of the silence after it.
+It follows from reports up to the moment the silence became too long, and from nothing later; so a late report may
+change what is told of other ships, but only of those whose silence had it about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from kuroshio.behaviour.compiled import kernel, within
+from kuroshio.behaviour.state import Marks
+from kuroshio.units import BoolArray, FloatArray, IntArray
+
+HOUR_US = 3_600_000_000
+PERIODS = 6  # in a silence, where an hour is longer than that
+CELLS_A_DEG = 2
+LONS = 360 * CELLS_A_DEG
+WHO_BITS = 32  # of a key: the cell, then the row of the MMSI
+_WHO = (1 << WHO_BITS) - 1
+_MOST_PARTS = 64
+_NO_KEYS = np.zeros(0, np.int64)
+
+
+@within
+def cell_of(lat_deg: float, lon_deg: float) -> Any:
+    """Number of the cell of half a degree of a place."""
+    col = np.int64((lon_deg + 180.0) * CELLS_A_DEG)
+    return np.int64((lat_deg + 90.0) * CELLS_A_DEG) * LONS + (col - LONS if col >= LONS else col)
+
+
+def cells_of(lat_deg: Any, lon_deg: Any) -> Any:
+    """Number of the cell of half a degree of each place."""
+    i = np.floor((lat_deg + 90.0) * CELLS_A_DEG).astype(np.int64)
+    return i * LONS + np.floor((lon_deg + 180.0) * CELLS_A_DEG).astype(np.int64) % LONS
+
+
+def cells_about(lat_deg: float, lon_deg: float) -> list[int]:
+    """The cell of a place and the eight about it."""
+    cell = int(cells_of(np.asarray([lat_deg]), np.asarray([lon_deg]))[0])
+    i, j = divmod(cell, LONS)
+    return sorted({(i + a) * LONS + (j + b) % LONS for a in (-1, 0, 1) for b in (-1, 0, 1)})
+
+
+def period_of(silence_us: int) -> int:
+    """Length of the periods that a silence is judged by: an hour, or a sixth of it where that is less."""
+    return max(1, min(HOUR_US, silence_us // PERIODS))
+
+
+@kernel
+def _part(keys: Any, mine: Any, kept: Any, taken: Any) -> int:
+    """Number of keys whose MMSI is marked, put into ``taken``; the others are put into ``kept``."""
+    k = 0
+    for i in range(keys.size):
+        if mine[keys[i] & _WHO]:
+            taken[k] = keys[i]
+            k += 1
+        else:
+            kept[i - k] = keys[i]
+    return k
+
+
+@kernel
+def _touched(lat: Any, lon: Any, start: Any, period: Any, cell: Any, period_us: int, silence_us: int, out: Any) -> None:
+    """Mark silences (place and last report) that count a ship in one of some cells and periods."""
+    for e in range(start.size):
+        here = cell_of(lat[e], lon[e])
+        first, over = start[e] // period_us - 1, (start[e] + silence_us) // period_us
+        for c in range(cell.size):
+            east = abs(cell[c] % LONS - here % LONS)
+            near = abs(cell[c] // LONS - here // LONS) <= 1 and min(east, LONS - east) <= 1
+            if near and first <= period[c] < over:
+                out[e] = True
+                break
+
+
+class Reception:
+    """Ships heard by period and cell, for silences of one length.
+
+    The arrays are never written to, so that copies share them.
+    """
+
+    def __init__(self, silence_us: int) -> None:
+        self.silence_us, self.period_us = silence_us, period_of(silence_us)
+        self.parts: dict[int, tuple[IntArray, ...]] = {}  # by period: keys, in order in each part
+        self.again: dict[int, tuple[list[IntArray], list[IntArray]]] | None = None  # in a repair: what was, and what is
+
+    def take(self, heard: IntArray) -> None:
+        """Take in rows (period, key)."""
+        if not len(heard):
+            return
+        period, key = heard[:, 0], heard[:, 1]
+        if int(period.min()) == int(period.max()):
+            self._add(int(period[0]), np.sort(key))
+            return
+        order = np.lexsort((key, period))
+        period, key = period[order], key[order]
+        heads = np.flatnonzero(np.append(True, period[1:] != period[:-1]))
+        for a, b in zip(heads.tolist(), np.append(heads[1:], len(period)).tolist(), strict=True):  # one turn a period
+            self._add(int(period[a]), key[a:b])
+
+    def _add(self, period: int, *keys: IntArray) -> None:
+        parts = (*self.parts.get(period, ()), *keys)
+        self.parts[period] = parts if len(parts) <= _MOST_PARTS else (np.unique(np.concatenate(parts)),)
+        if self.again is not None:
+            self.again.setdefault(period, ([], []))[1].extend(keys)
+
+    def _keys(self, period: int) -> IntArray:
+        parts = self.parts.get(period)
+        if parts is None:
+            return _NO_KEYS
+        if len(parts) > 1:
+            self.parts[period] = parts = (np.unique(np.concatenate(parts)),)
+        return parts[0]
+
+    def others(self, lat_deg: float, lon_deg: float, who: int, start_us: int) -> tuple[int, int]:
+        """(other ships heard about a place up to a last report, other ships heard there in the silence after it)."""
+        first, over = start_us // self.period_us, (start_us + self.silence_us) // self.period_us
+        cells = cells_about(lat_deg, lon_deg)
+        runs = [c for k, c in enumerate(cells) if k == 0 or cells[k - 1] != c - 1]
+        ends = [c + 1 for k, c in enumerate(cells) if k + 1 == len(cells) or cells[k + 1] != c + 1]
+        edges = np.asarray([runs, ends], np.int64).T.reshape(-1) << WHO_BITS
+        before = self._ships(range(first - 1, first + 1), edges, who)
+        return before, self._ships(range(first + 1, over), edges, who)
+
+    def _ships(self, periods: Iterable[int], edges: IntArray, who: int) -> int:
+        found = []
+        for period in periods:  # a few
+            keys = self._keys(period)
+            if len(keys):
+                at = np.searchsorted(keys, edges).tolist()
+                found += [keys[a:b] for a, b in zip(at[::2], at[1::2], strict=True) if a < b]
+        ships = np.unique(np.concatenate(found) & _WHO) if found else _NO_KEYS
+        return len(ships) - int(who in ships)
+
+    def rewind(self, other: Reception, marks: Marks) -> None:
+        """Let what the marked MMSIs were heard in be as in another; `changes` then tells what came of it."""
+        first, mine, self.again = marks.since_us // self.period_us, marks.number_marks, {}
+        for period in [p for p in {**self.parts, **other.parts} if p >= first]:
+            kept, was = _divided(self.parts.get(period, ()), mine)
+            self.again[period] = (was, [])
+            self.parts[period] = tuple(kept)
+            self._add(period, *_divided(other.parts.get(period, ()), mine)[1])
+            if not self.parts[period]:
+                del self.parts[period]
+
+    def changes(self) -> IntArray:
+        """(period, cell) of what the marked MMSIs are heard in since `rewind` and were not before, or the reverse."""
+        found, self.again = self.again or {}, None
+        rows = []
+        for period, (was, now) in found.items():  # one turn a period
+            if not (was or now):
+                continue
+            keys = np.setxor1d(np.concatenate([_NO_KEYS, *was]), np.concatenate([_NO_KEYS, *now]))
+            cells = np.unique(keys >> WHO_BITS)
+            rows.append(np.column_stack([np.full(len(cells), period), cells]))
+        return np.concatenate([np.zeros((0, 2), np.int64), *rows])
+
+    def touched(self, lat_deg: FloatArray, lon_deg: FloatArray, start_us: IntArray, changes: IntArray) -> BoolArray:
+        """True for silences whose count of others may hang on a change."""
+        out = np.zeros(len(start_us), np.bool_)
+        if len(changes) and len(out):
+            period, cell = np.ascontiguousarray(changes[:, 0]), np.ascontiguousarray(changes[:, 1])
+            _touched(lat_deg, lon_deg, start_us, period, cell, self.period_us, self.silence_us, out)
+        return out
+
+    def forget(self, before_us: int) -> None:
+        """Let go of what no silence that is judged at a time or later needs."""
+        least = (before_us - self.silence_us) // self.period_us - 2
+        for period in [p for p in self.parts if p < least]:
+            del self.parts[period]
+
+    def take_from(self, other: Reception) -> None:
+        """Become as another is."""
+        self.parts, self.again = dict(other.parts), None
+
+    def array(self) -> IntArray:
+        """Its state: rows (period, key)."""
+        rows = [np.column_stack([np.full(len(k), p), k]) for p, keys in self.parts.items() for k in keys]
+        return np.concatenate([np.zeros((0, 2), np.int64), *rows])
+
+    def restore(self, rows: IntArray) -> None:
+        """Take state back."""
+        self.parts, self.again = {}, None
+        self.take(rows)
+
+
+def _divided(parts: tuple[IntArray, ...], mine: BoolArray) -> tuple[list[IntArray], list[IntArray]]:
+    """Parts without the marked MMSIs, and those with nothing else."""
+    kept, taken = [], []
+    for keys in parts:  # a few
+        others, own = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
+        k = _part(keys, mine, others, own)
+        if k < len(keys):
+            kept.append(others[: len(keys) - k] if k else keys)
+        if k:
+            taken.append(own[:k])
+    return kept, taken
