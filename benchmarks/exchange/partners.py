@@ -2,11 +2,12 @@
 
 A whole node (`kuroshio.node`) with real agreements, keys, TLS links, record, ledger and outbound logs on disk; only its
 sensing and picture are replaced: 100,000 tracks of which 5,000 change a second, at any moment of it. The partners
-verify, keep and answer every release in a second process. ``lag``: paced by the wall clock, how far behind each is: of
-each release, from the change of its oldest row (as the node knows it, whatever the partner is told of the time) until
-the partner has it durably, so that a row's wait for the next sharing is in it. ``hour``: 3,600 such seconds one after
-another as fast as the links take them, with the memory of the node. ``cost``: seconds of processor a second of traffic
-with 1, 2, 4 and 8 partners.
+verify, keep and answer every release in a second process. ``lag``: paced by the wall clock, in ticks of the node, which
+shares when it finds it due; how far behind each is: of each release, from the change of its oldest row (as the node
+knows it, whatever the partner is told of the time) until the partner has it durably, so that a row's wait for the next
+sharing is in it. ``hour``: 3,600 such seconds one after another as fast as the links take them, with the memory of the
+node. ``cost``: seconds of processor a second of traffic with 1, 2, 4 and 8 partners. Both share twice a second, as the
+node does at this rate.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from benchmarks.exchange.far import make_keys
 from kuroshio import clock
 from kuroshio.node import assemble, config
 from kuroshio.node.core import Outcome
-from kuroshio.node.node import Node
+from kuroshio.node.node import TICK_S, Node
 from kuroshio.node.time import NodeClock
 from kuroshio.schema import ALERTS, TRACKS
 from kuroshio.schema.core import UTC_US
@@ -50,7 +51,8 @@ ACCORDS: dict[str, dict[str, Any]] = {
     "IND": {"delay_s": DELAY_S},
     "MYS": {"grid_deg": 0.05, "time_bucket_s": 60, "redact": ["identity"], "retention_s": 3_600},
 }
-TRACKS_COUNT, UPDATES_A_STEP = 100_000, 5_000
+TRACKS_COUNT, UPDATES_A_S = 100_000, 5_000
+TURNS_A_S = 2  # the ticks after which SHARE_ROWS rows have changed
 
 
 class Stepped(NodeClock):
@@ -90,12 +92,12 @@ class Sea:
         )  # fmt: skip
         self._next = 0
 
-    def step(self, now_us: int, updates: int = UPDATES_A_STEP) -> tuple[pa.Table, pa.Table]:
-        """(picture, rows that changed)."""
+    def step(self, now_us: int, updates: int) -> tuple[pa.Table, pa.Table]:
+        """(picture, rows that changed), at any moment of the time so many changes take."""
         pick = (self._next + np.arange(updates)) % self.count
         self._next = (self._next + updates) % self.count
         self.lat[pick] += 0.0005
-        self.at_us[pick] = now_us - self.rng.integers(0, 1_000_000, updates)
+        self.at_us[pick] = now_us - self.rng.integers(0, max(1, 1_000_000 * updates // UPDATES_A_S), updates)
         for name, values in (("lat_deg", self.lat), ("observed_at", self.at_us)):
             at = self.table.schema.get_field_index(name)
             column = pa.array(values.copy())
@@ -164,15 +166,15 @@ class Bench:
                 m(rows, released)
 
             outlet.mark = noted  # type: ignore[method-assign]
-        tracks = desk.tracks
+        seal = desk.seal
 
         def sealed(*rows: Any, to: str, **terms: Any) -> Any:
-            parcel = tracks(*rows, to=to, **terms)
-            if parcel is not None:
-                self.oldest_us[parcel.release_id] = newest[to]
-            return parcel
+            release = seal(*rows, to=to, **terms)
+            if release is not None:
+                self.oldest_us[release.release_id] = newest[to]
+            return release
 
-        desk.tracks = sealed  # type: ignore[method-assign]
+        desk.seal = sealed  # type: ignore[method-assign]
 
     async def __aexit__(self, *why: object) -> None:
         assert self.far.stdin is not None
@@ -192,10 +194,11 @@ class Bench:
         core.picture, changed = self.sea.step(now_us, updates)
         return Outcome(changed, changed, ALERTS.empty())
 
-    async def turn(self, updates: int) -> float:
-        """One second of traffic through the node's own cycle; seconds of its processor (all threads)."""
+    async def turn(self, updates: int, *, share: bool = True) -> float:
+        """Changes through the node's own cycle, shared at once or when due; seconds of its processor (all threads)."""
         self.updates = updates
-        self.node._share_due_us = 0
+        if share:
+            self.node._share_due_us = 0
         loop, begin_s, cpu_s = asyncio.get_running_loop(), time.perf_counter(), time.process_time()
         await loop.run_in_executor(self.node._worker, self.node._cycle, [], self.time.now_us())
         self.longest_s = max(self.longest_s, time.perf_counter() - begin_s)
@@ -262,9 +265,9 @@ async def lag(bench: Bench, seconds: int, *, hold: bool) -> dict[str, Any]:
         sys.stderr.flush()
         await loop.run_in_executor(None, sys.stdin.readline)
     begin_s, cpu_s, left = loop.time(), time.process_time(), dict.fromkeys(bench.parties, 0)
-    for step in range(seconds):
-        await asyncio.sleep(max(0.0, begin_s + step - loop.time()))
-        await bench.turn(UPDATES_A_STEP)
+    for tick in range(int(seconds / TICK_S)):
+        await asyncio.sleep(max(0.0, begin_s + tick * TICK_S - loop.time()))
+        await bench.turn(int(UPDATES_A_S * TICK_S), share=False)
         left = {p: max(left[p], n) for p, n in bench.left_waiting().items()}
     wall_s, cpu_s = loop.time() - begin_s, time.process_time() - cpu_s
     await bench.settled()
@@ -286,9 +289,10 @@ async def hour(bench: Bench, steps: int, *, wall_s_max: float) -> dict[str, Any]
         if time.perf_counter() - begin_s > wall_s_max:
             steps = step
             break
-        bench.time.at_us += 1_000_000
-        cpu_s += await bench.turn(UPDATES_A_STEP)
-        await bench.settled()
+        for _ in range(TURNS_A_S):
+            bench.time.at_us += 1_000_000 // TURNS_A_S
+            cpu_s += await bench.turn(UPDATES_A_S // TURNS_A_S)
+            await bench.settled()
         if step % 60 == 59:
             for end in (await bench.report())["ends"].values():
                 rows, refused = rows + end["rows"], refused + end["refused"]
@@ -317,8 +321,8 @@ async def cost(steps: int) -> dict[str, Any]:
             async with Bench(Path(name), list(ACCORDS)[:count]) as bench:
                 await fill(bench)
                 total = 0.0
-                for _ in range(steps):
-                    total += await bench.turn(UPDATES_A_STEP)
+                for _ in range(steps * TURNS_A_S):
+                    total += await bench.turn(UPDATES_A_S // TURNS_A_S)
                     await bench.settled()
                 spent[str(count)] = round(total / steps, 4)
     return {"cpu_s_per_s": spent, "extra_partner_cpu_s_per_s": round((spent["8"] - spent["1"]) / 7, 4)}

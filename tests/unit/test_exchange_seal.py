@@ -10,6 +10,7 @@ from kuroshio import exchange, record
 from kuroshio.errors import ReleaseRefused, VerificationError
 from kuroshio.exchange import Outlet, Terms, receive, seal_control, seal_record, seal_tracks, view
 from kuroshio.exchange.columns import GROUPS
+from kuroshio.exchange.ledger_file import Sealed
 from kuroshio.exchange.lineage import mark_of
 from kuroshio.schema import ALERTS, TRACKS, Citation, Decision, Effect, Obligations
 from kuroshio.schema.release import LINEAGE_MAX, RELEASED_TRACKS, Release
@@ -385,7 +386,7 @@ def test_ledger_follows_a_release_and_its_recall() -> None:
     assert first is not None
     assert second is not None
     for release in (first, second):
-        ledger.sealed(release)
+        ledger.sealed(Sealed(release))
         assert theirs.hold(accept(release, now_us=T0 + 1))
         assert not theirs.hold(accept(release, now_us=T0 + 1))
     assert ledger.recall(first.release_id, by="officer", reason="error", now_us=T0)["state"] == "withdrawn"

@@ -1,8 +1,8 @@
-"""States for several partners: one log is written while the next release is sealed, and none is booked before."""
+"""States for several partners: one write of ledger and record for all, then logs side by side, then they are booked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -67,7 +67,16 @@ def test_logs_are_begun_one_after_another_and_booked_when_durable(tmp_path: Path
 
     one = sharing(tmp_path, post)
     desk = one.desk
+    append = one.record.append
+
+    def appended(leaves: Sequence[Mapping[str, Any]]) -> list[int]:
+        assert len(desk.ledger.unoffered()) == len(leaves) == 2  # the bundles are safe before the leaves
+        seen.append("record")
+        return append(leaves)
+
+    one.record.append = appended  # type: ignore[method-assign]
     assert one.share((rows(), rows()), rows(), own=rows(), now_us=T0) == 2
+    assert seen.pop(0) == "record"
     assert seen == ["begun JPN", "begun USA", "durable JPN", "durable USA"]
     assert desk.ledger.unoffered() == []
 

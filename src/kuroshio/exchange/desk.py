@@ -18,6 +18,7 @@ import pyarrow as pa
 from kuroshio.errors import VerificationError
 from kuroshio.exchange.contents import content_ids, refs_of
 from kuroshio.exchange.ledger import Ledger
+from kuroshio.exchange.ledger_file import Sealed
 from kuroshio.exchange.outlet import Outlet
 from kuroshio.exchange.receive import NOT_YET, Received, receive
 from kuroshio.exchange.records import CONTROL_KINDS
@@ -131,29 +132,32 @@ class Desk:
     # -- out
 
     def tracks(self, tracks: pa.Table, decision: Decision, *, to: str, now_us: int, **terms: Any) -> Parcel | None:
-        """Parcel of the TRACKS rows that are due under one decision; None when none is. Terms as in `seal_tracks`.
+        """`seal` and `enter` of one release; None when no row is due."""
+        release = self.seal(tracks, decision, to=to, now_us=now_us, **terms)
+        return self.enter([release])[0] if release else None
+
+    def seal(self, tracks: pa.Table, decision: Decision, *, to: str, now_us: int, **terms: Any) -> Release | None:
+        """Release of the TRACKS rows that are due under one decision, for `enter`; None when none is due.
+
+        Terms as in `seal_tracks`. Without its receipt, which `enter` adds, a partner refuses it.
 
         Raises
         ------
         ReleaseRefused
             When the decision does not flow.
-        StoreError
-            When the record cannot take the leaf: then nothing leaves.
         """
-        release = seal_tracks(
-            tracks,
-            decision,
-            releaser=self.me,
-            to=to,
-            now_us=now_us,
-            signer=self._signer,
-            outlet=self.outlet(to),
-            **terms,
-        )
-        if release is None:
-            return None
-        [parcel] = self._enter([release])
-        return parcel
+        who: dict[str, Any] = {"releaser": self.me, "to": to, "signer": self._signer, "outlet": self.outlet(to)}
+        return seal_tracks(tracks, decision, now_us=now_us, **who, **terms)
+
+    def enter(self, releases: Sequence[Release]) -> list[Parcel]:
+        """Parcels of sealed releases, to whomever: one write of the ledger and one of the record for all of them.
+
+        Raises
+        ------
+        StoreError
+            When the record cannot take the leaves: then nothing leaves.
+        """
+        return self._enter(releases) if releases else []
 
     def alerts(self, alerts: pa.Table, decision: Decision, *, to: str, now_us: int, **terms: Any) -> Parcel | None:
         """Parcel of ALERTS rows under one decision; None when none is due, or the partner was told all of them.
@@ -191,8 +195,8 @@ class Desk:
         self, releases: Sequence[Release], *, also: Sequence[Mapping[str, Any]] = (), contents: Sequence[bytes] = ()
     ) -> list[Parcel]:
         """On record and in the ledger first; what a crash keeps from the session comes again from `unoffered`."""
-        for release in releases:  # before the leaf: a leaf without a bundle would be a gap for ever
-            self.ledger.sealed(release, refs=refs_of(release), bundle=release.to_bytes(), contents=contents)
+        # before the leaves: a leaf without a bundle would be a gap for ever
+        self.ledger.sealed(*(Sealed(r, refs_of(r), r.to_bytes(), contents) for r in releases))
         seqs = self._record.append([*(release.leaf() for release in releases), *also])
         self._record.publish()
         return [self._parcel(release, seq) for release, seq in zip(releases, seqs, strict=False)]

@@ -14,11 +14,11 @@ from typing import Any
 
 from kuroshio.errors import NotFound, StoreError, VerificationError
 from kuroshio.exchange.contents import content_ids
-from kuroshio.exchange.ledger_file import SCHEMA, TAKEN, TOLD, pack_refs, plain, unpack_refs
+from kuroshio.exchange.ledger_file import SCHEMA, SENT, TAKEN, TOLD, Sealed, pack_refs, plain, unpack_refs
 from kuroshio.exchange.receive import Received
-from kuroshio.schema.release import RECEIVED, REFUSED, WITHDRAWN, Receipt, Release
+from kuroshio.schema.release import RECEIVED, REFUSED, WITHDRAWN, Receipt
 
-SENT, EXPIRED, HELD = "sent", "expired", "held"
+EXPIRED, HELD = "expired", "held"
 PAGE = 64  # releases read at once: their references are many
 REFUSED_MAX = 10_000  # releases of one partner that were refused here and are remembered
 
@@ -52,16 +52,14 @@ class Ledger:
             except sqlite3.Error as err:
                 raise StoreError(f"ledger: {err}", code="exchange.ledger") from err
 
-    def _write(
-        self, sql: str, values: Sequence[Any], release_id: str, partner: str, way: int, told: Sequence[bytes]
-    ) -> None:
-        """A statement on a release together with the contents it tells, so that a crash leaves both or neither."""
+    def _write(self, *statements: tuple[str, Sequence[Any]], told: Iterable[Sequence[Any]]) -> None:
+        """Statements on releases together with the contents they tell, so that a crash leaves all or nothing."""
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                self._db.execute(sql, values)
-                rows = [(partner, way, content, release_id) for content in told]
-                self._db.executemany("INSERT OR IGNORE INTO content VALUES (?,?,?,?)", rows)
+                for sql, values in statements:
+                    self._db.execute(sql, values)
+                self._db.executemany("INSERT OR IGNORE INTO content VALUES (?,?,?,?)", told)
                 self._db.execute("COMMIT")
             except sqlite3.Error as err:
                 if self._db.in_transaction:
@@ -80,26 +78,14 @@ class Ledger:
         """One flag a content: a release to that party tells it already, however long ago."""
         return self._others(to, TOLD, contents)
 
-    def sealed(
-        self, release: Release, *, refs: Iterable[str] = (), bundle: bytes | None = None, contents: Sequence[bytes] = ()
-    ) -> None:
-        """A release was made; it counts as sent until a receipt says more.
-
-        A ``bundle`` given is kept until `offered`, so that a crash before the session has it loses nothing. What it
-        tells (``contents``) is known to have been told from the same moment on.
-        """
-        header = release.fields
-        cited = header["clauses"][0] if header["clauses"] else ""
-        self._write(
+    def sealed(self, *entries: Sealed) -> None:
+        """Releases were made, all or none of them; each counts as sent until a receipt says more."""
+        sql = (
             "INSERT OR IGNORE INTO sent(release_id,to_party,kind,at_us,rows,cited,obligations,refs,state,bundle)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?)",
-            (
-                release.release_id, header["to"], header["kind"], header["released_at_us"], header["rows"], cited,
-                json.dumps(header["obligations"], sort_keys=True), pack_refs(refs), SENT,
-                bundle,
-            ),
-            release.release_id, header["to"], TOLD, contents,
-        )  # fmt: skip
+            " VALUES (?,?,?,?,?,?,?,?,?,?)"
+        )
+        told = ((e.release.to, TOLD, content, e.release.release_id) for e in entries for content in e.contents)
+        self._write(*((sql, entry.row()) for entry in entries), told=told)
 
     def offered(self, *release_ids: str) -> None:
         """The session has these bundles durably."""
@@ -224,16 +210,13 @@ class Ledger:
         if before:
             return False
         contents = content_ids(received.released) if received.kind == "alerts" and received.released else ()
-        self._write(
-            "INSERT INTO held VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,'')",
-            (
-                release.release_id, header["from"], header["kind"], header["released_at_us"], header["rows"],
-                json.dumps(list(received.held_under)), json.dumps(header["obligations"], sort_keys=True),
-                header["retain_until_us"], pack_refs(refs),
-                release.to_bytes() if keep_bundle else None, HELD,
-            ),
-            release.release_id, header["from"], TAKEN, contents,
+        row = (
+            release.release_id, header["from"], header["kind"], header["released_at_us"], header["rows"],
+            json.dumps(list(received.held_under)), json.dumps(header["obligations"], sort_keys=True),
+            header["retain_until_us"], pack_refs(refs), release.to_bytes() if keep_bundle else None, HELD,
         )  # fmt: skip
+        told = ((header["from"], TAKEN, content, release.release_id) for content in contents)
+        self._write(("INSERT INTO held VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,'')", row), told=told)
         self._run("DELETE FROM refused WHERE partner=? AND release_id=?", (header["from"], release.release_id))
         return True
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from kuroshio.schema.release import Release
+
+SENT = "sent"
 TOLD, TAKEN = 0, 1  # ways of a content
 REF_CHARS = 16
 _ALPHABET = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", np.uint8)  # RFC 4648, section 6, in lower case
@@ -44,6 +48,33 @@ CREATE TABLE IF NOT EXISTS content (
   PRIMARY KEY (partner, way, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS content_of ON content(release_id);
 """
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A release for the ledger's book of what was sent.
+
+    Parameters
+    ----------
+    bundle
+        Kept until `Ledger.offered`, so that a crash before the session has it loses nothing.
+    contents
+        What it tells, known to have been told from the same moment on.
+    """
+
+    release: Release
+    refs: Iterable[str] = ()
+    bundle: bytes | None = None
+    contents: Sequence[bytes] = ()
+
+    def row(self) -> tuple[Any, ...]:
+        """Columns of ``sent``."""
+        header = self.release.fields
+        cited = header["clauses"][0] if header["clauses"] else ""
+        return (
+            self.release.release_id, header["to"], header["kind"], header["released_at_us"], header["rows"], cited,
+            json.dumps(header["obligations"], sort_keys=True), pack_refs(self.refs), SENT, self.bundle,
+        )  # fmt: skip
 
 
 def pack_refs(refs: Iterable[str]) -> bytes | str:

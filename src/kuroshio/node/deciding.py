@@ -88,12 +88,7 @@ class Decider:
         ask["factored"] = accord.factor(items, [self.book.content], valid_at_us=at_us)
         decisions = self.book.evaluate_table(items, **ask)
         covered = self.book.ordered_table(items, **ask)  # row by row: one decision may span what an order tells apart
-        held = (items[name].to_pylist() for name in ("originator", "level", "held_under"))
-        # a Python loop over rows: a dictionary look-up each, for the terms differ by source only
-        terms = [(str(o), str(lv), tuple(ties or ())) for o, lv, ties in zip(*held, strict=True)]
-        kinds = {t: i for i, t in enumerate(dict.fromkeys(terms))}
-        kind_of = np.array([kinds[t] for t in terms], np.int64)
-        names = list(kinds)
+        kind_of, names = item_rows.terms_of(items)
         for column, party in enumerate(to):
             code = decisions.code[:, column].astype(np.int64) * len(names) + kind_of
             code = code * 2 + covered[:, column]

@@ -20,7 +20,10 @@ from kuroshio.schema import FLAG_DARK, ITEMS
 
 LEVELS = ("U", "R", "C", "S", "TS")
 
+Codes = np.ndarray[Any, np.dtype[np.int64]]
+Terms = tuple[str, str, tuple[str, ...]]  # originator, level, accords held under
 
+_MARK = "\x1f"  # unit separator
 REMEMBERED_MAX = 200_000  # tracks that partners told of and that have left the picture
 
 
@@ -105,6 +108,18 @@ def _of_own(sources: Sequence[str], holdings: Holdings) -> tuple[str, str]:
     return parties.pop() if len(parties) == 1 else holdings.party, level
 
 
+def numbered(lists: pa.ChunkedArray) -> tuple[Codes, list[tuple[str, ...]]]:
+    """Which list each row has, as a number, and the lists in the order they are first met; null is the empty list."""
+    whole = pa.concat_arrays(lists.chunks) if lists.num_chunks != 1 else lists.chunk(0)
+    # each element begins with a mark that no element holds: two lists are spelt alike only where they are alike
+    escaped = pc.replace_substring(pc.fill_null(whole.values, ""), _MARK, _MARK + "0")
+    marked = pc.binary_join_element_wise(_MARK + "1", escaped, "")
+    spelt = pc.binary_join(pa.ListArray.from_arrays(whole.offsets, marked), "")
+    coded = pc.if_else(whole.is_null(), "", spelt).dictionary_encode()
+    _, first, codes = np.unique(coded.indices.to_numpy(), return_index=True, return_inverse=True)
+    return codes, [tuple(kind or ()) for kind in whole.take(pa.array(first)).to_pylist()]
+
+
 def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
     """ITEMS of TRACKS rows, in the same order.
 
@@ -112,36 +127,31 @@ def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
     originator and the partner's ties.
     """
     count = tracks.num_rows
-    ids = tracks["track_id"].to_pylist()
     flags = np.asarray(pc.fill_null(tracks["flags"], 0))
-    partners = tracks["partner"].to_pylist()
-    references = tracks["partner_track"].to_pylist()
-    sources = tracks["sources"].to_pylist()
-    sensors = tracks["sensors"].to_pylist()
-    own: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, str]] = {}
-    originators, levels, held, limits = [], [], [], []
-    for partner, reference, named, seen_by in zip(partners, references, sources, sensors, strict=True):
-        # a Python loop over rows: a dictionary look-up each, for the terms of own rows differ by source only
-        kind = (tuple(named or ()), tuple(seen_by or ()))
-        if kind not in own:
-            own[kind] = _of_own(named or (), holdings)
-        originator, level = own[kind]
-        came = (holdings.given.get((partner, reference)) or unknown(partner)) if partner else None
-        if came is not None:
-            originator = originator if set(kind[1]) - {"partner"} else came.originator
-            level = max(level, came.level, key=_rank) if level else came.level
-        originators.append(originator)
-        levels.append(level or "R")
-        held.append(sorted(came.held_under) if came else [])
-        limits.append(sorted(came.only_to) if came and came.only_to is not None else None)
+    kind_of, kinds = numbered(tracks["sources"])  # the terms of own rows differ by their sources only
+    own = [_of_own(named, holdings) for named in kinds]
+    originators = np.array([originator for originator, _ in own], object)[kind_of]
+    levels = np.array([level or "R" for _, level in own], object)[kind_of]
+    held: list[list[str]] = [[]] * count
+    limits: list[list[str] | None] = [None] * count
+    theirs = np.flatnonzero(tracks["partner"].is_valid())
+    named = tracks.select(["partner", "partner_track", "sensors"]).take(pa.array(theirs)).to_pylist()
+    for at, row in zip(theirs.tolist(), named, strict=True):  # partners' rows only
+        came = holdings.given.get((row["partner"], row["partner_track"])) or unknown(row["partner"])
+        if not set(row["sensors"] or ()) - {"partner"}:
+            originators[at] = came.originator
+        level = own[kind_of[at]][1]
+        levels[at] = (max(level, came.level, key=_rank) if level else came.level) or "R"
+        held[at] = sorted(came.held_under)
+        limits[at] = sorted(came.only_to) if came.only_to is not None else None
     dark = (flags & FLAG_DARK) > 0
     return ITEMS.build(
         {
-            "item_id": [f"track:{i}" for i in ids],
+            "item_id": pc.binary_join_element_wise("track", tracks["track_id"].cast(pa.string()), ":"),
             "kind": ["information"] * count,
             "subject": np.where(dark, "dark_vessel", "vessel").tolist(),
-            "originator": originators,
-            "level": levels,
+            "originator": originators.tolist(),
+            "level": levels.tolist(),
             "purpose": [holdings.purpose] * count,
             "observed_at": tracks["observed_at"],
             "lat_deg": tracks["lat_deg"],
@@ -154,6 +164,21 @@ def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
         },
         rows=count,
     )
+
+
+def terms_of(items: pa.Table) -> tuple[Codes, list[Terms]]:
+    """Which terms each row of ITEMS is held under, as a number, and those terms in the order they are first met."""
+    ties_of, ties = numbered(items["held_under"])
+    code = ties_of.astype(np.int64)
+    labels = [items[name].cast(pa.string()).combine_chunks().dictionary_encode() for name in ("originator", "level")]
+    for label in labels:
+        code = code * len(label.dictionary) + label.indices.to_numpy()
+    _, first, codes = np.unique(code, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    named = items.select(["originator", "level"]).take(pa.array(first[order])).to_pylist()
+    held = [ties[ties_of[at]] for at in first[order]]
+    terms = [(row["originator"], row["level"], under) for row, under in zip(named, held, strict=True)]
+    return np.argsort(order)[codes], terms
 
 
 def of_alerts(alerts: pa.Table, track_items: Mapping[int, Mapping[str, Any]], holdings: Holdings) -> pa.Table:

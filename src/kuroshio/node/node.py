@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 SHARE_EVERY_S = 1.0
+SHARE_ROWS = 2_000  # with so many changed rows the partners are not kept waiting for the second to end
 HEALTH_EVERY_S = 2.0
 SELF_CHECK_LEAVES = 200_000
 
@@ -151,7 +152,7 @@ class Node:
         outcomes: list[Outcome] = [*core.left_over(), core.cycle(entries, now_us=now_us)]
         self._changed.extend(o for o in outcomes if o.tracks.num_rows)
         wall_us = clock.now_us()
-        if wall_us >= self._share_due_us:
+        if wall_us >= self._share_due_us or sum(o.own.num_rows for o in self._changed) >= SHARE_ROWS:
             self._share_due_us = wall_us + int(SHARE_EVERY_S * US_PER_S)
             out = self.sharing.alerts_out  # the book of alerts is the queue: a crash keeps nothing from the partners
             out.add(*self.parts.operations.alerts_after(out.read_to))

@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,9 +33,8 @@ log = logging.getLogger(__name__)
 
 Durable = Callable[[], None]
 Post = Callable[[exchange.Parcel], Durable]
-Begun = tuple[exchange.Parcel, Durable]
+T = TypeVar("T")
 Room = Callable[[str], int]
-Seal = Callable[..., exchange.Parcel | None]
 Changed = tuple[pa.Table, pa.Table]
 SHOWN_ALERTS_MAX = 200
 ROW_BYTES = 150.0  # of a released row before a release has been measured
@@ -155,13 +154,19 @@ class Sharing:
                 self.desk.outlet(group.to).hold(group.rows, group.decision.obligations, now_us)
                 self.waiting[group.to].drop(group.rows["track_id"].to_numpy())
                 self._delayed[group.to, group.decision.cited] = group
-        begun: list[Begun] = []  # one partner's log is written while the next partner's release is sealed
+        made = []
         for group in self._track_groups(rooms, picture, now_us=now_us):
-            self._release_state(group, self._rows_in(group.to, rooms[group.to]), now_us, begun)
-        for _, durable in begun:
+            most = self._rows_in(group.to, rooms[group.to])
+            if release := self._sealed(self.desk.seal, group, now_us, rows_max=most):
+                made.append(release)
+        parcels = self.desk.enter(made)  # all at once: to make a write durable costs more than to seal a small release
+        for release, parcel in zip(made, parcels, strict=True):
+            measured = max(20.0, (len(parcel.data) - HEAD_BYTES) / max(1, release.rows))
+            self._row_bytes[parcel.to] += 0.2 * (measured - self._row_bytes[parcel.to])
+        for durable in [self._post(parcel) for parcel in parcels]:  # the partners' logs are written beside one another
             durable()
-        self._offered([parcel for parcel, _ in begun], now_us)
-        return len(begun)
+        self._offered(parcels, now_us)
+        return len(parcels)
 
     def _track_groups(self, rooms: Mapping[str, int], picture: pa.Table, *, now_us: UtcMicros) -> list[Group]:
         ready: dict[tuple[int, ...], tuple[pa.Table, list[str]]] = {}
@@ -187,24 +192,16 @@ class Sharing:
         """Rows of a release that fit into so many bytes, by what rows to that party took before."""
         return max(1, int((room - HEAD_BYTES) / self._row_bytes[party]))
 
-    def _release_state(self, group: Group, rows_max: int, now_us: UtcMicros, begun: list[Begun]) -> None:
-        parcel = self._sealed(self.desk.tracks, group, now_us, rows_max=rows_max)
-        if parcel is None:
-            return
-        begun.append((parcel, self._post(parcel)))
-        delayed = bool(group.decision.obligations.delay_s)  # what goes are not the rows of the group then
-        rows = Release.from_bytes(parcel.data).rows if delayed else group.rows.num_rows
-        measured = max(20.0, (len(parcel.data) - HEAD_BYTES) / max(1, rows))
-        self._row_bytes[group.to] += 0.2 * (measured - self._row_bytes[group.to])
-
-    def _release(self, seal: Seal, group: Group, now_us: UtcMicros, **more: Any) -> exchange.Parcel | None:
+    def _release(
+        self, seal: Callable[..., exchange.Parcel | None], group: Group, now_us: UtcMicros, **more: Any
+    ) -> exchange.Parcel | None:
         """Parcel of a group, posted; None when nothing is due or the door refuses (counted)."""
         parcel = self._sealed(seal, group, now_us, **more)
         if parcel is not None:
             self.post(parcel, now_us=now_us)
         return parcel
 
-    def _sealed(self, seal: Seal, group: Group, now_us: UtcMicros, **more: Any) -> exchange.Parcel | None:
+    def _sealed(self, seal: Callable[..., T | None], group: Group, now_us: UtcMicros, **more: Any) -> T | None:
         try:
             return seal(
                 group.rows,
