@@ -288,6 +288,28 @@ def test_silence_and_standstill_end_a_stream() -> None:
     assert codes == ["peer.stalled"]
 
 
+def test_a_lost_state_is_sent_again_though_control_comes_and_goes_and_a_large_one_is_given_time() -> None:
+    limits = Limits(quiet_us=10 * S, stall_us=30 * S, beat_us=3 * S)
+    for size, ends_s in ((10, 31), (50_000, 81)):  # 50 s for 50 kB at 1 kB/s
+        two = Two(limits)
+        two.connect()
+        two.pause = True
+        two.offer(b"x" * size, "tracks")
+        two.pause = False
+        codes = []
+        for second in range(1, 120):
+            two.now = T0 + second * S
+            step = two.a.tick(two.now)
+            codes += [(second, i.code) for i in step if isinstance(i, Close)]
+            if codes:
+                break
+            two.run(two.a, step)
+            two.offer(b"c%d" % second, "policy")  # taken and acknowledged at once
+        assert codes == [(ends_s, "peer.stalled")]
+        two.connect()
+        assert b"x" * size in two.got
+
+
 def test_the_queue_has_a_limit_and_says_so() -> None:
     two = Two(Limits(queue_items=2))
     two.offer(b"1")

@@ -75,7 +75,8 @@ class Limits:
     beat_us, quiet_us
         Time between heartbeats, and silence after which a stream counts as dead.
     stall_us
-        Time without any acknowledgement, while items are in flight, after which a stream is begun again.
+        Time without any acknowledgement, while items are in flight, after which a stream is begun again; without one of
+        a lane that waits, this and the time its bytes take on the slowest link.
     """
 
     window_control: int = 64

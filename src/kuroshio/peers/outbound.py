@@ -17,6 +17,7 @@ from kuroshio.peers.outbox import Item, Outbox
 
 MaySend = Callable[[Item, int], bool]
 DOWN, GREETED, OPEN = "down", "greeted", "open"
+CRAWL_BYTES_PER_S = 1_000  # a third of 50 kbit/s with 30 % loss
 EPOCH_MAX = 1 << 52  # beyond it an epoch has no whole number in JSON: 142 years of microseconds
 
 
@@ -59,6 +60,7 @@ class Outbound:
         self._control_budget = Budget(control_rate)
         self._beat_at_us = 0
         self._progress_us = 0
+        self._lane_progress_us = dict.fromkeys(Lane, 0)
         self._state_bytes = limits.state_bytes_min * 16
         self.rate = Rate()
         self.said = ""  # why the partner last ended our stream; empty once it has taken something again
@@ -125,6 +127,7 @@ class Outbound:
         """Our stream to the partner is up: greet."""
         self.rate.idle()
         self.state, self.heard_us, self._beat_at_us, self._progress_us = GREETED, now_us, now_us, now_us
+        self._lane_progress_us = dict.fromkeys(Lane, now_us)
         self._flight.clear()
         self._flight_bytes = 0
         return [self._hello(now_us)]
@@ -268,7 +271,7 @@ class Outbound:
         if not self._flight:
             self.rate.idle()
         self.counters["acknowledged"] += len(done)
-        self.accepted_us = self._progress_us = now_us
+        self.accepted_us = self._progress_us = self._lane_progress_us[lane] = now_us
         self.said = ""
         return [Told("acknowledged", {"partner": self.partner, "lane": lane.name.lower(), "release_ids": done})]
 
@@ -345,10 +348,7 @@ class Outbound:
         if self.heard_us is not None and now_us - self.heard_us > self._limits.quiet_us:
             self.lost()
             return [Close(Direction.OUT, "peer.quiet")]
-        waiting = any(self._in_flight(lane) for lane in Lane)
-        if not waiting or self.state != OPEN:
-            self._progress_us = now_us
-        elif now_us - self._progress_us > self._limits.stall_us:
+        if self._stalled(now_us):
             self.lost()  # alive, and yet nothing is acknowledged: something was lost on the way; begin the stream again
             return [Close(Direction.OUT, "peer.stalled")]
         out = self.pump(now_us)
@@ -358,3 +358,18 @@ class Outbound:
             header = {"time_us": now_us, "heads": heads, "thinned": self.counters["thinned"]}
             out.append(self._send(Frame(Type.BEAT, header)))
         return out
+
+    def _stalled(self, now_us: int) -> bool:
+        """Nothing, or nothing of one lane, has been acknowledged for too long.
+
+        A lane is given time for what is in flight on the slowest of links besides: control that comes and goes must
+        not hide a lost state for ever, nor a large release that crawls be begun again and again.
+        """
+        waits = [lane for lane in Lane if self._in_flight(lane)] if self.state == OPEN else []
+        for lane in set(Lane) - set(waits):
+            self._lane_progress_us[lane] = now_us
+        if not waits:
+            self._progress_us = now_us
+        slowest_us = self._flight_bytes * 1_000_000 // CRAWL_BYTES_PER_S
+        quiet_us = now_us - min((self._lane_progress_us[lane] for lane in waits), default=now_us)
+        return now_us - self._progress_us > self._limits.stall_us or quiet_us > self._limits.stall_us + slowest_us

@@ -40,12 +40,12 @@ def _weaker(change: Callable[[Obligations], Obligations]) -> Hook:
     """Seal under weaker terms than decided."""
 
     def plant(node: SimNode) -> None:
-        honest = type(node.desk).tracks
+        honest = type(node.desk).seal
 
-        def tracks(rows: pa.Table, decision: Any, **more: Any) -> Any:
+        def seal(rows: pa.Table, decision: Any, **more: Any) -> Any:
             return honest(node.desk, rows, replace(decision, obligations=change(decision.obligations)), **more)
 
-        node.desk.tracks = tracks  # type: ignore[method-assign, assignment]
+        node.desk.seal = seal  # type: ignore[method-assign, assignment]
 
     return plant
 
@@ -193,14 +193,14 @@ def _queue_lost_in_crash(node: SimNode) -> None:
 
 
 def _decision_ignored(node: SimNode) -> None:
-    honest, rules = type(node.desk).tracks, node.rules
+    honest, rules = type(node.desk).seal, node.rules
 
     def always(a: str, b: str) -> Any:
         found = rules(a, b)
         return found if found.flows else SimpleNamespace(**{**found.__dict__, "flows": True, "basis": "SIM"})
 
     node.rules = always
-    node.desk.tracks = lambda rows, decision, **more: honest(  # type: ignore[method-assign]
+    node.desk.seal = lambda rows, decision, **more: honest(  # type: ignore[method-assign]
         node.desk, rows, replace(_permit(), obligations=decision.obligations), **more
     )
     for session in node.sessions.values():

@@ -182,15 +182,18 @@ class SimNode:
             self.perform(parcel.to, session.offer(parcel.kind, parcel.release_id, parcel.data, self.now_us()))
         self.desk.offered(parcel)
 
-    def share(self, tracks: pa.Table, partner: str) -> Parcel | None:
-        """Seal and queue what is due of own tracks, when the session has room for state."""
-        decision = self.decision(partner)
-        if not decision.flows or not self.sessions[partner].wants_state(self.now_us()):
-            return None
-        consents = [str(c) for c in decision.cites if c.kind == "consent"]
-        parcel = self.desk.tracks(tracks, decision, to=partner, now_us=self.now_us(), consents=consents)
-        self.offer(parcel)
-        return parcel
+    def share(self, tracks: pa.Table) -> list[Parcel]:
+        """Seal and queue what is due of own tracks for each partner whose session has room, as a node does."""
+        sealed = []
+        for partner in self.partners:
+            decision = self.decision(partner)
+            if decision.flows and self.sessions[partner].wants_state(self.now_us()):
+                consents = [str(c) for c in decision.cites if c.kind == "consent"]
+                sealed.append(self.desk.seal(tracks, decision, to=partner, now_us=self.now_us(), consents=consents))
+        parcels = self.desk.enter([release for release in sealed if release is not None])
+        for parcel in parcels:
+            self.offer(parcel)
+        return parcels
 
     def tell(self, partner: str, body: dict[str, Any]) -> Parcel | None:
         """Seal and queue a safety text, whether the partner is there or not."""

@@ -324,9 +324,9 @@ class World:
             if self.resting:
                 n.answer()
                 return
-            rows = self.ships(party)
+            for parcel in n.share(self.ships(party)):
+                self._made(party, parcel.to, parcel)
             for partner in n.partners:
-                self._made(party, partner, n.share(rows, partner))
                 if self.rng.random() < 0.25:
                     text = {"text": f"NAVIGATION WARNING {self._count}", "at_us": n.now_us()}
                     self._made(party, partner, n.tell(partner, text))
