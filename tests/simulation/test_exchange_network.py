@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from kuroshio.errors import VerificationError
+from kuroshio.peers import Direction, Memory
 from kuroshio.schema.signing import public_key
 from kuroshio.testing.network.faults import FAULTS
 from kuroshio.testing.network.keys import key_of, ring_of
@@ -114,3 +115,32 @@ def test_a_planted_bug_is_found_by_the_fault_made_for_it(name: str, kind: str) -
 
 def test_a_signature_that_is_not_checked_is_found_by_the_liar_who_breaks_it() -> None:
     assert hunt("signature not checked", [FAULTS.index("lying_signature")]) is not None
+
+
+def test_a_statement_that_an_old_copy_of_the_log_forgot_is_said_again() -> None:
+    """The secretary's word of a removal waits behind a broken link, and its log comes back from before it was said."""
+    world = World(5, keep=frozenset())
+    secretary, member, removed = world.parties[:3]
+    node, link = world.nodes[secretary], world.links[secretary, member]
+    copies: dict[str, Memory] = {}
+
+    def break_link() -> None:
+        copies.update({partner: box.copy() for partner, box in node.boxes.items()})
+        link["blocked"][Direction.OUT] = True
+
+    def say() -> None:
+        world.group.remove({})
+        world.doing(secretary, lambda n: n.answer())
+        assert node.versions_of_groups.owed(member, node.files_of_groups, world.now_us) is None  # it waits in the log
+
+    def restore() -> None:
+        world.crash(secretary, 1.0)
+        node.boxes = copies
+        world.restored_us[secretary] = world.now_us
+        link["blocked"][Direction.OUT] = False
+
+    world.after(5, lambda: world.group.begin(removed, secretary))
+    for at_s, act in ((20, break_link), (21, say), (23, restore)):
+        world.after(at_s, act)
+    assert world.run()["violations"] == []
+    assert member in world.group.knows

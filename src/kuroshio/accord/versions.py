@@ -99,6 +99,6 @@ class Versions:
         """A statement is in the partner's outbound log."""
         self.told.setdefault(party, {}).update(zip(body["accords"], body["versions"], strict=True))
 
-    def tell_again(self) -> None:
-        """Owe every statement once more: what the old key signed may be refused on its way."""
-        self.told = {party: dict.fromkeys(of, 0) for party, of in self.told.items()}
+    def tell_again(self, party: str | None = None) -> None:
+        """Owe the statements to a partner, or to all, once more: those on their way may never arrive."""
+        self.told = {p: dict.fromkeys(of, 0) if party in (None, p) else of for p, of in self.told.items()}

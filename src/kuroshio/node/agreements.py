@@ -61,6 +61,7 @@ class Agreements:
         self._seen = self._stamp()
         self._files = accord.load(self._paths)
         self._versions = self._read()
+        self._versions.tell_again()  # the outbound log may be an older copy than this memory, and no partner knows
         self._kept = ""
         self._look_due_us = 0
         self.book = self._files
@@ -150,7 +151,7 @@ class Agreements:
         self._versions.was_told(party, body)
         self._keep()
 
-    def tell_again(self) -> None:
-        """Owe every statement once more: what the old key signed may be refused on its way."""
-        self._versions.tell_again()
+    def tell_again(self, party: str | None = None) -> None:
+        """Owe the statements to a partner, or to all, once more: those on their way may never arrive."""
+        self._versions.tell_again(party)
         self._keep()

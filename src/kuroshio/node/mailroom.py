@@ -258,6 +258,11 @@ class Mailroom:
         self._desk.ledger.answer_again(now_us - REKEYED_US)
         self._agreements.tell_again()
 
+    def lost_memory(self, party: str, *, now_us: int) -> None:
+        """A session log, ours or the partner's, came back from an older copy: say again what it may have forgotten."""
+        self._desk.ledger.answer_again(now_us - REKEYED_US)
+        self._agreements.tell_again(party)
+
     def settle(self, ready: Sequence[str], *, now_us: int) -> None:
         """Send receipts and replies that wait, a checkpoint now and then, and drop what retention has ended.
 

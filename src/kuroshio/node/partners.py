@@ -27,7 +27,7 @@ from kuroshio.node.config import NodeConfig, PartnerSection
 from kuroshio.node.time import NodeClock
 from kuroshio.node.trust import Trust
 from kuroshio.node.waiting import Carried
-from kuroshio.peers import Direction, Limits, PeerDriver, Session, outbox
+from kuroshio.peers import LOST_MEMORY, Direction, Limits, PeerDriver, Session, outbox
 from kuroshio.peers.instructions import Deliver
 from kuroshio.peers.outbox import Item
 from kuroshio.schema import TRACKS
@@ -73,6 +73,7 @@ class Partners:
         self._server: PeerServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.notices: deque[dict[str, Any]] = deque(maxlen=NOTICES_MAX)
+        self._forgetful: deque[str] = deque(maxlen=NOTICES_MAX)
         self.room: mailroom.Mailroom
 
     def attach(self, sharing: Sharing, parts: Parts) -> None:
@@ -211,6 +212,8 @@ class Partners:
     def _told(self, party: str, what: str, detail: dict[str, Any]) -> None:
         if what != "acknowledged":
             self.notices.append({"party": party, "what": what, "at": clock.rfc3339(clock.now_us()), **detail})
+        if what in LOST_MEMORY:
+            self._forgetful.append(party)
 
     # -- in
 
@@ -236,6 +239,8 @@ class Partners:
         """Heed changed keys, send receipts that wait, cosign, and drop what its retention says must be gone."""
         if self._trust.adopt():
             self.room.rekeyed(now_us=now_us)
+        while self._forgetful:
+            self.room.lost_memory(self._forgetful.popleft(), now_us=now_us)
         if self._trust.generation != self._trust_seen:
             self._trust_seen = self._trust.generation
             for party, driver in self._drivers.items():

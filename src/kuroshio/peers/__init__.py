@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from kuroshio.peers.driver import PeerDriver, Stream
 from kuroshio.peers.frames import Frame, Lane, Type
-from kuroshio.peers.instructions import Close, Deliver, Direction, Instruction, Limits, Send, Told
+from kuroshio.peers.instructions import LOST_MEMORY, Close, Deliver, Direction, Instruction, Limits, Send, Told
 from kuroshio.peers.outbox import Item, Memory, Outbox, Sqlite
 from kuroshio.peers.session import Session, lane_of
 
 __all__ = [
+    "LOST_MEMORY",
     "Close",
     "Deliver",
     "Direction",

@@ -52,6 +52,7 @@ class Told:
     detail: dict[str, Any]
 
 
+LOST_MEMORY = ("new_epoch", "partner_rolled_back")  # told when either end came back from an older copy of its log
 Instruction = Send | Deliver | Close | Told
 
 

@@ -97,15 +97,13 @@ class Membership:
         return OUT if decision.basis == GROUP and self.removed_us and sender in self.knows else decision
 
     def unaware(self) -> list[str]:
-        """Members that should have heard by now, with a link to the secretary that lost and hid nothing."""
+        """Members that should have heard by now, with a link to the secretary on which nobody lies."""
         if not self.removed_us:
             return []
         world, secretary = self.world, self.secretary
         honest = [
             p
             for p in world.parties
-            if p not in (self.removed, secretary)
-            and not {(secretary, p), (p, secretary)} & world.liars
-            and world.lost_us(secretary, p) < self.removed_us
+            if p not in (self.removed, secretary) and not {(secretary, p), (p, secretary)} & world.liars
         ]
         return [p for p in honest if p not in self.knows]

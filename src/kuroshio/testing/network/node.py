@@ -17,7 +17,7 @@ from kuroshio.accord import Versions
 from kuroshio.errors import KuroshioError, StoreError, VerificationError
 from kuroshio.exchange import NOT_YET, Desk, Ledger, Parcel
 from kuroshio.exchange.rules import still_allowed
-from kuroshio.peers import Close, Deliver, Direction, Instruction, Limits, Memory, Send, Session, Told
+from kuroshio.peers import LOST_MEMORY, Close, Deliver, Direction, Instruction, Limits, Memory, Send, Session, Told
 from kuroshio.peers.outbox import Item
 from kuroshio.record import Log, ReceiptVerifier, Witness, WitnessDesk
 from kuroshio.schema import Decision
@@ -119,6 +119,7 @@ class SimNode:
             for partner in self.partners
         }
         self.versions_of_groups = Versions.from_dict(self.party, self._groups_kept)
+        self.versions_of_groups.tell_again()
         self.alive = True
         for parcel in self.desk.unoffered(self.log.numbers()):
             self.offer(parcel)
@@ -259,6 +260,9 @@ class SimNode:
             elif isinstance(instruction, Close):
                 self._hang_up(self.party, partner, instruction.direction)
             elif isinstance(instruction, Told):
+                if instruction.what in LOST_MEMORY:
+                    self.ledger.answer_again(0)
+                    self.versions_of_groups.tell_again(partner)
                 self._note(self.party, instruction.what, instruction.detail)
 
     def _deliver(self, partner: str, item: Deliver) -> None:
