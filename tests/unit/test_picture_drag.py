@@ -109,3 +109,12 @@ def test_large_ships_at_anchor_are_not_dragged_by_their_antenna(told_after_s: in
     assert not (flags & (FLAG_DRAG | FLAG_CONFLICT)).any()
     live = [m for m in tracker.snapshot(int(times.max()))["mmsi"].to_pylist() if m]
     assert len(live) == len(set(live)) > 40
+
+
+@pytest.mark.parametrize("seed", [13, 14])
+def test_ships_that_turn_while_no_ais_is_heard_are_not_dragged(seed: int) -> None:
+    scene = scene_of(seed, 620.0)
+    t_s = np.asarray(scene.observations["observed_at"].cast(pa.int64())) / 1e6
+    lost = (t_s - t_s.min() > 250.0) & (t_s - t_s.min() < 560.0) & np.asarray(scene.observations["mmsi"].is_valid())
+    _, tracks = track(scene, scene.observations.filter(pa.array(~lost)))
+    assert first_flag_s(tracks, FLAG_DRAG | FLAG_CONFLICT) == {}

@@ -24,6 +24,7 @@ from kuroshio.units import BoolArray, FloatArray, IntArray
 
 FADE_S = 60.0
 AIS_AGE_MAX_S = 200.0  # a ship at rest reports every 180 s (M.1371-5, annex 1, table 1)
+AIS_AGE_MIN_S, AIS_OVERDUE = 30.0, 3.0  # older, and by so many usual intervals, an AIS place says nothing any more
 AIS_VAR_M2 = 15.0**2
 AIS_SPEED_SIGMA_MPS = 0.3
 AIS_ACCELERATION_MPS2, FAST_MPS = 0.04, 5.0  # of a ship of that speed or more in a turn, between two of its reports
@@ -41,10 +42,15 @@ SPEED_VAR_M2S2 = 4.0  # of the true ship's velocity when its AIS is found false
 
 @inner
 def note_offset(t, t_us, z):  # type: ignore[no-untyped-def]
-    """Add a plot to a track's offset of radar from AIS; to be called before the track's last plot is noted."""
+    """Add a plot to a track's offset of radar from AIS; to be called before the track's last plot is noted.
+
+    A ship that has fallen silent is nowhere by its AIS: carried on by its last velocity it would part from every ship
+    that turns.
+    """
     age = (t_us - last_seen(t, 0)) * 1e-6
     ve, vn = t.ais_v[0], t.ais_v[1]
-    if abs(age) > AIS_AGE_MAX_S or math.isnan(ve):
+    most = min(max(AIS_AGE_MIN_S, AIS_OVERDUE * t.gap_s), AIS_AGE_MAX_S)
+    if abs(age) > most or math.isnan(ve):
         return
     e, n = local_offset(t.ais[0], t.ais[1], z[0], z[1])
     e -= age * ve
