@@ -15,6 +15,7 @@ from benchmarks.behaviour.equality import T0, H, content, one_run, sea, surround
 from kuroshio import behaviour, clock  # noqa: E402
 
 SPLITS = int(os.environ.get("KUROSHIO_SPLITS", "12"))
+FAILED = (117,)  # seeds that differed once
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,6 @@ def test_archive_and_one_live_batch_agree(setting):
     assert drop(archive) == drop(live)
 
 
-@pytest.mark.parametrize("seed", range(SPLITS))
+@pytest.mark.parametrize("seed", [*range(SPLITS), *(s for s in FAILED if s >= SPLITS)])
 def test_splits_orders_and_restarts_make_no_difference(setting, tmp_path, seed):
     assert one_run(seed, setting, tmp_path)["differs"] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from kuroshio import behaviour, schema
@@ -93,6 +94,30 @@ def test_states_of_the_past_and_the_log_stay_few():
     assert engine.health()["late_rows"] == 1
     engine.step(rows(1, [T0]), now_us=now)
     assert engine.health()["dropped_too_late"] == 1
+
+
+def test_risk_is_judged_from_the_first_row_on_whoevers_rows_come_first():
+    """Ships at risk whose rows come later than those of a third that are newer, and in time."""
+    risk = ALL.only("collision_risk")
+    t = T0 + S * np.arange(0, 180, 10)
+    east = rows(1, t, lon=121.0 + 1e-4 * np.arange(len(t)))
+    west = rows(2, t, lon=121.02 - 1e-4 * np.arange(len(t)))
+    third = rows(3, [T0 + 200 * S], lat=30.0)
+    course = lambda table, deg: table.set_column(  # noqa: E731
+        table.schema.get_field_index("cog_deg"), "cog_deg", pa.array([deg] * table.num_rows, pa.float64())
+    )
+    east, west = course(east, 90.0), course(west, 270.0)
+    engine = behaviour.Engine(risk)
+    said = [engine.step(third, now_us=T0 + 200 * S)]
+    said.append(engine.step(schema.concat(schema.TRACKS, [east, west]), now_us=T0 + 201 * S))
+    said.append(engine.step(schema.TRACKS.empty(), now_us=T0 + 2 * H))
+    archive = behaviour.detect(schema.concat(schema.TRACKS, [east, west, third]), risk, now_us=T0 + 2 * H)
+    drop = ["known_at", "change", "grade"]
+    assert archive.num_rows == 1
+    assert (
+        behaviour.fold(schema.concat(schema.ALERTS, said)).drop_columns(drop).to_pylist()
+        == archive.drop_columns(drop).to_pylist()
+    )
 
 
 @pytest.mark.parametrize(("slot", "expected"), [(0, [0, 1]), (2, [2])])

@@ -106,6 +106,11 @@ def closest_approaches(
 T, NAV, MMSI = range(3)
 
 
+def _step_of(at_us: int, every_us: int) -> int:
+    """First time step that sees a row."""
+    return -(-at_us // every_us)
+
+
 @register("collision")
 class CollisionDetector(Detector):
     """Off unless the user sets it on; see `definitions/collision_risk.toml`."""
@@ -184,15 +189,15 @@ class CollisionDetector(Detector):
         ints, floats = ints[order], floats[order]
         every, age_us = self.definition.us("time_step_s"), self.definition.us("max_age_s")
         if self.next_step < 0 and len(ints):
-            self.next_step = int(ints[0, 0]) // every + 1
+            self.next_step = min(_step_of(int(ints[0, 0]), every), to_us // every + 1)  # an older row may yet come
         done, newest = 0, int(self.state.ints[:, T].max(initial=NEVER))
         while 0 <= self.next_step <= to_us // every:  # one turn a time step
             at_us = self.next_step * every
             end = int(np.searchsorted(ints[:, 0], at_us, side="right"))
             if end == done and at_us - newest > age_us and not self.open:
                 # nobody is live until the next row: go to its step
-                following = int(ints[done, 0]) // every + (int(ints[done, 0]) % every > 0) if done < len(ints) else -1
-                self.next_step = min(following, to_us // every + 1) if following > 0 else to_us // every + 1
+                over = to_us // every + 1
+                self.next_step = min(_step_of(int(ints[done, 0]), every), over) if done < len(ints) else over
                 continue
             part, slots = ints[done:end], ints[done:end, 1]
             self.state.ints[slots, T], self.state.ints[slots, NAV] = part[:, 0], part[:, 2]
