@@ -40,7 +40,7 @@ from kuroshio.behaviour.silences import (
 )
 from kuroshio.behaviour.state import CLOSE, OPEN, VOID, Batch, Fact, Marks, number
 from kuroshio.geo.earth import distance_m
-from kuroshio.units import FloatArray, IntArray
+from kuroshio.units import BoolArray, FloatArray, IntArray
 
 _DOUBTFUL = 0.5
 _MAX_MEMORY = 200_000  # identities whose ended tracks are remembered for a hand-over
@@ -61,10 +61,13 @@ class GapDetector(Detector):
         self.silence_us = definition.us("silence_s")
         self.window_us = definition.us("window_s")
         self.rule = self.silence_us, self.need, self.window_us
+        self.min_shore_m, self.min_p_heard = float(definition["min_shore_m"]), float(definition["min_p_heard"])
+        self.port_kinds = definition["port_zone_kinds"]
+        self.alone = int(definition["min_others"]), float(definition["least_heard"])
         self.events = Events(6, 7)
         self.state = new_state(self.need)
         self.reception = Reception(self.silence_us)
-        self.never_told = float(definition["min_p_heard"]) > 0.0 and around.norms is None
+        self.never_told = self.min_p_heard > 0.0 and around.norms is None
         # silences before the time that tells who else was heard, and those judged, as far back as repairs go
         self.found, self.judged = Silences(6), Silences(8)
         self.to_us = NEVER
@@ -212,17 +215,29 @@ class GapDetector(Detector):
         events, numbers = self.found.before(self.to_us - self.silence_us)
         if not len(events):
             return
-        who, ints = self.numbers.find(np.ascontiguousarray(events[:, WHOSE])), self.state.ints
-        judged = np.column_stack([events, np.zeros((len(events), 2), np.int64)])
-        for e, v, w in zip(judged, numbers, who.tolist(), strict=True):  # one turn an event
-            if e[KIND] == OPEN:
-                heard = self.reception.others(float(v[0]), float(v[1]), w, int(e[START]))
-                ints[e[SLOT], OTHERS], ints[e[SLOT], STILL] = heard
-            e[BEFORE], e[AFTER] = ints[e[SLOT], OTHERS], ints[e[SLOT], STILL]
-            if not self._area_silent(int(e[BEFORE]), int(e[AFTER])):
-                self._say(self._fact(e.tolist(), v), out)
+        begins, ends = (np.flatnonzero(events[:, KIND] == kind) for kind in (OPEN, CLOSE))
+        judged = np.empty((len(events), AFTER + 1), np.int64)
+        judged[:, :BEFORE] = events
+        judged[begins, BEFORE:] = self._others(events[begins], numbers[begins])
+        judged[ends, BEFORE:] = self.state.ints[events[ends, SLOT], OTHERS : STILL + 1]  # of those that began before
+        self.state.ints[events[begins, SLOT], OTHERS : STILL + 1] = judged[begins, BEFORE:]
+        both = begins[:-1] if len(begins) and begins[-1] + 1 == len(events) else begins
+        both = both[
+            (events[both + 1, KIND] == CLOSE)
+            & (events[both + 1, SLOT : START + 1] == events[both, SLOT : START + 1]).all(axis=1)
+        ]
+        judged[both + 1, BEFORE:] = judged[both, BEFORE:]
+        tell = ~self._area_silent(judged)
+        tell[both] = False  # the end follows at once, and tells it
+        use = np.flatnonzero(tell)
+        for event, about in zip(judged[use].tolist(), numbers[use].tolist(), strict=True):  # one turn an event
+            self._say(self._fact(event, about), out)
         if self.repairs:
             self.judged.add(judged, numbers)
+
+    def _others(self, events: IntArray, numbers: FloatArray) -> IntArray:
+        who = self.numbers.find(np.ascontiguousarray(events[:, WHOSE]))
+        return np.column_stack(self.reception.others(numbers[:, 0], numbers[:, 1], who, events[:, START]))
 
     def _judge_again(self, out: list[tuple[int, Fact]]) -> None:
         """Silences of other ships than the late rows are about, where these change who else was heard."""
@@ -233,60 +248,64 @@ class GapDetector(Detector):
         touched = np.flatnonzero(self.reception.touched(numbers[:, 0], numbers[:, 1], events[:, START], changes))
         if not len(touched):
             return
-        events, ints = events.copy(), self.state.ints
-        who = self.numbers.find(np.ascontiguousarray(events[touched, WHOSE]))
-        for i, w in zip(touched.tolist(), who.tolist(), strict=True):  # one turn an event
-            e, v = events[i], numbers[i]
-            heard = self.reception.others(float(v[0]), float(v[1]), w, int(e[START]))
-            if heard == (e[BEFORE], e[AFTER]):
-                continue
-            told = not self._area_silent(int(e[BEFORE]), int(e[AFTER]))
-            e[BEFORE], e[AFTER] = heard
-            if ints[e[SLOT], LAST] == e[START]:
-                ints[e[SLOT], OTHERS], ints[e[SLOT], STILL] = heard
-            if not self._area_silent(*heard):
-                self._say(self._fact(e.tolist(), v), out)
-            elif told:
-                out.append((VOID, self._fact(e.tolist(), v)))
+        was, ints = events[touched], self.state.ints
+        heard, events = self._others(was, numbers[touched]), events.copy()
+        events[touched, BEFORE:] = heard
         self.judged.set(events, numbers)
+        silent, was_silent = self._area_silent(events[touched]), self._area_silent(was)
+        for k in np.flatnonzero((was[:, BEFORE:] != heard).any(axis=1)).tolist():  # one turn an event
+            e, v = events[touched[k]].tolist(), numbers[touched[k]].tolist()
+            if ints[e[SLOT], LAST] == e[START]:
+                ints[e[SLOT], OTHERS : STILL + 1] = e[BEFORE:]
+            if not silent[k]:
+                self._say(self._fact(e, v), out)
+            elif not was_silent[k]:
+                out.append((VOID, self._fact(e, v)))
 
-    def _area_silent(self, before: int, after: int) -> bool:
+    def _area_silent(self, judged: IntArray) -> BoolArray:
         """True where the area fell silent, not the ship."""
-        d = self.definition
-        return before >= int(d["min_others"]) and after < before * float(d["least_heard"])
+        before, after = judged[:, BEFORE], judged[:, AFTER]
+        silent: BoolArray = (before >= self.alone[0]) & (after < before * self.alone[1])
+        return silent
 
     def _say(self, fact: Fact, out: list[tuple[int, Fact]]) -> None:
         """Told when it lies far enough from shore and would have been heard, as far as either is known."""
-        d = self.definition
-        if not self.around.offshore(fact.lat_deg, fact.lon_deg, float(d["min_shore_m"])):
+        if not self.around.offshore(fact.lat_deg, fact.lon_deg, self.min_shore_m):
             return
-        if float(d["min_p_heard"]) > 0.0:
+        if self.min_p_heard > 0.0:
             p = fact.values.get("p_heard")
-            if not isinstance(p, float) or p < float(d["min_p_heard"]):
+            if not isinstance(p, float) or p < self.min_p_heard:
                 return
         out.append((OPEN if fact.end_us is None else CLOSE, fact))
 
-    def _fact(self, event: list[int], v: FloatArray) -> Fact:
+    def _fact(self, event: list[int], numbers: list[float]) -> Fact:
         kind, slot, start, ended, mmsi, back, before, after = event
+        lat, lon, sog, cog, next_lat, next_lon, nav = numbers
         end, met = ended if kind == CLOSE else None, start + self.silence_us
         silence_s = ((end if end is not None else met) - start) / 1e6
-        points = [("last report", start, float(v[0]), float(v[1]))]
-        values: dict[str, Any] = {"silence_s": silence_s, "min_reports": self.need}
-        values |= {"last_sog_mps": number(v[2]), "last_cog_deg": number(v[3])}
-        values |= {"others_before": before, "others_after": after, "heard_share": after / before if before else None}
+        points = [("last report", start, lat, lon)]
+        values: dict[str, Any] = {
+            "silence_s": silence_s,
+            "min_reports": self.need,
+            "last_sog_mps": number(sog),
+            "last_cog_deg": number(cog),
+            "others_before": before,
+            "others_after": after,
+            "heard_share": after / before if before else None,
+        }
         if before and not after:
             values["severity"] = "info"  # nobody is heard there: no sensor is as likely as no report
         if end is not None:
-            far = float(_far_m(v[0], v[1], v[4], v[5]))
-            points.append(("next report", end, float(v[4]), float(v[5])))
+            far = float(_far_m(lat, lon, next_lat, next_lon))
+            points.append(("next report", end, next_lat, next_lon))
             values |= {"distance_m": far, "implied_speed_mps": far / silence_s}
-        values["shore_distance_m"] = self.around.shore_m(float(v[0]), float(v[1]))
-        berth = self.around.first_zone(float(v[0]), float(v[1]), start, self.definition["port_zone_kinds"])
+        values["shore_distance_m"] = self.around.shore_m(lat, lon)
+        berth = self.around.first_zone(lat, lon, start, self.port_kinds) if self.around.zones is not None else None
         if berth is not None:
             values |= {"in_port": berth, "severity": "info"}  # transponders are switched off at the berth
         if self.around.norms is not None:
-            places = [(lat, lon) for _, _, lat, lon in points]
-            values["p_heard"] = self.around.norms.p_heard(places, start, silence_s, bool(v[6] < 0.0))
+            places = [(y, x) for _, _, y, x in points]
+            values["p_heard"] = self.around.norms.p_heard(places, start, silence_s, nav < 0.0)
             values["norms_digest"] = self.around.norms.digest
             if values["p_heard"] is None or values["p_heard"] < _DOUBTFUL:
                 values["severity"] = "info"  # no sensor is as likely as no report
@@ -295,8 +314,8 @@ class GapDetector(Detector):
             start_us=start,
             met_us=met,
             end_us=end,
-            lat_deg=float(v[0]),
-            lon_deg=float(v[1]),
+            lat_deg=lat,
+            lon_deg=lon,
             values=values,
             points=tuple(points),
             rows=self.need + (end is not None),

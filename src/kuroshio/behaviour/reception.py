@@ -9,12 +9,13 @@ change what is told of other ships, but only of those whose silence had it about
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
+from kuroshio.behaviour.index import two_key_order
 from kuroshio.behaviour.state import Marks
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -25,6 +26,7 @@ LONS = 360 * CELLS_A_DEG
 WHO_BITS = 32  # of a key: the cell, then the row of the MMSI
 _WHO = (1 << WHO_BITS) - 1
 _MOST_PARTS = 64
+_AT_ONCE = 1024  # silences counted in one pass
 _NO_KEYS = np.zeros(0, np.int64)
 
 
@@ -51,6 +53,52 @@ def cells_about(lat_deg: float, lon_deg: float) -> list[int]:
 def period_of(silence_us: int) -> int:
     """Length of the periods that a silence is judged by: an hour, or a sixth of it where that is less."""
     return max(1, min(HOUR_US, silence_us // PERIODS))
+
+
+@within
+def _first_of(keys: Any, cell: Any) -> Any:
+    lo, hi, key = 0, keys.size, cell << WHO_BITS
+    while lo < hi:
+        mid = (lo + hi) >> 1
+        if keys[mid] < key:
+            lo = mid + 1
+        else:
+            hi = mid
+    return lo
+
+
+@kernel
+def _heard_about(
+    begin: int,
+    k: int,
+    out: Any,
+    none: Any,
+    least: int,
+    keys: Any,
+    lat: Any,
+    lon: Any,
+    who: Any,
+    first: Any,
+    period: int,
+    count: int,
+) -> tuple[int, int]:
+    """(silence, whether the period is in it, row of the MMSI) in one number, of ships heard about it in a period."""
+    for e in range(max(begin, least), count):
+        cell, after, begun = cell_of(lat[e], lon[e]), np.int64(period > first[e]), k
+        col = cell % LONS
+        for r in range(-1, 2):
+            row = cell - col + r * LONS
+            for c in range(-1, 2):
+                at = row + (col + c + LONS) % LONS
+                i = _first_of(keys, at)
+                while i < keys.size and keys[i] >> WHO_BITS == at:
+                    if k == out.shape[0]:
+                        return e, begun
+                    if keys[i] & _WHO != who[e]:
+                        out[k, 0] = ((2 * e + after) << WHO_BITS) | (keys[i] & _WHO)
+                        k += 1
+                    i += 1
+    return count, k
 
 
 @kernel
@@ -88,6 +136,7 @@ class Reception:
 
     def __init__(self, silence_us: int) -> None:
         self.silence_us, self.period_us = silence_us, period_of(silence_us)
+        self._about = Events(1, 0)
         self.parts: dict[int, tuple[IntArray, ...]] = {}  # by period: keys, in order in each part
         self.again: dict[int, tuple[list[IntArray], list[IntArray]]] | None = None  # in a repair: what was, and what is
 
@@ -99,7 +148,7 @@ class Reception:
         if int(period.min()) == int(period.max()):
             self._add(int(period[0]), np.sort(key))
             return
-        order = np.lexsort((key, period))
+        order = two_key_order(period, key)
         period, key = period[order], key[order]
         heads = np.flatnonzero(np.append(True, period[1:] != period[:-1]))
         for a, b in zip(heads.tolist(), np.append(heads[1:], len(period)).tolist(), strict=True):  # one turn a period
@@ -119,25 +168,32 @@ class Reception:
             self.parts[period] = parts = (np.unique(np.concatenate(parts)),)
         return parts[0]
 
-    def others(self, lat_deg: float, lon_deg: float, who: int, start_us: int) -> tuple[int, int]:
-        """(other ships heard about a place up to a last report, other ships heard there in the silence after it)."""
-        first, over = start_us // self.period_us, (start_us + self.silence_us) // self.period_us
-        cells = cells_about(lat_deg, lon_deg)
-        runs = [c for k, c in enumerate(cells) if k == 0 or cells[k - 1] != c - 1]
-        ends = [c + 1 for k, c in enumerate(cells) if k + 1 == len(cells) or cells[k + 1] != c + 1]
-        edges = np.asarray([runs, ends], np.int64).T.reshape(-1) << WHO_BITS
-        before = self._ships(range(first - 1, first + 1), edges, who)
-        return before, self._ships(range(first + 1, over), edges, who)
+    def others(
+        self, lat_deg: FloatArray, lon_deg: FloatArray, who: IntArray, start_us: IntArray
+    ) -> tuple[IntArray, IntArray]:
+        """Other ships heard about each place up to a last report, and other ships heard there in the silence after it.
 
-    def _ships(self, periods: Iterable[int], edges: IntArray, who: int) -> int:
-        found = []
-        for period in periods:  # a few
-            keys = self._keys(period)
-            if len(keys):
-                at = np.searchsorted(keys, edges).tolist()
-                found += [keys[a:b] for a, b in zip(at[::2], at[1::2], strict=True) if a < b]
-        ships = np.unique(np.concatenate(found) & _WHO) if found else _NO_KEYS
-        return len(ships) - int(who in ships)
+        ``who`` is the row of the MMSI that fell silent, -1 where it claimed none.
+        """
+        before, after = np.zeros((2, len(start_us)), np.int64)
+        order = np.argsort(start_us, kind="stable")
+        for a in range(0, len(order), _AT_ONCE):
+            part = order[a : a + _AT_ONCE]
+            before[part], after[part] = self._others(lat_deg[part], lon_deg[part], who[part], start_us[part])
+        return before, after
+
+    def _others(self, lat: FloatArray, lon: FloatArray, who: IntArray, start: IntArray) -> tuple[IntArray, IntArray]:
+        """Of silences in order of their start."""
+        first, over = start // self.period_us, (start + self.silence_us) // self.period_us
+        found, periods = [_NO_KEYS], [p for p in self.parts if first[0] - 1 <= p < over[-1]]
+        begin = np.searchsorted(over, periods, side="right").tolist()
+        end = np.searchsorted(first - 1, periods, side="right").tolist()
+        for period, a, b in zip(periods, begin, end, strict=True):  # one turn a period
+            ships, _ = self._about.run(_heard_about, b, a, self._keys(period), lat, lon, who, first, period, b)
+            found.append(ships[:, 0].copy())
+        ships = np.unique(np.concatenate(found))
+        counts = np.bincount(ships >> WHO_BITS, minlength=2 * len(start))
+        return counts[0::2], counts[1::2]
 
     def rewind(self, other: Reception, marks: Marks) -> None:
         """Let what the marked MMSIs were heard in be as in another; `changes` then tells what came of it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -249,4 +250,4 @@ def _longer(matrix: Any, rows: int, default: tuple[float, ...], order: Literal["
 def number(value: Any) -> float | None:
     """Plain float, or None where it is not a number."""
     value = float(value)
-    return value if np.isfinite(value) else None
+    return value if isfinite(value) else None
