@@ -256,7 +256,7 @@ class Ruling:
                 evidence["void_because"] = "no alert it rested on stands as it did"
                 rows.append(row | {"change": "void", "evidence": as_json(evidence)})
         for name, row in now.items():
-            rows += _changes(was.get(name), row | {"alert_id": name})
+            rows += changes(was.get(name), row | {"alert_id": name})
         self._raised[group] = {row["alert_id"]: row for row in rows if row["change"] != "void"} | {
             name: row for name, row in was.items() if name in now and not any(r["alert_id"] == name for r in rows)
         }
@@ -318,7 +318,7 @@ class Ruling:
         }
 
 
-def _changes(was: Row | None, row: Row) -> list[Row]:
+def changes(was: Row | None, row: Row) -> list[Row]:
     """Ledger rows that bring an alert from what it was to what it is."""
     if was is None:
         opened = row | {"change": "open"}

@@ -24,6 +24,7 @@ from kuroshio.errors import InputError, NotFound, StoreError
 from kuroshio.node.intake import Sources
 from kuroshio.node.live import Channel, current
 from kuroshio.node.pipeline import Entry, Pipeline, Step
+from kuroshio.node.retold import untold
 from kuroshio.node.rules import RuleDesk
 from kuroshio.node.unfused import Unfused
 from kuroshio.picture import BLIND_PD
@@ -45,7 +46,6 @@ WATCH = "@watch"  # journal entries of watch officers' actions: no source has su
 JOIN_US_MAX = 250_000  # arrivals further apart keep their own times
 JOURNAL_SHARE_MAX = 0.25  # of its limit: above, a checkpoint does not wait for its time
 FEEDS = "feeds.json"
-TOLD_MAX = 200_000  # newest changes of alerts that a journal read again is held against
 FEEDS_EVERY_S = 60.0
 
 
@@ -108,7 +108,7 @@ class Core:
         self._archived_to = archive.position or 0
         self._archive_due_us = 0
         self._checkpoint_due_us = 0
-        self._told: set[tuple[str, str, Any]] = set()
+        self._again: list[pa.Table] | None = None  # changes of alerts since the start, until the first cycle is over
         self._left: list[Outcome] = []
         self._feeds_due_us = 0
         self._forced: list[str] = []
@@ -122,8 +122,8 @@ class Core:
         """Bring the state back from the checkpoint and the journal after it."""
         self._load_feeds()
         start = self._load_checkpoint()
-        self._load_told()
         self._rules.recover()
+        self._again = []
         batch: list[Entry] = []
         position = start
         for entry in self._journal.read(max(start, self._journal.first_position)):
@@ -146,7 +146,7 @@ class Core:
     def _replay(self, batch: list[Entry], position: int) -> None:
         step = self._pipeline.step(batch, now_us=batch[-1][1])
         self.counters.replayed_entries += len(batch)
-        self._take(step, position if position > self._archived_to else None)
+        self._take(step, position if position > self._archived_to else None, replayed=True)
 
     # -- one cycle
 
@@ -213,8 +213,11 @@ class Core:
         tracker = self._pipeline.tracker
         return tracker.coverage.cells(now_us, tracker.config.ais_alive_s)
 
-    def _take(self, step: Step, archive_at: int | None) -> Outcome:
-        fresh = self._fresh(step.alerts)
+    def _take(self, step: Step, archive_at: int | None, *, replayed: bool = False) -> Outcome:
+        fresh = step.alerts
+        if self._again is not None:
+            self._again.append(fresh)
+            fresh = ALERTS.empty() if replayed else self._untold()
         changes = self._rules.step(fresh, step.tracks, self.picture)
         if archive_at is not None:
             self._archive.append(OBSERVATIONS.name, step.observations)
@@ -234,23 +237,12 @@ class Core:
         self._own.publish(self.picture, events=events)
         return Outcome(step.tracks, step.unfused, fresh)
 
-    def _load_told(self) -> None:
-        """Every change in the book, not the last of each alert alone: the journal makes them all again."""
-        _, last = self._operations.alerts_after(1 << 62)
-        at = max(0, last - TOLD_MAX)
-        while at < last:
-            rows, at = self._operations.alerts_after(at)
-            for row in rows.select(["alert_id", "change", "end_at"]).to_pylist():
-                self._told.add((row["alert_id"], row["change"], row["end_at"]))
-
-    def _fresh(self, alerts: pa.Table) -> pa.Table:
-        """Changes of alerts that the ledger does not have yet: a journal read again makes the same ones."""
-        keep = []
-        for row in alerts.select(["alert_id", "change", "end_at"]).to_pylist():  # a few an hour
-            key = (row["alert_id"], row["change"], row["end_at"])
-            keep.append(key not in self._told)
-            self._told.add(key)
-        return alerts.filter(pa.array(keep, pa.bool_())) if keep else ALERTS.empty()
+    def _untold(self) -> pa.Table:
+        """Changes of alerts kept back since the start, as far as the book does not say the same."""
+        again, self._again = self._again or [], None
+        rows = concat(ALERTS, again).to_pylist()
+        last = self._operations.last_alerts(sorted({row["alert_id"] for row in rows})).to_pylist()
+        return ALERTS.from_rows(untold(rows, {row["alert_id"]: row for row in last}))
 
     # -- durability
 
@@ -304,6 +296,7 @@ class Core:
     def checkpoint(self, position: int | None = None) -> None:
         """Write the state of tracker and alerts, then let go of the journal before it."""
         at = self._journal.end_position if position is None else position
+        self._rules.step(self._untold(), self.picture)
         self._archive.flush(at)
         self._archived_to = at
         folder = self._folder / f"checkpoint-{at:016x}-{clock.now_us():x}"  # never over one that may be in use
