@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 
@@ -87,6 +88,56 @@ def test_an_alert_that_the_rows_do_not_make_is_refused(found, tmp_path):
     (tmp_path / "c").write_bytes(b"PK nothing")
     with pytest.raises(InputError, match="not an evidence pack"):
         verify_pack(tmp_path / "c")
+
+
+RULE = """
+rules:
+  - {id: reserve, behaviours: [encounter, loitering, zone_entry], zones: [Reserve], severity: alarm}
+  - {id: silent, behaviours: [ais_gap, ais_disabling], mmsi: [412000003]}
+"""
+
+
+def silent_among_others():
+    t = T0 + np.arange(0, 16 * H, H // 20)
+    parts = [(412_000_000 + n, t[(t < T0 + 4 * H) | (t > T0 + 11 * H)] if n == 3 else t) for n in range(6)]
+    return pa.table(
+        {
+            "mmsi": np.concatenate([np.full(len(s), m) for m, s in parts]),
+            "observed_at": pa.array(np.concatenate([s for _, s in parts])).cast(pa.timestamp("us", tz="UTC")),
+            "lat_deg": np.concatenate([30.0 + (m % 10) * 0.02 + (s - T0) / H * 0.01 for m, s in parts]),
+            "lon_deg": np.full(sum(len(s) for _, s in parts), 121.5),
+        }
+    )
+
+
+@pytest.mark.parametrize(("rule", "data", "rests"), [("reserve", rows, 2), ("silent", silent_among_others, 1)])
+def test_the_alert_of_a_rule_packs_and_reproduces_with_the_rule_and_all_it_was_raised_of(tmp_path, rule, data, rests):
+    (tmp_path / "rules.yaml").write_text(RULE)
+    (tmp_path / "z.geojson").write_text(json.dumps(ZONE))
+    pq.write_table(data(), tmp_path / "p.parquet")
+    run, table, zones = CliRunner().invoke, str(tmp_path / "p.parquet"), ["--zones", str(tmp_path / "z.geojson")]
+    arguments = [table, "-o", str(tmp_path), "--rules", str(tmp_path / "rules.yaml"), "--json", *zones]
+    assert run(detect_app, arguments, catch_exceptions=False).exit_code == 0
+    alerts = pq.read_table(tmp_path / "alerts.parquet").to_pylist()
+    mine = [a for a in alerts if a["definition"] == f"rule.{rule}"]
+    alert = max(mine, key=lambda a: len(json.loads(a["evidence"])["raised_of"]))
+    assert len(json.loads(alert["evidence"])["raised_of"]) >= rests
+    pack = tmp_path / "a.evidence"
+    make = ["pack", str(tmp_path / "alerts.parquet"), alert["alert_id"], "--rows", table, "-o", str(pack), *zones]
+    run(alert_app, make, catch_exceptions=False)
+    done = json.loads(run(alert_app, ["reproduce", str(pack), "--json"], catch_exceptions=False).stdout)
+    assert done["alert"]["evidence"] == alert["evidence"]
+    assert done["alert"]["definition"] == f"rule.{rule}"
+    with zipfile.ZipFile(pack) as old, zipfile.ZipFile(tmp_path / "b", "w") as new:  # another rule, digests put right
+        parts = {i.filename: old.read(i) for i in old.infolist()}
+        parts["rule.json"] = parts["rule.json"].replace(b'"max_per_day":100', b'"max_per_day":99')
+        manifest = json.loads(parts["manifest.json"])
+        manifest["sha256"]["rule.json"] = hashlib.sha256(parts["rule.json"]).hexdigest()
+        parts["manifest.json"] = json.dumps(manifest).encode()
+        for name, data_of in parts.items():
+            new.writestr(name, data_of)
+    with pytest.raises(VerificationError, match="does not come out"):
+        reproduce(tmp_path / "b")
 
 
 def test_commands_detect_pack_reproduce(tmp_path):

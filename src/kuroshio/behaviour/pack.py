@@ -3,7 +3,8 @@
 What enters: an alert, the rows it rests on, the definitions and zones. What leaves: a ZIP file (stored, fixed times, so
 that the same content gives the same bytes) with the alert and definition as JSON, the rows as Arrow IPC, the zones as
 GeoJSON, the norms of its cells where it rests on them, a map as SVG, and a manifest with the SHA-256 of each.
-`reproduce` runs the definition over the rows in the pack, with nothing else, and compares the alert byte for byte.
+`reproduce` runs the definition over the rows in the pack, with nothing else, and compares the alert byte for byte. For
+an alert that a rule raised it holds the definitions of the alerts it was raised of, and the rule.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from kuroshio.behaviour.definition import Definition, Definitions, Threshold
 from kuroshio.behaviour.evidence import as_json
 from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.reception import cells_about, cells_of, period_of
+from kuroshio.behaviour.rule_pack import alerts_of_rule, definitions_of, is_of_rule, rule_part
 from kuroshio.behaviour.sketch import draw
 from kuroshio.errors import InputError, NotFound, VerificationError
 from kuroshio.geo.zones import Zone, Zones, load_zones
@@ -38,6 +40,8 @@ _FIXED = (1980, 1, 1, 0, 0, 0)
 _PARTS = (
     "alert.json",
     "definition.json",
+    "definitions.json",
+    "rule.json",
     "rows.arrow",
     "zones.geojson",
     "map.svg",
@@ -87,9 +91,9 @@ def _geojson(zones: list[Zone]) -> dict[str, Any]:
     }
 
 
-def _areas(zones: Zones | None, definition: Definition, alert: Mapping[str, Any], rows: pa.Table) -> list[Zone]:
-    """Zones the alert rests on: all where it names one, else those near its rows where the definition asks for any."""
-    asked = {"zone_kinds", "exclude_zone_kinds", "min_shore_m"} & set(definition.thresholds)
+def _areas(zones: Zones | None, basis: list[Definition], alert: Mapping[str, Any], rows: pa.Table) -> list[Zone]:
+    """Zones the alert rests on: all where it names one, else those near its rows where a definition asks for any."""
+    asked = {"zone_kinds", "exclude_zone_kinds", "min_shore_m"} & {name for d in basis for name in d.thresholds}
     if zones is None or alert["zone"]:
         return list(zones.zones) if zones is not None else []
     lat, lon = (np.asarray(rows[n].drop_null()) for n in ("lat_deg", "lon_deg"))
@@ -151,6 +155,12 @@ def heard_about(rows: pa.Table, alert: Mapping[str, Any], silence_us: int) -> pa
     return near.take(pa.array(np.sort(about[np.unique(key, axis=0, return_index=True)[1]])))
 
 
+def _once(rows: pa.Table) -> pa.Table:
+    """Rows of ships, each MMSI and time once."""
+    key = np.column_stack([np.asarray(rows[n].cast(pa.int64())) for n in ("mmsi", "observed_at")])
+    return rows.take(pa.array(np.sort(np.unique(key, axis=0, return_index=True)[1])))
+
+
 def make_pack(
     path: str | Path,
     alert: Mapping[str, Any],
@@ -159,6 +169,7 @@ def make_pack(
     *,
     zones: Zones | None = None,
     norms: Norms | None = None,
+    bases: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write the evidence pack of one alert; returns the SHA-256 of its manifest.
 
@@ -168,6 +179,8 @@ def make_pack(
         One ALERTS row as a dict, as `detect` or the ledger gives it.
     rows
         POSITIONS or TRACKS that hold the rows of the alert; those of other ships are left out.
+    bases
+        Alerts that the rule raised it of, as far as there are more than the first and they are silences.
 
     Raises
     ------
@@ -176,18 +189,26 @@ def make_pack(
     VerificationError
         When the rows given do not make this alert.
     """
-    if alert["definition"] not in definitions:
-        raise NotFound(f"no definition {alert['definition']!r} for alert {alert['alert_id']}", code="behaviour.unknown")
-    definition = definitions[str(alert["definition"])]
-    own = part = select_rows(rows, alert)
-    if definition.kernel == "gap" and "mmsi" in rows.column_names and alert["lat_deg"] is not None:
-        part = pa.concat_tables([own, heard_about(rows, alert, definition.us("silence_s"))])
+    wanted = definitions_of(alert)
+    for name in wanted:
+        if name not in definitions:
+            raise NotFound(f"no definition {name!r} for alert {alert['alert_id']}", code="behaviour.unknown")
+    basis = [definitions[name] for name in wanted]
+    own = select_rows(rows, alert)
+    heard = [
+        heard_about(rows, base, d.us("silence_s"))
+        for base in bases or [alert]
+        for d in basis
+        if d.kernel == "gap" and base["definition"] in (d.id, alert["definition"])
+        if "mmsi" in rows.column_names and base["lat_deg"] is not None
+    ]
+    part = pa.concat_tables([own, *(heard if len(heard) < 2 else [_once(pa.concat_tables(heard))])])
     now_us = round(alert["known_at"].timestamp() * 1e6)
     body = {
         "alert.json": as_json(_alert_plain(alert)).encode(),
-        "definition.json": as_json(_definition_plain(definition)).encode(),
+        **_asked(alert, basis, rows=own),
         "rows.arrow": _ipc(part.combine_chunks()),
-        "zones.geojson": as_json(_geojson(_areas(zones, definition, alert, part))).encode(),
+        "zones.geojson": as_json(_geojson(_areas(zones, basis, alert, part))).encode(),
         "map.svg": draw(alert, own, zones).encode(),
     }
     if norms is not None and "norms_digest" in json.loads(alert["evidence"])["values"]:
@@ -209,6 +230,16 @@ def make_pack(
         for name in (n for n in _PARTS if n in body):
             archive.writestr(zipfile.ZipInfo(name, _FIXED), body[name])
     return hashlib.sha256(body["manifest.json"]).hexdigest()
+
+
+def _asked(alert: Mapping[str, Any], basis: list[Definition], rows: pa.Table) -> dict[str, bytes]:
+    """Parts that say what was looked for."""
+    if not is_of_rule(alert):
+        return {"definition.json": as_json(_definition_plain(basis[0])).encode()}
+    return {
+        "definitions.json": as_json([_definition_plain(d) for d in basis]).encode(),
+        "rule.json": as_json(rule_part(alert, rows)).encode(),
+    }
 
 
 def _ipc(table: pa.Table) -> bytes:
@@ -250,7 +281,8 @@ def verify_pack(path: str | Path) -> dict[str, bytes]:
 
 def _detect(body: Mapping[str, bytes], now_us: int) -> list[dict[str, Any]]:
     rows = pa.ipc.open_file(io.BytesIO(body["rows.arrow"])).read_all()
-    definition = _definition(json.loads(body["definition.json"]))
+    of_rule = "rule.json" in body
+    plain = json.loads(body["definitions.json"]) if of_rule else [json.loads(body["definition.json"])]
     layer = json.loads(body["zones.geojson"])
     zones = load_zones(layer) if layer["features"] else None
     norms = None
@@ -260,9 +292,9 @@ def _detect(body: Mapping[str, bytes], now_us: int) -> list[dict[str, Any]]:
         )
         norms = Norms(coverage, traffic, coverage.schema.metadata[b"kuroshio.norms"].decode())
     result: list[dict[str, Any]] = detect(
-        rows, Definitions([definition]), zones=zones, norms=norms, now_us=now_us
+        rows, Definitions([_definition(d) for d in plain]), zones=zones, norms=norms, now_us=now_us
     ).to_pylist()
-    return result
+    return alerts_of_rule(json.loads(body["rule.json"]), result, zones) if of_rule else result
 
 
 def _same(alert: Mapping[str, Any], found: list[dict[str, Any]], what: str) -> None:

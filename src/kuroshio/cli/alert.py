@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.parse
 import zipfile
 from pathlib import Path
@@ -33,14 +34,17 @@ def pack(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Write the evidence pack of one alert."""
-    chosen = next((a for a in alert_rows(read_parquet(alerts)) if a["alert_id"] == alert_id), None)
-    if chosen is None:
+    every = {a["alert_id"]: a for a in alert_rows(read_parquet(alerts))}
+    if alert_id not in every:
         raise NotFound(f"{alerts}: no alert {alert_id!r}", code="behaviour.no_alert")
+    chosen = every[alert_id]
+    rested = json.loads(chosen["evidence"]).get("raised_of", [])  # of a rule's alert
+    bases = [every[of["alert_id"]] for of in rested if of["alert_id"] in every]
     data = read_files(rows)
     areas = load_zones(*zones) if zones else None
     usual = load_norms(norms) if norms is not None else None
     known = load_definitions([*definitions] if definitions else None)
-    digest = make_pack(out, chosen, data, known, zones=areas, norms=usual)
+    digest = make_pack(out, chosen, data, known, zones=areas, norms=usual, bases=bases)
     if as_json:
         output.emit_json({"alert_id": alert_id, "pack": str(out), "sha256": digest})
     else:

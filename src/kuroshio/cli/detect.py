@@ -14,9 +14,12 @@ import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 import typer
 
-from kuroshio import clock
+from kuroshio import clock, schema
 from kuroshio.behaviour import detect as detect_alerts
 from kuroshio.behaviour import load_definitions, load_norms, load_zones, with_statics
+from kuroshio.behaviour.rehearsal import Rules
+from kuroshio.behaviour.rule_pack import types_of
+from kuroshio.behaviour.rules import load_rules
 from kuroshio.cli import output
 from kuroshio.cli.parquet import read_parquet
 from kuroshio.errors import InputError
@@ -115,6 +118,7 @@ def detect(
         list[Path] | None, typer.Option("--zones", help="GeoJSON, GeoParquet or place (CSV) files or folders.")
     ] = None,
     norms: Annotated[Path | None, typer.Option("--norms", help="Folder that `kuroshio norms build` wrote.")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="Rules (YAML), whose alerts are added.")] = None,
     known_at: Annotated[str | None, typer.Option("--known-at", help="Look from this time (RFC 3339).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON summary on stdout.")] = False,
 ) -> None:
@@ -130,6 +134,9 @@ def detect(
         rows = read_files(paths, lambda: bar.advance(task))
         bar.update(task, description=f"detecting in {rows.num_rows:,} rows")
         alerts = detect_alerts(rows, wanted, zones=areas, norms=usual, now_us=now_us)
+        if rules is not None:
+            raised = Rules(load_rules(rules), wanted, areas).apply(alerts, types_of(rows))
+            alerts = schema.concat(schema.ALERTS, [alerts, raised])
         bar.advance(task)
         out.mkdir(parents=True, exist_ok=True)
         target = out / "alerts.parquet"

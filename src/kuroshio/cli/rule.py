@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
 import typer
 import yaml
 
 from kuroshio.behaviour import detect, load_definitions, load_zones
 from kuroshio.behaviour.rehearsal import Rules
+from kuroshio.behaviour.rule_pack import types_of
 from kuroshio.behaviour.rules import load_rules
 from kuroshio.cli import output
 from kuroshio.cli.asking import HERE, TokenFile, Url, ask, token_of
@@ -57,15 +57,6 @@ def dry_run(
     header = ["rule", "would raise", "over budget", "days", "busiest day"]
     body = [[r.rule, r.raised, r.over_budget, len(r.by_day), max(r.by_day.values(), default=0)] for r in runs]
     output.print_table(f"Dry run over {rows.num_rows:,} rows, {alerts.num_rows} alerts", header, body)
-
-
-def types_of(rows: pa.Table) -> dict[int, int]:
-    """Ship type by MMSI, as rows tell it last."""
-    if not {"mmsi", "ship_type"} <= set(rows.column_names):
-        return {}
-    told = rows.select(["mmsi", "ship_type"]).drop_null()
-    last = told.group_by("mmsi", use_threads=False).aggregate([("ship_type", "last")])
-    return dict(zip(last["mmsi"].to_pylist(), last["ship_type_last"].to_pylist(), strict=True))
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
