@@ -128,3 +128,39 @@ def test_what_a_partner_knew_opens_as_a_signed_page(screen: Screen) -> None:
     expect(told.locator("body")).to_contain_text("USA")
     expect(told.locator("body")).to_contain_text("2026-11-22T14:05:00Z")
     told.close()
+
+
+def test_a_rule_is_switched_on_only_after_its_dry_run_and_off_again(screen: Screen, served: Served) -> None:
+    rules = served.node.rules()
+    screen.page.locator("[data-desk=rules]").click()
+    desk = screen.page.get_by_test_id("desk-rules")
+    on, new = (desk.locator(f"[data-rule={name}]") for name in ("bank-at-night", "any-tanker"))
+    expect(on).to_have_attribute("data-state", "active")
+    expect(on).to_contain_text("of ships of flag 412, 525")
+    expect(new).to_have_attribute("data-state", "proposed")
+    switch_on = new.get_by_role("button", name="Switch on")
+    expect(switch_on).to_be_disabled()
+    expect(new.get_by_test_id("tried")).to_have_count(0)
+    new.get_by_role("button", name="Dry-run").click()
+    expect(new.get_by_test_id("tried")).to_be_visible()
+    tried = rules.one("any-tanker")["dry_run"]
+    assert (tried["version"], tried["days"]) == (rules.one("any-tanker")["version"], 30)
+    switch_on.click()
+    expect(new).to_have_attribute("data-state", "active")
+    expect(switch_on).to_have_count(0)
+    assert (rules.one("any-tanker")["state"], rules.one("any-tanker")["by"]) == ("active", USER)
+    on.get_by_role("button", name="Into shadow").click()
+    expect(on).to_have_attribute("data-state", "shadow")
+    on.get_by_role("button", name="Switch off").click()
+    expect(on).to_have_attribute("data-state", "withdrawn")
+    assert rules.one("bank-at-night")["state"] == "withdrawn"
+    # another version, proposed elsewhere: its dry run is of the old one, and the page says so when it is opened again
+    body = {**rules.one("any-tanker")["rule"], "max_per_day": 7}
+    rules.propose(body, by="pat")
+    screen.page.locator("footer").click()
+    screen.page.keyboard.press("Escape")
+    screen.page.locator("[data-desk=rules]").click()
+    expect(new).to_have_attribute("data-state", "proposed")
+    expect(new).to_contain_text("at most 7 a day")
+    expect(new.get_by_role("button", name="Switch on")).to_be_disabled()
+    expect(desk.get_by_role("alert")).to_have_count(0)
