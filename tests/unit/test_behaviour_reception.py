@@ -140,6 +140,30 @@ def test_late_reports_of_other_ships_change_what_is_told_of_one(told, rows_a_tra
     assert (2 in void) is not told
 
 
+class Heard:
+    """Norms of a coverage that is known where the ship was last heard, and not where it comes back."""
+
+    digest = "x"
+
+    def p_heard(self, places, start_us, silence_s, class_b):
+        return 0.999 if len(places) == 1 else None
+
+
+def test_a_ship_that_comes_back_where_coverage_is_not_known_is_told_to_the_end_live_and_in_the_archive():
+    only = behaviour.load_definitions().only("ais_disabling")
+    rows = fleet(8, 40, silent=[3], stop_h=4.5, back_h=38.0)
+    engine, said = behaviour.Engine(only, norms=Heard(), lateness_s=300), []
+    t = (rows["observed_at"].cast("int64").to_numpy() - T0) / H
+    for first_h, last_h in ((-1, 10), (10, 30), (30, 39), (39, 41)):
+        part = rows.filter(pa.array((t > first_h) & (t <= last_h)))
+        said.append(engine.step(part, now_us=int(T0 + last_h * H)))
+    drop = ["known_at", "change", "grade"]
+    archive = behaviour.detect(rows, only, norms=Heard(), now_us=int(T0 + 41 * H))
+    ((alert,), live) = (archive.drop_columns(drop).to_pylist(), standing(said).drop_columns(drop).to_pylist())
+    assert alert["end_at"] is not None
+    assert [alert] == live
+
+
 def test_a_pack_holds_who_else_was_heard_and_gives_the_alert_again(tmp_path: Path):
     rows = fleet(8, 16, silent=[3], stop_h=4.5)
     ((alert, _),) = gaps(rows)

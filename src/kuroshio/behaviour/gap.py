@@ -231,7 +231,7 @@ class GapDetector(Detector):
         tell[both] = False  # the end follows at once, and tells it
         use = np.flatnonzero(tell)
         for event, about in zip(judged[use].tolist(), numbers[use].tolist(), strict=True):  # one turn an event
-            self._say(self._fact(event, about), out)
+            self._say(event, about, out)
         if self.repairs:
             self.judged.add(judged, numbers)
 
@@ -258,7 +258,7 @@ class GapDetector(Detector):
             if ints[e[SLOT], LAST] == e[START]:
                 ints[e[SLOT], OTHERS : STILL + 1] = e[BEFORE:]
             if not silent[k]:
-                self._say(self._fact(e, v), out)
+                self._say(e, v, out)
             elif not was_silent[k]:
                 out.append((VOID, self._fact(e, v)))
 
@@ -268,15 +268,19 @@ class GapDetector(Detector):
         silent: BoolArray = (before >= self.alone[0]) & (after < before * self.alone[1])
         return silent
 
-    def _say(self, fact: Fact, out: list[tuple[int, Fact]]) -> None:
-        """Told when it lies far enough from shore and would have been heard, as far as either is known."""
-        if not self.around.offshore(fact.lat_deg, fact.lon_deg, self.min_shore_m):
+    def _say(self, event: list[int], numbers: list[float], out: list[tuple[int, Fact]]) -> None:
+        """Told when the last report lies far enough from shore and the next would have been heard, as far as known.
+
+        What is known when it has become too long decides: what was told then is told to its end.
+        """
+        lat, lon, nav = numbers[0], numbers[1], numbers[-1]
+        if not self.around.offshore(lat, lon, self.min_shore_m):
             return
-        if self.min_p_heard > 0.0:
-            p = fact.values.get("p_heard")
-            if not isinstance(p, float) or p < self.min_p_heard:
+        if self.min_p_heard > 0.0 and self.around.norms is not None:
+            p = self.around.norms.p_heard([(lat, lon)], event[START], self.silence_us / 1e6, nav < 0.0)
+            if p is None or p < self.min_p_heard:
                 return
-        out.append((OPEN if fact.end_us is None else CLOSE, fact))
+        out.append((event[KIND], self._fact(event, numbers)))
 
     def _fact(self, event: list[int], numbers: list[float]) -> Fact:
         kind, slot, start, ended, mmsi, back, before, after = event
