@@ -115,8 +115,8 @@ def quick() -> dict:
 def full() -> dict:
     """The table of the documentation."""
     rows = []
-    for ships, budget_s in ((100, 60.0), (300, 60.0), (1000, 90.0)):
-        row = against_stonesoup(ships, budget_s, 12.0 * budget_s)
+    for ships, budget_s, wall_s in ((100, 60.0, 720.0), (300, 60.0, 720.0), (1000, 120.0, 2400.0)):
+        row = against_stonesoup(ships, budget_s, wall_s)
         whole = scene.make(11, ships, 600.0)
         at = [t for t in sorted(whole.truth) if t >= 60.0]
         rows.append({**row, "gospa_told_m": bound.told(whole, at), "bound_m": bound.clairvoyant_m(whole, at)})
