@@ -71,7 +71,8 @@ def frames(data):
 
 def main(path, budget_s, wall_s):
     started = time.monotonic()
-    data = np.load(path)
+    with np.load(path) as file:
+        data = {name: file[name] for name in file.files}  # an archive reads a whole array each time it is asked
     transition = CombinedLinearGaussianTransitionModel([ConstantVelocity(0.01), ConstantVelocity(0.01)])
     predictor, updater = KalmanPredictor(transition), KalmanUpdater(LinearGaussian(4, (0, 2), np.eye(2) * 2500))
 
