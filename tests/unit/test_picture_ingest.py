@@ -87,3 +87,15 @@ def test_an_older_generation_of_identities_is_forgotten_whole() -> None:
     assert seen.admit(np.arange(1, 20_001)).all()
     assert not seen.admit(np.arange(19_900, 20_001)).any()
     assert seen.admit(np.arange(1, 101)).all()
+
+
+@pytest.mark.parametrize("told", [0, 900, 2049, 2500, 4500])
+def test_identities_taken_back_from_a_checkpoint_are_known_for_as_long(told: int) -> None:
+    """Whatever generation it was in: the next ones forget at the same report."""
+    seen, again = Seen(1 << 12), Seen(1 << 12)
+    seen.admit(np.arange(1, told + 1))
+    again.restore(seen.old[seen.old != 0], seen.new[seen.new != 0], seen.count.copy())
+    for first in range(1, 9000, 450):
+        ids = np.concatenate([np.arange(first, first + 450), np.arange(max(first - 2500, 1), first)])
+        assert again.admit(ids).tolist() == seen.admit(ids).tolist()
+    assert again.count.tolist() == seen.count.tolist()

@@ -1,20 +1,22 @@
 """Memory asked for before its turn, so that it is there when a report needs it.
 
-What enters: the reports to come. What leaves: nothing; no result depends on it. A track is found by its name or its
-pair, its block of reports only from the track, and the place in the block only from its head: three steps, each some
-reports ahead of the next.
+What enters: the reports to come. What leaves: nothing; no result depends on it. A track is found by its pair, or by
+its name in the table of names, its block of reports only from the track, and the place in the block only from its
+head: three or four steps, each some reports ahead of the next.
 """
 
 from __future__ import annotations
 
 from kuroshio.picture.compiled import fetch, inner
 from kuroshio.picture.replay import fetch_report
-from kuroshio.picture.table import find_key
+from kuroshio.picture.table import find_key, key_slot
 
 
 @inner
 def fetch_named(j, b, tracks, keys, pool, obs, soon):  # type: ignore[no-untyped-def]
-    """Ask for the memory of the reports to come: a track, then its block, then the place of its next report."""
+    """Ask for the memory of the reports to come: a name, its track, its block, then the place of its next report."""
+    if j + 18 < b:
+        fetch(keys, key_slot(keys, obs[j + 18].mmsi), 1)
     if j + 9 < b:
         slot = find_key(keys, obs[j + 9].mmsi)
         row = keys[slot].head if slot >= 0 else -1

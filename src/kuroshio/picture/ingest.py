@@ -33,7 +33,7 @@ REASONS = (
 )
 _SCHEMA = OBSERVATIONS.arrow
 SOURCES_MAX = 62
-SEEN_FIRST, SEEN_GROWTH = 4096, 4
+SEEN_FIRST = 4096
 MOVES_A_ROW = 16  # beyond this a general sort is faster
 AHEAD = 12  # identities whose memory is asked for before their turn
 
@@ -63,21 +63,20 @@ def _slot_of(v, mask):  # type: ignore[no-untyped-def]
 @kernel
 def _admit(ids, old, new, count, fresh):  # type: ignore[no-untyped-def]
     """Number of identities read before ``new`` was full; ``fresh`` marks those never seen."""
-    mask = len(new) - 1
+    mask, before = len(new) - 1, len(old) - 1
     for k in range(len(ids)):
         if count[0] * 2 > len(new):
             return k
         if k + AHEAD < len(ids):  # the sets are larger than any cache
-            fetch(old, _slot_of(ids[k + AHEAD], mask), 1)
+            fetch(old, _slot_of(ids[k + AHEAD], before), 1)
             fetch(new, _slot_of(ids[k + AHEAD], mask), 1)
         v = ids[k] if ids[k] != 0 else np.int64(-1)
-        start = _slot_of(v, mask)
-        slot = start
+        slot = _slot_of(v, before)
         known = False
         while old[slot] != 0 and not known:
             known = old[slot] == v
-            slot = (slot + 1) & mask
-        slot = start
+            slot = (slot + 1) & before
+        slot = _slot_of(v, mask)
         while new[slot] != 0 and new[slot] != v:
             slot = (slot + 1) & mask
         if new[slot] == 0:
@@ -91,7 +90,10 @@ def _admit(ids, old, new, count, fresh):  # type: ignore[no-untyped-def]
 def _refill(members, into):  # type: ignore[no-untyped-def]
     """Put the members of one set into an empty one."""
     mask = len(into) - 1
-    for v in members:
+    for k in range(len(members)):
+        if k + AHEAD < len(members):
+            fetch(into, _slot_of(members[k + AHEAD], mask), 1)
+        v = members[k]
         if v != 0:
             slot = _slot_of(v, mask)
             while into[slot] != 0:
@@ -102,8 +104,8 @@ def _refill(members, into):  # type: ignore[no-untyped-def]
 class Seen:
     """Bounded memory of report identities: two generations of open-addressing sets, the older one forgotten whole.
 
-    The sets begin small and grow fourfold, up to what ``capacity`` asks: touching a large empty one costs a small
-    node more than its reports do.
+    The newer set begins small and doubles, up to what ``capacity`` asks: touching a large empty one costs a small node
+    more than its reports do. The older one has no place until there is an older generation.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -111,22 +113,25 @@ class Seen:
         while self.size < capacity:
             self.size *= 2
         first = min(self.size, SEEN_FIRST)
-        self.old = np.zeros(first, np.int64)
+        self.old = np.zeros(1, np.int64)
         self.new = np.zeros(first, np.int64)
         self.count = np.zeros(2, np.int64)  # in new, forgotten
 
     def _widen(self, size: int) -> None:
-        old, self.old = self.old, np.zeros(size, np.int64)
         new, self.new = self.new, np.zeros(size, np.int64)
-        _refill(old, self.old)
         _refill(new, self.new)
+
+    def _places(self, members: int) -> int:
+        """Places that a set of so many has grown to."""
+        size = min(self.size, SEEN_FIRST)
+        while size <= members or (size < self.size and size < 2 * members):
+            size *= 2
+        return size
 
     def restore(self, old: IntArray, new: IntArray, count: IntArray) -> None:
         """Take both generations back from their members."""
-        size = len(self.new)
-        while size < 2 * max(len(old), len(new)):
-            size *= 2
-        self.old, self.new = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        self.old = np.zeros(self._places(len(old)) if len(old) else 1, np.int64)
+        self.new = np.zeros(self._places(len(new)), np.int64)
         _refill(np.ascontiguousarray(old), self.old)
         _refill(np.ascontiguousarray(new), self.new)
         self.count[:] = count
@@ -137,10 +142,11 @@ class Seen:
         at = int(_admit(ids, self.old, self.new, self.count, fresh))
         while at < len(ids):
             if len(self.new) < self.size:
-                self._widen(min(SEEN_GROWTH * len(self.new), self.size))
+                self._widen(2 * len(self.new))
             else:
                 self.count[1] += int(self.count[0])
-                self.old, self.new = self.new, self.old
+                again = len(self.old) == len(self.new)
+                self.old, self.new = self.new, self.old if again else np.zeros(self.size, np.int64)
                 self.new[:] = 0
                 self.count[0] = 0
             at += int(_admit(ids[at:], self.old, self.new, self.count, fresh[at:]))

@@ -123,10 +123,16 @@ CTL_SIZE = 8
 
 
 @inner
+def key_slot(keys, mmsi):  # type: ignore[no-untyped-def]
+    """Slot where the search for an MMSI begins."""
+    return (mmsi * 2654435761) & (len(keys) - 1)
+
+
+@inner
 def find_key(keys, mmsi):  # type: ignore[no-untyped-def]
     """Slot of an MMSI, or -slot-1 of the empty slot where it would go."""
     mask = len(keys) - 1
-    slot = (mmsi * 2654435761) & mask
+    slot = key_slot(keys, mmsi)
     while True:
         key = keys[slot].mmsi
         if key == mmsi:

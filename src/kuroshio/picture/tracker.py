@@ -161,6 +161,7 @@ class Tracker:
         """Mask of the observations decided: all events up to ``now_us`` in order of data time."""
         done = np.zeros(len(obs), np.bool_)
         frames = self.frames.split(obs, now_us)
+        times, named = obs["t_us"].copy(), obs["mmsi"] > 0  # one beside the other: they are searched at each event
         f, k = 0, 0
         if self.next_tick_us is None and (len(obs) or len(self.fusion.uid)):
             begin_us = int(obs["t_us"][0]) if len(obs) else now_us
@@ -169,10 +170,11 @@ class Tracker:
             frame_us = frames[f][0] if f < len(frames) else FAR_FUTURE
             tick_us = self.next_tick_us if self.next_tick_us is not None else FAR_FUTURE
             end_us = min(frame_us, tick_us, now_us + 1)
-            upto = int(np.searchsorted(obs["t_us"], end_us, "left"))
+            upto = int(np.searchsorted(times, end_us, "left"))
             if upto > k:
-                self._keyed(obs, k, upto, out)
-                done[k:upto] |= obs["mmsi"][k:upto] > 0
+                if named[k:upto].any():
+                    self._keyed(obs, k, upto, out)
+                    done[k:upto] |= named[k:upto]
                 k = upto
             if end_us > now_us:
                 return done
@@ -182,7 +184,7 @@ class Tracker:
                 done[frames[f][2]] = True
                 f += 1
             else:
-                self._tick(tick_us, min(frame_us, int(obs["t_us"][k]) if k < len(obs) else now_us))
+                self._tick(tick_us, min(frame_us, int(times[k]) if k < len(obs) else now_us))
 
     def _tick(self, tick_us: int, next_event_us: int) -> None:
         self.room(0)
@@ -200,8 +202,6 @@ class Tracker:
 
     # ------------------------------------------------------------------ keyed reports
     def _keyed(self, obs: Obs, a: int, b: int, out: Outcome) -> None:
-        if not (obs["mmsi"][a:b] > 0).any():
-            return
         table = self.table
         self.coverage.hear_ais(obs[a:b])
         cand = self._candidates or NO_CANDIDATES
@@ -257,9 +257,10 @@ class Tracker:
         counters["confirmed"] = self.house.confirmed
         n, told = int(ctl[CTL_LOG]), int(ctl[CTL_EVENTS])
         ctl[CTL_LOG] = ctl[CTL_EVENTS] = 0
+        lines = self.log.lines[:n].copy()
         update = Update(
-            self.log.ints[:n].copy(),
-            self.log.floats[:n].copy(),
+            lines["ints"],
+            lines["floats"],
             self.log.events[:told].copy(),
             links,
             self.book,
