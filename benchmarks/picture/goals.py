@@ -43,8 +43,9 @@ def _checks(r: Results) -> list[tuple[str, str, Any, Callable[[Any], bool]]]:
     drag = _of(r.get("spoof"), "spoof", "kinds", "drag")
     ferry = _of(r.get("autoferry"), "cross_validated")
     late = _row(r, "late", late_max_s=1800.0, case="as they arrived")
-    shared = _row(r, "sharing", case="fused tracks passed on, the same")
+    shared = _row(r, "sharing", case="fused tracks passed on, covariance intersection")
     own = _row(r, "sharing", case="own tracks told, covariance intersection")
+    whole = _row(r, "sharing", case="own tracks told with provenance, tracklets")
 
     def least(limit: float) -> Callable[[Any], bool]:
         return lambda v: v >= limit
@@ -99,6 +100,7 @@ def _checks(r: Results) -> list[tuple[str, str, Any, Callable[[Any], bool]]]:
         ("late <= 30 min equals in order to 1e-6 m", "largest difference, m", _of(late, "from_in_order_m", "max"),
          most(1e-6)),
         ("three nodes ANEES <= 1.05", "own tracks told", own.get("anees"), most(1.05)),
+        ("three nodes ANEES <= 1.05", "own tracks told, tracklets", whole.get("anees"), most(1.05)),
         ("three nodes ANEES <= 1.05", "fused tracks passed on", shared.get("anees"), most(1.05)),
         ("Autoferry GOSPA <= 46 m", "cross-validated", _of(ferry, "gospa_m"), most(46)),
         ("Autoferry <= 13 breaks/h", "cross-validated", _of(ferry, "breaks_per_h"), most(13)),

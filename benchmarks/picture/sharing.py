@@ -51,12 +51,14 @@ class _Node:
         self.done = upto
         self.tracker.step(part, now_us=now_us, partners=partners)
 
-    def told(self, shot: pa.Table) -> pa.Table:
-        """A snapshot as a partner's rows for others."""
+    def told(self, shot: pa.Table, *, whole: bool = False) -> pa.Table:
+        """A snapshot as a partner's rows for others; ``whole`` with its provenance, which tracklets need."""
         refs = pa.array([str(t) for t in shot["track_id"].to_pylist()], pa.string())
+        marks = [f"{self.name}-{t}" if whole else None for t in shot["track_id"].to_pylist()]
         for column, values in (
             ("partner", pa.array([self.name] * shot.num_rows, pa.string())),
             ("partner_track", refs),
+            ("provenance", pa.array(marks, pa.string())),
         ):
             shot = shot.set_column(shot.schema.get_field_index(column), shot.schema.field(column), values)
         return shot
@@ -86,7 +88,7 @@ def _alone(scene: Scene) -> list[_Node]:
     return nodes
 
 
-def _intersection(scene: Scene, alone: list[_Node], *, pass_on: bool) -> list[_Node]:
+def _fused(scene: Scene, alone: list[_Node], *, pass_on: bool = False, whole: bool = False) -> list[_Node]:
     """Partners' bare tracks into the tracker: the product's own fusion. Told is each node's own picture, or what it
     made of it with the others' (a rumour that comes round); a node's filters are the same either way."""
     nodes = [_Node(scene, n, all_radars=False) for n in range(3)]
@@ -95,7 +97,7 @@ def _intersection(scene: Scene, alone: list[_Node], *, pass_on: bool) -> list[_N
         for number, node in enumerate(nodes):
             node.step(now_us, partners=concat(TRACKS, [t for n, t in enumerate(told) if n != number]))
             node.shots.append(node.tracker.snapshot(now_us))
-        told = [n.told(n.shots[k] if pass_on else a.shots[k]) for n, a in zip(nodes, alone, strict=True)]
+        told = [n.told(n.shots[k] if pass_on else a.shots[k], whole=whole) for n, a in zip(nodes, alone, strict=True)]
     return nodes
 
 
@@ -171,11 +173,12 @@ def table() -> dict:
     scene = _scene()
     alone = _alone(scene)
     rows = [{"case": "each node alone", **_mean(alone, scene)}, {"case": "naive, fed back", **_naive(scene, alone)}]
-    for case, pass_on in (
-        ("own tracks told, covariance intersection", False),
-        ("fused tracks passed on, the same", True),
+    for case, how in (
+        ("own tracks told, covariance intersection", {}),
+        ("own tracks told with provenance, tracklets", {"whole": True}),
+        ("fused tracks passed on, covariance intersection", {"pass_on": True}),
     ):
-        rows.append({"case": case, **_mean(_intersection(scene, alone, pass_on=pass_on), scene)})
+        rows.append({"case": case, **_mean(_fused(scene, alone, **how), scene)})
     rows.append({"case": "shared reports, each counted once", **_mean(_provenance(scene), scene)})
     return {"ships": SHIPS, "minutes": MINUTES, "every_s": EVERY_S, "rows": rows}
 

@@ -34,12 +34,13 @@ def lineage_column(tracks: pa.Table) -> list[list[str]]:
     partner = tracks.column("partner")
     if partner.null_count == tracks.num_rows:
         return [[]] * tracks.num_rows
-    rows = zip(partner.to_pylist(), tracks.column("partner_track").to_pylist(), tracks.column("lineage").to_pylist(),
-               strict=True)  # fmt: skip
-    return [
-        [mark_of(ref), *(before or ())][:LINEAGE_MAX] if giver is not None and ref is not None else []
-        for giver, ref, before in rows  # a hash a row that a partner gave
-    ]
+    names = ("partner", "partner_track", "fused_with", "lineage")
+    rows = zip(*(tracks.column(name).to_pylist() for name in names), strict=True)
+    out = []
+    for giver, ref, fused, before in rows:  # a hash a row that a partner gave
+        refs = [text.partition(":")[2] for text in fused or ()] or ([ref] if giver is not None and ref else [])
+        out.append([*map(mark_of, refs), *(before or ())][:LINEAGE_MAX] if refs else [])
+    return out
 
 
 def echoes(lineage: pa.ChunkedArray, me: str, gave: Gave) -> list[bool]:

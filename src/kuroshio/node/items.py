@@ -81,12 +81,12 @@ class Holdings:
     def remember(self, tracks: pa.Table) -> None:
         """Keep by track number how the partners' part of TRACKS rows came; the oldest are let go."""
         named = tracks.filter(tracks["partner"].is_valid())
-        columns = (named[n].to_pylist() for n in ("track_id", "partner", "partner_track"))
-        for number, partner, reference in zip(*columns, strict=True):  # partners' rows only
-            came = self.given.get((partner, reference)) or unknown(partner)
-            before = self.remembered.get(number)
-            if before != came:
-                self.remembered[number] = came if before is None else before.joined(came, partner)
+        for number, keys in zip(named["track_id"].to_pylist(), keys_of(named), strict=True):  # partners' rows only
+            for partner, reference in keys:
+                came = self.given.get((partner, reference)) or unknown(partner)
+                before = self.remembered.get(number)
+                if before != came:
+                    self.remembered[number] = came if before is None else before.joined(came, partner)
         while len(self.remembered) > REMEMBERED_MAX:
             self.remembered.pop(next(iter(self.remembered)))
 
@@ -120,11 +120,23 @@ def numbered(lists: pa.ChunkedArray) -> tuple[Codes, list[tuple[str, ...]]]:
     return codes, [tuple(kind or ()) for kind in whole.take(pa.array(first)).to_pylist()]
 
 
+def keys_of(tracks: pa.Table) -> list[list[tuple[str, str]]]:
+    """(party, its reference) of every partner's track that is in each TRACKS row."""
+    if tracks["partner"].null_count == tracks.num_rows:
+        return [[]] * tracks.num_rows
+    rows = zip(*(tracks[name].to_pylist() for name in ("partner", "partner_track", "fused_with")), strict=True)
+    out: list[list[tuple[str, str]]] = []
+    for partner, reference, fused in rows:  # an entry of ``fused_with`` is PARTY:reference
+        parts = [text.partition(":") for text in fused or ()]
+        out.append([(p, r) for p, _, r in parts] or ([(partner, reference)] if partner else []))
+    return out
+
+
 def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
     """ITEMS of TRACKS rows, in the same order.
 
     A track that rests on a partner alone has that partner as originator; one that both hold has this node as
-    originator and the partner's ties.
+    originator and the ties of every partner that is in it.
     """
     count = tracks.num_rows
     flags = np.asarray(pc.fill_null(tracks["flags"], 0))
@@ -135,15 +147,18 @@ def of_tracks(tracks: pa.Table, holdings: Holdings) -> pa.Table:
     held: list[list[str]] = [[]] * count
     limits: list[list[str] | None] = [None] * count
     theirs = np.flatnonzero(tracks["partner"].is_valid())
-    named = tracks.select(["partner", "partner_track", "sensors"]).take(pa.array(theirs)).to_pylist()
-    for at, row in zip(theirs.tolist(), named, strict=True):  # partners' rows only
-        came = holdings.given.get((row["partner"], row["partner_track"])) or unknown(row["partner"])
-        if not set(row["sensors"] or ()) - {"partner"}:
-            originators[at] = came.originator
+    named = tracks.take(pa.array(theirs))
+    for at, keys, seen_by in zip(theirs.tolist(), keys_of(named), named["sensors"].to_pylist(), strict=True):
+        came = [holdings.given.get(key) or unknown(key[0]) for key in keys]  # partners' rows only
+        if not set(seen_by or ()) - {"partner"}:
+            originators[at] = came[0].originator
         level = own[kind_of[at]][1]
-        levels[at] = (max(level, came.level, key=_rank) if level else came.level) or "R"
-        held[at] = sorted(came.held_under)
-        limits[at] = sorted(came.only_to) if came.only_to is not None else None
+        for given in came:
+            level = max(level, given.level, key=_rank) if level else given.level
+        levels[at] = level or "R"
+        held[at] = sorted(set().union(*(given.held_under for given in came)))
+        only = [set(given.only_to) for given in came if given.only_to is not None]
+        limits[at] = sorted(set.intersection(*only)) if only else None
     dark = (flags & FLAG_DARK) > 0
     return ITEMS.build(
         {

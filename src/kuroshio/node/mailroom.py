@@ -7,6 +7,7 @@ before the receipt says so. Used from the worker thread only.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -23,7 +24,7 @@ from kuroshio.node import cards
 from kuroshio.node.books import RECORD_OF
 from kuroshio.node.deciding import may_still_go, released_places
 from kuroshio.node.held import Held
-from kuroshio.node.items import Given
+from kuroshio.node.items import Given, keys_of
 from kuroshio.node.rewitness import Request, Requests
 from kuroshio.node.trust import Trust
 from kuroshio.node.witnesses import WitnessBook
@@ -243,9 +244,8 @@ class Mailroom:
 
     def _forget(self, now_us: int) -> None:
         """Let go of what is kept beside partners' tracks that have left the picture; data and ties end together."""
-        shown = self._parts.core.picture.select(["partner", "partner_track"])
-        shown = shown.filter(shown["partner"].is_valid())
-        live = set(zip(shown["partner"].to_pylist(), shown["partner_track"].to_pylist(), strict=True))
+        shown = self._parts.core.picture
+        live = set(itertools.chain.from_iterable(keys_of(shown.filter(shown["partner"].is_valid()))))
         known = self._parts.decider.holdings.given
         for key in self._held.forget(live, before_us=now_us - FORGET_US):
             known.pop(key, None)

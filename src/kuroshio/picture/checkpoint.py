@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kuroshio.picture.tracker import Tracker
 
-VERSION = 7
+VERSION = 8
 
 
 def write(tracker: Tracker, path: Path) -> None:

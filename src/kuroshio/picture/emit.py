@@ -15,10 +15,11 @@ from kuroshio.picture.claims import ClaimBook, flags_of
 from kuroshio.picture.compiled import kernel
 from kuroshio.picture.identity import OUTCOME_WORDS
 from kuroshio.picture.ingest import REASONS
-from kuroshio.picture.journal import EVENT_WORDS, LOG_INTS, LOG_SEEN
+from kuroshio.picture.journal import EVENT_WORDS, LOG_CROSS, LOG_INTS, LOG_SEEN
 from kuroshio.picture.lifecycle import exists_probability
 from kuroshio.picture.model import RADAR, SENSOR_KINDS, Motion
 from kuroshio.picture.motion import agility, process_noise
+from kuroshio.picture.partner_states import CROSS
 from kuroshio.picture.seen import NEVER, seen_columns
 from kuroshio.picture.table import STATUS_WORDS
 from kuroshio.schema import EVENTS, FLAG_CONFLICT, FLAG_DRAG, LINKS, TRACKS
@@ -63,7 +64,7 @@ def sigmas_ahead(floats, ahead_s, q0, q1):  # type: ignore[no-untyped-def]
         for k in range(len(floats)):
             f = floats[k]
             share = agility(f[2], f[3])  # process noise is proportional to its density
-            spread = f[4] + f[6] + 2.0 * dt * f[15] + dt * dt * (f[7] + f[9])
+            spread = f[4] + f[6] + 2.0 * dt * (f[15] + f[18]) + dt * dt * (f[7] + f[9])
             out[k, h] = math.sqrt(max(spread / 2.0 + share * ((1.0 - f[10]) * low + f[10] * high), 0.0))
     return out
 
@@ -104,6 +105,7 @@ def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: l
             "cov_vee_m2s2": floats[:, 7],
             "cov_ven_m2s2": floats[:, 8],
             "cov_vnn_m2s2": floats[:, 9],
+            **{name: floats[:, LOG_CROSS + k] for k, name in enumerate(CROSS)},
             "sog_mps": sog,
             "cog_deg": pa.array(cog, mask=sog < COURSE_MIN_MPS),
             "heading_deg": _nullable(floats[:, 13]),

@@ -1,8 +1,9 @@
 """Partners' tracks beside our own: linked when they are one ship, fused without counting anything twice.
 
 What enters: TRACKS rows from partners (``partner`` and ``partner_track`` set). What leaves: tracks of their own for
-what only a partner holds, and for a ship both hold our row tightened by covariance intersection, which is safe
-whatever the two have in common. Our filters never see a partner's track, so our own data coming back changes
+what only a partner holds, and for a ship both hold our row tightened: by tracklets (`picture.tracklets`) where the
+partner says whose filter made its estimate and how sure it is of all of it, else by covariance intersection, which is
+safe whatever the two have in common. Our filters never see a partner's track, so our own data coming back changes
 nothing. Sources: Julier, Uhlmann, ACC 1997 (covariance intersection); the data incest it avoids is measured in
 `benchmarks/picture`.
 """
@@ -17,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio.picture.lifecycle import predict_rows
-from kuroshio.picture.partner_states import STATE, UNLINK_D2, Q, advance, intersect, nearest, states_of
+from kuroshio.picture.partner_rows import each, fused_rows, provenances
+from kuroshio.picture.partner_states import CROSS, STATE, UNLINK_D2, advance, intersect, nearest, states_of
 from kuroshio.picture.table import CONFIRMED
+from kuroshio.picture.tracklets import LEAST_NOISE, OWN, WIDTH, Fused, densities, predict_states
 from kuroshio.schema import TRACKS, concat
-from kuroshio.schema.core import UTC_US
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ SILENT_S = 900.0
 ROWS_MAX = 200_000
 NUMBER_BASE, NUMBER_COUNT = 1_000_000_000, 9_000_000_000  # of partners' tracks: apart from our own
 # by track: number, own track it is linked to, partner's track it is a twin of (0: none), ticks for
-# which each of the two has looked otherwise, time, MMSI, exercise, who gave it
-_INTS = ("uid", "linked", "streak", "twin", "twin_streak", "t_us", "mmsi", "exercise", "giver")
+# which each of the two has looked otherwise, time, MMSI, exercise, who gave it, whose filter made it (0: not told)
+_INTS = ("uid", "linked", "streak", "twin", "twin_streak", "t_us", "mmsi", "exercise", "giver", "provenance")
 
 
 class Fusion:
@@ -46,9 +48,10 @@ class Fusion:
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
         self.rows = TRACKS.empty()  # last row of each, in the order of the arrays below
-        self.state = np.zeros((0, 10))
+        self.state = np.zeros((0, WIDTH))
+        self.whole = Fused()
         self.uid, self.linked, self.streak, self.twin, self.twin_streak = (np.zeros(0, np.int64) for _ in range(5))
-        self.t_us, self.mmsi, self.exercise, self.giver = (np.zeros(0, np.int64) for _ in range(4))
+        self.t_us, self.mmsi, self.exercise, self.giver, self.provenance = (np.zeros(0, np.int64) for _ in range(5))
         self._givers: dict[str, int] = {}
         self._index: dict[tuple[str, str], int] = {}
         self._leaving: list[pa.Table] = []
@@ -94,12 +97,13 @@ class Fusion:
         for name in _INTS:
             added = uid if name == "uid" else np.zeros(len(fresh), np.int64)
             setattr(self, name, np.concatenate([getattr(self, name), added]))
-        self.state = np.concatenate([self.state, np.zeros((len(fresh), 10))])
+        self.state = np.concatenate([self.state, np.zeros((len(fresh), WIDTH))])
         for k, q in enumerate(fresh):
             self._index[keys[q]] = start + k
             old[q] = start + k
         self.state[old], self.t_us[old] = state, t_us
         self.giver[old] = [self._givers.setdefault(partner, len(self._givers) + 1) for partner, _ in keys]
+        self.provenance[old] = provenances(table, state)
         self.mmsi[old] = np.asarray(pc.fill_null(table["mmsi"], 0))
         self.exercise[old] = np.asarray(pc.fill_null(table["exercise"], False)).astype(np.int64)
         self._recognise(old[fresh])
@@ -116,8 +120,8 @@ class Fusion:
             return
         at_us = int(self.t_us[index].max())
         when = np.full(len(index), at_us)
-        theirs = advance(self.state[index], self.t_us[index], when, np.full(len(index), Q))
-        to, dist = self._one_each(*self._own(theirs, at_us, index)[:2], index)
+        theirs = advance(self.state[index], self.t_us[index], when, np.full(len(index), LEAST_NOISE))
+        to, dist = self._oneeach(*self._own(theirs, at_us, index)[:2], index)
         near = dist < LINK_D2
         self.linked[index[near]] = to[near]
 
@@ -142,7 +146,7 @@ class Fusion:
             "track_id": pa.array(uid),
             "sensors": pa.array([["partner"]] * n, pa.list_(pa.string())),
             "sources": pa.array([[p] for p in table["partner"].to_pylist()], pa.list_(pa.string())),
-            "sources_last_at": _each(table["observed_at"]),
+            "sources_last_at": each(table["observed_at"]),
             "last_partner_at": table["observed_at"],
             "superseded_by": pa.nulls(n, pa.int64()),
         }
@@ -183,7 +187,7 @@ class Fusion:
         if len(old):
             self._leave(old[self.shown[old]], "ended", None, t_us)
             self._remove(old.tolist())
-        theirs = advance(self.state, self.t_us, np.full(len(self.uid), t_us), np.full(len(self.uid), Q))
+        theirs = advance(self.state, self.t_us, np.full(len(self.uid), t_us), np.full(len(self.uid), LEAST_NOISE))
         before = self.shown
         self._pair("linked", "streak", self._own(theirs, t_us, np.arange(len(self.uid))))
         self._pair("twin", "twin_streak", self._twins(theirs))
@@ -191,6 +195,35 @@ class Fusion:
         self._leave(gone, "ended", np.where(self.linked > 0, self.linked, self.twin)[gone], t_us)
         if len(back):
             self._leaving.append(self.rows.take(pa.array(back)))
+        self._fuse(t_us)
+
+    def _fuse(self, t_us: int) -> None:
+        """Take into the fused states what the partners that tell a whole estimate have added since the last tick."""
+        told = np.flatnonzero((self.linked > 0) & (self.provenance != 0))
+        tr = self.tracker
+        rows = tr.table.live
+        rows = rows[np.isin(tr.table.life.uid[rows], self.linked[told])]
+        if not len(rows):
+            if len(self.whole.uid):
+                self.whole = Fused()
+            return
+        rows = rows[np.argsort(tr.table.life.uid[rows])]
+        uid = tr.table.life.uid[rows]
+        told = told[np.isin(self.linked[told], uid)]
+        order = told[np.lexsort((-self.t_us[told], self.provenance[told], self.linked[told]))]
+        again = np.zeros(len(order), np.bool_)  # one filter's estimate that came two ways: the newest
+        again[1:] = (np.diff(self.linked[order]) == 0) & (np.diff(self.provenance[order]) == 0)
+        order = order[~again]
+        kin = tr.table.kin
+        noise, least = densities(kin.ve[rows], kin.vn[rows], kin.mu[rows], tr.motion)
+        ship = np.searchsorted(uid, self.linked[order])
+        theirs = predict_states(self.state[order], (t_us - self.t_us[order]) * 1e-6, noise[ship])
+        key = np.concatenate([np.column_stack([uid, np.full(len(uid), OWN)]),
+                              np.column_stack([self.linked[order], self.provenance[order]])])  # fmt: skip
+        of, at = np.concatenate([np.arange(len(uid)), ship]), np.lexsort((key[:, 1], key[:, 0]))
+        states = np.concatenate([predict_rows(tr.table.tracks, rows, t_us, tr.motion), theirs])
+        row_us = np.concatenate([kin.t_us[rows], self.t_us[order]])
+        self.whole.tick(t_us, key[at], row_us[at], states[at], noise[of][at], least[of][at])
 
     def _own(self, theirs: FloatArray, t_us: int, index: IntArray) -> tuple[IntArray, FloatArray, BoolArray]:
         """(own track each of some tracks is nearest to or 0, d2, True when the names are equal)."""
@@ -225,7 +258,7 @@ class Fusion:
     def _pair(self, name: str, streak: str, found: tuple[IntArray, FloatArray, BoolArray]) -> None:
         """Join to what was found near for `LINK_TICKS`, at once where it has the same name, and part likewise."""
         to, dist, same = found
-        to, dist = self._one_each(to, dist, np.arange(len(self.uid)))
+        to, dist = self._oneeach(to, dist, np.arange(len(self.uid)))
         held, ticks = getattr(self, name), getattr(self, streak)
         lost = (held > 0) & ((to != held) | (dist > UNLINK_D2))
         close = (held == 0) & (dist < LINK_D2) & (to > 0)
@@ -236,7 +269,7 @@ class Fusion:
         setattr(self, name, np.where(join, to, np.where(part, other, held)))
         setattr(self, streak, np.where(join | part, 0, ticks))
 
-    def _one_each(self, to: IntArray, dist: FloatArray, index: IntArray) -> tuple[IntArray, FloatArray]:
+    def _oneeach(self, to: IntArray, dist: FloatArray, index: IntArray) -> tuple[IntArray, FloatArray]:
         """A partner gives one ship once: of its tracks near one track, the newest, then the nearest, is that ship."""
         at = np.flatnonzero(to > 0)
         giver, minute = self.giver[index], self.t_us[index] // 60_000_000
@@ -274,24 +307,42 @@ class Fusion:
         return self.rows.filter(pa.array(self.shown))
 
     def fuse_rows(self, own: pa.Table) -> pa.Table:
-        """Own TRACKS rows with what a linked partner adds; rows to which nothing is added are untouched."""
+        """Own TRACKS rows with what linked partners add; rows to which nothing is added are untouched."""
         if not own.num_rows or not (self.linked > 0).any():
             return own
         ids = np.asarray(own["track_id"])
-        linked = np.flatnonzero(self.linked > 0)
-        first = linked[np.unique(self.linked[linked], return_index=True)[1]]  # one partner a track: its ties are known
-        at = np.minimum(np.searchsorted(self.linked[first], ids), len(first) - 1)
-        hit = np.flatnonzero(self.linked[first][at] == ids)
+        hit = np.flatnonzero(np.isin(ids, self.linked[self.linked > 0]))
         if not len(hit):
             return own
-        part = first[at[hit]]
-        t_us = np.asarray(own["observed_at"].cast(pa.int64()))[hit]
-        mine = np.column_stack([np.asarray(own[c])[hit] for c in STATE])
-        motion, turning = self.tracker.motion, np.asarray(own["p_manoeuvre"])[hit]
-        noise = np.maximum(Q, (1.0 - turning) * motion.q0 + turning * motion.q1)  # no less than our own filter's
-        fused, weight = intersect(mine, advance(self.state[part], self.t_us[part], t_us, noise))
-        helped = weight < 1.0
-        return _replace(own, hit[helped], fused[helped], self.rows.take(pa.array(part[helped])))
+        uid, t_us = ids[hit], np.asarray(own["observed_at"].cast(pa.int64()))[hit]
+        state = np.column_stack([np.asarray(pc.fill_null(own[c], np.nan))[hit] for c in (*STATE, *CROSS)])
+        noise, least = densities(state[:, 2], state[:, 3], np.asarray(own["p_manoeuvre"])[hit], self.tracker.motion)
+        state, whole = self.whole.at_rows(uid, t_us, state, noise, least)
+        linked = np.flatnonzero(self.linked > 0)
+        used: list[list[int]] = [[] for _ in hit]
+        order = linked[np.lexsort((linked, self.linked[linked]))]
+        first = np.searchsorted(self.linked[order], self.linked[order])
+        rank = np.arange(len(order)) - first
+        for r in range(int(rank.max()) + 1):  # one partner of each ship at a time
+            turn = order[rank == r]
+            at = np.minimum(np.searchsorted(self.linked[turn], uid), len(turn) - 1)
+            mine = np.flatnonzero(self.linked[turn][at] == uid)
+            part = turn[at[mine]]
+            known = whole[mine] & self.whole.holds(uid[mine], self.provenance[part])
+            for k in np.flatnonzero(known).tolist():
+                used[mine[k]].append(int(part[k]))
+            mine, part = mine[~known], part[~known]
+            if not len(mine):
+                continue
+            moved = advance(self.state[part], self.t_us[part], t_us[mine], noise[mine])
+            fused, weight = intersect(state[mine], moved)
+            helped = weight < 1.0
+            state[mine[helped]] = fused[helped]
+            state[mine[helped], 10:] = np.nan  # place and velocity were fused each by itself
+            for k in np.flatnonzero(helped).tolist():
+                used[mine[k]].append(int(part[k]))
+        fed = np.array([len(u) > 0 for u in used])
+        return fused_rows(own, hit[fed], state[fed], [u for u in used if u], self.rows)
 
     # -- checkpoint
 
@@ -303,6 +354,7 @@ class Fusion:
         return {
             "fusion.rows": np.frombuffer(sink.getvalue(), np.uint8),
             **{f"fusion.{name}": getattr(self, name) for name in (*_INTS, "state")},
+            **self.whole.arrays(),
         }
 
     def meta(self) -> list[list[Any]]:
@@ -314,29 +366,6 @@ class Fusion:
         self.rows = pa.ipc.open_file(pa.BufferReader(arrays["fusion.rows"].tobytes())).read_all()
         for name in (*_INTS, "state"):
             setattr(self, name, arrays[f"fusion.{name}"])
+        self.whole.restore(arrays)
         self._index = {(partner, ref): int(k) for partner, ref, k in meta}
         self._givers = {partner: int(self.giver[k]) for (partner, _), k in self._index.items()}
-
-
-def _each(times: Any) -> pa.Array:
-    """Each time as a list of one."""
-    values = times.combine_chunks().cast(UTC_US) if isinstance(times, pa.ChunkedArray) else times.cast(UTC_US)
-    return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32)), values)
-
-
-def _replace(own: pa.Table, at: IntArray, state: FloatArray, partner: pa.Table) -> pa.Table:
-    """Own rows with the state of some replaced, marked with the partner it comes from."""
-    if not len(at):
-        return own
-    changed = own.take(pa.array(at))
-    put: dict[str, Any] = {name: pa.array(state[:, k]) for k, name in enumerate(STATE)}
-    put["partner"], put["partner_track"] = partner["partner"], partner["partner_track"]
-    put["last_partner_at"], put["lineage"] = partner["observed_at"].cast(UTC_US), partner["lineage"]
-    put["sensors"] = pa.array([[*s, "partner"] for s in changed["sensors"].to_pylist()], pa.list_(pa.string()))
-    for name, column in put.items():
-        k = TRACKS.names.index(name)
-        changed = changed.set_column(k, TRACKS.arrow.field(k), column)
-    stay = np.ones(own.num_rows, np.bool_)
-    stay[at] = False
-    both = concat(TRACKS, [own.filter(pa.array(stay)), changed])
-    return both.take(pa.array(np.argsort(np.concatenate([np.flatnonzero(stay), at]), kind="stable")))

@@ -51,7 +51,10 @@ LOG_FLOATS = (
     "identity_logodds",
     "heading",
     "length",
-    "cross",
+    "cov_eve",
+    "cov_evn",
+    "cov_nve",
+    "cov_nvn",
 )
 EVENT_WORDS = (
     "born",
@@ -79,6 +82,7 @@ EVENT_WORDS = (
     EV_REPLAYED,
     EV_OPERATOR,
 ) = range(11)
+LOG_CROSS = LOG_FLOATS.index("cov_eve")
 KEYED_LOGODDS = 4.0  # evidence of existence in one report that names itself
 KEYED_LOGODDS_MAX = 12.0
 
@@ -151,7 +155,8 @@ def write_update(line, t, pc):  # type: ignore[no-untyped-def]
     f[4], f[5], f[6], f[7], f[8], f[9] = pc[0], pc[1], pc[4], pc[7], pc[8], pc[9]
     f[10], f[11] = t.mu, exist_logodds(t)
     f[12] = t.identity if t.mmsi > 0 else math.nan
-    f[13], f[14], f[15] = t.heading, t.fit[2], pc[2] + pc[6]
+    f[13], f[14] = t.heading, t.fit[2]
+    f[15], f[16], f[17], f[18] = pc[2], pc[3], pc[5], pc[6]
 
 
 @inner

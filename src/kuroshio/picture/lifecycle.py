@@ -17,7 +17,7 @@ from kuroshio.picture.drag import WEIGHT_MIN
 from kuroshio.picture.filter import combined
 from kuroshio.picture.grid import M_PER_DEG
 from kuroshio.picture.identity import Rules
-from kuroshio.picture.journal import LOG_SUCCESSOR, write_update
+from kuroshio.picture.journal import LOG_CROSS, LOG_SUCCESSOR, write_update
 from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
 from kuroshio.picture.motion import agility, local_offset, move, process_noise
 from kuroshio.picture.pdmap import BLIND_PD, cell_of
@@ -54,7 +54,7 @@ def rules_of(config: TrackerConfig) -> Rules:
 
 @inner
 def predict_track(t, t_us, motion, pc, out):  # type: ignore[no-untyped-def]
-    """State of a track at a time: lat, lon, ve, vn and covariance ee, en, nn, vee, ven, vnn; ``pc`` is work space."""
+    """State of a track at a time, as `predict_rows` has it; ``pc`` is work space."""
     dt = (t_us - t.t_us) * 1e-6
     combined(t, pc)
     mu = t.mu
@@ -68,12 +68,15 @@ def predict_track(t, t_us, motion, pc, out):  # type: ignore[no-untyped-def]
     out[5] = pc[1] + dt * (pc[3] + pc[5]) + dt * dt * pc[8]
     out[6] = pc[4] + 2.0 * dt * pc[6] + dt * dt * pc[9] + q3
     out[7], out[8], out[9] = pc[7] + q1, pc[8], pc[9] + q1
+    q2 = (1.0 - mu) * low[1] + mu * high[1]
+    out[10], out[11] = pc[2] + dt * pc[7] + q2, pc[3] + dt * pc[8]
+    out[12], out[13] = pc[5] + dt * pc[8], pc[6] + dt * pc[9] + q2
 
 
 @kernel
 def predict_rows(tracks, rows, t_us, motion):  # type: ignore[no-untyped-def]
-    """(rows, 10) state at a time: lat, lon, ve, vn and covariance ee, en, nn, vee, ven, vnn."""
-    out = np.empty((len(rows), 10))
+    """(rows, 14) state at a time: lat, lon, ve, vn, covariance ee, en, nn, vee, ven, vnn, e-ve, e-vn, n-ve, n-vn."""
+    out = np.empty((len(rows), 14))
     pc = np.empty(10)
     for k in range(len(rows)):
         predict_track(tracks[rows[k]], t_us, motion, pc, out[k])
@@ -83,7 +86,7 @@ def predict_rows(tracks, rows, t_us, motion):  # type: ignore[no-untyped-def]
 @kernel
 def write_predicted(log, ctl, tracks, rows, t_us, status, successor, motion):  # type: ignore[no-untyped-def]
     """One line a row with its state at a time; ``status`` and ``successor`` (0: none) override the row's where > 0."""
-    pc = np.empty(10)
+    pc, state = np.empty(10), np.empty(14)
     for k in range(len(rows)):
         line, t = log.lines[ctl[CTL_LOG]], tracks[rows[k]]
         combined(t, pc)
@@ -93,7 +96,11 @@ def write_predicted(log, ctl, tracks, rows, t_us, status, successor, motion):  #
         if status > 0:
             line.ints[2] = status
         line.ints[LOG_SUCCESSOR] = successor[k]
-        predict_track(t, t_us, motion, pc, line.floats)
+        predict_track(t, t_us, motion, pc, state)
+        for c in range(10):
+            line.floats[c] = state[c]
+        for c in range(4):
+            line.floats[LOG_CROSS + c] = state[10 + c]
 
 
 def exists_probability(logodds: FloatArray) -> FloatArray:

@@ -16,16 +16,18 @@ import pyarrow.compute as pc
 from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.grid import SPANS_MAX, build, near
 from kuroshio.picture.motion import local_offset, move, process_noise
+from kuroshio.picture.tracklets import covariance
 from kuroshio.units import FloatArray
 
 SEARCH_M = 5000.0
 UNLINK_D2 = 40.0
-Q = 0.01  # least process noise for another's track, m2/s3
 FINE_VAR_M2 = 1500.0**2  # a position coarser than this tells ships apart by name only
 UNKNOWN_VAR_M2 = 2000.0**2
 SPEED_VAR = 4.0
+SINGULAR = 1e-6  # least eigenvalue of the correlations of a whole covariance that is used
 STATE: tuple[str, ...] = ("lat_deg", "lon_deg", "ve_mps", "vn_mps", "cov_ee_m2", "cov_en_m2", "cov_nn_m2")
 STATE += ("cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2")
+CROSS: tuple[str, ...] = ("cov_eve_m2s", "cov_evn_m2s", "cov_nve_m2s", "cov_nvn_m2s")
 
 
 @kernel
@@ -138,9 +140,17 @@ def _intersect(ax: Any, ay: Any, ap: FloatArray, bx: Any, by: Any, bp: FloatArra
 
 
 def states_of(table: pa.Table) -> tuple[FloatArray, Any]:
-    """((rows, 10) states, which rows can be used); unknown covariances become large ones."""
-    columns = [np.asarray(pc.fill_null(table[c], np.nan)) for c in STATE]
-    state = np.column_stack(columns) if table.num_rows else np.zeros((0, 10))
+    """((rows, 14) states, which rows can be used); unknown covariances become large ones.
+
+    The last four columns, the covariance of place with velocity, are NaN where a row does not tell a whole covariance.
+    """
+    columns = [np.asarray(pc.fill_null(table[c], np.nan)) for c in (*STATE, *CROSS)]
+    state = np.column_stack(columns) if table.num_rows else np.zeros((0, 14))
+    whole = np.isfinite(state).all(axis=1)
+    cov = covariance(state[whole])
+    scale = np.sqrt(np.maximum(np.einsum("kii->ki", cov), 1e-12))
+    whole[whole] = np.linalg.eigvalsh(cov / (scale[:, :, None] * scale[:, None, :])).min(axis=1) > SINGULAR
+    state[~whole, 10:] = np.nan
     usable = np.isfinite(state[:, :2]).all(axis=1) & (np.abs(state[:, 0]) <= 90) & (np.abs(state[:, 1]) <= 180)
     usable &= np.asarray(table["partner"].is_valid()) & np.asarray(table["partner_track"].is_valid())
     usable &= np.asarray(table["observed_at"].is_valid())

@@ -72,6 +72,10 @@ TRACKS = Table(
         Column("cov_vee_m2s2", F64, "East variance of the velocity.", "m2/s2"),
         Column("cov_ven_m2s2", F64, "East-north covariance of the velocity.", "m2/s2"),
         Column("cov_vnn_m2s2", F64, "North variance of the velocity.", "m2/s2"),
+        Column("cov_eve_m2s", F64, "Covariance of place east with velocity east.", "m2/s"),
+        Column("cov_evn_m2s", F64, "Place east with velocity north.", "m2/s"),
+        Column("cov_nve_m2s", F64, "Place north with velocity east.", "m2/s"),
+        Column("cov_nvn_m2s", F64, "Place north with velocity north.", "m2/s"),
         Column("sog_mps", F64, "Speed of the state.", "m/s"),
         Column("cog_deg", F64, "Course of the state; null below 0.25 m/s.", "deg"),
         Column("heading_deg", F64, "Last heading claimed.", "deg"),
@@ -118,6 +122,17 @@ TRACKS = Table(
         Column("partner_track", TEXT, "The partner's own reference for it."),
         Column(
             "lineage", TEXTS, "Marks of what a partner's track rests on in turn, as they came; null for own tracks."
+        ),
+        Column(
+            "provenance",
+            TEXT,
+            "Whose filter of own sensors made a partner's estimate: the same for one ship of one party whatever way it "
+            "came; null for own tracks, for what is fused or coarse, and where it was not told.",
+        ),
+        Column(
+            "fused_with",
+            TEXTS,
+            "PARTY:reference of every partner's track that is in a row which partners tightened; null for others.",
         ),
         Column("superseded_by", I64, "Track that took this one over in a merge."),
         Column("exercise", BOOL, "True for exercise data."),
