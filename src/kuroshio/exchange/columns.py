@@ -17,12 +17,18 @@ from kuroshio.errors import ReleaseRefused
 from kuroshio.schema.core import Table
 from kuroshio.schema.release import RELEASED_ALERTS, RELEASED_TRACKS
 
+# what a receiver needs to fuse an estimate by what it added since the last: they leave together, or none does
+WHOLE_COVARIANCE = (
+    "cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2", "cov_eve_m2s", "cov_evn_m2s", "cov_nve_m2s", "cov_nvn_m2s",
+)  # fmt: skip
+TRACKLETS = frozenset({*WHOLE_COVARIANCE, "provenance"})
 # group -> released columns that a redaction of that name withholds
 GROUPS: dict[str, frozenset[str]] = {
     "sensor": frozenset({"sensors", "p_exists"}),
     "sources": frozenset({"sensors"}),
     "identity": frozenset({"mmsi", "p_identity", "imo", "name", "call_sign", "mmsis"}),
-    "kinematics": frozenset({"sog_mps", "cog_deg", "vel_sigma_mps", "heading_deg", "nav_status"}),
+    "kinematics": frozenset({"sog_mps", "cog_deg", "vel_sigma_mps", "heading_deg", "nav_status"}) | TRACKLETS,
+    "tracklets": TRACKLETS,
     "name": frozenset({"name", "call_sign"}),
     "evidence": frozenset({"summary"}),
 }
@@ -59,6 +65,13 @@ STEPS: dict[str, float] = {
     "sog_mps": 1e3,
     "cog_deg": 1e2,
     "vel_sigma_mps": 1e3,
+    "cov_vee_m2s2": 1e6,
+    "cov_ven_m2s2": 1e6,
+    "cov_vnn_m2s2": 1e6,
+    "cov_eve_m2s": 1e4,
+    "cov_evn_m2s": 1e4,
+    "cov_nve_m2s": 1e4,
+    "cov_nvn_m2s": 1e4,
     "heading_deg": 1e1,
     "p_exists": 1e4,
     "p_identity": 1e4,

@@ -19,6 +19,7 @@ from kuroshio.errors import VerificationError
 from kuroshio.exchange.contents import content_ids, refs_of
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.ledger_file import Sealed
+from kuroshio.exchange.lineage import is_own_provenance
 from kuroshio.exchange.outlet import Outlet
 from kuroshio.exchange.receive import NOT_YET, Received, receive
 from kuroshio.exchange.records import CONTROL_KINDS
@@ -95,6 +96,8 @@ class Desk:
         Gives the keys trusted now.
     verify_receipt
         Holds that the sender's record has a release: (release, now_us); ``record.ReceiptVerifier`` is one.
+    tracklets
+        Partners that may be told whole covariances and provenance.
     """
 
     def __init__(
@@ -106,7 +109,9 @@ class Desk:
         ledger: Ledger,
         keys: Callable[[], KeyRing],
         verify_receipt: Callable[[Release, int], None],
+        tracklets: Collection[str] = (),
     ) -> None:
+        self._tracklets = frozenset(tracklets)
         self.me, self._signer, self._secret = signer.party, signer, secret
         self._record, self.ledger, self._keys, self._verify = record, ledger, keys, verify_receipt
         self._outlets: dict[str, Outlet] = {}
@@ -122,12 +127,14 @@ class Desk:
         known = self._outlets.get(partner)
         if known is None:
             resume = self.ledger.last_release_us(partner)
-            known = self._outlets[partner] = Outlet(partner, self._secret, resume_after_us=resume)
+            known = self._outlets[partner] = Outlet(
+                partner, self._secret, resume_after_us=resume, tracklets=partner in self._tracklets
+            )
         return known
 
     def gave(self, mark: str) -> bool:
-        """True for the mark of an item that this node has given to any partner."""
-        return any(outlet.gave(mark) for outlet in self._outlets.values())
+        """True for the mark of an item that this node has given to any partner, or the provenance of its own."""
+        return any(outlet.gave(mark) for outlet in self._outlets.values()) or is_own_provenance(self._secret, mark)
 
     # -- out
 

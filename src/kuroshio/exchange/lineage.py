@@ -25,6 +25,28 @@ def mark_of(ref: str) -> str:
     return base64.b32encode(tag).decode("ascii").lower().rstrip("=")
 
 
+def provenance_of(secret: bytes, track_id: int) -> str:
+    """Provenance id of an own track: the same for every recipient, and known again by this node alone.
+
+    Two recipients can join their rows by it, as they can by the place itself: it goes only where the place is exact.
+    """
+    name = hashlib.blake2b(f"kuroshio/provenance/1|{track_id}".encode(), key=secret[:64], digest_size=8).digest()
+    return base64.b32encode(name + _seal(secret, name)).decode("ascii").lower().rstrip("=")
+
+
+def is_own_provenance(secret: bytes, text: str) -> bool:
+    """True for an id that this node made, whenever it did."""
+    try:
+        raw = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    except ValueError:
+        return False
+    return len(raw) == 14 and _seal(secret, raw[:8]) == raw[8:]
+
+
+def _seal(secret: bytes, name: bytes) -> bytes:
+    return hashlib.blake2b(b"kuroshio/provenance/seal/1|" + name, key=secret[:64], digest_size=6).digest()
+
+
 def lineage_column(tracks: pa.Table) -> list[list[str]]:
     """Marks of each row, nearest giver first and at most `LINEAGE_MAX`; none for what own sensors alone hold.
 

@@ -41,6 +41,8 @@ class Outlet:
         At least 16 secret bytes of this node: references, shifts and salts come from it, so it must stay the same.
     resume_after_us
         Time of the last release before a restart: a time bucket that began before it is not used twice.
+    tracklets
+        True where this recipient may be told whole covariances and provenance, unless an accord withholds them.
 
     Attributes
     ----------
@@ -49,11 +51,14 @@ class Outlet:
         that a newer one replaced before they were due), repeated (alerts asked for that the recipient was told).
     """
 
-    def __init__(self, recipient: str, secret: bytes, *, resume_after_us: int | None = None) -> None:
+    def __init__(
+        self, recipient: str, secret: bytes, *, resume_after_us: int | None = None, tracklets: bool = False
+    ) -> None:
         if len(secret) < 16:
             raise ReleaseRefused("the secret of an outlet needs 16 bytes", code="exchange.secret")
         self.recipient = recipient
         self.secret = secret
+        self.tracklets = tracklets
         self.counters: dict[str, int] = dict.fromkeys(COUNTED, 0)
         self._floor_us = NEVER if resume_after_us is None else resume_after_us
         self._sent_us: dict[int, int] = {}

@@ -205,6 +205,8 @@ def _rows(plain: bytes, schema: Table, header: dict[str, Any]) -> pa.Table:
         most = pc.max(pc.list_value_length(marks)).as_py() or 0
         if most > LINEAGE_MAX or (pc.max(pc.utf8_length(marks.flatten())).as_py() or 0) > MARK_LENGTH_MAX:
             raise VerificationError("a row's lineage is beyond the limits", code="exchange.limits")
+        if (pc.max(pc.utf8_length(rows.column("provenance"))).as_py() or 0) > MARK_LENGTH_MAX:
+            raise VerificationError("a row's provenance is beyond the limits", code="exchange.limits")
     if bad.any():
         raise VerificationError(f"row {int(np.argmax(bad))} is not on the Earth", code="exchange.values")
     return pa.Table.from_arrays(rows.columns, schema=schema.arrow)
@@ -239,7 +241,8 @@ def _obligations(value: dict[str, Any]) -> Obligations:
 def _as_ours(rows: pa.Table, partner: str, me: str, gave: Gave) -> tuple[pa.Table, np.ndarray[Any, np.dtype[np.bool_]]]:
     numbers = [partner_track_id(partner, ref) for ref in rows.column("ref").to_pylist()]
     ours = as_tracks(rows, track_ids=numbers, partner=partner, held_by=f"partner:{partner}")
-    return ours, np.array(echoes(rows.column("lineage"), me, gave), np.bool_)
+    made = [text is not None and gave(text) for text in rows.column("provenance").to_pylist()]
+    return ours, np.array(echoes(rows.column("lineage"), me, gave), np.bool_) | np.array(made, np.bool_)
 
 
 def _no_echo(rows: int) -> np.ndarray[Any, np.dtype[np.bool_]]:

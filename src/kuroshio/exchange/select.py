@@ -14,8 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio.exchange import coarsen
-from kuroshio.exchange.columns import COARSE_WITHHOLDS, PASSED, int64_of, on_steps, withheld_columns
-from kuroshio.exchange.lineage import lineage_column
+from kuroshio.exchange.columns import (
+    COARSE_WITHHOLDS,
+    PASSED,
+    TRACKLETS,
+    WHOLE_COVARIANCE,
+    int64_of,
+    on_steps,
+    withheld_columns,
+)
+from kuroshio.exchange.lineage import lineage_column, provenance_of
 from kuroshio.exchange.marking import LEAK_EVIDENCE, marked
 from kuroshio.exchange.outlet import Outlet, bucket_s_of
 from kuroshio.schema import TRACKS, Obligations
@@ -48,6 +56,9 @@ def select_tracks(tracks: pa.Table, obligations: Obligations, outlet: Outlet) ->
     marks = [[]] * tracks.num_rows if is_coarse(obligations) else lineage_column(tracks)
     columns["lineage"] = pa.array(marks, pa.list_(pa.string()))
     columns |= _motion(tracks, ids, obligations, outlet)
+    exact = not is_coarse(obligations) and LEAK_EVIDENCE not in obligations.marking
+    if outlet.tracklets and exact and not withheld & TRACKLETS:  # all of them or none
+        columns |= _tracklets(tracks, ids, outlet)
     for name in PASSED:
         if name not in columns and name not in withheld:
             columns[name] = tracks.column(name)
@@ -59,6 +70,20 @@ def select_tracks(tracks: pa.Table, obligations: Obligations, outlet: Outlet) ->
             values = chosen[name] if isinstance(chosen[name], np.ndarray) else _floats(tracks, name)
             chosen[name] = on_steps(values, name)
     return RELEASED_TRACKS.build(chosen, rows=tracks.num_rows)
+
+
+def _tracklets(tracks: pa.Table, ids: Any, outlet: Outlet) -> dict[str, Any]:
+    """Whole covariances and provenance of rows that rest on one party's own sensors; nulls for others."""
+    partner, came = tracks.column("partner").to_pylist(), tracks.column("provenance").to_pylist()
+    made = [
+        provenance_of(outlet.secret, i) if giver is None else before
+        for i, giver, before in zip(ids.tolist(), partner, came, strict=True)  # a hash a row
+    ]
+    values = {name: _floats(tracks, name) for name in WHOLE_COVARIANCE}
+    known = np.all([np.isfinite(v) for v in values.values()], axis=0) & np.array([m is not None for m in made], bool)
+    out: dict[str, Any] = {name: on_steps(np.where(known, v, np.nan), name) for name, v in values.items()}
+    out["provenance"] = pa.array([m if k else None for m, k in zip(made, known.tolist(), strict=True)], pa.string())
+    return out
 
 
 def _floats(table: pa.Table, name: str) -> Floats:
@@ -197,14 +222,17 @@ def as_tracks(released: pa.Table, *, track_ids: Sequence[int], partner: str | No
     rows = released.num_rows
     sog, cog = _floats(released, "sog_mps"), np.radians(_floats(released, "cog_deg"))
     variance = _floats(released, "vel_sigma_mps") ** 2
+    whole = released.column("provenance").is_valid().to_numpy(zero_copy_only=False)
     at = released.column("observed_at")
     columns: dict[str, Any] = {
         "track_id": pa.array(track_ids, pa.int64()),
         "ve_mps": np.where(sog == 0.0, 0.0, sog * np.sin(cog)),
         "vn_mps": np.where(sog == 0.0, 0.0, sog * np.cos(cog)),
-        "cov_vee_m2s2": variance,
-        "cov_ven_m2s2": np.where(np.isfinite(variance), 0.0, np.nan),
-        "cov_vnn_m2s2": variance,
+        "cov_vee_m2s2": np.where(whole, _floats(released, "cov_vee_m2s2"), variance),
+        "cov_ven_m2s2": np.where(
+            whole, _floats(released, "cov_ven_m2s2"), np.where(np.isfinite(variance), 0.0, np.nan)
+        ),
+        "cov_vnn_m2s2": np.where(whole, _floats(released, "cov_vnn_m2s2"), variance),
         "sources": pa.array([[held_by]] * rows, pa.list_(pa.string())),
         "partner": [partner] * rows,
         "partner_track": released.column("ref"),

@@ -189,6 +189,7 @@ class PartnerSection(Section):
     bytes_per_s_max: float | None = Field(default=None, gt=0, description="of a thin link; parts and pauses follow it")
     credentials: Path | None = Field(default=None, description="NATS credentials, where its server wants them")
     quiet_s_max: float = Field(default=20.0, ge=5, le=600, description="silence after which a stream is begun again")
+    tracklets: bool = Field(default=False, description="tell whole covariances and provenance with exact places")
     carry_every_s: float | None = Field(
         default=None, ge=1, description="queue the picture this often while no link takes it, to be carried as a file"
     )

@@ -29,6 +29,18 @@ RELEASED_TRACKS = Table(
         Column("sog_mps", F64, "Speed, or its class.", "m/s"),
         Column("cog_deg", F64, "Course, or its sector.", "deg"),
         Column("vel_sigma_mps", F64, "One-sigma of each velocity component.", "m/s"),
+        Column(
+            "cov_vee_m2s2", F64, "East variance of the velocity; with the next six and provenance, or none.", "m2/s2"
+        ),
+        Column("cov_ven_m2s2", F64, "East-north covariance of the velocity.", "m2/s2"),
+        Column("cov_vnn_m2s2", F64, "North variance of the velocity.", "m2/s2"),
+        Column("cov_eve_m2s", F64, "Covariance of place east with velocity east.", "m2/s"),
+        Column("cov_evn_m2s", F64, "Place east with velocity north.", "m2/s"),
+        Column("cov_nve_m2s", F64, "Place north with velocity east.", "m2/s"),
+        Column("cov_nvn_m2s", F64, "Place north with velocity north.", "m2/s"),
+        Column(
+            "provenance", TEXT, "Whose filter of own sensors made it: one id a ship and party, whatever way it goes."
+        ),
         Column("heading_deg", F64, "Heading claimed.", "deg"),
         Column("p_exists", F64, "Probability that something is there.", ""),
         Column("status", LABEL, "confirmed, coasted, ended ...", required=True),

@@ -51,6 +51,7 @@ class HandNode:
             ledger=self.ledger,
             keys=trust.ring,
             verify_receipt=lambda release, now_us: self.room.verify(release, now_us),
+            tracklets=[p.party for p in self.config.partners if p.tracklets],
         )
         self.partners = [p.party for p in self.config.partners]
         self.parcels: list[exchange.Parcel] = []
