@@ -26,7 +26,7 @@ def each(times: Any) -> pa.Array:
 def provenances(table: pa.Table, state: FloatArray) -> IntArray:
     """Number of each row's provenance, 0 where it is not told or the row does not tell its whole covariance."""
     told = table["provenance"].to_pylist()
-    whole = np.isfinite(state[:, 10:]).all(axis=1)
+    whole = np.asarray(np.isfinite(state[:, 10:]).all(axis=1))
     return np.array([number_of(t) if t and w else 0 for t, w in zip(told, whole, strict=True)], np.int64)
 
 

@@ -146,7 +146,7 @@ def states_of(table: pa.Table) -> tuple[FloatArray, Any]:
     """
     columns = [np.asarray(pc.fill_null(table[c], np.nan)) for c in (*STATE, *CROSS)]
     state = np.column_stack(columns) if table.num_rows else np.zeros((0, 14))
-    whole = np.isfinite(state).all(axis=1)
+    whole = np.asarray(np.isfinite(state).all(axis=1))
     cov = covariance(state[whole])
     scale = np.sqrt(np.maximum(np.einsum("kii->ki", cov), 1e-12))
     whole[whole] = np.linalg.eigvalsh(cov / (scale[:, :, None] * scale[:, None, :])).min(axis=1) > SINGULAR
