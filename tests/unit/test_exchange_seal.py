@@ -8,11 +8,10 @@ import pytest
 
 from kuroshio import exchange, record
 from kuroshio.errors import ReleaseRefused, VerificationError
-from kuroshio.exchange import Outlet, Terms, receive, rows_of, seal_control, seal_record, seal_tracks, view
+from kuroshio.exchange import Outlet, Terms, receive, seal_control, seal_record, seal_tracks, view
 from kuroshio.exchange.columns import GROUPS
 from kuroshio.exchange.ledger_file import Sealed
-from kuroshio.exchange.lineage import is_own_provenance, mark_of
-from kuroshio.exchange.select import select_tracks
+from kuroshio.exchange.lineage import mark_of
 from kuroshio.schema import ALERTS, TRACKS, Citation, Decision, Effect, Obligations
 from kuroshio.schema.release import LINEAGE_MAX, RELEASED_TRACKS, Release
 from kuroshio.schema.signing import Ed25519Signer, KeyRing, canonical, public_key
@@ -54,45 +53,6 @@ def tracks(n: int = 3, at_us: int = T0, **columns: object) -> pa.Table:
     }
     values.update(columns)
     return TRACKS.build(values, rows=n)
-
-
-WHOLE = ("cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2", "cov_eve_m2s", "cov_evn_m2s", "cov_nve_m2s", "cov_nvn_m2s")
-
-
-@pytest.mark.parametrize(
-    ("opened", "terms", "leave"),
-    [
-        (False, {}, False),
-        (True, {}, True),
-        (True, {"redact": frozenset({"tracklets"})}, False),
-        (True, {"redact": frozenset({"kinematics"})}, False),
-        (True, {"redact": frozenset({"cov_eve_m2s"})}, False),
-        (True, {"grid_deg": 0.1}, False),
-        (True, {"marking": frozenset({"LEAK-EVIDENCE"})}, False),
-    ],
-)
-def test_provenance_and_whole_covariances_leave_together_where_all_allow_it(
-    opened: bool, terms: dict[str, object], leave: bool
-) -> None:
-    values = {name: np.full(3, 0.01 * (k + 1)) for k, name in enumerate(WHOLE)}
-    values["cov_eve_m2s"][2] = np.nan  # not whole
-    rows = tracks(3, **values)
-    outlet = Outlet("JPN", SECRET, tracklets=opened)
-    release = seal(rows, decision(**terms), outlet)  # type: ignore[arg-type]
-    assert release is not None
-    told = rows_of(release)
-    told = told.sort_by("mmsi") if leave else told
-    for name in (*WHOLE, "provenance"):
-        assert [v is not None for v in told[name].to_pylist()] == [leave, leave, False], name
-    if leave:
-        again = select_tracks(rows, Obligations(), Outlet("USA", SECRET, tracklets=True)).sort_by("mmsi")
-        assert again["provenance"].to_pylist() == told["provenance"].to_pylist()
-        assert again["ref"].to_pylist() != told["ref"].to_pylist()
-        mine = told["provenance"][0].as_py()
-        assert is_own_provenance(SECRET, mine)
-        assert not is_own_provenance(b"another node's secret", mine)
-        assert not is_own_provenance(SECRET, "x" + mine[1:]) or mine[0] == "x"
-        assert told["cov_vnn_m2s2"][0].as_py() == pytest.approx(0.03)
 
 
 def decision(effect: Effect = Effect.PERMIT, **obligations: object) -> Decision:

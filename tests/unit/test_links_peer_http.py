@@ -101,7 +101,7 @@ async def test_items_cross_both_ways_in_order(tmp_path: Path) -> None:
         await until(lambda: a.driver.health()["out"]["undelivered_items"] == 0)
         health = a.driver.health()
         assert health["out"]["last_accepted_us"] is not None
-        assert health["out"]["wire"] == 2
+        assert health["out"]["wire"] == 3
         assert not health["out"]["quiet"]
         await until(lambda: sum(len(d["release_ids"]) for what, d in a.told if what == "acknowledged") == 200)  # type: ignore[arg-type]
         acknowledged = [r for what, d in a.told if what == "acknowledged" for r in d["release_ids"]]  # type: ignore[attr-defined]

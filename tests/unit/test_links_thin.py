@@ -56,9 +56,9 @@ async def until(condition, seconds: float = 120.0) -> None:  # type: ignore[no-u
 
 
 @asynccontextmanager
-async def pair(tmp_path: Path, shaper: Shaper, *, rate: float | None = RATE, parts=True, versions=(1, 2)):  # type: ignore[no-untyped-def]
+async def pair(tmp_path: Path, shaper: Shaper, *, rate: float | None = RATE, parts=True, versions=(2, 3)):  # type: ignore[no-untyped-def]
     limits = Limits(rate_bytes_per_s=rate, beat_us=2_000_000)
-    a = End(tmp_path, "PHL", "JPN", limits, (1, 2))
+    a = End(tmp_path, "PHL", "JPN", limits, (2, 3))
     b = End(tmp_path, "JPN", "PHL", limits, versions)
     a.keys.trust(b.keys.export())
     b.keys.trust(a.keys.export())
@@ -115,7 +115,7 @@ async def test_a_lossy_link_carries_an_item_longer_than_its_silence_limit(tmp_pa
         assert shaper.lost > 0
 
 
-@pytest.mark.parametrize(("parts", "versions"), [(False, (1,)), (True, (1,)), (False, (1, 2))])
+@pytest.mark.parametrize(("parts", "versions"), [(False, (2,)), (True, (2,)), (False, (2, 3))])
 async def test_an_older_partner_is_spoken_to_over_the_link(tmp_path: Path, parts: bool, versions) -> None:  # type: ignore[no-untyped-def]
     async with pair(tmp_path, Shaper(0, bits_per_s=1e9), rate=None, parts=parts, versions=versions) as (a, b):
         for i in range(5):

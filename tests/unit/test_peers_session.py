@@ -35,7 +35,7 @@ OUT, IN = Direction.OUT, Direction.IN
 class Two:
     """PHL sends to JPN; frames are carried by hand."""
 
-    def __init__(self, limits: Limits | None = None, versions: tuple[int, ...] = (1, 2)) -> None:
+    def __init__(self, limits: Limits | None = None, versions: tuple[int, ...] = (2, 3)) -> None:
         self.allowed: Callable[[Item], bool] = lambda item: True
         self.now = T0
         self.a_box, self.b_box = Memory(T0), Memory(T0)
@@ -232,11 +232,16 @@ def test_a_receiver_restored_from_a_backup_is_told_of_its_loss() -> None:
 
 
 def test_an_older_partner_is_spoken_to_in_its_version() -> None:
-    two = Two(versions=(1,))
+    two = Two(versions=(2,))
     two.connect()
     two.offer(b"1")
     assert two.got == [b"1"]
-    assert two.a.health(T0)["out"]["wire"] == 1
+    assert two.a.health(T0)["out"]["wire"] == 2
+    assert two.a.track_form == 1  # without what came after that version
+    new = Two()
+    assert new.a.track_form == 0  # nothing agreed yet
+    new.connect()
+    assert new.a.track_form == 2
     stranger = Two(versions=(9,))
     stranger.connect()
     assert "peer.version" in stranger.closed

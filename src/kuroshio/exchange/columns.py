@@ -15,13 +15,8 @@ import pyarrow.compute as pc
 
 from kuroshio.errors import ReleaseRefused
 from kuroshio.schema.core import Table
-from kuroshio.schema.release import RELEASED_ALERTS, RELEASED_TRACKS
+from kuroshio.schema.release import RELEASED_ALERTS, RELEASED_TRACKS, TRACKLETS
 
-# what a receiver needs to fuse an estimate by what it added since the last: they leave together, or none does
-WHOLE_COVARIANCE = (
-    "cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2", "cov_eve_m2s", "cov_evn_m2s", "cov_nve_m2s", "cov_nvn_m2s",
-)  # fmt: skip
-TRACKLETS = frozenset({*WHOLE_COVARIANCE, "provenance"})
 # group -> released columns that a redaction of that name withholds
 GROUPS: dict[str, frozenset[str]] = {
     "sensor": frozenset({"sensors", "p_exists"}),

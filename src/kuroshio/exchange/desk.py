@@ -96,8 +96,8 @@ class Desk:
         Gives the keys trusted now.
     verify_receipt
         Holds that the sender's record has a release: (release, now_us); ``record.ReceiptVerifier`` is one.
-    tracklets
-        Partners that may be told whole covariances and provenance.
+    form
+        Newest form of a release of tracks that a partner reads and is told.
     """
 
     def __init__(
@@ -109,11 +109,11 @@ class Desk:
         ledger: Ledger,
         keys: Callable[[], KeyRing],
         verify_receipt: Callable[[Release, int], None],
-        tracklets: Collection[str] = (),
+        form: Callable[[str], int] = lambda party: 1,
     ) -> None:
-        self._tracklets = frozenset(tracklets)
         self.me, self._signer, self._secret = signer.party, signer, secret
         self._record, self.ledger, self._keys, self._verify = record, ledger, keys, verify_receipt
+        self._form = form
         self._outlets: dict[str, Outlet] = {}
         self._reminded: dict[str, int] = {}
 
@@ -127,9 +127,8 @@ class Desk:
         known = self._outlets.get(partner)
         if known is None:
             resume = self.ledger.last_release_us(partner)
-            known = self._outlets[partner] = Outlet(
-                partner, self._secret, resume_after_us=resume, tracklets=partner in self._tracklets
-            )
+            known = self._outlets[partner] = Outlet(partner, self._secret, resume_after_us=resume)
+        known.form = max(1, self._form(partner))  # another one from one stream to the next
         return known
 
     def gave(self, mark: str) -> bool:

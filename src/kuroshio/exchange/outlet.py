@@ -41,8 +41,8 @@ class Outlet:
         At least 16 secret bytes of this node: references, shifts and salts come from it, so it must stay the same.
     resume_after_us
         Time of the last release before a restart: a time bucket that began before it is not used twice.
-    tracklets
-        True where this recipient may be told whole covariances and provenance, unless an accord withholds them.
+    form
+        Newest form of a release of tracks this recipient reads and is told, where an accord allows all its columns.
 
     Attributes
     ----------
@@ -52,13 +52,13 @@ class Outlet:
     """
 
     def __init__(
-        self, recipient: str, secret: bytes, *, resume_after_us: int | None = None, tracklets: bool = False
+        self, recipient: str, secret: bytes, *, resume_after_us: int | None = None, form: int = 1
     ) -> None:
         if len(secret) < 16:
             raise ReleaseRefused("the secret of an outlet needs 16 bytes", code="exchange.secret")
         self.recipient = recipient
         self.secret = secret
-        self.tracklets = tracklets
+        self.form = form
         self.counters: dict[str, int] = dict.fromkeys(COUNTED, 0)
         self._floor_us = NEVER if resume_after_us is None else resume_after_us
         self._sent_us: dict[int, int] = {}
@@ -225,7 +225,7 @@ class Outlet:
 
     def preview(self) -> Outlet:
         """A look at what would be due if nothing had been sent yet; shares what is held back, changes nothing."""
-        look = Outlet(self.recipient, self.secret)
+        look = Outlet(self.recipient, self.secret, form=self.form)
         look._young = {key: young.copy() for key, young in self._young.items()}
         look._offsets, look._refs, look._tracks, look._marks = self._offsets, self._refs, self._tracks, self._marks
         return look
@@ -241,13 +241,19 @@ class Outlet:
 
     def picture(self) -> pa.Table:
         """RELEASED_TRACKS: the newest row of each track this recipient has been given and that was not withdrawn."""
-        every = concat(RELEASED_TRACKS, self._given)
+        every = concat(RELEASED_TRACKS, [RELEASED_TRACKS.conform(part) for part in self._given])
         if not every.num_rows:
             return every
         codes = every.column("ref").combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
         order = np.arange(len(codes))
         self._given = [every.take(pa.array(newest_per(codes, order)))]
         return self._given[0]
+
+    def untold(self, refs: list[str]) -> list[int]:
+        """Let states go again that a release had which never left, as one the recipient cannot read; their tracks."""
+        tracks = [self._tracks[ref] for ref in refs if ref in self._tracks]
+        self._sent_us.update(dict.fromkeys(tracks, NEVER))
+        return tracks
 
     def withdraw(self, refs: set[str]) -> None:
         """Take tracks out of the picture given: their release was recalled."""

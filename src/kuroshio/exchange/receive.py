@@ -19,11 +19,11 @@ from kuroshio.errors import ReleaseRefused, VerificationError
 from kuroshio.exchange.columns import row_bytes
 from kuroshio.exchange.lineage import Gave, echoes, gave_nothing
 from kuroshio.exchange.records import CONTROL_KINDS, RECORD_KINDS, check_record
-from kuroshio.exchange.seal import MAX_PAYLOAD, MAX_ROWS, WIRE, row_commitments
+from kuroshio.exchange.seal import MAX_PAYLOAD, MAX_ROWS, row_commitments
 from kuroshio.exchange.select import as_tracks
 from kuroshio.schema import Obligations, Table
 from kuroshio.schema import merkle as tree
-from kuroshio.schema.release import LINEAGE_MAX, RELEASED_ALERTS, RELEASED_TRACKS, Release
+from kuroshio.schema.release import LINEAGE_MAX, RELEASED_ALERTS, RELEASED_TRACKS, TRACK_FORMS, Release
 from kuroshio.schema.signing import KeyRing, digest_hex, parse_canonical, unb64
 
 ReceiptCheck = Callable[[Release], None]
@@ -138,9 +138,10 @@ def receive(
     held_under = tuple(sorted({*header["held_under"], *([header["accord"]] if header["accord"] else [])}))
     kind = header["kind"]
     if kind in ("tracks", "alerts"):
-        schema = RELEASED_TRACKS if kind == "tracks" else RELEASED_ALERTS
+        schema = TRACK_FORMS[header["wire"]] if kind == "tracks" else RELEASED_ALERTS
         rows = _rows(plain, schema, header)
         _check_commitments(row_bytes(rows, schema), header)
+        rows = RELEASED_TRACKS.conform(rows) if kind == "tracks" else rows  # what its form does not have is null
         tracks, echo = _as_ours(rows, header["from"], me, gave) if kind == "tracks" else (None, _no_echo(rows.num_rows))
         return Received(release, rows, tracks, None, held_under, obligations, echo)
     if kind not in RECORD_KINDS and kind not in CONTROL_KINDS:
@@ -157,8 +158,9 @@ def receive(
 
 
 def _check_header(header: dict[str, Any]) -> None:
-    if header.get("wire") != WIRE:
-        raise VerificationError(f"wire version {header.get('wire')!r}, this node reads {WIRE}", code="exchange.version")
+    wire, forms = header.get("wire"), list(TRACK_FORMS) if header.get("kind") == "tracks" else [1]
+    if isinstance(wire, bool) or wire not in forms:
+        raise VerificationError(f"a release of form {wire!r}, this node reads {forms}", code="exchange.version")
     for name, form in HEADER_FORMS.items():
         value = header.get(name, ...)
         if not isinstance(value, form) or (isinstance(value, bool) and form is int):
@@ -199,12 +201,13 @@ def _rows(plain: bytes, schema: Table, header: dict[str, Any]) -> pa.Table:
         raise VerificationError("null in a required column", code="exchange.columns")
     lat, lon = (rows.column(n).to_numpy(zero_copy_only=False).astype(np.float64) for n in ("lat_deg", "lon_deg"))
     bad = (np.abs(lat) > 90.0) | (np.abs(lon) > 180.0) | np.isinf(lat) | np.isinf(lon)
-    if schema is RELEASED_TRACKS:
+    if schema is not RELEASED_ALERTS:
         bad |= ~np.isfinite(lat) | ~np.isfinite(lon)
         marks = rows.column("lineage").combine_chunks()
         most = pc.max(pc.list_value_length(marks)).as_py() or 0
         if most > LINEAGE_MAX or (pc.max(pc.utf8_length(marks.flatten())).as_py() or 0) > MARK_LENGTH_MAX:
             raise VerificationError("a row's lineage is beyond the limits", code="exchange.limits")
+    if "provenance" in schema.names:
         if (pc.max(pc.utf8_length(rows.column("provenance"))).as_py() or 0) > MARK_LENGTH_MAX:
             raise VerificationError("a row's provenance is beyond the limits", code="exchange.limits")
     if bad.any():

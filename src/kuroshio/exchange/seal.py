@@ -21,13 +21,12 @@ from kuroshio.exchange import coarsen
 from kuroshio.exchange.columns import row_bytes
 from kuroshio.exchange.outlet import Outlet, bucket_s_of
 from kuroshio.exchange.records import CONTROL_KINDS, RECORD_KINDS, select_record
-from kuroshio.exchange.select import select_alerts, select_tracks
+from kuroshio.exchange.select import form_of, select_alerts, select_tracks
 from kuroshio.schema import ALERTS, TRACKS, Decision, Obligations, Table
 from kuroshio.schema import merkle as tree
-from kuroshio.schema.release import RELEASED_ALERTS, RELEASED_TRACKS, Release
+from kuroshio.schema.release import RELEASED_ALERTS, TRACK_FORMS, Release
 from kuroshio.schema.signing import Signer, b64, canonical, digest_hex
 
-WIRE = 1
 MAX_ROWS = 200_000
 MAX_PAYLOAD = 64 << 20
 NO_OBLIGATIONS = Obligations()
@@ -155,7 +154,8 @@ def seal_tracks(
     if due.num_rows > MAX_ROWS:
         raise ReleaseRefused(f"{due.num_rows} rows in one release, limit {MAX_ROWS}", code="exchange.rows")
     released = select_tracks(due, obligations, outlet)
-    release = _bundle("tracks", released, RELEASED_TRACKS, decision, obligations, terms, outlet)
+    form = form_of(obligations, outlet)
+    release = _bundle("tracks", released, TRACK_FORMS[form], decision, obligations, terms, outlet, form=form)
     outlet.mark(due, released)
     return release
 
@@ -230,12 +230,15 @@ def _bundle(
     obligations: Obligations,
     terms: Terms,
     outlet: Outlet,
+    *,
+    form: int = 1,
 ) -> Release:
     sink = pa.BufferOutputStream()
     rows = rows.unify_dictionaries().combine_chunks()
     with pa.ipc.new_stream(sink, rows.schema.remove_metadata()) as writer:
         writer.write_table(rows)
-    return _finish(kind, sink.getvalue().to_pybytes(), row_bytes(rows, schema), decision, obligations, terms, outlet)
+    plain, leaves = sink.getvalue().to_pybytes(), row_bytes(rows, schema)
+    return _finish(kind, plain, leaves, decision, obligations, terms, outlet, form=form)
 
 
 def _finish(
@@ -246,6 +249,8 @@ def _finish(
     obligations: Obligations,
     terms: Terms,
     outlet: Outlet,
+    *,
+    form: int = 1,
 ) -> Release:
     """Header, commitment to each salted row, signature."""
     if len(plain) > MAX_PAYLOAD:
@@ -254,7 +259,7 @@ def _finish(
     seed = outlet.salt_seed(digest_hex(payload), terms.now_us)
     cites = decision.cites if decision is not None else ()
     header = {
-        "wire": WIRE,
+        "wire": form,
         "kind": kind,
         "from": terms.releaser,
         "to": terms.to,

@@ -17,8 +17,6 @@ from kuroshio.exchange import coarsen
 from kuroshio.exchange.columns import (
     COARSE_WITHHOLDS,
     PASSED,
-    TRACKLETS,
-    WHOLE_COVARIANCE,
     int64_of,
     on_steps,
     withheld_columns,
@@ -28,7 +26,7 @@ from kuroshio.exchange.marking import LEAK_EVIDENCE, marked
 from kuroshio.exchange.outlet import Outlet, bucket_s_of
 from kuroshio.schema import TRACKS, Obligations
 from kuroshio.schema.core import UTC_US
-from kuroshio.schema.release import RELEASED_ALERTS, RELEASED_TRACKS
+from kuroshio.schema.release import RELEASED_ALERTS, RELEASED_TRACKS, TRACK_FORMS, TRACKLETS
 from kuroshio.units import US_PER_S
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -40,8 +38,14 @@ def is_coarse(obligations: Obligations) -> bool:
     return obligations.grid_deg > 0.0 or obligations.time_bucket_s > 0
 
 
+def form_of(obligations: Obligations, outlet: Outlet) -> int:
+    """Form of a release of tracks: the newest that its recipient is told, where all of its columns may leave."""
+    exact = not is_coarse(obligations) and LEAK_EVIDENCE not in obligations.marking
+    return outlet.form if exact and not withheld_columns(obligations.redact) & TRACKLETS else 1
+
+
 def select_tracks(tracks: pa.Table, obligations: Obligations, outlet: Outlet) -> pa.Table:
-    """RELEASED_TRACKS for rows that are due, under the obligations.
+    """Released rows for rows that are due, under the obligations, in the form that `form_of` names.
 
     Raises
     ------
@@ -56,8 +60,8 @@ def select_tracks(tracks: pa.Table, obligations: Obligations, outlet: Outlet) ->
     marks = [[]] * tracks.num_rows if is_coarse(obligations) else lineage_column(tracks)
     columns["lineage"] = pa.array(marks, pa.list_(pa.string()))
     columns |= _motion(tracks, ids, obligations, outlet)
-    exact = not is_coarse(obligations) and LEAK_EVIDENCE not in obligations.marking
-    if outlet.tracklets and exact and not withheld & TRACKLETS:  # all of them or none
+    form = form_of(obligations, outlet)
+    if form > 1:
         columns |= _tracklets(tracks, ids, outlet)
     for name in PASSED:
         if name not in columns and name not in withheld:
@@ -69,7 +73,7 @@ def select_tracks(tracks: pa.Table, obligations: Obligations, outlet: Outlet) ->
         if name in chosen:
             values = chosen[name] if isinstance(chosen[name], np.ndarray) else _floats(tracks, name)
             chosen[name] = on_steps(values, name)
-    return RELEASED_TRACKS.build(chosen, rows=tracks.num_rows)
+    return TRACK_FORMS[form].build(chosen, rows=tracks.num_rows)
 
 
 def _tracklets(tracks: pa.Table, ids: Any, outlet: Outlet) -> dict[str, Any]:
@@ -79,7 +83,7 @@ def _tracklets(tracks: pa.Table, ids: Any, outlet: Outlet) -> dict[str, Any]:
         provenance_of(outlet.secret, i) if giver is None else before
         for i, giver, before in zip(ids.tolist(), partner, came, strict=True)  # a hash a row
     ]
-    values = {name: _floats(tracks, name) for name in WHOLE_COVARIANCE}
+    values = {name: _floats(tracks, name) for name in sorted(TRACKLETS - {"provenance"})}
     known = np.all([np.isfinite(v) for v in values.values()], axis=0) & np.array([m is not None for m in made], bool)
     out: dict[str, Any] = {name: on_steps(np.where(known, v, np.nan), name) for name, v in values.items()}
     out["provenance"] = pa.array([m if k else None for m, k in zip(made, known.tolist(), strict=True)], pa.string())

@@ -87,6 +87,6 @@ def view(
         shown += [(i, decision.cited, obligations.as_dict()) for i in gone.tolist()]
         late = np.setdiff1d(every, gone)
         withheld += [(i, decision.cited, "delay" if obligations.delay_s else "echo") for i in late.tolist()]
-    released = concat(RELEASED_TRACKS, parts)
+    released = concat(RELEASED_TRACKS, [RELEASED_TRACKS.conform(part) for part in parts])
     tracks = as_tracks(released, track_ids=ids, partner=None, held_by=f"view:{to}")
     return View(released, tracks, tuple(shown), tuple(withheld))

@@ -190,6 +190,9 @@ class PartnerSection(Section):
     credentials: Path | None = Field(default=None, description="NATS credentials, where its server wants them")
     quiet_s_max: float = Field(default=20.0, ge=5, le=600, description="silence after which a stream is begun again")
     tracklets: bool = Field(default=False, description="tell whole covariances and provenance with exact places")
+    wire_version: int | None = Field(
+        default=None, ge=2, le=3, description="that a partner reached by files alone speaks; streams agree on theirs"
+    )
     carry_every_s: float | None = Field(
         default=None, ge=1, description="queue the picture this often while no link takes it, to be carried as a file"
     )

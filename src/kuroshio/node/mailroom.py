@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 ALERTS_MAX = 500
 CHECKPOINT_EVERY_US = 20 * US_PER_S
 REKEYED_US = 3600 * US_PER_S
+UNREAD_MAX = 10_000
 FORGET_US = 3600 * US_PER_S  # what left the picture is remembered that long
 FORGET_EVERY_US = 60 * US_PER_S
 RELOAD_US = 1800 * US_PER_S  # twice the silence after which the picture lets a partner's track go
@@ -87,6 +88,7 @@ class Mailroom:
         self._replies: list[tuple[str, str, dict[str, Any]]] = []
         self._alerts: deque[dict[str, Any]] = deque(maxlen=ALERTS_MAX)
         self._rewitness = Requests(parts.config.node.data)
+        self._unread: deque[tuple[str, str]] = deque(maxlen=UNREAD_MAX)
         self._checkpoint_due_us = 0
         self.counters: dict[str, int] = {}
         self.echo_rows: dict[str, int] = {}
@@ -276,6 +278,8 @@ class Mailroom:
         if self._agreements.book.rules_digest != self._decided_by:
             self._decided_by = self._agreements.book.rules_digest
             self._sharing.reconsider(self._parts.core.picture)
+        while self._unread:
+            self._again(*self._unread.popleft())
         for party in ready:
             statement = self._agreements.owed(party, now_us)
             if statement is not None:
@@ -299,6 +303,13 @@ class Mailroom:
             self._forget_due_us = now_us + FORGET_EVERY_US
             self._forget(now_us)
 
+    def _again(self, party: str, release_id: str) -> None:
+        """Let the tracks of a release that its partner cannot read wait anew: they go in the form it reads."""
+        outlet = self._desk.outlet(party)
+        tracks, picture = outlet.untold(self._desk.ledger.release(release_id)["refs"]), self._parts.core.picture
+        rows = picture.filter(pc.is_in(picture["track_id"], pa.array(tracks, pa.int64())))
+        self._sharing.waiting[party].add(rows, outlet.was_given)
+
     def _begin_again(self, request: Request, now_us: int) -> None:
         """Let a partner's record begin anew here, as a person asked; what was seen of it goes on our own record."""
         witness = self._book.witnesses.get(request.party)
@@ -315,8 +326,8 @@ class Mailroom:
             log.warning("the record of %s begins again here: leaf %d, by %s", request.party, seq, request.by)
         request.done()
 
-    def may_still_go(self, item: Item, *, now_us: int) -> bool:
-        """True when a queued item is still allowed by what is in force now, and was not withdrawn."""
+    def may_still_go(self, item: Item, *, now_us: int, form: int) -> bool:
+        """True when a queued item is still allowed by what is in force now, was not withdrawn, and can be read."""
         if lane_of(item.kind) is Lane.CONTROL:
             return True
         if item.kind in STEP_KINDS:  # what was done under an agreement is told to its other party, also when it ended
@@ -324,6 +335,9 @@ class Mailroom:
         if self._desk.ledger.release(item.release_id)["state"] not in ("sent", "received"):
             return False
         release = Release.from_bytes(item.body)
+        if release.fields["wire"] > form:  # sealed for a partner that now speaks an older version
+            self._unread.append((release.to, release.release_id))
+            return False
         return may_still_go(self._parts.decider, release.fields, released_places(release), now_us=now_us)
 
     # -- for the picture and the page

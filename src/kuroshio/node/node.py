@@ -79,7 +79,7 @@ class Node:
             ledger=self._ledger,
             keys=self.trust.ring,
             verify_receipt=lambda release, now_us: self.partners.room.verify(release, now_us),
-            tracklets=[p.party for p in self.config.partners if p.tracklets],
+            form=self.partners.track_form,
         )
         self.sharing = Sharing(
             self.parts.decider,

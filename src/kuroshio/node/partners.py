@@ -27,7 +27,7 @@ from kuroshio.node.config import NodeConfig, PartnerSection
 from kuroshio.node.time import NodeClock
 from kuroshio.node.trust import Trust
 from kuroshio.node.waiting import Carried
-from kuroshio.peers import LOST_MEMORY, Direction, Limits, PeerDriver, Session, outbox
+from kuroshio.peers import LOST_MEMORY, TRACK_FORM_OF, Direction, Limits, PeerDriver, Session, outbox
 from kuroshio.peers.instructions import Deliver
 from kuroshio.peers.outbox import Item
 from kuroshio.schema import TRACKS
@@ -98,7 +98,7 @@ class Partners:
                 self._config.node.party,
                 partner.party,
                 box,
-                self._may_send,
+                partial(self._may_send, partner.party),
                 Limits(rate_bytes_per_s=partner.bytes_per_s_max, quiet_us=int(partner.quiet_s_max * 1e6)),
             )
             driver = PeerDriver(
@@ -200,11 +200,11 @@ class Partners:
 
         return durable
 
-    def _may_send(self, item: Item, now_us: int) -> bool:
+    def _may_send(self, party: str, item: Item, now_us: int) -> bool:
         """Policy at sending, and again at replay: what was withdrawn or is not allowed any more does not go."""
         del now_us
         try:
-            return self.room.may_still_go(item, now_us=self._time.now_us())
+            return self.room.may_still_go(item, now_us=self._time.now_us(), form=self.track_form(party))
         except KuroshioError as err:
             log.warning("withheld at sending: %s", err)
             return False
@@ -256,6 +256,18 @@ class Partners:
         room = 0 if driver is None else driver.state_room()
         carried = self._carried.get(party)
         return room if room or carried is None else carried.room(self._time.now_us())
+
+    def track_form(self, party: str) -> int:
+        """Newest form of a release of tracks for a partner: the oldest but where the node file says tracklets.
+
+        What counts is what its stream last agreed to, and before it ever did what the node file says for files.
+        """
+        told = {p.party: p.wire_version for p in self._config.partners if p.tracklets}
+        if party not in told:
+            return 1
+        driver = self._drivers.get(party)
+        negotiated = driver.session.track_form if driver is not None else 0
+        return negotiated or TRACK_FORM_OF.get(told[party] or 0, 1)
 
     # -- what is shown
 

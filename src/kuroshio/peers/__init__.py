@@ -12,13 +12,14 @@ its durable outbox, one file a partner; ``Limits`` bounds it.
 from __future__ import annotations
 
 from kuroshio.peers.driver import PeerDriver, Stream
-from kuroshio.peers.frames import Frame, Lane, Type
+from kuroshio.peers.frames import TRACK_FORM_OF, Frame, Lane, Type
 from kuroshio.peers.instructions import LOST_MEMORY, Close, Deliver, Direction, Instruction, Limits, Send, Told
 from kuroshio.peers.outbox import Item, Memory, Outbox, Sqlite
 from kuroshio.peers.session import Session, lane_of
 
 __all__ = [
     "LOST_MEMORY",
+    "TRACK_FORM_OF",
     "Close",
     "Deliver",
     "Direction",

@@ -14,7 +14,8 @@ from typing import Any
 from kuroshio.errors import PeerError, VerificationError
 from kuroshio.schema.signing import canonical, parse_canonical
 
-WIRE_VERSIONS = (1, 2)  # the last two are spoken; 2 adds the clock echo of a beat
+WIRE_VERSIONS = (2, 3)  # the last two are spoken; who speaks 3 reads tracks with tracklets
+TRACK_FORM_OF = {2: 1, 3: 2}  # newest form of a release of tracks that a partner of a version reads
 MAX_HEADER = 64 << 10
 MAX_BODY = 16 << 20
 _HEAD = struct.Struct(">BI")

@@ -130,7 +130,7 @@ class Inbound:
         return [bye, told, Close(Direction.IN, code)]
 
     def _echo(self, frame: Frame) -> dict[str, int]:
-        return {"echo_us": frame.whole("time_us")} if self.version >= 2 else {}
+        return {"echo_us": frame.whole("time_us")}
 
     def _beat(self, frame: Frame, now_us: int) -> Send:
         taken = self._outbox.positions().taken

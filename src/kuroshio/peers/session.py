@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from kuroshio.errors import PeerError
-from kuroshio.peers.frames import WIRE_VERSIONS, Frame, Lane, Type
+from kuroshio.peers.frames import TRACK_FORM_OF, WIRE_VERSIONS, Frame, Lane, Type
 from kuroshio.peers.inbound import Inbound
 from kuroshio.peers.instructions import Close, Direction, Instruction, Limits, Send, Told
 from kuroshio.peers.outbound import MaySend, Outbound
@@ -70,6 +70,11 @@ class Session:
     def wants_state(self, now_us: int) -> bool:
         """True when a state release sealed now would go now."""
         return self.out.wants_state(now_us)
+
+    @property
+    def track_form(self) -> int:
+        """Newest form of a release of tracks the partner reads, by what it last agreed to; 0 before it ever did."""
+        return TRACK_FORM_OF.get(self.out.version, 0)
 
     def withdraw(self, release_id: str) -> bool:
         """Take a release off the queue; True when it was still there (a recall must go to the partner all the same)."""

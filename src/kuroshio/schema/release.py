@@ -15,7 +15,7 @@ from kuroshio.errors import VerificationError
 from kuroshio.schema.core import BOOL, F64, I16, I32, I64, LABEL, TEXT, TEXTS, UTC_US, Column, Table
 from kuroshio.schema.signing import KeyRing, Signer, b64, canonical, digest_hex, parse_canonical, unb64
 
-RELEASED_TRACKS = Table(
+RELEASED_TRACKS_1 = Table(
     "released_tracks",
     "Tracks as a partner may see them: selected columns only, precision as decided.",
     (
@@ -29,18 +29,6 @@ RELEASED_TRACKS = Table(
         Column("sog_mps", F64, "Speed, or its class.", "m/s"),
         Column("cog_deg", F64, "Course, or its sector.", "deg"),
         Column("vel_sigma_mps", F64, "One-sigma of each velocity component.", "m/s"),
-        Column(
-            "cov_vee_m2s2", F64, "East variance of the velocity; with the next six and provenance, or none.", "m2/s2"
-        ),
-        Column("cov_ven_m2s2", F64, "East-north covariance of the velocity.", "m2/s2"),
-        Column("cov_vnn_m2s2", F64, "North variance of the velocity.", "m2/s2"),
-        Column("cov_eve_m2s", F64, "Covariance of place east with velocity east.", "m2/s"),
-        Column("cov_evn_m2s", F64, "Place east with velocity north.", "m2/s"),
-        Column("cov_nve_m2s", F64, "Place north with velocity east.", "m2/s"),
-        Column("cov_nvn_m2s", F64, "Place north with velocity north.", "m2/s"),
-        Column(
-            "provenance", TEXT, "Whose filter of own sensors made it: one id a ship and party, whatever way it goes."
-        ),
         Column("heading_deg", F64, "Heading claimed.", "deg"),
         Column("p_exists", F64, "Probability that something is there.", ""),
         Column("status", LABEL, "confirmed, coasted, ended ...", required=True),
@@ -58,6 +46,26 @@ RELEASED_TRACKS = Table(
         Column("exercise", BOOL, "True for exercise data."),
     ),
 )
+
+# what a receiver needs to fuse an estimate by what it added since the last: they leave together, or none does
+_TRACKLETS = (
+    Column(
+        "cov_vee_m2s2", F64, "East variance of the velocity; with the next six and provenance, or none.", "m2/s2"
+    ),
+    Column("cov_ven_m2s2", F64, "East-north covariance of the velocity.", "m2/s2"),
+    Column("cov_vnn_m2s2", F64, "North variance of the velocity.", "m2/s2"),
+    Column("cov_eve_m2s", F64, "Covariance of place east with velocity east.", "m2/s"),
+    Column("cov_evn_m2s", F64, "Place east with velocity north.", "m2/s"),
+    Column("cov_nve_m2s", F64, "Place north with velocity east.", "m2/s"),
+    Column("cov_nvn_m2s", F64, "Place north with velocity north.", "m2/s"),
+    Column(
+        "provenance", TEXT, "Whose filter of own sensors made it: one id a ship and party, whatever way it goes."
+    ),
+)
+TRACKLETS = frozenset(column.name for column in _TRACKLETS)
+RELEASED_TRACKS = Table("released_tracks", RELEASED_TRACKS_1.doc, (*RELEASED_TRACKS_1.columns, *_TRACKLETS))
+# the forms of a release of tracks, by the number its header has as ``wire``: the last is every column that may leave
+TRACK_FORMS = {1: RELEASED_TRACKS_1, 2: RELEASED_TRACKS}
 
 RELEASED_ALERTS = Table(
     "released_alerts",

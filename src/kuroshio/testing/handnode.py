@@ -38,6 +38,7 @@ class HandNode:
     def __init__(self, folder: Path, document: Mapping[str, Any]) -> None:
         self.config = self.config_of(folder, document)
         self.party = self.config.node.party
+        self.forms = {p.party: 2 for p in self.config.partners if p.tracklets}  # as a stream would agree them
         self.parts = assemble.build(self.config)
         keys = KeyFolder(self.config.keys)
         trust = Trust(keys)
@@ -51,7 +52,7 @@ class HandNode:
             ledger=self.ledger,
             keys=trust.ring,
             verify_receipt=lambda release, now_us: self.room.verify(release, now_us),
-            tracklets=[p.party for p in self.config.partners if p.tracklets],
+            form=lambda party: self.forms.get(party, 1),
         )
         self.partners = [p.party for p in self.config.partners]
         self.parcels: list[exchange.Parcel] = []

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from kuroshio.errors import VerificationError
 from kuroshio.peers import Lane
+from kuroshio.peers.frames import WIRE_VERSIONS
 from kuroshio.schema.release import Release
 
 if TYPE_CHECKING:
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 REST_S = 30
 WAITS_S = 15  # a healthy link takes an item long before that
 CONTROL = frozenset({"recall", "tighten", "receipt", "checkpoint", "cosignature", "policy"})
-GROUPS = {"identity": ("mmsi", "imo", "name", "call_sign"), "sensor": ("sensors", "p_exists")}
+TRACKLETS = ("provenance", *(f"cov_{name}_m2s2" for name in ("vee", "ven", "vnn")))
+TRACKLETS += tuple(f"cov_{name}_m2s" for name in ("eve", "evn", "nve", "nvn"))
+GROUPS = {
+    "identity": ("mmsi", "imo", "name", "call_sign"),
+    "sensor": ("sensors", "p_exists"),
+    "tracklets": TRACKLETS,
+}
 JUDGED = ["ref", "lat_deg", "lon_deg", "heading_deg", *(name for group in GROUPS.values() for name in group)]
 
 
@@ -86,6 +93,13 @@ class Checker:
         )
         grid, bucket = float(terms.get("grid_deg", 0)), int(terms.get("time_bucket_s", 0))
         table = pa.ipc.open_stream(plain).read_all()
+        other, whole = self.world.nodes[to], set(table.column_names) & set(TRACKLETS)
+        if whole and other.versions == WIRE_VERSIONS[:1]:
+            self.fail("released in a form that the partner does not read", sender=sender, to=to)
+        if whole and to not in self.world.nodes[sender].tells_whole:
+            self.fail("told tracklets to whom the node file does not name", sender=sender, to=to)
+        for name in set(TRACKLETS) - whole:
+            table = table.append_column(name, pa.nulls(table.num_rows))
         times = table.column("observed_at").cast(pa.int64()).to_pylist()
         for at_us, row in zip(times, table.select(JUDGED).to_pylist(), strict=True):
             for group in terms.get("redact", ()):
@@ -100,7 +114,8 @@ class Checker:
                 cells = [row[n] / grid - 0.5 for n in ("lat_deg", "lon_deg")]
                 if any(abs(c - round(c)) > 1e-4 for c in cells):
                     self.fail("position finer than its cell", sender=sender, to=to)
-                if row["name"] is not None or row["heading_deg"] is not None:
+                exact = ("name", "heading_deg", *TRACKLETS)
+                if any(row[name] is not None for name in exact):
                     self.fail("a coarse row with an exact field", sender=sender, to=to)
                 key, place = (sender, to, row["ref"]), (at_us, row["lat_deg"], row["lon_deg"])
                 last = self.rows.get(key)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from kuroshio.errors import KuroshioError
 from kuroshio.exchange import Parcel
 from kuroshio.peers import Direction, Frame
-from kuroshio.peers.frames import item_id_of
+from kuroshio.peers.frames import WIRE_VERSIONS, item_id_of
 from kuroshio.schema import Citation, Decision, Effect, Obligations
 from kuroshio.schema.release import RECEIVED, Receipt, Release
 from kuroshio.testing.network.traffic import random_agreement
 
 if TYPE_CHECKING:
+    from kuroshio.testing.network.node import SimNode
     from kuroshio.testing.network.world import World
 
 
@@ -199,8 +200,16 @@ def _key_revoked(world: World) -> None:
 
 
 def _old_version(world: World) -> None:
+    """A node comes up again with older software, and some of them with the newer one after a while."""
     node = world.nodes[_one(world)]
-    node.versions = (1,)
+    node.versions = WIRE_VERSIONS[:1]
+    world.crash(node.party, 1.0)
+    if world.rng.random() < 0.5:
+        world.after(float(world.rng.uniform(8, 20)), lambda: _renewed(world, node))
+
+
+def _renewed(world: World, node: SimNode) -> None:
+    node.versions = WIRE_VERSIONS
     world.crash(node.party, 1.0)
 
 

@@ -234,6 +234,30 @@ def _versions_not_told(node: SimNode) -> None:
     node.versions_of_groups.owed = lambda party, ours, now_us: None  # type: ignore[method-assign]
 
 
+def _form_not_asked(node: SimNode) -> None:
+    """Rows go in the newest form, whatever the partner reads."""
+    node._form = lambda partner: 2 if partner in node.tells_whole else 1  # type: ignore[method-assign]
+    node.desk._form = node._form
+
+
+def _form_asked_at_sealing_only(node: SimNode) -> None:
+    """What waits in a queue goes to a partner that came back with older software."""
+
+    def may_send(item: Any, now_us: int) -> bool:
+        del now_us
+        row, header = node.ledger.release(item.release_id), Release.from_bytes(item.body).fields
+        return row["state"] == "sent" and still_allowed(header, node.decision(row["to_party"]))
+
+    for session in node.sessions.values():
+        session.out._may_send = may_send
+
+
+def _tracklets_to_all(node: SimNode) -> None:
+    """The node file is not asked who may have tracklets."""
+    node.desk._form = lambda partner: node.sessions[partner].track_form
+    node._form = node.desk._form  # type: ignore[method-assign]
+
+
 def _permit() -> Any:
     return Decision(Effect.PERMIT, (Citation("SIM", "Art.4"),), basis="SIM")
 
@@ -269,6 +293,9 @@ MUTANTS: dict[str, Hook] = {
     "later version of a group forgotten": _later_version_forgotten,
     "group not asked again at replay": _group_asked_at_sealing_only,
     "versions of groups not told": _versions_not_told,
+    "form the partner reads not asked": _form_not_asked,
+    "form asked at sealing only": _form_asked_at_sealing_only,
+    "tracklets to everybody": _tracklets_to_all,
 }
 
 

@@ -18,6 +18,7 @@ from kuroshio.errors import KuroshioError, StoreError, VerificationError
 from kuroshio.exchange import NOT_YET, Desk, Ledger, Parcel
 from kuroshio.exchange.rules import still_allowed
 from kuroshio.peers import LOST_MEMORY, Close, Deliver, Direction, Instruction, Limits, Memory, Send, Session, Told
+from kuroshio.peers.frames import WIRE_VERSIONS
 from kuroshio.peers.outbox import Item
 from kuroshio.record import Log, ReceiptVerifier, Witness, WitnessDesk
 from kuroshio.schema import Decision
@@ -68,7 +69,8 @@ class SimNode:
     ) -> None:
         self.party, self.partners, self.rules = party, partners, rules
         self._world_now, self._transmit, self._hang_up, self._note = world_now, transmit, hang_up, note
-        self.versions: tuple[int, ...] = (1, 2)
+        self.versions: tuple[int, ...] = WIRE_VERSIONS
+        self.tells_whole = frozenset(partners[1:])  # whom its node file lets have tracklets
         self.skew_us = 0
         self.secret = hashlib.sha256(f"secret|{party}".encode()).digest()
         # durable
@@ -113,6 +115,7 @@ class SimNode:
             ledger=self.ledger,
             keys=lambda: self.ring,
             verify_receipt=self._verify_receipt,
+            form=self._form,
         )
         self.sessions = {
             partner: Session(self.party, partner, self.boxes[partner], self._may_send, LIMITS, self.versions)
@@ -123,6 +126,10 @@ class SimNode:
         self.alive = True
         for parcel in self.desk.unoffered(self.log.numbers()):
             self.offer(parcel)
+
+    def _form(self, partner: str) -> int:
+        """Newest form of a release of tracks for a partner, as a node works it out."""
+        return self.sessions[partner].track_form if partner in self.tells_whole else 1
 
     def _verify_receipt(self, release: Release, now_us: int) -> None:
         self.check.now_us = now_us
@@ -171,7 +178,9 @@ class SimNode:
         del now_us
         row = self.ledger.release(item.release_id)
         decision = self.decision(row["to_party"])
-        return row["state"] == "sent" and still_allowed(Release.from_bytes(item.body).fields, decision)
+        header = Release.from_bytes(item.body).fields
+        read = header["wire"] <= max(1, self._form(row["to_party"]))
+        return row["state"] == "sent" and read and still_allowed(header, decision)
 
     def offer(self, parcel: Parcel | None) -> None:
         """Hand a parcel to its session, durably."""

@@ -13,6 +13,12 @@ from kuroshio.schema import TRACKS, Citation, Decision, Effect, Obligations
 from kuroshio.schema.core import UTC_US
 
 
+COVARIANCE = {
+    "cov_ee_m2": 400.0, "cov_en_m2": 20.0, "cov_nn_m2": 300.0, "cov_vee_m2s2": 0.09, "cov_ven_m2s2": 0.01,
+    "cov_vnn_m2s2": 0.08, "cov_eve_m2s": 1.5, "cov_evn_m2s": 0.1, "cov_nve_m2s": 0.2, "cov_nvn_m2s": 1.2,
+}  # fmt: skip
+
+
 def two_ships(number: int, *, at_us: int, age_s: float) -> pa.Table:
     """TRACKS of the two ships of the node of a number, after an age of the world."""
     lat = np.array([14.0 + number, 14.5 + number]) + 8.0 * age_s / 111_000.0
@@ -35,6 +41,7 @@ def _ships(number: int) -> pa.Table:
             "mmsi": [548_000_001 + number, 548_000_002 + number],
             "name": ["EXAMPLE ONE", "EXAMPLE TWO"],
             "p_exists": [0.9, 0.9],
+            **{name: np.full(2, value) for name, value in COVARIANCE.items()},
         },
         rows=2,
     )
@@ -52,7 +59,7 @@ def random_agreement(rng: np.random.Generator) -> Decision:
     if kind in (5, 6):
         terms |= {"grid_deg": float(rng.choice([0.1, 0.5])), "time_bucket_s": 60}
     if kind in (6, 7):
-        terms["redact"] = frozenset({"identity"})
+        terms["redact"] = frozenset({"identity"} if kind == 6 else {"identity", "tracklets"})
     if kind == 8:
         terms["delay_s"] = 20
     if kind == 9:
