@@ -103,9 +103,9 @@ class Outage:
         return hashlib.sha256("".join(outlet.alert_ref(i) for i in ids).encode()).hexdigest()
 
 
-async def outage(folder: Path, hours: float) -> dict[str, Any]:
+async def outage(folder: Path, hours: float, *, tracklets: bool = False) -> dict[str, Any]:
     """The whole of it."""
-    async with Bench(folder, [PARTY], tracks=COUNT, shaped=True) as bench:
+    async with Bench(folder, [PARTY], tracks=COUNT, shaped=True, tracklets=tracklets) as bench:
         shaper, driver = bench.shapers[PARTY], bench.node.partners._drivers[PARTY]
         driver.session.out._state_bytes = driver.session.limits.state_bytes_max
         await bench.turn(COUNT)
@@ -129,7 +129,7 @@ async def outage(folder: Path, hours: float) -> dict[str, Any]:
         sent, ideal = shaper.bytes_there - there, run.ideal()
         best = sum(ideal.values())
         return {
-            "hours": hours, "tracks": COUNT, "state_changes": steps * UPDATES, "alerts": len(run.alerts),
+            "hours": hours, "tracks": COUNT, "tracklets": tracklets, "state_changes": steps * UPDATES, "alerts": len(run.alerts),
             "queued_items": items, "queued_bytes": size, "tracks_waiting": queued,
             "bytes_sent": sent, "bytes_back": shaper.bytes_back - back, "ideal_bytes": ideal,
             "sent_by_ideal": round(sent / best, 2), "bytes_of_every_change": steps * UPDATES * 40,
@@ -142,10 +142,11 @@ async def outage(folder: Path, hours: float) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=48.0)
+    parser.add_argument("--tracklets", action="store_true", help="the partner is told whole covariances and provenance")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        value = asyncio.run(outage(Path(name), asked.hours))
+        value = asyncio.run(outage(Path(name), asked.hours, tracklets=asked.tracklets))
     value["load_average"] = round(os.getloadavg()[0], 2)
     sys.stdout.write(json.dumps(value, indent=None if asked.json else 1) + "\n")
 

@@ -92,6 +92,20 @@ class Sea:
         )  # fmt: skip
         self._next = 0
 
+    def know_whole_covariances(self) -> None:
+        """Give each track a covariance of place and velocity of its own, as its filter would."""
+        n = self.count
+        place, speed, mixed = (self.rng.lognormal(np.log(v), 0.5, n) for v in (150.0, 0.05, 0.4))
+        part = {
+            "cov_vee_m2s2": speed, "cov_ven_m2s2": 0.1 * speed * self.rng.normal(0, 1, n),
+            "cov_vnn_m2s2": speed * self.rng.uniform(0.8, 1.25, n), "cov_eve_m2s": mixed * np.sqrt(place * speed),
+            "cov_evn_m2s": self.rng.normal(0, 0.1, n), "cov_nve_m2s": self.rng.normal(0, 0.1, n),
+            "cov_nvn_m2s": mixed * np.sqrt(place * speed) * self.rng.uniform(0.8, 1.25, n),
+        }  # fmt: skip
+        for name, values in part.items():
+            at = self.table.schema.get_field_index(name)
+            self.table = self.table.set_column(at, self.table.schema.field(at), pa.array(values))
+
     def step(self, now_us: int, updates: int) -> tuple[pa.Table, pa.Table]:
         """(picture, rows that changed), at any moment of the time so many changes take."""
         pick = (self._next + np.arange(updates)) % self.count
@@ -109,9 +123,14 @@ class Sea:
 class Bench:
     """The node, the sea, and the process of the partners."""
 
-    def __init__(self, folder: Path, parties: list[str], *, tracks: int = TRACKS_COUNT, shaped: bool = False) -> None:
+    def __init__(
+        self, folder: Path, parties: list[str], *, tracks: int = TRACKS_COUNT, shaped: bool = False,
+        tracklets: bool = False,
+    ) -> None:  # fmt: skip
         self.folder, self.parties, self.sea, self.time = folder, parties, Sea(tracks), Stepped()
-        self.shaped = shaped
+        self.shaped, self.tracklets = shaped, tracklets
+        if tracklets:
+            self.sea.know_whole_covariances()
         self.shapers: dict[str, Shaper] = {}
         self.updates = 0  # in the next cycle
         self.oldest_us: dict[str, int] = {}  # of each release of tracks: when its oldest row could have gone
@@ -129,7 +148,8 @@ class Bench:
         document = {
             "node": {"party": ME, "name": "benchmark", "data": "data"},
             "peer": {"port": ports[ME]}, "accords": {"paths": [str(accords)]},
-            "partners": [{"party": p, "url": f"https://127.0.0.1:{reached[p]}"} for p in self.parties],
+            "partners": [{"party": p, "url": f"https://127.0.0.1:{reached[p]}", "tracklets": self.tracklets}
+                         for p in self.parties],
             "sources": [{"name": "feed", "format": "aivdm", "link": "push"}],
             "keys": str(self.folder / ME / "keys"),
         }  # fmt: skip

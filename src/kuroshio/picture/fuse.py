@@ -121,7 +121,7 @@ class Fusion:
         at_us = int(self.t_us[index].max())
         when = np.full(len(index), at_us)
         theirs = advance(self.state[index], self.t_us[index], when, np.full(len(index), LEAST_NOISE))
-        to, dist = self._oneeach(*self._own(theirs, at_us, index)[:2], index)
+        to, dist = self._one_each(*self._own(theirs, at_us, index)[:2], index)
         near = dist < LINK_D2
         self.linked[index[near]] = to[near]
 
@@ -258,7 +258,7 @@ class Fusion:
     def _pair(self, name: str, streak: str, found: tuple[IntArray, FloatArray, BoolArray]) -> None:
         """Join to what was found near for `LINK_TICKS`, at once where it has the same name, and part likewise."""
         to, dist, same = found
-        to, dist = self._oneeach(to, dist, np.arange(len(self.uid)))
+        to, dist = self._one_each(to, dist, np.arange(len(self.uid)))
         held, ticks = getattr(self, name), getattr(self, streak)
         lost = (held > 0) & ((to != held) | (dist > UNLINK_D2))
         close = (held == 0) & (dist < LINK_D2) & (to > 0)
@@ -269,7 +269,7 @@ class Fusion:
         setattr(self, name, np.where(join, to, np.where(part, other, held)))
         setattr(self, streak, np.where(join | part, 0, ticks))
 
-    def _oneeach(self, to: IntArray, dist: FloatArray, index: IntArray) -> tuple[IntArray, FloatArray]:
+    def _one_each(self, to: IntArray, dist: FloatArray, index: IntArray) -> tuple[IntArray, FloatArray]:
         """A partner gives one ship once: of its tracks near one track, the newest, then the nearest, is that ship."""
         at = np.flatnonzero(to > 0)
         giver, minute = self.giver[index], self.t_us[index] // 60_000_000
