@@ -92,7 +92,7 @@ def every_field_is_as_decided(plan, shown) -> None:
         assert terms.grid_deg > 0
         assert header["obligations"]["grid_deg"] == terms.grid_deg
         assert header["obligations"]["time_bucket_s"] == terms.time_bucket_s
-        assert rows.schema.names == list(TRACK_FORMS[release.fields["wire"]].names)
+        assert rows.schema.names == list(TRACK_FORMS[header["wire"]].names)
         for withheld in ("sensors", "name", "call_sign", "heading_deg"):
             assert rows[withheld].null_count == rows.num_rows, withheld
         for row in rows.to_pylist():

@@ -7,17 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from kuroshio import exchange
+from kuroshio.cli.exchange import app
 from kuroshio.errors import VerificationError
 from kuroshio.exchange import Outlet, Terms, rows_of, seal_record, view
+from kuroshio.exchange.carry import write_bundles
 from kuroshio.exchange.columns import row_bytes
 from kuroshio.exchange.lineage import is_own_provenance
 from kuroshio.exchange.select import select_tracks
 from kuroshio.peers import TRACK_FORM_OF, Item, Lane
 from kuroshio.peers.frames import WIRE_VERSIONS
-from kuroshio.schema import Effect, Obligations, merkle
+from kuroshio.schema import TRACKS, Effect, Obligations, merkle
 from kuroshio.schema.release import RELEASED_TRACKS, TRACK_FORMS, TRACKLETS, Release
 from kuroshio.schema.signing import b64, canonical, unb64
 from kuroshio.testing.handnode import HandNode, trusting
@@ -203,3 +207,11 @@ def test_what_lies_in_a_queue_for_a_partner_of_older_software_stays_and_its_trac
     )
     assert node.room.may_still_go(replace(item, release_id=again.release_id, body=again.data), now_us=T0 + 2, form=1)
     node.close()
+    with (tmp_path / "stick").open("wb") as file:
+        write_bundles(file, [parcel.data, again.data])
+    words = ["import", str(tmp_path / "stick"), "--keys", str(tmp_path / "JPN" / "keys"), "--json"]
+    done = CliRunner().invoke(app, [*words, "--tracks", str(tmp_path / "rows.parquet")])
+    assert done.exit_code == 0, done.output
+    carried = pq.read_table(tmp_path / "rows.parquet")
+    assert carried.schema.names == list(TRACKS.names)
+    assert [p is None for p in carried["provenance"].to_pylist()] == [False] * 3 + [True] * 3
