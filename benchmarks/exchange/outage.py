@@ -129,8 +129,8 @@ async def outage(folder: Path, hours: float, *, tracklets: bool = False) -> dict
         sent, ideal = shaper.bytes_there - there, run.ideal()
         best = sum(ideal.values())
         return {
-            "hours": hours, "tracks": COUNT, "tracklets": tracklets, "state_changes": steps * UPDATES, "alerts": len(run.alerts),
-            "queued_items": items, "queued_bytes": size, "tracks_waiting": queued,
+            "hours": hours, "tracks": COUNT, "tracklets": tracklets, "state_changes": steps * UPDATES,
+            "alerts": len(run.alerts), "queued_items": items, "queued_bytes": size, "tracks_waiting": queued,
             "bytes_sent": sent, "bytes_back": shaper.bytes_back - back, "ideal_bytes": ideal,
             "sent_by_ideal": round(sent / best, 2), "bytes_of_every_change": steps * UPDATES * 40,
             "alerts_in_order": far["alerts_digest"] == run.told(), "alerts_taken": far["alerts"],

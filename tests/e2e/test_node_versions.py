@@ -1,4 +1,4 @@
-"""A whole node beside one of older software over a real link: the old one is told in its form, the same one renewed anew."""
+"""A whole node beside one of older software, over a real link: told in its form, and in the newer one once renewed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 import pytest
+from tests.unit.test_exchange_forms import BOOK
 
 from kuroshio.node import config, partners
 from kuroshio.node.node import Node
@@ -13,7 +14,6 @@ from kuroshio.node.partners import Partners
 from kuroshio.peers import Session
 from kuroshio.testing.demo import free_port
 from kuroshio.testing.nodes import report_now, trusting_keys, until
-from tests.unit.test_exchange_forms import BOOK
 
 MMSI = 548_000_123
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.unit.test_exchange_seal import PHL, SECRET, T0, accept, decision, seal, tracks
 from typer.testing import CliRunner
 
 from kuroshio import exchange
@@ -25,7 +26,6 @@ from kuroshio.schema import TRACKS, Effect, Obligations, merkle
 from kuroshio.schema.release import RELEASED_TRACKS, TRACK_FORMS, TRACKLETS, Release
 from kuroshio.schema.signing import b64, canonical, unb64
 from kuroshio.testing.handnode import HandNode, trusting
-from tests.unit.test_exchange_seal import PHL, SECRET, T0, accept, decision, seal, tracks
 
 WHOLE = ("cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2", "cov_eve_m2s", "cov_evn_m2s", "cov_nve_m2s", "cov_nvn_m2s")
 

@@ -51,9 +51,7 @@ class Outlet:
         that a newer one replaced before they were due), repeated (alerts asked for that the recipient was told).
     """
 
-    def __init__(
-        self, recipient: str, secret: bytes, *, resume_after_us: int | None = None, form: int = 1
-    ) -> None:
+    def __init__(self, recipient: str, secret: bytes, *, resume_after_us: int | None = None, form: int = 1) -> None:
         if len(secret) < 16:
             raise ReleaseRefused("the secret of an outlet needs 16 bytes", code="exchange.secret")
         self.recipient = recipient

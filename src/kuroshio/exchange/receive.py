@@ -207,9 +207,9 @@ def _rows(plain: bytes, schema: Table, header: dict[str, Any]) -> pa.Table:
         most = pc.max(pc.list_value_length(marks)).as_py() or 0
         if most > LINEAGE_MAX or (pc.max(pc.utf8_length(marks.flatten())).as_py() or 0) > MARK_LENGTH_MAX:
             raise VerificationError("a row's lineage is beyond the limits", code="exchange.limits")
-    if "provenance" in schema.names:
-        if (pc.max(pc.utf8_length(rows.column("provenance"))).as_py() or 0) > MARK_LENGTH_MAX:
-            raise VerificationError("a row's provenance is beyond the limits", code="exchange.limits")
+    made_by = rows.column("provenance") if "provenance" in schema.names else pa.nulls(0, pa.string())
+    if (pc.max(pc.utf8_length(made_by)).as_py() or 0) > MARK_LENGTH_MAX:
+        raise VerificationError("a row's provenance is beyond the limits", code="exchange.limits")
     if bad.any():
         raise VerificationError(f"row {int(np.argmax(bad))} is not on the Earth", code="exchange.values")
     return pa.Table.from_arrays(rows.columns, schema=schema.arrow)

@@ -97,10 +97,8 @@ def write_predicted(log, ctl, tracks, rows, t_us, status, successor, motion):  #
             line.ints[2] = status
         line.ints[LOG_SUCCESSOR] = successor[k]
         predict_track(t, t_us, motion, pc, state)
-        for c in range(10):
-            line.floats[c] = state[c]
-        for c in range(4):
-            line.floats[LOG_CROSS + c] = state[10 + c]
+        for c in range(14):
+            line.floats[c if c < 10 else LOG_CROSS - 10 + c] = state[c]
 
 
 def exists_probability(logodds: FloatArray) -> FloatArray:

@@ -49,18 +49,14 @@ RELEASED_TRACKS_1 = Table(
 
 # what a receiver needs to fuse an estimate by what it added since the last: they leave together, or none does
 _TRACKLETS = (
-    Column(
-        "cov_vee_m2s2", F64, "East variance of the velocity; with the next six and provenance, or none.", "m2/s2"
-    ),
+    Column("cov_vee_m2s2", F64, "East variance of the velocity; with the next six and provenance, or none.", "m2/s2"),
     Column("cov_ven_m2s2", F64, "East-north covariance of the velocity.", "m2/s2"),
     Column("cov_vnn_m2s2", F64, "North variance of the velocity.", "m2/s2"),
     Column("cov_eve_m2s", F64, "Covariance of place east with velocity east.", "m2/s"),
     Column("cov_evn_m2s", F64, "Place east with velocity north.", "m2/s"),
     Column("cov_nve_m2s", F64, "Place north with velocity east.", "m2/s"),
     Column("cov_nvn_m2s", F64, "Place north with velocity north.", "m2/s"),
-    Column(
-        "provenance", TEXT, "Whose filter of own sensors made it: one id a ship and party, whatever way it goes."
-    ),
+    Column("provenance", TEXT, "Whose filter of own sensors made it: one id a ship and party, whatever way it goes."),
 )
 TRACKLETS = frozenset(column.name for column in _TRACKLETS)
 RELEASED_TRACKS = Table("released_tracks", RELEASED_TRACKS_1.doc, (*RELEASED_TRACKS_1.columns, *_TRACKLETS))

@@ -12,7 +12,6 @@ import pyarrow as pa
 from kuroshio.schema import TRACKS, Citation, Decision, Effect, Obligations
 from kuroshio.schema.core import UTC_US
 
-
 COVARIANCE = {
     "cov_ee_m2": 400.0, "cov_en_m2": 20.0, "cov_nn_m2": 300.0, "cov_vee_m2s2": 0.09, "cov_ven_m2s2": 0.01,
     "cov_vnn_m2s2": 0.08, "cov_eve_m2s": 1.5, "cov_evn_m2s": 0.1, "cov_nve_m2s": 0.2, "cov_nvn_m2s": 1.2,
