@@ -228,6 +228,10 @@ def main() -> None:
     parser.add_argument("what", nargs="?", default="rates", choices=["rates", "equal", "geos", "planted", "growth"])
     parser.add_argument("--quick", action="store_true", help="within 40 s on 2 cores; for proofs a tenth of the size")
     parser.add_argument("--runs", type=int, default=1000, help="of `equal`")
+    parser.add_argument(
+        "--recorded", type=Path, help="`equal` on positions of a recording (Parquet), not on random seas"
+    )
+    parser.add_argument("--zones", type=Path, action="append", help="zones of the recording")
     parser.add_argument("--points", type=int, default=10_000_000, help="of `geos`")
     parser.add_argument("--rows", type=int, default=4_000_000, help="of the sea of `planted`")
     parser.add_argument("--seed", type=int, default=0, help="first seed of `equal`, seed of `geos` and `planted`")
@@ -235,7 +239,10 @@ def main() -> None:
     o = parser.parse_args()
     size = 10 if o.quick else 1
     behaviour.warm_up()
-    if o.what == "equal":
+    if o.what == "equal" and o.recorded is not None:
+        zones = load_zones(*o.zones) if o.zones else None
+        result = equality.recorded(pq.read_table(o.recorded), zones, o.seed)
+    elif o.what == "equal":
         with tempfile.TemporaryDirectory() as folder:
             result = equality.many_runs(o.runs // size, o.seed, Path(folder))
     elif o.what == "geos":

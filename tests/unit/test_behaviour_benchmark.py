@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.behaviour import equality, exact  # noqa: E402
+from benchmarks.behaviour.sea import fleet  # noqa: E402
 
 from kuroshio import clock  # noqa: E402
 from kuroshio.geo import overlay, zones  # noqa: E402
@@ -47,3 +48,14 @@ def test_a_difference_would_be_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(equality, "whole", lambda *given: whole(*given)[1:])
     told = equality.many_runs(1, 3, tmp_path)
     assert (told["differences"], told["failed_seeds"]) == (1, [3])
+
+
+def test_a_recording_ends_live_as_in_the_archive_and_a_difference_would_be_seen(monkeypatch):
+    rows = fleet(30_000, seed=8, ships=60, silence_every=100)
+    found = equality.recorded(rows, None, 1)
+    assert found["alerts"] > 20
+    assert found["repairs"] > 2
+    assert (found["differences"], found["first"]) == (0, [])
+    detect = equality.behaviour.detect
+    monkeypatch.setattr(equality.behaviour, "detect", lambda *given, **named: detect(*given, **named)[1:])
+    assert equality.recorded(rows, None, 1)["differences"] == 1
