@@ -114,8 +114,9 @@ def scenario(folder: Path, number: int) -> tuple[pa.Table, list[tuple[float, np.
 
 
 def run(folder: Path, config: TrackerConfig, model: SensorModel, numbers: tuple[int, ...] = SCENARIOS) -> dict:
-    """Mean GOSPA and identity breaks an hour over scenarios, and CPU milliseconds a scan."""
+    """Mean GOSPA, share of boats held and identity breaks an hour over scenarios, and CPU milliseconds a scan."""
     means, empty, breaks, hours, cpu, scans = {}, {}, 0, 0.0, 0.0, 0
+    held = there = false = 0
     for number in numbers:
         table, instants, site = scenario(folder, number)
         tracker = Tracker(config, sensors=[replace(model, lat_deg=site[0], lon_deg=site[1])])
@@ -142,6 +143,7 @@ def run(folder: Path, config: TrackerConfig, model: SensorModel, numbers: tuple[
             g = gospa(tlat, tlon, lat, lon, cutoff_m=CUTOFF_M)
             values.append(g.distance)
             nothing.append(CUTOFF_M * np.sqrt(len(truth) / 2.0))
+            held, there, false = held + len(g.pairs), there + len(truth), false + len(lat) - len(g.pairs)
             for i, j in g.pairs.tolist():
                 breaks += int(last.get(i, ids[j]) != ids[j])
                 last[i] = ids[j]
@@ -150,6 +152,10 @@ def run(folder: Path, config: TrackerConfig, model: SensorModel, numbers: tuple[
     return {
         "gospa_m": float(np.mean(list(means.values()))),
         "gospa_empty_m": float(np.mean(list(empty.values()))),
+        "completeness": held / there,
+        "false_tracks": false / scans,
+        "held": held,
+        "there": there,
         "breaks": breaks,
         "hours": hours,
         "breaks_per_h": breaks / hours,
@@ -171,7 +177,7 @@ def table(folder: Path) -> dict:
     warm_up()
     default = run(folder, TrackerConfig(), RADAR_MODEL)
     each = [run(folder, *setting) for setting in GRID]
-    chosen, means, breaks, hours, ms = [], {}, 0.0, 0.0, []
+    chosen, means, breaks, hours, ms, held, there, false = [], {}, 0.0, 0.0, [], 0, 0, []
     for half in (0, 1):
         tuned_on, told_for = HALVES[half], HALVES[1 - half]
         best = int(np.argmin([np.mean([e["scenarios"][n] for n in tuned_on]) for e in each]))
@@ -179,18 +185,22 @@ def table(folder: Path) -> dict:
         chosen.append({"tuned_on": tuned_on, "told_for": told_for, **_said(*GRID[best]), "gospa_m": told["gospa_m"]})
         means |= told["scenarios"]
         breaks, hours = breaks + told["breaks"], hours + told["hours"]
+        held, there = held + told["held"], there + told["there"]
         ms.append(told["ms_a_scan"])
+        false.append(told["false_tracks"])
     return {
         "cross_validated": {
             "gospa_m": float(np.mean(list(means.values()))),
             "breaks_per_h": breaks / hours,
+            "completeness": held / there,
+            "false_tracks": float(np.mean(false)),
             "ms_a_scan": float(np.mean(ms)),
             "scenarios": means,
             "halves": chosen,
         },
         "defaults": default,
         "grid": [
-            {**_said(*s), "gospa_m": e["gospa_m"], "breaks_per_h": e["breaks_per_h"]}
+            {**_said(*s), **{k: e[k] for k in ("gospa_m", "breaks_per_h", "completeness", "false_tracks")}}
             for s, e in zip(GRID, each, strict=True)
         ],
         "gospa_empty_m": default["gospa_empty_m"],

@@ -264,8 +264,13 @@ def _empty(gospa_m: float | None) -> str:
         "other, nor both without completeness: a handicap of 8 for tentative tracks (`tentative_cost`) met both by "
         "confirming none, and was not taken. The five breaks: one follows a gap of 12 s and one a track ended in a gap "
         "of 10 s, two are a second echo of one boat that became a track, and one is a boat that lay for half a minute "
-        "10 m beside another, nearer than the radar resolves.\n\n"
+        "10 m beside another, nearer than the radar resolves. Tracks kept for 30 s and to a log-likelihood ratio of "
+        "-10 (`plot_end_s`, `confirmed_end_llr`) break four times, 14 an hour, at 0.821 complete and 41.1 m; a wider "
+        "merge, a narrower gate or a longer memory of hits change none of the five.\n\n"
     )
+
+
+FERRY = ("gospa_m", "completeness", "false_tracks", "breaks_per_h", "ms_a_scan")
 
 
 def _autoferry(r: dict, put: Callable[[str, str], str]) -> str:
@@ -274,12 +279,10 @@ def _autoferry(r: dict, put: Callable[[str, str], str]) -> str:
     rows = [
         [
             "Kuroshio, each half with the setting best on the other",
-            ours["gospa_m"],
-            ours["breaks_per_h"],
-            ours["ms_a_scan"],
+            *(ours.get(k) for k in FERRY),
         ],
-        ["Kuroshio, default settings", plain["gospa_m"], plain["breaks_per_h"], plain["ms_a_scan"]],
-        *([name, v["gospa_m"], None, None] for name, v in r["published"].items()),
+        ["Kuroshio, default settings", *(plain.get(k) for k in FERRY)],
+        *([name, v["gospa_m"], None, None, None, None] for name, v in r["published"].items()),
     ]
     halves = [[", ".join(map(str, h["tuned_on"])), ", ".join(map(str, h["told_for"])), h["confirm_llr"],
                h["q_manoeuvre_m2s3"], h["clutter_per_m2"], h["gospa_m"]] for h in ours["halves"]]  # fmt: skip
@@ -295,7 +298,7 @@ def _autoferry(r: dict, put: Callable[[str, str], str]) -> str:
         "recordings before, so that even the first row is not wholly blind.\n\n" + _empty(r.get("gospa_empty_m"))
     ) + "\n".join(
         [
-            _markdown(["tracker", "GOSPA, m", "breaks/h", "ms a scan"], rows),
+            _markdown(["tracker", "GOSPA, m", "complete", "false tracks", "breaks/h", "ms a scan"], rows),
             _markdown(["tuned on", "told for", "confirm_llr", "q_manoeuvre", "clutter/m2", "GOSPA told, m"], halves),
             _markdown(["scenario", "cross-validated, m", "defaults, m"], each),
         ]
