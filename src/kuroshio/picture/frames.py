@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kuroshio.picture import gate
+from kuroshio.picture.ambiguity import EXACT_PLOTS, marginals
 from kuroshio.picture.associate import assign
 from kuroshio.picture.compiled import kernel
 from kuroshio.picture.identity import Obs, Outcome
@@ -103,8 +104,9 @@ class Frames:
         tr.house.register(obs, idx, source, state)
         track, plot, cost, dist = gate.gate_frame(table.tracks, rows, obs, idx, state.kernel, rules, motion)
         pair = assign(track, plot, cost, len(idx))
+        share = marginals(track, plot, cost, len(idx), EXACT_PLOTS)
         hit = gate.apply_frame(
-            table.tracks, table.pool, tr.log, table.ctl, obs, idx, pair, track, cost, dist, source, scan,
+            table.tracks, table.pool, tr.log, table.ctl, obs, idx, pair, track, plot, cost, dist, share, source, scan,
             state.miss_llr, tr.house.compares(source, state, t_us), rules, motion, tr.scratch, out,
         )  # fmt: skip
         born = gate.begin_tracks(

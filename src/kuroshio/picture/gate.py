@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from kuroshio.picture.ahead import fetch_plots
+from kuroshio.picture.ambiguity import DOUBTFUL, WITNESS_MIN, blend
 from kuroshio.picture.compiled import fetch, inner, kernel
 from kuroshio.picture.drag import note_offset
 from kuroshio.picture.extent import HULL_UNKNOWN, extent_var, hull_of
@@ -175,9 +176,15 @@ def _take_plot(t, pool, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
 
 @kernel
 def apply_frame(  # type: ignore[no-untyped-def]
-    tracks, pool, log, ctl, obs, idx, pair, track, cost, dist, src, scan, miss_llr, trusted, rules, motion, work, out
+    tracks, pool, log, ctl, obs, idx, pair, track, plot, cost, dist, share, src, scan, miss_llr, trusted, rules, motion,
+    work, out,
 ):
-    """Rows that took a plot, in the order of plots; each is updated, and confirmed when its evidence suffices."""
+    """Rows that took a plot, in the order of plots; each is updated, and confirmed when its evidence suffices.
+
+    A row with a name takes a doubtful plot for its ``share`` only: its own reports hold it in place meanwhile. One
+    without would be drawn together with its neighbour.
+    """
+    pc, spread = np.empty(10), np.empty(6)
     hit = np.empty(len(idx), np.int64)
     n = 0
     w = work[0]
@@ -191,6 +198,8 @@ def apply_frame(  # type: ignore[no-untyped-def]
         t = tracks[i]
         for k in range(8):
             z[k] = o.z[k]
+        if share[e] < DOUBTFUL and t.mmsi > 0 and o.t_us >= t.t_us:
+            blend(t, obs, idx, track, plot, share, e, z, motion, pc, spread)
         if o.kind == RADAR:
             z[5], z[6], z[7] = hull_of(t), 0.0, 0.0
         else:
@@ -203,7 +212,7 @@ def apply_frame(  # type: ignore[no-untyped-def]
             continue
         gain = -cost[e] + (rules.tentative_cost if t.status == TENTATIVE else 0.0) + miss_llr
         t.llr = min(t.llr + gain, rules.llr_max)
-        if trusted:
+        if trusted and share[e] >= WITNESS_MIN:
             note_offset(t, o.t_us, o.z)
         note_report(t, o, z)
         t.misses = 0

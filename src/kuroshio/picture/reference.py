@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kuroshio.picture.ambiguity import SETTLED, TURNS_MAX, WORTH_MAX
 from kuroshio.picture.filter import LASTING_SHARE, MU_BIRTH, MU_MIN, SCATTER_MAX, SCATTER_REPORTS
 from kuroshio.picture.model import Motion
 from kuroshio.picture.motion import AGILE_MPS, AGILITY_MIN, COAST_RATE, COAST_S
@@ -135,3 +136,23 @@ def update(
     state.mu = float(np.clip(g[1] / g.sum(), MU_MIN, 1 - MU_MIN))
     state.mean, state.cov = _moments(np.array([1 - state.mu, state.mu]), state.x, state.p)
     return d2
+
+
+def marginals(worth: FloatArray) -> FloatArray:
+    """(tracks, plots) probability that each pair belongs together, by belief propagation; `ambiguity.marginals`.
+
+    ``worth`` (tracks, plots) is the log-likelihood ratio of each pair against both staying alone, -inf for none.
+    """
+    psi = np.exp(np.minimum(worth, WORTH_MAX))
+    nu = np.ones_like(psi)
+    for _ in range(TURNS_MAX):
+        mu = psi / (1.0 + _others(psi * nu))
+        before, nu = nu, 1.0 / (1.0 + _others(mu.T).T)
+        if np.abs(nu - before).max() < SETTLED:
+            break
+    return np.asarray(psi * nu / (1.0 + (psi * nu).sum(axis=1, keepdims=True)))
+
+
+def _others(rows: FloatArray) -> FloatArray:
+    """Sum of the other entries of each entry's row."""
+    return np.stack([np.delete(rows, k, axis=1).sum(axis=1) for k in range(rows.shape[1])], axis=1)
