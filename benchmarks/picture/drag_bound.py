@@ -20,11 +20,11 @@ import pyarrow.compute as pc
 from benchmarks.picture.live import Run
 from kuroshio.geo import distance_m
 from kuroshio.picture import SensorModel
-from kuroshio.schema import FLAG_CONFLICT, FLAG_DRAG
+from kuroshio.testing.flagging import SPOOF_FLAGS
 
 FALSE_AN_HOUR, INDEPENDENT_S, MISSED = 0.01, 100.0, 1.645  # one in twenty is 1.645 sigma
 AIS_SIGMA_M = 15.0
-EDGES_KM = (0.0, 15.0, 25.0, 30.0, 40.0, 55.0)
+EDGES_KM = (0.0, 15.0, 25.0, 30.0, 40.0, 55.0, 80.0, 130.0)
 
 
 def least_s(range_m: float, radar: SensorModel, drag_mps: float = 1.0) -> float:
@@ -51,7 +51,7 @@ def by_range(run: Run) -> list[dict]:
     """Drags of a run by range of the ship from the nearest radar when the lie began."""
     radars = [m for m in run.tracker.sensors if m.kind == "radar" and m.lat_deg is not None]
     lies = _first(run.truth, pc.equal(run.truth["spoof"].cast(pa.string()), "drag"))
-    flags = np.asarray(run.snapshots["flags"].fill_null(0)).astype(np.int64) & (FLAG_DRAG | FLAG_CONFLICT)
+    flags = np.asarray(run.snapshots["flags"].fill_null(0)).astype(np.int64) & SPOOF_FLAGS  # as recall counts
     told = _first(run.snapshots, pa.array(flags > 0))
     far, delay = [], []
     for mmsi, (at, lat, lon) in lies.items():
@@ -60,14 +60,16 @@ def by_range(run: Run) -> list[dict]:
     rows, km, s = [], np.array(far), np.array(delay)
     for low, high in pairwise(EDGES_KM):
         here = s[(km >= low) & (km < high)]
+        found = here[np.isfinite(here)]
         if len(here):
             rows.append(
                 {
                     "from_km": low,
                     "to_km": high,
                     "ships": len(here),
-                    "delay_s_median": float(np.median(here)),
-                    "delay_s_max": float(here.max()),
+                    "flagged": len(found),
+                    "delay_s_median": float(np.median(found)) if len(found) else None,
+                    "delay_s_max": float(found.max()) if len(found) else None,
                     "bound_s": least_s(1000.0 * min(high, max(km[(km >= low) & (km < high)])), radars[0]),
                 }
             )

@@ -182,13 +182,24 @@ def _drag_by_range(rows: list[dict]) -> str:
         "ramp of v = 1 m/s. To stay below 0.01 false flags a vessel-hour and to find 95 of 100 it must reach 32.4 "
         "(`benchmarks/picture/drag_bound.py`), even for one who knew when the lie began and which way it goes: "
         "t = (3 x 32.4 T s^2 / (Pd v^2))^(1/3), which is 265 s at 25 km, 299 s at 30 km and 420 s at 50 km. So 300 s "
-        "is a goal for ships within 30 km of a radar; beyond, no detector reaches it with this radar.\n\n"
+        "for 95 of 100 is a goal for ships within 30 km of a radar; beyond, no detector reaches it where the lie lies "
+        "across the beam. One along the beam shows against 50 m at any range, and a second radar sees from another "
+        "side, so most are found sooner than the bound of the far end of their row.\n\n"
     )
     cells = [
-        [f"{r['from_km']:.0f}-{r['to_km']:.0f} km", r["ships"], r["delay_s_median"], r["delay_s_max"], r["bound_s"]]
+        [
+            f"{r['from_km']:.0f}-{r['to_km']:.0f} km",
+            r["ships"],
+            r.get("flagged"),
+            r["delay_s_median"],
+            r["delay_s_max"],
+            r["bound_s"],
+        ]
         for r in rows
     ]
-    return text + _markdown(["from the nearest radar", "drags", "median, s", "slowest, s", "bound (95 %), s"], cells)
+    return text + _markdown(
+        ["from the nearest radar", "drags", "flagged", "median, s", "slowest, s", "bound (95 %), s"], cells
+    )
 
 
 def _spoof(r: dict, put: Callable[[str, str], str]) -> str:
