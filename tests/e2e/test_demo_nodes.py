@@ -43,10 +43,20 @@ async def test_story_then_a_cut_then_every_field_is_as_decided(tmp_path):
         findings = await story.check(plan, limit_s=150.0)
         assert findings["failures"] == []
         await a_killed_node_resumes(plan, session)
-        shown = (await demos.get(session, plan.nodes["JPN"], "tracks", format="json"))["tracks"]
+        shown = await with_partner(plan, session)
     records = await story.verify_records(plan)
     assert {party: r["exit"] for party, r in records.items()} == {"PHL": 0, "JPN": 0, "USA": 0}
     every_field_is_as_decided(plan, shown)
+
+
+async def with_partner(plan, session) -> list[dict]:
+    """The picture of JPN; a bundle is on its disk before its rows are in the picture, so wait for the first of them."""
+    for _ in range(60):
+        shown = (await demos.get(session, plan.nodes["JPN"], "tracks", format="json"))["tracks"]
+        if any(row["partner"] == "PHL" for row in shown):
+            break
+        await asyncio.sleep(0.5)
+    return shown
 
 
 async def a_killed_node_resumes(plan, session) -> None:
