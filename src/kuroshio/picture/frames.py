@@ -106,7 +106,7 @@ class Frames:
         pair = assign(track, plot, cost, len(idx))
         share = marginals(track, plot, cost, len(idx), EXACT_PLOTS)
         hit = gate.apply_frame(
-            table.tracks, table.pool, tr.log, table.ctl, obs, idx, pair, track, plot, cost, dist, share, source, scan,
+            table.tracks, table.pool, tr.log, table.ctl, obs, idx, pair, (track, plot, cost, dist, share), source, scan,
             state.miss_llr, tr.house.compares(source, state, t_us), rules, motion, tr.scratch, out,
         )  # fmt: skip
         born = gate.begin_tracks(

@@ -176,14 +176,15 @@ def _take_plot(t, pool, o, z, rules, motion, w):  # type: ignore[no-untyped-def]
 
 @kernel
 def apply_frame(  # type: ignore[no-untyped-def]
-    tracks, pool, log, ctl, obs, idx, pair, track, plot, cost, dist, share, src, scan, miss_llr, trusted, rules, motion,
-    work, out,
+    tracks, pool, log, ctl, obs, idx, pair, pairs, src, scan, miss_llr, trusted, rules, motion, work, out
 ):
     """Rows that took a plot, in the order of plots; each is updated, and confirmed when its evidence suffices.
 
     A row with a name takes a doubtful plot for its ``share`` only: its own reports hold it in place meanwhile. One
-    without would be drawn together with its neighbour.
+    without would be drawn together with its neighbour. ``pairs`` are the frame's candidates: track, plot, cost, d2 and
+    share.
     """
+    track, plot, cost, dist, share = pairs
     pc, spread = np.empty(10), np.empty(6)
     hit = np.empty(len(idx), np.int64)
     n = 0
