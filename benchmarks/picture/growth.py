@@ -25,6 +25,7 @@ def at_size(ships: int, duration_s: float, seed: int = 12) -> dict:
     warm_up()
     whole = scene.make(seed, ships, duration_s)
     gc.collect()
+    gc.freeze()  # as a node does once it has started
     before = live.resident_mb()
     full = run.run_full(whole, [])
     tracker, steps = full["tracker"], sorted(full["steps"])
