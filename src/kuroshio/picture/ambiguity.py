@@ -6,7 +6,7 @@ track and no plot has more than one candidate there is no doubt to weigh, and no
 Lau, Approximate evaluation of marginal association probabilities with belief propagation, IEEE T-AES 50(4), 2014
 (arXiv:1203.2995: the messages between tracks and plots and the beliefs they end in); Bar-Shalom, Li, Kirubarajan 2001
 and Bar-Shalom, Li, Multitarget-Multisensor Tracking 1995, 3.4 (the update by several plots). What it is used for, and
-what it was found not to help, is in docs/adr/0128.
+what it was found not to help, is in docs/adr/0129.
 """
 
 from __future__ import annotations
