@@ -54,8 +54,10 @@ def test_kernel_equals_plain_matrices_where_there_is_a_choice(seed: int) -> None
     worth[:, 0] = rng.uniform(0.1, 5.0, len(worth))  # one component: every track wants the first plot
     got, expected = _kernel(worth, 0), reference.marginals(worth)
     np.testing.assert_allclose(got, expected, atol=1e-7)
-    assert (got.sum(axis=0) <= 1.0 + 1e-6).all()
     assert (got.sum(axis=1) <= 1.0 + 1e-6).all()
+    settled = reference.marginals(worth, turns=10_000, settled=1e-12)
+    assert (settled.sum(axis=0) <= 1.0 + 1e-6).all()
+    assert np.abs(got - settled).max() < 0.01  # what stopping early costs
 
 
 def test_a_pair_that_nobody_contests_is_sure_and_worths_of_any_size_keep_their_digits() -> None:

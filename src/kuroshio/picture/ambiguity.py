@@ -22,7 +22,7 @@ from kuroshio.picture.motion import agility, local_offset, move
 
 DOUBTFUL = 0.95  # a pair less probable is taken for its share only
 WITNESS_MIN = 0.9  # a plot that less probably is of the ship says nothing against its AIS
-TURNS_MAX, SETTLED = 200, 1e-9
+TURNS_MAX, SETTLED = 50, 3e-4  # a probability is off by less than 0.01 then (ADR 0129)
 WORTH_MAX = 40.0  # in a natural logarithm: beyond it a pair is certain
 EXACT_PLOTS, EXACT_TRACKS = 8, 16  # of a component summed exactly: propagation makes two of two far too sure
 TOLD_MIN = 0.02  # of the information of a sure plot: candidates that scatter wider than the track knows tell this much

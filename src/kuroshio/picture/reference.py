@@ -138,17 +138,18 @@ def update(
     return d2
 
 
-def marginals(worth: FloatArray) -> FloatArray:
+def marginals(worth: FloatArray, *, turns: int = TURNS_MAX, settled: float = SETTLED) -> FloatArray:
     """(tracks, plots) probability that each pair belongs together, by belief propagation; `ambiguity.marginals`.
 
     ``worth`` (tracks, plots) is the log-likelihood ratio of each pair against both staying alone, -inf for none.
+    Messages are passed ``turns`` times, or until none changes by more than ``settled``.
     """
     psi = np.exp(np.minimum(worth, WORTH_MAX))
     nu = np.ones_like(psi)
-    for _ in range(TURNS_MAX):
+    for _ in range(turns):
         mu = psi / (1.0 + _others(psi * nu))
         before, nu = nu, 1.0 / (1.0 + _others(mu.T).T)
-        if np.abs(nu - before).max() < SETTLED:
+        if np.abs(nu - before).max() < settled:
             break
     return np.asarray(psi * nu / (1.0 + (psi * nu).sum(axis=1, keepdims=True)))
 

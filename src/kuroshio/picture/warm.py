@@ -15,6 +15,7 @@ from kuroshio.compiling import other_half
 from kuroshio.picture.identity import OBS
 from kuroshio.picture.model import SensorModel
 from kuroshio.picture.registration import correct_plots
+from kuroshio.picture.seen import take_seen
 from kuroshio.picture.tracker import Tracker
 from kuroshio.schema import OBSERVATIONS
 
@@ -29,6 +30,7 @@ def warm_up() -> None:
         tracker = _play(_scene(lambda k: k % 2 == 0))
     tracker.snapshot(tracker.clock_us or 0)
     tracker.table.reserve(10_000)  # as many names as make the key table grow, and identities
+    take_seen(tracker.table.tracks, 0, 0)  # only a merge calls it
     tracker.seen.admit(np.arange(1, 10_000))
     correct_plots(np.zeros(1, OBS), np.zeros(1, np.int64), np.array([20.0, 122.0]), 0.0, 0.0)
 
