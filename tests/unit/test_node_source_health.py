@@ -8,31 +8,11 @@ import logging
 import numpy as np
 import pytest
 
-from kuroshio.node import config
 from kuroshio.node.health import ClockOffset, Norm, Repeats
 from kuroshio.node.intake import Sources
 from kuroshio.node.sources import Source
 from kuroshio.sensing.base import Ledger
-
-S = 1_000_000
-
-MIN = 60 * S
-
-HOUR = 60 * MIN
-
-START = 1_760_000_000 * S // HOUR * HOUR
-
-
-def no_chance() -> float:
-    return 0.0
-
-
-def section(name: str = "s", **settings) -> config.SourceSection:
-    return config.SourceSection(**({"name": name, "format": "aivdm", "link": "push"} | settings))
-
-
-def messages(count: int, **more) -> Ledger:
-    return Ledger(lines=count, messages=count, **more)
+from kuroshio.testing.feeding import HOUR, MIN, START, S, messages, no_chance, section
 
 
 def run_minutes(norm: Norm, start_us: int, counts) -> int:

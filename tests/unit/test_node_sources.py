@@ -1,4 +1,4 @@
-"""A source cannot starve or exhaust the others, and its health tells what a watch officer must know."""
+"""A source cannot starve or exhaust the others."""
 
 from __future__ import annotations
 
@@ -13,25 +13,7 @@ from kuroshio.node import assemble, config, sources
 from kuroshio.node.intake import TICKS_BYTES_MAX, TICKS_BYTES_MIN, Sources
 from kuroshio.node.sources import BLOCK_OVERHEAD_BYTES, INBOX_BYTES_MAX, TICK_BYTES_MAX, Source
 from kuroshio.sensing.ais import encode_position
-from kuroshio.sensing.base import Ledger
-
-S = 1_000_000
-MIN = 60 * S
-HOUR = 60 * MIN
-START = 1_760_000_000 * S // HOUR * HOUR
-
-
-def no_chance() -> float:
-    return 0.0
-
-
-def section(name: str = "s", **settings) -> config.SourceSection:
-    return config.SourceSection(**({"name": name, "format": "aivdm", "link": "push"} | settings))
-
-
-def messages(count: int, **more) -> Ledger:
-    return Ledger(lines=count, messages=count, **more)
-
+from kuroshio.testing.feeding import HOUR, MIN, START, S, no_chance, section
 
 # -- intake
 
