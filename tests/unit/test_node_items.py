@@ -23,6 +23,21 @@ def test_lists_are_numbered_in_the_order_they_are_met(lists: list[list[str] | No
     assert codes.tolist() == [met.index(row) for row in plain]
 
 
+def test_rows_in_no_chunk_or_in_several_are_items_as_any() -> None:
+    """An alert whose tracks are all gone asks for the terms of no row, which Arrow may keep in no chunk at all."""
+    none = TRACKS.arrow.empty_table()
+    none = pa.Table.from_arrays([pa.chunked_array([], field.type) for field in none.schema], schema=none.schema)
+    held = items.Holdings("PHL", {"coast": "C"}, {}, "maritime_safety")
+    made = items.of_tracks(none, held)
+    assert made.num_rows == 0
+    assert items.terms_of(made)[1] == []
+    row = TRACKS.build({"track_id": [1], "sources": [["coast"]], "sensors": [["ais"]]}, rows=1)
+    two = items.of_tracks(pa.concat_tables([row, row]), held)
+    assert two["level"].to_pylist() == ["C", "C"]
+    codes, terms = items.terms_of(pa.concat_tables([two, two.slice(1)]))
+    assert (codes.tolist(), terms) == ([0, 0, 0], [("PHL", "C", ())])
+
+
 @given(st.lists(st.tuples(st.sampled_from("PQ"), st.sampled_from("UR"), st.lists(NAMES, max_size=2)), max_size=12))
 def test_terms_are_those_of_the_rows_in_the_order_they_are_met(rows: list[tuple[str, str, list[str]]]) -> None:
     table = ITEMS.build(

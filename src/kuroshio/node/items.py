@@ -110,7 +110,7 @@ def _of_own(sources: Sequence[str], holdings: Holdings) -> tuple[str, str]:
 
 def numbered(lists: pa.ChunkedArray) -> tuple[Codes, list[tuple[str, ...]]]:
     """Which list each row has, as a number, and the lists in the order they are first met; null is the empty list."""
-    whole = pa.concat_arrays(lists.chunks) if lists.num_chunks != 1 else lists.chunk(0)
+    whole = lists.combine_chunks()  # of any number of chunks, none too
     # each element begins with a mark that no element holds: two lists are spelt alike only where they are alike
     escaped = pc.replace_substring(pc.fill_null(whole.values, ""), _MARK, _MARK + "0")
     marked = pc.binary_join_element_wise(_MARK + "1", escaped, "")
