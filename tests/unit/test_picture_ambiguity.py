@@ -14,6 +14,7 @@ from kuroshio.picture.ambiguity import TOLD_MIN, marginals, one_for_all
 from kuroshio.schema import OBSERVATIONS
 
 T0_US = 1_700_000_000_000_000
+NAMED = np.full(16, 235_000_001)
 
 
 def _pairs(worth: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -24,7 +25,7 @@ def _pairs(worth: np.ndarray) -> tuple[np.ndarray, ...]:
 def _kernel(worth: np.ndarray, exact_plots: int) -> np.ndarray:
     track, plot, cost = _pairs(worth)
     out = np.zeros(worth.shape)
-    out[track, plot] = marginals(track, plot, cost, worth.shape[1], exact_plots)
+    out[track, plot] = marginals(track, plot, cost, worth.shape[1], NAMED, exact_plots)
     return out
 
 
@@ -67,7 +68,22 @@ def test_a_pair_that_nobody_contests_is_sure_and_worths_of_any_size_keep_their_d
     for exact_plots in (0, 8):
         got = _kernel(np.array([[700.0, 690.0], [690.0, 700.0]]), exact_plots)
         assert got.sum() == pytest.approx(2.0, abs=1e-3)
-    assert marginals(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), 3, 8).shape == (0,)
+    assert marginals(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), 3, NAMED, 8).shape == (0,)
+
+
+@pytest.mark.parametrize("exact_plots", [0, 8])
+def test_doubt_is_weighed_where_a_track_has_a_name_and_alone_there(exact_plots: int) -> None:
+    worth = np.full((5, 5), -np.inf)
+    worth[:2, :2], worth[2:4, 2:4], worth[4, 4] = 3.0, 4.0, 5.0
+    track, plot, cost = _pairs(worth)
+    mmsi = np.zeros(5, np.int64)
+    mmsi[3] = 235_000_001
+    got = marginals(track, plot, cost, 5, mmsi, exact_plots)
+    assert (got[track < 2] == 1.0).all()
+    assert (got[track == 4] == 1.0).all()
+    both = _kernel(worth, exact_plots)[track, plot]
+    np.testing.assert_array_equal(got[(track == 2) | (track == 3)], both[(track == 2) | (track == 3)])
+    assert (both[track < 4] < 0.95).all()
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -167,7 +183,7 @@ def _rows(t_s: np.ndarray, east_m: np.ndarray, mmsi: np.ndarray, first_id: int) 
 def _two_at_rest(monkeypatch: pytest.MonkeyPatch, *, weighed: bool, seed: int = 3) -> tuple[Tracker, float]:
     """A tracker of two named ships 40 m apart, of which radar sees both, and the first one's drag evidence."""
     if not weighed:
-        monkeypatch.setattr(frames, "marginals", lambda track, plot, cost, n_plots, exact: np.ones(len(track)))
+        monkeypatch.setattr(frames, "marginals", lambda track, *_: np.ones(len(track)))
     rng = np.random.default_rng(seed)
     t_s = np.repeat(np.arange(0.0, 600.0, 10.0), 2)
     both = np.tile([0.0, 40.0], len(t_s) // 2)

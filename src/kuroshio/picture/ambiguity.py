@@ -140,17 +140,17 @@ def _to_tracks(at, top, rest, mu, nu):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _propagated(spans, plot, cost, n_plots, share):  # type: ignore[no-untyped-def]
-    """Probabilities in components of any size by belief propagation."""
+def _propagated(spans, plot, cost, local, n_local, share):  # type: ignore[no-untyped-def]
+    """Probabilities in one component of any size by belief propagation; ``local`` numbers its plots."""
     rows, m = len(spans), 0
     border = np.zeros(rows + 1, np.int64)
     for i in range(rows):
         border[i + 1] = border[i] + spans[i, 1] - spans[i, 0]
     psi, nu, mu = np.empty(border[rows]), np.ones(border[rows]), np.empty(border[rows])
-    at, top, rest = np.empty(border[rows], np.int64), np.empty(n_plots, np.int64), np.empty(n_plots)
+    at, top, rest = np.empty(border[rows], np.int64), np.empty(n_local, np.int64), np.empty(n_local)
     for i in range(rows):
         for e in range(spans[i, 0], spans[i, 1]):
-            psi[m], at[m] = math.exp(min(-cost[e], WORTH_MAX)), plot[e]
+            psi[m], at[m] = math.exp(min(-cost[e], WORTH_MAX)), local[plot[e]]
             m += 1
     for _ in range(TURNS_MAX):
         _to_plots(border, rows, psi, nu, mu)
@@ -165,8 +165,10 @@ def _propagated(spans, plot, cost, n_plots, share):  # type: ignore[no-untyped-d
 
 
 @kernel
-def marginals(track, plot, cost, n_plots, exact_plots):  # type: ignore[no-untyped-def]
-    """Probability that each candidate pair belongs together, 1 where neither track nor plot has another candidate.
+def marginals(track, plot, cost, n_plots, mmsi, exact_plots):  # type: ignore[no-untyped-def]
+    """Probability that each candidate pair belongs together; 1 where nobody asks, or where there is no other candidate.
+
+    Nobody asks where tracks without a name are among themselves: they take the plot assigned (docs/adr/0129).
 
     Parameters
     ----------
@@ -176,29 +178,28 @@ def marginals(track, plot, cost, n_plots, exact_plots):  # type: ignore[no-untyp
         Negative log-likelihood ratio of belonging together against both staying alone.
     n_plots
         Upper bound of ``plot``.
+    mmsi
+        Name of each row of the table, 0 for none.
     exact_plots
         A component of no more plots is summed exactly, a larger one by belief propagation.
     """
     share = np.ones(len(track))
     spans, root = _crowded(track, plot, n_plots)
-    local, number = np.full(n_plots, -1, np.int64), 0
-    large, n_large, a = np.empty_like(spans), 0, 0
+    local, a = np.full(n_plots, -1, np.int64), 0
     while a < len(spans):
-        b, number = a, 0
+        b, number, named = a, 0, False
         while b < len(spans) and root[b] == root[a]:
+            named |= mmsi[track[spans[b, 0]]] > 0
             for e in range(spans[b, 0], spans[b, 1]):
                 if local[plot[e]] < 0:
                     local[plot[e]] = number
                     number += 1
             b += 1
-        if number <= exact_plots and b - a <= EXACT_TRACKS:
+        if named and number <= exact_plots and b - a <= EXACT_TRACKS:
             _exact(spans[a:b], plot, cost, local, number, share)
-        else:
-            large[n_large : n_large + b - a] = spans[a:b]
-            n_large += b - a
+        elif named:
+            _propagated(spans[a:b], plot, cost, local, number, share)
         a = b
-    if n_large > 0:
-        _propagated(large[:n_large], plot, cost, n_plots, share)
     return share
 
 

@@ -104,7 +104,7 @@ class Frames:
         tr.house.register(obs, idx, source, state)
         track, plot, cost, dist = gate.gate_frame(table.tracks, rows, obs, idx, state.kernel, rules, motion)
         pair = assign(track, plot, cost, len(idx))
-        share = marginals(track, plot, cost, len(idx), EXACT_PLOTS)
+        share = marginals(track, plot, cost, len(idx), table.tracks["mmsi"], EXACT_PLOTS)
         hit = gate.apply_frame(
             table.tracks, table.pool, tr.log, table.ctl, obs, idx, pair, (track, plot, cost, dist, share), source, scan,
             state.miss_llr, tr.house.compares(source, state, t_us), rules, motion, tr.scratch, out,
