@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from kuroshio.geo.compiled import inner, kernel, within
+from kuroshio.geo.compiled import apart, inner, kernel, within
 from kuroshio.geo.earth import metres_per_degree
 
 UNITS_PER_DEG = 10_000_000
 TURN = 360.0 * UNITS_PER_DEG
 OUT, IN, EDGE = 0, 1, 2  # EDGE | IN is an edge cell whose centre is in
+EDGE_OF_EIGHT = np.uint64(0x0202020202020202)
 MIN_CELL_UNITS = 10_000  # 0.001 degree: finer cells cost memory and gain nothing measurable
 CELLS_PER_PART = 1 << 20
 _SPLIT = 134_217_729.0  # 2**27 + 1, Veltkamp splitting of a double
@@ -176,61 +177,62 @@ def lon_unit(degrees: float) -> float:
     return float(x - TURN if x > half else (x + TURN if x < -half else x))
 
 
-@inner
-def _raster_pass(
-    lat: Any,
-    lon: Any,
-    begin: int,
-    end: int,
-    west: float,
-    south: float,
-    east: float,
-    north: float,
-    scale: float,
-    cols: int,
-    rows: int,
-    cell: Any,
-    first: int,
-    out: Any,
-    unsure: Any,
-) -> int:
-    """Mark points in cells that are in; the number of points in edge cells, whose indices go to ``unsure``.
+@apart
+def _cells(lat: Any, lon: Any, box: Any, scale: float, rows: int, cols: int, at: Any) -> None:
+    """Cell of each point in the raster of one part, -1 outside its box; one arithmetic for all, eight at a time.
 
-    No branch depends on where a point is: half of them would be guessed wrong. A point on the border of two cells may
-    be taken for either, since an edge touches all cells within a unit of it.
+    A point on the border of two cells may be taken for either, since an edge touches all cells within a unit of it.
     """
-    k: Any = 0
-    for i in range(begin, end):
-        a, b = lon_unit(lon[i]), to_unit(lat[i])
-        a = a + TURN if a < west else (a - TURN if a > east else a)
-        inside = (b >= south) & (b <= north) & (a >= west) & (a <= east)
-        col = np.int64(min(max((a - west) * scale, 0.0), cols - 1.0))
-        row = np.int64(min(max((b - south) * scale, 0.0), rows - 1.0))
-        state = np.int64(cell[first + row * cols + col]) * np.int64(inside)
-        out[i] |= state == IN
-        unsure[k] = i
-        k += state >> 1
-    return k
+    west, south, east, north = box[0], box[1], box[2], box[3]
+    last_row, last_col = rows - 1.0, cols - 1.0
+    for i in range(lat.size):
+        x, y = lon_unit(lon[i]), to_unit(lat[i])
+        x = x + TURN if x < west else (x - TURN if x > east else x)
+        inside = (y >= south) & (y <= north) & (x >= west) & (x <= east)
+        u, v = (x - west) * scale, (y - south) * scale
+        u, v = u if u > 0.0 else 0.0, v if v > 0.0 else 0.0  # no min and max: their rule for NaN is a branch
+        u, v = u if u < last_col else last_col, v if v < last_row else last_row
+        at[i] = np.int32(v) * np.int32(cols) + np.int32(u) if inside else np.int32(-1)
 
 
-@kernel
-def contains_many(ix: PolygonIndex, zone: int, lat: Any, lon: Any, out: Any, unsure: Any) -> None:
+@apart
+def _states(cell: Any, at: Any, state: Any, out: Any) -> None:
+    """State of each point's cell; ``out`` is set in cells that are in. No branch: half would be guessed wrong."""
+    for i in range(out.size):
+        c = at[np.uint64(i)]
+        s = cell[np.uint64(c if c >= 0 else 0)]
+        state[np.uint64(i)] = s if c >= 0 else np.uint8(OUT)
+    for i in range(out.size):
+        out[i] |= state[i] == IN
+
+
+@inner
+def _settle(ix: PolygonIndex, p: int, lat: Any, lon: Any, eights: Any, state: Any, out: Any) -> None:
+    """Decide the points in edge cells; eight are passed over at once where none is."""
+    for w in range((out.size + 7) // 8):
+        if eights[w] & EDGE_OF_EIGHT:
+            for i in range(8 * w, min(out.size, 8 * w + 8)):
+                if state[i] >= EDGE and not out[i]:
+                    out[i] = in_part(ix, p, lon_unit(lon[i]), to_unit(lat[i]))
+
+
+@apart
+def contains_many(ix: PolygonIndex, zone: int, lat: Any, lon: Any, out: Any, at: Any, eights: Any, state: Any) -> None:
     """Set ``out``, false before, for every point of one zone: passes over the raster, then the points in edge cells.
 
-    ``unsure`` is room for the points of one pass.
+    Parameters
+    ----------
+    at, eights, state
+        Room for the points of one pass: int32, and eight bytes an integer as uint64 and the same memory as uint8.
     """
     for p in range(ix.part_ptr[zone], ix.part_ptr[zone + 1]):
-        west, south, east, north = ix.box[p, 0], ix.box[p, 1], ix.box[p, 2], ix.box[p, 3]
         scale, rows, cols, first = 1.0 / ix.size[p], ix.shape[p, 0], ix.shape[p, 1], ix.cell_ptr[p]
-        for begin in range(0, lat.size, unsure.size):
-            end = min(lat.size, begin + unsure.size)
-            k = _raster_pass(
-                lat, lon, begin, end, west, south, east, north, scale, cols, rows, ix.cell, first, out, unsure
-            )
-            for j in range(k):
-                i = unsure[j]
-                if not out[i]:
-                    out[i] = in_part(ix, p, lon_unit(lon[i]), to_unit(lat[i]))
+        cell = ix.cell[first : first + rows * cols]
+        for a in range(0, lat.size, at.size):
+            b = min(lat.size, a + at.size)
+            _cells(lat[a:b], lon[a:b], ix.box[p], scale, rows, cols, at)
+            _states(cell, at, state, out[a:b])
+            _settle(ix, p, lat[a:b], lon[a:b], eights, state, out[a:b])
 
 
 @kernel

@@ -45,6 +45,7 @@ KINDS = (
 MAX_VERTICES = 20_000_000
 MAX_ZONES = 100_000
 MAX_ZONES_AT_A_POINT = 64
+POINTS_A_PASS = 4_096  # what they need stays in the first cache
 ALWAYS = (-(1 << 62), 1 << 62)
 
 
@@ -124,7 +125,9 @@ class Zones:
         """Inside (or on the edge of) one zone, by its place in `zones`, for every point."""
         lat, lon = _degrees(lat_deg), _degrees(lon_deg)
         result: BoolArray = np.zeros(len(lat), np.bool_)
-        contains_many(self.index, zone, lat, lon, result, np.empty(min(len(lat), 16_384) + 1, np.int64))
+        eights = np.empty(POINTS_A_PASS // 8, np.uint64)
+        at = np.empty(POINTS_A_PASS, np.int32)
+        contains_many(self.index, zone, lat, lon, result, at, eights, eights.view(np.uint8))
         return result
 
     def members(self, lat_deg: Any, lon_deg: Any) -> tuple[IntArray, IntArray]:
