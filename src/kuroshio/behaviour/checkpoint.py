@@ -33,7 +33,7 @@ _SCHEMA = pa.schema(
 
 
 def _fact_plain(fact: Fact) -> dict[str, Any]:
-    return {**vars(fact), "values": dict(fact.values)}
+    return {**fact._asdict(), "values": dict(fact.values)}
 
 
 def _fact(plain: dict[str, Any]) -> Fact:

@@ -25,78 +25,20 @@ from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
     unusual,
     zone,
 )
-from kuroshio.behaviour.compiled import kernel, within
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import ALWAYS_DUE, REGISTRY, Detector, Surroundings
 from kuroshio.behaviour.fixes import ENDED, Fixes
 from kuroshio.behaviour.names import Names
+from kuroshio.behaviour.pieces import pieces
 from kuroshio.behaviour.state import Batch, Fact, Marks, State
 from kuroshio.errors import ConfigError
-from kuroshio.geo.earth import WGS84_A_M, WGS84_E2, distance_m
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 Facts = list[tuple[int, Fact]]
 Located = tuple[IntArray, IntArray]  # rows of the tracks and of the MMSIs of fixes
 TICK_US = 10_000_000  # timers go off on full ten seconds, live and in the archive
 _LONG_AGO = -(1 << 61)
-
-
-@within
-def _near_offset_m(lat0: float, lon0: float, lat: float, lon: float) -> tuple[float, float]:
-    """`geo.earth.enu_offset_m` of places next to one another, by one cosine."""
-    c = np.cos(np.radians(0.5 * (lat0 + lat)))
-    w2 = 1.0 - WGS84_E2 + WGS84_E2 * c * c
-    east = np.radians(1.0) * WGS84_A_M * c / np.sqrt(w2)
-    north = np.radians(1.0) * WGS84_A_M * (1.0 - WGS84_E2) / (w2 * np.sqrt(w2))
-    return (lon - lon0) * east, (lat - lat0) * north
-
-
-@kernel
-def pieces(
-    slot: Any,
-    t: Any,
-    lat: Any,
-    lon: Any,
-    mmsi: Any,
-    who: Any,
-    ints: Any,
-    floats: Any,
-    heard: Any,
-    dt: Any,
-    step: Any,
-    speed: Any,
-    la0: Any,
-    lo0: Any,
-    linked: Any,
-) -> int:
-    """dt_us, step_m, speed_mps, prev_lat, prev_lon of every row; state is the last fix of every slot.
-
-    ``heard`` is the last time of every MMSI. Rows that claim another MMSI than the track did before are put into
-    ``linked``; their number is returned.
-    """
-    k = 0
-    for i in range(slot.size):
-        s = slot[i]
-        if ints[s, 1] == 0:
-            dt[i], step[i], speed[i], la0[i], lo0[i] = -1, 0.0, np.nan, lat[i], lon[i]
-        else:
-            dt[i], la0[i], lo0[i] = t[i] - ints[s, 0], floats[s, 0], floats[s, 1]
-            if abs(lat[i] - la0[i]) < 0.2 and abs(lon[i] - lo0[i]) < 0.2 and abs(lat[i]) < 70.0:
-                east, north = _near_offset_m(la0[i], lo0[i], lat[i], lon[i])
-                step[i] = np.sqrt(east * east + north * north)
-            else:
-                step[i] = distance_m(la0[i], lo0[i], lat[i], lon[i])
-            speed[i] = step[i] / (dt[i] * 1e-6) if dt[i] > 0 else np.nan
-        if mmsi[i] >= 0:
-            if ints[s, 2] != who[i]:
-                linked[k] = i
-                k += 1
-            ints[s, 2] = who[i]
-            heard[who[i], 0] = max(heard[who[i], 0], t[i])
-        elif ints[s, 2] >= 0:
-            heard[ints[s, 2], 0] = max(heard[ints[s, 2], 0], t[i])
-        ints[s, 0], ints[s, 1], floats[s, 0], floats[s, 1] = t[i], 1, lat[i], lon[i]
-    return k
 
 
 @kernel

@@ -7,7 +7,7 @@ gives what the watch saw at that time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class Ledger:
             was = self.standing.get(name)
             if was is None:
                 if fact.end_us is not None:
-                    rows.append(self._row(name, replace(fact, end_us=None), grade, "open", now_us))
+                    rows.append(self._row(name, fact._replace(end_us=None), grade, "open", now_us))
                 rows.append(self._row(name, fact, grade, "open" if fact.end_us is None else "close", now_us))
             elif was.fact != fact:
                 if was.fact.end_us is None:
