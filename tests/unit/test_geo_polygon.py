@@ -51,6 +51,21 @@ def test_random_points_agree_with_geos(rng, corners):
     assert int((zones.contains(0, lat, lon) != expected).sum()) == 0
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 4_095, 4_096, 4_097, 8_201])
+def test_any_number_of_points_and_points_nowhere_get_the_answer_of_one_alone(rng, count):
+    ring = star(rng, 200, 121, 18, 2)
+    zones = Zones([Zone("a", "a", "custom", ((ring,), (ring + np.array([5.0, 0.0]),)))])
+    corner = ring[rng.integers(0, len(ring), count)] + rng.choice([0.0, 5.0], (count, 1)) * [1.0, 0.0]
+    lon, lat = np.where(rng.random((count, 1)) < 0.5, corner, rng.uniform([118, 15], [128, 21], (count, 2))).T
+    lat[rng.random(count) < 0.02] = np.nan
+    lon[rng.random(count) < 0.02] = np.inf
+    got = zones.contains(0, lat, lon)
+    known = np.isfinite(lat) & np.isfinite(lon)
+    x, y = to_units(lat[known], lon[known])
+    assert got[known].tolist() == [bool(in_zone(zones.index, 0, a, b)) for a, b in zip(x, y, strict=True)]
+    assert not got[~known].any()
+
+
 def test_points_on_and_beside_edges_and_corners_agree_with_geos(rng):
     outer = star(rng, 60, 121, 18, 0.01)
     zones = Zones([Zone("a", "a", "custom", ((outer,),))])
