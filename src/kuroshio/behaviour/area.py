@@ -12,14 +12,12 @@ import numpy as np
 
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import Detector, Surroundings, register
+from kuroshio.behaviour.detector import Surroundings, register
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
+from kuroshio.behaviour.tally import HOUR_US, SHIP, TallyDetector
 from kuroshio.units import BoolArray, IntArray
 
-HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-MAX_ROWS = 5_000_000
-
 
 # state by MMSI: its last report, and the last row told of it
 J_T, J_HOUR, J_CELL, J_TRACK, J_BAD = range(5)
@@ -79,105 +77,6 @@ def jumps(
         out[k, 0], out[k, 1], out[k, 2], out[k, 3], out[k, 4] = hour, cell, mmsi[i], track[i], bad
         k += 1
     return k
-
-
-class TallyDetector(Detector):
-    """Distinct ships by (period, place), each with the worst mark any of its rows gave it."""
-
-    period_us = HOUR_US
-    area = True
-
-    def __init__(self, definition: Definition, around: Surroundings) -> None:
-        super().__init__(definition, around)
-        self.rows: IntArray = np.zeros((0, 5), np.int64)  # period, place, ship, track, mark
-        self.fresh: list[IntArray] = []  # rows since, not brought down to one a (period, place, ship) yet
-        self.waiting, self.first = 0, 1 << 60  # their number, and the first period of all rows
-        self.judged: IntArray = np.zeros((0, 5), np.int64)  # rows of periods judged, as far back as repairs go
-        self.over = -(1 << 60)  # periods before it are judged
-
-    def arrays(self) -> dict[str, Any]:
-        """The rows of the periods not judged yet, and of those that a repair may judge again."""
-        self._settle()
-        return {"rows": self.rows, "judged": self.judged, "over": np.asarray([self.over], np.int64)}
-
-    def restore(self, arrays: dict[str, Any]) -> None:
-        """Take state back."""
-        self._put(np.array(arrays["rows"]))
-        self.judged, self.over = arrays["judged"], int(arrays["over"][0])  # neither is written to
-
-    def _put(self, *rows: IntArray) -> None:
-        self.rows, self.fresh = rows[0], [part for part in rows[1:] if len(part)]
-        self.waiting = sum(map(len, self.fresh))
-        self.first = min((int(part[:, 0].min()) for part in rows if len(part)), default=1 << 60)
-
-    def marked(self, rows: IntArray, marks: Marks) -> BoolArray:
-        """True for rows of the ships that are marked."""
-        names = np.sort(marks.names.numbers.names[marks.numbers])
-        if not len(names) or not len(rows):
-            return np.zeros(len(rows), np.bool_)
-        ship = rows[:, 2]
-        return (names[np.minimum(np.searchsorted(names, ship), len(names) - 1)] == ship) & (rows[:, 1] >= 0)
-
-    def rewind(self, other: Any, marks: Marks) -> bool:
-        """Rows of the marked ships; the periods that are over since are judged again."""
-        since = self.judged[:, 0] >= other.over
-        parts = [np.concatenate([self.judged[since], self.rows]), *([np.concatenate(self.fresh)] if self.fresh else [])]
-        kept = [part[~self.marked(part, marks)] for part in parts]
-        self._put(*kept, *(part[self.marked(part, marks)] for part in (other.rows, *other.fresh)))
-        self.judged, self.over = other.judged, other.over  # the other may have gone back itself
-        return True
-
-    def forget(self, before_us: int) -> None:
-        """Rows of periods that were over by then are not judged again."""
-        over = before_us // self.period_us
-        if len(self.judged) and int(self.judged[:, 0].min()) < over:
-            self.judged = self.judged[self.judged[:, 0] >= over]
-
-    def tally(self, batch: Batch) -> IntArray:
-        """(period, place, ship, track, mark) of the rows that count."""
-        raise NotImplementedError
-
-    def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
-        """Facts of one period whose rows are all here."""
-        raise NotImplementedError
-
-    def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
-        """Keep one row a ship, place and period."""
-        rows = self.tally(batch)
-        if not len(rows):
-            return
-        self.fresh.append(rows)
-        self.waiting += len(rows)
-        self.first = min(self.first, int(rows[:, 0].min()))
-        if self.waiting > max(100_000, len(self.rows)):
-            self._settle()
-
-    def _settle(self) -> None:
-        if not self.fresh:
-            return
-        rows = np.concatenate([self.rows, *self.fresh])
-        self.fresh, self.waiting = [], 0
-        rows = rows[np.lexsort((rows[:, 4], rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0]))]
-        last = np.append((np.diff(rows[:, :3], axis=0) != 0).any(axis=1), True)
-        worst = np.maximum.reduceat(rows[:, 4], np.flatnonzero(np.append(True, last[:-1])))
-        rows = rows[last]
-        rows[:, 4] = worst
-        self.rows = rows[:MAX_ROWS]
-
-    def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
-        """Judge the periods that are over."""
-        self.over = max(self.over, to_us // self.period_us)
-        if (self.first + 1) * self.period_us > to_us:
-            return
-        self._settle()
-        done = (self.rows[:, 0] + 1) * self.period_us <= to_us
-        ready, self.rows = self.rows[done], self.rows[~done]
-        if self.repairs:
-            self.judged = np.concatenate([self.judged, ready])[-MAX_ROWS:]
-        self.first = int(self.rows[0, 0]) if len(self.rows) else 1 << 60
-        heads = np.flatnonzero(np.append(True, np.diff(ready[:, 0]) != 0))
-        for a, b in zip(heads, np.append(heads[1:], len(ready)), strict=True):  # one turn a period
-            self.judge(int(ready[a, 0]), ready[a:b], out)
 
 
 @register("interference")
@@ -286,9 +185,8 @@ class GateDetector(TallyDetector):
 
     def marked(self, rows: IntArray, marks: Marks) -> BoolArray:
         """True for rows of the ships that are marked, by number or by track."""
-        slot = marks.names.tracks.find(-2 - rows[:, 2])
-        named = rows[:, 2] >= 0
-        return np.where(named, super().marked(rows, marks), np.append(marks.slot_marks, False)[slot])
+        slot = marks.names.tracks.find(-2 - rows[:, SHIP])
+        return super().marked(rows, marks) | ((rows[:, SHIP] < 0) & np.append(marks.slot_marks, False)[slot])
 
     def rewind(self, other: Any, marks: Marks) -> bool:
         """Rows of the marked ships, and the counts of the days before."""
