@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from math import isfinite
 from typing import Any
 
 from kuroshio import clock
@@ -131,4 +132,6 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 def as_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: the same value gives the same bytes."""
+    if type(value) is int or (type(value) is float and isfinite(value)):
+        return repr(value)  # as the encoder writes it, which makes a new one of itself for each value but texts
     return _ENCODER.encode(value)

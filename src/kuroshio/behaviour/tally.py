@@ -37,7 +37,7 @@ def _keys(rows: Any, first: Any, second: Any) -> bool:
 
 
 @within
-def _order(one: Any, i: int, other: Any, j: int) -> int:
+def _order(one: Any, i: int, other: Any, j: int) -> Any:
     for c in range(3):
         if one[i, c] != other[j, c]:
             return -1 if one[i, c] < other[j, c] else 1
@@ -45,7 +45,7 @@ def _order(one: Any, i: int, other: Any, j: int) -> int:
 
 
 @kernel
-def _merge(rows: Any, fresh: Any, order: Any, out: Any) -> int:
+def _merge(rows: Any, fresh: Any, order: Any, out: Any) -> Any:
     """Number of rows put into ``out`` from those that are in order and new ones in the order given."""
     k = np.int64(-1)
     i = j = 0
