@@ -11,6 +11,7 @@ from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import ALWAYS_DUE, Detector, Surroundings, register
 from kuroshio.behaviour.index import two_key_order
+from kuroshio.behaviour.near import Search
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -21,10 +22,7 @@ _WAIT_US = 60_000_000
 _NEVER = 1 << 62
 _NO_PAIRS = np.zeros((0, 3), np.int64)
 _NO_ROWS = np.zeros(0, np.bool_)
-
-
-def _points(n: int) -> tuple[IntArray, FloatArray]:
-    return np.empty((n, 3), np.int64), np.empty((n, 3))
+_NO_POINTS = np.zeros((0, 3), np.int64), np.zeros((0, 3))
 
 
 @register("encounter")
@@ -34,8 +32,7 @@ class EncounterDetector(Detector):
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.state = State((0, points.NO_BIN, points.NO_BIN, 0, points.NO_BIN), (0.0, 0.0, 0.0))
-        self.point_i, self.point_f = _points(0)  # in order (slot, step); the first ``count`` rows
-        self.count = 0
+        self.points = points.Points()
         # first step whose points are kept, that may not be put away, and that a new piece can reach
         self.oldest = self.held = self.reach = points.NO_BIN
         self.open_i: IntArray = np.zeros((0, 7), np.int64)
@@ -44,7 +41,7 @@ class EncounterDetector(Detector):
         self.types, self.states = (np.asarray(d[n], np.int64) for n in ("exclude_ship_types", "exclude_nav_status"))
         self.left_out = tuple(d["exclude_zone_kinds"]), tuple(d["exclude_mmsi_prefixes"])
         self.step_us, self.gap_us = d.us("time_step_s"), d.us("max_gap_s")
-        self.limits = float(d["distance_m"]), float(d["max_speed_mps"])
+        self.search = Search(float(d["distance_m"]), float(d["max_speed_mps"]))
         self.fast = max(float(d["leave_speed_mps"]), float(d["max_speed_mps"]))
         self.walking = (
             self.step_us,
@@ -58,7 +55,6 @@ class EncounterDetector(Detector):
         )
         self.new, self.events = Events(3, 3), Events(10, 6)
         self.work = np.zeros((1, 7), np.int64), np.zeros((1, 6))
-        self.spare: tuple[IntArray, FloatArray, Any] = (*_points(0), np.zeros(0, np.bool_))
         self.past: list[tuple[IntArray, FloatArray]] = []  # points before the window, as far back as repairs go
         self.again: tuple[BoolArray, IntArray] | None = None  # tracks gone back to, and how far each was known then
         self.waiting: list[tuple[IntArray, FloatArray]] = []  # points not put in yet: the search costs as much for few
@@ -70,26 +66,26 @@ class EncounterDetector(Detector):
 
     def arrays(self) -> dict[str, Any]:
         """Last fixes, points of the window, open pairs."""
+        self.points.join()
         return {
             "ints": self.state.ints,
             "floats": self.state.floats,
             "open_i": self.open_i,
             "open_f": self.open_f,
-            "point_i": self.point_i[: self.count],
-            "point_f": self.point_f[: self.count],
-            "past_i": np.concatenate([_points(0)[0], *(i for i, _ in self.past)]),
-            "past_f": np.concatenate([_points(0)[1], *(f for _, f in self.past)]),
+            "point_i": self.points.ints,
+            "point_f": self.points.floats,
+            "past_i": np.concatenate([_NO_POINTS[0], *(i for i, _ in self.past)]),
+            "past_f": np.concatenate([_NO_POINTS[1], *(f for _, f in self.past)]),
             "oldest": np.asarray([self.oldest], np.int64),
-            "waiting_i": np.concatenate([_points(0)[0], *(i for i, _ in self.waiting)]),
-            "waiting_f": np.concatenate([_points(0)[1], *(f for _, f in self.waiting)]),
+            "waiting_i": np.concatenate([_NO_POINTS[0], *(i for i, _ in self.waiting)]),
+            "waiting_f": np.concatenate([_NO_POINTS[1], *(f for _, f in self.waiting)]),
         }
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take state back."""
         self.state.restore(arrays["ints"], arrays["floats"])
         self.open_i, self.open_f = np.array(arrays["open_i"]), np.array(arrays["open_f"])
-        self.point_i, self.point_f = np.array(arrays["point_i"]), np.array(arrays["point_f"])
-        self.count = len(self.point_i)
+        self.points.set(arrays["point_i"], arrays["point_f"])
         self.past = [(arrays["past_i"], arrays["past_f"])] if len(arrays["past_i"]) else []
         self.oldest, self.again = int(arrays["oldest"][0]), None
         self.held = self.reach = self.oldest
@@ -107,8 +103,8 @@ class EncounterDetector(Detector):
         """Last fixes, points and pairs of the marked tracks; the points of all others as far back as the other's."""
         self.state.rewind(other.state, marks.slots)
         self.track_of, self.exercise_of, mine = marks.names.tracks.names, marks.names.exercise, marks.slot_marks
-        self.count = points.without(self.point_i, self.point_f, self.count, mine)
-        parts = [points.those(other.point_i, other.point_f, other.count, mine)]
+        self.points.drop(mine)
+        parts = [other.points.of(mine)]
         for i, f in self.past if self.oldest > other.oldest else ():  # one turn a time the window went on
             back = i[:, points.P_BIN] >= other.oldest
             if back.any():
@@ -117,7 +113,7 @@ class EncounterDetector(Detector):
         point_i, point_f = (np.concatenate(part) for part in zip(*parts, strict=True))
         if len(point_i):
             order = two_key_order(point_i[:, points.P_SLOT], point_i[:, points.P_BIN])
-            self._put(point_i[order], point_f[order])
+            self.points.put(point_i[order], point_f[order])
         self.past, self.oldest = list(other.past), other.oldest  # the other may have gone back itself
         if len(self.open_i) or len(other.open_i):
             stay = ~mine[self.open_i[:, pairs.A]] & ~mine[self.open_i[:, pairs.B]]
@@ -184,7 +180,7 @@ class EncounterDetector(Detector):
 
     def _settle(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Put in the points that wait, find the near pairs that they make, and walk all pairs."""
-        found, fresh = _NO_PAIRS, _NO_ROWS
+        found, begin, fresh = _NO_PAIRS, 0, _NO_ROWS
         waiting, self.waiting, self.waits, self.waiting_us = self.waiting, [], 0, _NEVER
         if waiting:
             new_i, new_f = waiting[0]
@@ -193,44 +189,28 @@ class EncounterDetector(Detector):
             if not points.ascending(new_i):  # slots are numbered as tracks come, not as they are called
                 order = two_key_order(new_i[:, points.P_SLOT], new_i[:, points.P_BIN])
                 new_i, new_f = new_i[order], new_f[order]
-            fresh = self._put(new_i, new_f)
-        now = self.point_i[: self.count], self.point_f[: self.count]
+            begin, fresh = self.points.put(new_i, new_f)
         if self.again is not None:
-            found = self._near_again(fresh if len(fresh) or not waiting else np.ones(self.count, np.bool_))
+            found = self._near_again(begin, fresh)
         elif waiting:
-            found = self._offshore(points.candidates(*now, fresh, new_i, self.track_of, *self.limits))
+            found = self._offshore(self.search.pairs(self.points.ints, self.points.floats, begin, fresh, self.track_of))
         self._walk(found, to_us, out)
         if to_us != points.NO_BIN:
             self.due_us = self._lost_us(to_us)
         elif len(found) and self.due_us != ALWAYS_DUE:
             self.due_us = min(self.due_us, self._lost_us(self.due_us - self.gap_us))
 
-    def _near_again(self, fresh: Any) -> IntArray:
+    def _near_again(self, begin: int, fresh: BoolArray) -> IntArray:
         """Near pairs of new points and of the tracks gone back to; what was met before they went back is left out."""
         assert self.again is not None
         (mine, known), self.again = self.again, None
-        point_i, point_f = self.point_i[: self.count], self.point_f[: self.count]
-        fresh = mine[point_i[:, points.P_SLOT]] | (fresh if len(fresh) else False)
-        if not fresh.any():
+        every = mine[self.points.ints[:, points.P_SLOT]]
+        every[begin : begin + len(fresh)] |= fresh
+        if not every.any():
             return _NO_PAIRS
-        found = points.candidates(point_i, point_f, fresh, point_i[fresh], self.track_of, *self.limits)
+        found = self.search.pairs(self.points.ints, self.points.floats, 0, every, self.track_of)
         a, b = found[:, 0], found[:, 1]
         return self._offshore(found[~(mine[a] | mine[b]) | (found[:, 2] > np.minimum(known[a], known[b]))])
-
-    def _put(self, new_i: IntArray, new_f: FloatArray) -> Any:
-        """Put new points among those that are kept; marks the new, empty where all are."""
-        n, total = self.count, self.count + len(new_i)
-        self.count = total
-        if not n and len(self.point_i) <= total:
-            self.point_i, self.point_f = new_i.copy(), new_f.copy()
-            return _NO_ROWS
-        if len(self.spare[0]) < total:
-            self.spare = (*_points(2 * total), np.empty(2 * total, np.bool_))
-        into_i, into_f, fresh = self.spare
-        points.merge(self.point_i, self.point_f, n, new_i, new_f, into_i, into_f, fresh)
-        self.spare = (self.point_i, self.point_f, np.empty(len(self.point_i), np.bool_))
-        self.point_i, self.point_f = into_i, into_f
-        return fresh[:total]
 
     def _offshore(self, found: IntArray) -> IntArray:
         """Near pairs whose first ship is far enough from shore, where land is known."""
@@ -238,9 +218,9 @@ class EncounterDetector(Detector):
         if shore is None or least <= 0.0 or not len(found):
             return found
         place = np.empty(len(found), np.int64)
-        ptr = points.pointers(self.point_i[: self.count], len(self.state.ints))
-        points.places(found, ptr, self.point_i, place)
-        away = shore.distance_m(self.point_f[place, points.P_LAT], self.point_f[place, points.P_LON], least)
+        points.places(found, self.points.pointers(len(self.state.ints)), self.points.ints, place)
+        floats = self.points.floats
+        away = shore.distance_m(floats[place, points.P_LAT], floats[place, points.P_LON], least)
         return found[away >= least]
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
@@ -248,7 +228,9 @@ class EncounterDetector(Detector):
         window = self.gap_us // self.step_us
         self.reach = max(self.reach, self._oldest(to_us))
         oldest = min(self.reach, self.held) if self.repairs else self.reach
-        put_away = self.count and oldest >= self.oldest + window // 4 + 1  # it reads all of them: not at every call
+        put_away = (
+            self.points.count and oldest >= self.oldest + window // 4 + 1
+        )  # it reads all of them: not at every call
         if self.waiting:
             self.waiting_us = min(self.waiting_us, to_us)
             first = min(int(i[:, points.P_BIN].min()) for i, _ in self.waiting) * self.step_us
@@ -259,11 +241,12 @@ class EncounterDetector(Detector):
             self._put_away(oldest)
 
     def _put_away(self, oldest: int) -> None:
-        if self.repairs and self.count:
-            old = self.point_i[: self.count, points.P_BIN] < oldest
+        self.points.join()
+        if self.repairs and self.points.count:
+            old = self.points.ints[:, points.P_BIN] < oldest
             if old.any():
-                self.past.append((self.point_i[: self.count][old], self.point_f[: self.count][old]))
-        self.count = points.newer(self.point_i, self.point_f, self.count, oldest)
+                self.past.append((self.points.ints[old], self.points.floats[old]))
+        self.points.forget(oldest)
         self.oldest = oldest
 
     def _lost_us(self, to_us: int) -> int:
@@ -278,10 +261,10 @@ class EncounterDetector(Detector):
     def _walk(self, found: IntArray, to_us: int, out: list[tuple[int, Fact]]) -> None:
         if not len(found) and not len(self.open_i):
             return
-        ptr = points.pointers(self.point_i[: self.count], len(self.state.ints))
+        ptr = self.points.pointers(len(self.state.ints))
         most = len(self.open_i) + len(found)
         keep, keep_f = np.empty((most, 7), np.int64), np.empty((most, 6))
-        know = found, self.open_i, self.open_f, ptr, self.point_i, self.point_f, self.state.ints, to_us
+        know = found, self.open_i, self.open_f, ptr, self.points.ints, self.points.floats, self.state.ints, to_us
         ev, evf = self.events.run(pairs.walk, 1, *know, *self.walking, keep, keep_f, *self.work)
         n = int(self.work[0][0, 0])
         self.open_i, self.open_f = keep[:n], keep_f[:n]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import kernel, within
-from kuroshio.behaviour.points import P_BIN, P_LAT, P_LON, P_MMSI, P_SPEED, T, find, gap_m
+from kuroshio.behaviour.points import P_LAT, P_LON, P_MMSI, P_SPEED, T, find, gap_m, neighbour
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 from kuroshio.geo.earth import enu_offset_m
 
@@ -113,8 +113,9 @@ def walk(
                 ex, ny = enu_offset_m(pf[i, P_LAT], pf[i, P_LON], pf[j, P_LAT], pf[j, P_LON])
                 d = np.sqrt(ex * ex + ny * ny)
                 one[BIN], one[START], one[MET], one[NEXT], one[STEPS] = now, now * step_us, -1, 0, 1
-                if i > ptr[a] and j > ptr[b] and pi[i - 1, P_BIN] == now - 1 and pi[j - 1, P_BIN] == now - 1:
-                    ex0, ny0 = enu_offset_m(pf[i - 1, P_LAT], pf[i - 1, P_LON], pf[j - 1, P_LAT], pf[j - 1, P_LON])
+                i0, j0 = neighbour(ptr, pi, i, -1, a, now - 1), neighbour(ptr, pi, j, -1, b, now - 1)
+                if i0 >= 0 and j0 >= 0:
+                    ex0, ny0 = enu_offset_m(pf[i0, P_LAT], pf[i0, P_LON], pf[j0, P_LAT], pf[j0, P_LON])
                     if ex0 * ex0 + ny0 * ny0 > enter_m * enter_m:
                         f = _cross(ex0, ny0, ex, ny, enter_m, False)
                         one[START] = (now - 1) * step_us + np.int64(np.rint(f * step_us))
@@ -131,8 +132,7 @@ def walk(
             cause, end = 0, one[BIN] * step_us
             while True:
                 now = one[BIN] + 1
-                i2 = i + 1 if i >= 0 and i + 1 < ptr[a + 1] and pi[i + 1, P_BIN] == now else find(ptr, pi, a, now)
-                j2 = j + 1 if j >= 0 and j + 1 < ptr[b + 1] and pi[j + 1, P_BIN] == now else find(ptr, pi, b, now)
+                i2, j2 = neighbour(ptr, pi, i, 1, a, now), neighbour(ptr, pi, j, 1, b, now)
                 if i2 < 0 or j2 < 0:
                     gone_a = i2 < 0 and (state[a, T] >= now * step_us or state[a, T] + max_gap_us < to_us)
                     gone_b = j2 < 0 and (state[b, T] >= now * step_us or state[b, T] + max_gap_us < to_us)

@@ -1,8 +1,8 @@
-"""Where ships are at common time steps, and which of them are near one another there.
+"""Where ships are at common time steps.
 
 What enters: fixes, each with the piece that leads to it. Pieces no longer than ``max_gap_us`` are read off at the time
-steps; slow points of a step are put into cells as wide as the limit. What leaves: points, and near pairs of them. A
-ship at speed has no points but those next to a slow one: no pair needs them. Neither days nor the antimeridian matter.
+steps. What leaves: points, and a window of them in which one is found by ship and step. A ship at speed has no points
+but those next to a slow one: no pair needs them. Neither days nor the antimeridian matter.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import inner, kernel, within
 from kuroshio.geo.earth import enu_offset_m
-from kuroshio.units import FloatArray, IntArray
+from kuroshio.units import BoolArray, FloatArray, IntArray
 
-LOW_MARGIN_M_PER_DEG = 110_000.0  # below the least metres in a degree of latitude (110,574): strips never too narrow
 # points: integers P_SLOT, P_BIN, P_MMSI ; numbers P_LAT, P_LON, P_SPEED
 P_SLOT, P_BIN, P_MMSI = range(3)
 P_LAT, P_LON, P_SPEED = range(3)
@@ -130,39 +128,6 @@ def _before(pi: Any, i: int, s: int, b: int) -> bool:
     return bool(pi[i, P_SLOT] < s or (pi[i, P_SLOT] == s and pi[i, P_BIN] < b))
 
 
-@kernel
-def merge(pi: Any, pf: Any, n: int, ni: Any, nf: Any, oi: Any, of: Any, fresh: Any) -> None:
-    """Put the first ``n`` points and new points, both in order (slot, step), into ``oi`` and ``of``; mark the new."""
-    a = k = 0
-    for b in range(ni.shape[0]):
-        s, at = ni[b, P_SLOT], ni[b, P_BIN]
-        lo, step = a, 1
-        while lo + step < n and _before(pi, lo + step, s, at):
-            lo += step  # new points are few and lie far apart: double the stride until beyond, then halve
-            step *= 2
-        hi = min(n, lo + step)
-        while lo < hi:
-            mid = (lo + hi) >> 1
-            if _before(pi, mid, s, at):
-                lo = mid + 1
-            else:
-                hi = mid
-        for q in range(a, lo):
-            for c in range(3):
-                oi[k + q - a, c], of[k + q - a, c] = pi[q, c], pf[q, c]
-            fresh[k + q - a] = False
-        k += lo - a
-        a = lo
-        for c in range(3):
-            oi[k, c], of[k, c] = ni[b, c], nf[b, c]
-        fresh[k] = True
-        k += 1
-    for q in range(a, n):
-        for c in range(3):
-            oi[k + q - a, c], of[k + q - a, c] = pi[q, c], pf[q, c]
-        fresh[k + q - a] = False
-
-
 @within
 def _move(pi: Any, pf: Any, i: int, k: int) -> None:
     for c in range(3):
@@ -170,7 +135,38 @@ def _move(pi: Any, pf: Any, i: int, k: int) -> None:
 
 
 @kernel
-def newer(pi: Any, pf: Any, n: int, oldest: int) -> int:
+def _merge(pi: Any, pf: Any, begin: int, n: int, ni: Any, nf: Any, fresh: Any) -> None:
+    """Put new points among those from ``begin`` to ``n``, all in order (slot, step), from the last on, in place.
+
+    ``fresh`` marks the new among those from ``begin`` on.
+    """
+    a = n
+    for b in range(ni.shape[0] - 1, -1, -1):
+        s, at = ni[b, P_SLOT], ni[b, P_BIN]
+        hi, step = a, 1
+        while hi - step >= begin and not _before(pi, hi - step, s, at):
+            hi -= step  # new points are few and lie far apart: double the stride until before, then halve
+            step *= 2
+        lo = max(begin, hi - step)
+        while lo < hi:
+            mid = (lo + hi) >> 1
+            if _before(pi, mid, s, at):
+                lo = mid + 1
+            else:
+                hi = mid
+        for q in range(a - 1, lo - 1, -1):
+            _move(pi, pf, q, q + b + 1)
+            fresh[q + b + 1 - begin] = False
+        a = lo
+        for c in range(3):
+            pi[a + b, c], pf[a + b, c] = ni[b, c], nf[b, c]
+        fresh[a + b - begin] = True
+    for q in range(begin, a):
+        fresh[q - begin] = False
+
+
+@kernel
+def _newer(pi: Any, pf: Any, n: int, oldest: int) -> int:
     """Number of the first ``n`` points from step ``oldest`` on, moved to the front."""
     k = 0
     for i in range(n):
@@ -181,7 +177,7 @@ def newer(pi: Any, pf: Any, n: int, oldest: int) -> int:
 
 
 @kernel
-def without(pi: Any, pf: Any, n: int, out: Any) -> int:
+def _without(pi: Any, pf: Any, n: int, out: Any) -> int:
     """Number of the first ``n`` points whose slot is not marked in ``out``, moved to the front."""
     k = 0
     for i in range(n):
@@ -201,13 +197,6 @@ def _rows_of(pi: Any, n: int, mine: Any, rows: Any) -> int:
     return k
 
 
-def those(pi: IntArray, pf: FloatArray, n: int, mine: Any) -> tuple[IntArray, FloatArray]:
-    """Those of the first ``n`` points whose slot is marked."""
-    rows = np.empty(n, np.int64)
-    rows = rows[: _rows_of(pi, n, mine, rows)]
-    return pi[rows], pf[rows]
-
-
 @inner
 def gap_m(pf: Any, i: int, j: int) -> float:
     """Metres between two points."""
@@ -216,124 +205,8 @@ def gap_m(pf: Any, i: int, j: int) -> float:
 
 
 @inner
-def _columns(row: Any, limit_m: float) -> Any:
-    """Cells round the earth in a strip of latitude: none narrower than the limit anywhere in it."""
-    high = (abs(row) + 1.0) * limit_m / LOW_MARGIN_M_PER_DEG
-    return max(1, int(360.0 * LOW_MARGIN_M_PER_DEG * np.cos(np.radians(min(89.9, high))) / limit_m))
-
-
-@within
-def _hash(b: Any, row: Any, col: Any, shift: Any) -> Any:
-    h = np.uint64(b) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(row) * np.uint64(0xC2B2AE3D27D4EB4F)
-    h = (h ^ (h >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(col) * np.uint64(0x94D049BB133111EB)
-    return np.int64((h ^ (h >> np.uint64(29))) * np.uint64(0xD6E8FEB86659FD93) >> np.uint64(shift))
-
-
-@kernel
-def _near_some(
-    start: int,
-    k: int,
-    out: Any,
-    none: Any,
-    slow: Any,
-    count: int,
-    begin: int,
-    head: Any,
-    after: Any,
-    rows: Any,
-    cols: Any,
-    shift: int,
-    width: Any,
-    pi: Any,
-    pf: Any,
-    track: Any,
-    limit_m: float,
-) -> tuple[int, int]:
-    """Put in points from ``start`` on and note the pairs those from ``begin`` on make, as long as there is room."""
-    scale = LOW_MARGIN_M_PER_DEG / limit_m
-    strip = np.int64(NO_BIN)
-    for p in range(start, count):  # every pair is met once: when the later of the two is put in
-        i, begun = slow[p], k
-        b, row = pi[i, P_BIN], np.int64(np.floor(pf[i, P_LAT] * scale))
-        if row != strip:
-            strip = row
-            for c in range(3):
-                width[c] = _columns(row - 1 + c, limit_m)
-        for r in range(row - 1, row + 2 if p >= begin else row - 1):
-            n_cols = width[r - row + 1]
-            own = np.int64((pf[i, P_LON] + 180.0) / 360.0 * n_cols)
-            wide = 3 if n_cols >= 3 else n_cols
-            for c in range(wide):
-                col = own - 1 + c
-                col = col + n_cols if col < 0 else (col - n_cols if col >= n_cols else col)
-                q = head[_hash(b, r, col, shift)]
-                while q >= 0:
-                    j = slow[q]
-                    if pi[j, P_BIN] == b and rows[q] == r and cols[q] == col:
-                        first, second = (i, j) if track[pi[i, P_SLOT]] < track[pi[j, P_SLOT]] else (j, i)
-                        if pi[i, P_SLOT] != pi[j, P_SLOT] and gap_m(pf, first, second) <= limit_m:
-                            if k == out.shape[0]:
-                                return p, begun
-                            out[k, 0], out[k, 1], out[k, 2] = pi[first, P_SLOT], pi[second, P_SLOT], b
-                            k += 1
-                    q = after[q]
-        rows[p], cols[p] = row, np.int64((pf[i, P_LON] + 180.0) / 360.0 * width[1]) % width[1]
-        h = _hash(b, row, cols[p], shift)
-        after[p], head[h] = head[h], p
-    return count, k
-
-
-@kernel
-def _select(pi: Any, pf: Any, fresh: Any, max_speed: float, ends: Any, touched: Any, slow: Any) -> int:
-    """Slow points of the steps that have a new one: the old ones, then the new from the number returned on.
-
-    ``ends`` is the first and the last step with a new point; then it gets the number of points. ``fresh`` is empty
-    where all are new.
-    """
-    n, count, begin = pi.shape[0], 0, 0
-    if fresh.size:
-        for i in range(n):
-            if fresh[i]:
-                touched[pi[i, P_BIN] - ends[0]] = True
-        for i in range(n):
-            b = pi[i, P_BIN]
-            if not fresh[i] and ends[0] <= b <= ends[1] and touched[b - ends[0]] and pf[i, P_SPEED] <= max_speed:
-                slow[count] = i
-                count += 1
-        begin = count
-    for i in range(n):
-        if (fresh.size == 0 or fresh[i]) and pf[i, P_SPEED] <= max_speed:
-            slow[count] = i
-            count += 1
-    ends[0] = count
-    return begin
-
-
-def candidates(
-    pi: IntArray, pf: FloatArray, fresh: Any, new_i: IntArray, track: IntArray, limit_m: float, max_speed: float
-) -> IntArray:
-    """(slot a, slot b, step) of slow points of one step within the limit, at least one of them new; sorted.
-
-    The lower track comes first. ``new_i`` are the new points, ``fresh`` marks them; it is empty where all are new.
-    """
-    ends = np.asarray([new_i[:, P_BIN].min(), new_i[:, P_BIN].max()])
-    touched = np.zeros(int(ends[1] - ends[0]) + 1 if len(fresh) else 0, np.bool_)
-    slow = np.empty(len(pi), np.int64)
-    begin = _select(pi, pf, fresh, max_speed, ends, touched, slow)
-    count = int(ends[0])
-    bits = max(4, (2 * count - 1).bit_length())
-    head, after = np.full(1 << bits, -1, np.int32), np.empty(count, np.int32)
-    cells = np.empty(count, np.int64), np.empty(count, np.int64)
-    width = np.ones(3, np.int64)
-    found, _ = Events(3, 0).run(
-        _near_some, count, slow, count, begin, head, after, *cells, 64 - bits, width, pi, pf, track, limit_m
-    )
-    return found[np.lexsort((found[:, 2], found[:, 1], found[:, 0]))] if len(found) else found
-
-
-@inner
 def find(ptr: Any, pi: Any, s: int, b: int) -> int:
-    """Row of the point of a slot at a step, -1 where there is none."""
+    """Row of the point of a slot at a step, -1 where there is none; see `Points.pointers`."""
     lo, hi = ptr[s], ptr[s + 1]
     end = hi
     while lo < hi:
@@ -342,7 +215,26 @@ def find(ptr: Any, pi: Any, s: int, b: int) -> int:
             lo = mid + 1
         else:
             hi = mid
-    return lo if lo < end and pi[lo, P_BIN] == b else -1
+    if lo < end and pi[lo, P_BIN] == b:
+        return lo
+    lo, end = ptr[ptr.size - 2], ptr[ptr.size - 1]
+    hi = end
+    while lo < hi:
+        mid = (lo + hi) >> 1
+        if _before(pi, mid, s, b):
+            lo = mid + 1
+        else:
+            hi = mid
+    return lo if lo < end and pi[lo, P_SLOT] == s and pi[lo, P_BIN] == b else -1
+
+
+@inner
+def neighbour(ptr: Any, pi: Any, i: int, by: int, s: int, b: int) -> int:
+    """As `find`; most often it is the row next to the ``i``-th."""
+    j = i + by
+    if i >= 0 and 0 <= j < ptr[ptr.size - 1] and pi[j, P_SLOT] == s and pi[j, P_BIN] == b:
+        return j
+    return find(ptr, pi, s, b)
 
 
 @kernel
@@ -353,18 +245,104 @@ def places(found: Any, ptr: Any, pi: Any, out: Any) -> None:
 
 
 @kernel
-def _pointers(pi: Any, ptr: Any) -> None:
+def _pointers(pi: Any, n: int, ptr: Any) -> None:
     following = 0
-    for i in range(pi.shape[0]):
+    for i in range(n):
         while following <= pi[i, P_SLOT]:
             ptr[following] = i
             following += 1
-    for s in range(following, ptr.size):
-        ptr[s] = pi.shape[0]
+    for s in range(following, ptr.size - 2):
+        ptr[s] = n
 
 
-def pointers(pi: IntArray, slots: int) -> IntArray:
-    """Where the points of each slot begin, and one more."""
-    ptr = np.empty(slots + 1, np.int64)
-    _pointers(pi, ptr)
-    return ptr
+_FEW = 256  # points that are put among the others at once
+
+
+class Points:
+    """Points of a window of time: most of them in order (slot, step), then the newest, which are in order of their own.
+
+    So a point put in moves few others. The newest become part of the others before they are a quarter as many.
+    """
+
+    def __init__(self) -> None:
+        self._ints: IntArray = np.empty((0, 3), np.int64)
+        self._floats: FloatArray = np.empty((0, 3))
+        self._fresh: BoolArray = np.empty(0, np.bool_)
+        self._ptr: IntArray = np.empty(0, np.int64)
+        self._main = self.count = 0
+
+    @property
+    def ints(self) -> IntArray:
+        """Integers of the points."""
+        return self._ints[: self.count]
+
+    @property
+    def floats(self) -> FloatArray:
+        """Numbers of the points."""
+        return self._floats[: self.count]
+
+    def set(self, ints: IntArray, floats: FloatArray) -> None:
+        """Have these in order (slot, step) and no others; they are not shared."""
+        self.count = self._main = len(ints)
+        self._ptr = self._ptr[:0]
+        if len(self._ints) < len(ints):
+            self._room(len(ints))
+        self._ints[: len(ints)], self._floats[: len(ints)] = ints, floats
+
+    def _room(self, count: int) -> None:
+        ints, floats = self.ints, self.floats
+        self._ints, self._floats = np.empty((count, 3), np.int64), np.empty((count, 3))
+        self._fresh = np.empty(count, np.bool_)
+        if len(ints) <= count:
+            self._ints[: len(ints)], self._floats[: len(ints)] = ints, floats
+
+    def put(self, ints: IntArray, floats: FloatArray) -> tuple[int, BoolArray]:
+        """Put new points in order (slot, step) in: marks of the new among those from a row on, and that row."""
+        n = self.count + len(ints)
+        if len(self._ints) < n:
+            self._room(2 * n if self.count else n)
+        begin = self._main
+        if n - begin > max(_FEW, begin // 4):
+            self.join()
+            begin = 0
+        _merge(self._ints, self._floats, begin, self.count, ints, floats, self._fresh)
+        self.count = n
+        if not begin:
+            self._main, self._ptr = n, self._ptr[:0]
+        elif len(self._ptr):
+            self._ptr[-1] = n
+        return begin, self._fresh[: n - begin]
+
+    def join(self) -> None:
+        """Have all points in order (slot, step)."""
+        if self._main < self.count:
+            newest = self._ints[self._main : self.count].copy(), self._floats[self._main : self.count].copy()
+            _merge(self._ints, self._floats, 0, self._main, *newest, self._fresh)
+            self._main, self._ptr = self.count, self._ptr[:0]
+
+    def forget(self, oldest: int) -> None:
+        """Keep points from step ``oldest`` on."""
+        self.join()
+        self.count = self._main = _newer(self._ints, self._floats, self.count, oldest)
+        self._ptr = self._ptr[:0]
+
+    def drop(self, mine: BoolArray) -> None:
+        """Keep points whose slot is not marked."""
+        self.join()
+        self.count = self._main = _without(self._ints, self._floats, self.count, mine)
+        self._ptr = self._ptr[:0]
+
+    def of(self, mine: BoolArray) -> tuple[IntArray, FloatArray]:
+        """Points whose slot is marked, in order (slot, step)."""
+        self.join()
+        rows = np.empty(self.count, np.int64)
+        rows = rows[: _rows_of(self._ints, self.count, mine, rows)]
+        return self._ints[rows], self._floats[rows]
+
+    def pointers(self, slots: int) -> IntArray:
+        """Where the points of each slot begin in those that are in order, and where the newest begin and end."""
+        if len(self._ptr) < slots + 3:
+            self._ptr = np.empty(slots + slots // 4 + 3, np.int64)
+            _pointers(self._ints, self._main, self._ptr)
+            self._ptr[-2:] = self._main, self.count
+        return self._ptr

@@ -1,0 +1,156 @@
+"""Which points of one time step are near one another.
+
+What enters: points and marks of the new ones. Slow points of a step are put into cells as wide as the limit. What
+leaves: pairs within the limit, at least one of each new. Neither days nor the antimeridian matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kuroshio.behaviour.buffers import Events
+from kuroshio.behaviour.compiled import inner, kernel, within
+from kuroshio.behaviour.points import NO_BIN, P_BIN, P_LAT, P_LON, P_SLOT, P_SPEED, gap_m
+from kuroshio.units import BoolArray, FloatArray, IntArray
+
+LOW_MARGIN_M_PER_DEG = 110_000.0  # below the least metres in a degree of latitude (110,574): strips never too narrow
+_STEPS = 4096  # time steps are marked by their last bits: what that takes in too much is met by nothing new
+
+
+@inner
+def _columns(row: Any, limit_m: float) -> Any:
+    """Cells round the earth in a strip of latitude: none narrower than the limit anywhere in it."""
+    high = (abs(row) + 1.0) * limit_m / LOW_MARGIN_M_PER_DEG
+    return max(1, int(360.0 * LOW_MARGIN_M_PER_DEG * np.cos(np.radians(min(89.9, high))) / limit_m))
+
+
+@within
+def _hash(b: Any, row: Any, col: Any, shift: Any) -> Any:
+    h = np.uint64(b) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(row) * np.uint64(0xC2B2AE3D27D4EB4F)
+    h = (h ^ (h >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(col) * np.uint64(0x94D049BB133111EB)
+    return np.int64((h ^ (h >> np.uint64(29))) * np.uint64(0xD6E8FEB86659FD93) >> np.uint64(shift))
+
+
+@kernel
+def _near_some(
+    start: int,
+    k: int,
+    out: Any,
+    none: Any,
+    slow: Any,
+    count: int,
+    begin: int,
+    head: Any,
+    after: Any,
+    rows: Any,
+    cols: Any,
+    shift: int,
+    width: Any,
+    pi: Any,
+    pf: Any,
+    track: Any,
+    limit_m: float,
+) -> tuple[int, int]:
+    """Put in points from ``start`` on and note the pairs those from ``begin`` on make, as long as there is room."""
+    scale = LOW_MARGIN_M_PER_DEG / limit_m
+    strip = np.int64(NO_BIN)
+    for p in range(start, count):  # every pair is met once: when the later of the two is put in
+        i, begun = slow[p], k
+        b, row = pi[i, P_BIN], np.int64(np.floor(pf[i, P_LAT] * scale))
+        if row != strip:
+            strip = row
+            for c in range(3):
+                width[c] = _columns(row - 1 + c, limit_m)
+        for r in range(row - 1, row + 2 if p >= begin else row - 1):
+            n_cols = width[r - row + 1]
+            own = np.int64((pf[i, P_LON] + 180.0) / 360.0 * n_cols)
+            wide = 3 if n_cols >= 3 else n_cols
+            for c in range(wide):
+                col = own - 1 + c
+                col = col + n_cols if col < 0 else (col - n_cols if col >= n_cols else col)
+                q = head[_hash(b, r, col, shift)]
+                while q >= 0:
+                    j = slow[q]
+                    if pi[j, P_BIN] == b and rows[q] == r and cols[q] == col:
+                        first, second = (i, j) if track[pi[i, P_SLOT]] < track[pi[j, P_SLOT]] else (j, i)
+                        if pi[i, P_SLOT] != pi[j, P_SLOT] and gap_m(pf, first, second) <= limit_m:
+                            if k == out.shape[0]:
+                                return p, begun
+                            out[k, 0], out[k, 1], out[k, 2] = pi[first, P_SLOT], pi[second, P_SLOT], b
+                            k += 1
+                    q = after[q]
+        rows[p], cols[p] = row, np.int64((pf[i, P_LON] + 180.0) / 360.0 * width[1]) % width[1]
+        h = _hash(b, row, cols[p], shift)
+        after[p], head[h] = head[h], p
+    return count, k
+
+
+@kernel
+def _select(
+    pi: Any, pf: Any, begin: int, fresh: Any, max_speed: float, touched: Any, slow: Any, head: Any, report: Any
+) -> None:
+    """Slow points of the steps that have a new one: the old ones, then the new.
+
+    ``fresh`` marks the new of those from ``begin`` on. ``report`` gets the number of old ones and of all, and the bits
+    of a table of all, which is cleared.
+    """
+    n, old = pi.shape[0], 0
+    touched[:] = False
+    for i in range(begin, n):
+        if fresh[i - begin]:
+            touched[pi[i, P_BIN] & (_STEPS - 1)] = True
+    for i in range(n):
+        if (
+            touched[pi[i, P_BIN] & (_STEPS - 1)]
+            and not (i >= begin and fresh[i - begin])
+            and pf[i, P_SPEED] <= max_speed
+        ):
+            slow[old] = i
+            old += 1
+    count = old
+    for i in range(begin, n):
+        if fresh[i - begin] and pf[i, P_SPEED] <= max_speed:
+            slow[count] = i
+            count += 1
+    bits = 4
+    while (1 << bits) < 2 * count:
+        bits += 1
+    head[: 1 << bits] = -1
+    report[0], report[1], report[2] = old, count, bits
+
+
+class Search:
+    """Pairs of slow points of one step within a limit; it keeps room to work in.
+
+    Parameters
+    ----------
+    limit_m
+        Greatest distance of a pair.
+    max_speed_mps
+        Greatest speed of both.
+    """
+
+    def __init__(self, limit_m: float, max_speed_mps: float) -> None:
+        self.limit_m, self.max_speed_mps = limit_m, max_speed_mps
+        self._touched, self._report = np.empty(_STEPS, np.bool_), np.empty(3, np.int64)
+        self._width, self._found = np.ones(3, np.int64), Events(3, 0)
+        self._room(16)
+
+    def _room(self, count: int) -> None:
+        self._head, self._after = np.empty(1 << (2 * count - 1).bit_length(), np.int32), np.empty(count, np.int32)
+        self._slow, self._cells = np.empty(count, np.int64), (np.empty(count, np.int64), np.empty(count, np.int64))
+
+    def pairs(self, pi: IntArray, pf: FloatArray, begin: int, fresh: BoolArray, track: IntArray) -> IntArray:
+        """(slot a, slot b, step) of pairs, at least one of them new; sorted. The lower track comes first.
+
+        ``fresh`` marks the new of the points from ``begin`` on.
+        """
+        if len(pi) > len(self._slow):
+            self._room(2 * len(pi))
+        _select(pi, pf, begin, fresh, self.max_speed_mps, self._touched, self._slow, self._head, self._report)
+        old, count, bits = self._report.tolist()
+        room = self._slow, count, old, self._head, self._after, *self._cells, 64 - bits, self._width
+        found, _ = self._found.run(_near_some, count, *room, pi, pf, track, self.limit_m)
+        return found[np.lexsort((found[:, 2], found[:, 1], found[:, 0]))] if len(found) else found
