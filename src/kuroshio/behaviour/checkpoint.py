@@ -18,14 +18,14 @@ import pyarrow as pa
 from kuroshio.behaviour.core import Core
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.ledger import Standing
-from kuroshio.behaviour.repair import Snapshot
+from kuroshio.behaviour.repair import Late, Snapshot
 from kuroshio.behaviour.state import Fact
 from kuroshio.errors import StoreError
 
 if TYPE_CHECKING:
     from kuroshio.behaviour.engine import Engine
 
-FORMAT = 7
+FORMAT = 8
 _TIMES = ("cut_us", "newest_us", "rows")
 _SCHEMA = pa.schema(
     [("name", pa.string()), ("dtype", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.large_binary())]
@@ -57,8 +57,8 @@ def save(engine: Engine, path: Path) -> None:
     arrays |= {f"log/{k}": v for k, v in engine.past.log.arrays().items()}
     arrays |= {f"late/{k}": v for k, v in engine.late.arrays().items()}
     arrays |= {f"urgent/{k}": v for k, v in engine.urgent.arrays().items()}
-    for name, parts in (("dirty", engine.dirty), ("ahead", [engine.ahead])):
-        arrays |= {f"{name}/{k}": v for k, v in Fixes.concat(parts).as_columns().items()}
+    arrays |= {f"ahead/{k}": v for k, v in engine.ahead.as_columns().items()}
+    arrays |= {f"dirty/{k}": v for k, v in Late.concat(engine.dirty)._asdict().items()} if engine.dirty else {}
     meta = {
         "format": FORMAT,
         "definitions": engine.definitions.digest,
@@ -129,8 +129,7 @@ def load(engine: Engine, path: Path) -> None:
     engine.past.log.restore(groups["log"])
     engine.late.restore(groups["late"])
     engine.urgent.restore(groups["urgent"], {n: _fact(f) for n, f in meta["urgent"].items()})
-    dirty = Fixes(**groups["dirty"])
-    engine.dirty = [dirty] if len(dirty) else []
+    engine.dirty = [Late(**groups["dirty"])] if "dirty" in groups else []
     engine.ahead = Fixes(**groups["ahead"])
     engine.watermark_us, engine.settled_us = meta["watermark_us"], meta["settled_us"]
     engine.unconfirmed = [(int(t), str(n)) for t, n in meta["unconfirmed"]]  # sorted: a heap

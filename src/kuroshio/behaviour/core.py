@@ -78,6 +78,8 @@ class Core:
                 )
             self.detectors[d.id] = REGISTRY[d.kernel](d, around)
             self.detectors[d.id].repairs = names is not None
+        self.whole = frozenset(name for name, detector in self.detectors.items() if detector.whole)
+        self.areas = self.whole | {name for name, detector in self.detectors.items() if detector.area}
         self.names = names if names is not None else Names()
         self.room = 0  # tracks there is room for
         self.last = State((0, 0, -1), (0.0, 0.0))
@@ -88,11 +90,11 @@ class Core:
         """Rows of the tracks and MMSIs of fixes; new ones get the next."""
         return self.names.locate(fixes.track, fixes.mmsi, fixes.exercise)
 
-    def in_order(self, fixes: Fixes, located: Located, after_us: int) -> BoolArray | None:
+    def in_order(self, located: Located, t: IntArray, mmsi: IntArray, after_us: int) -> BoolArray | None:
         """True for rows later than all before of their track and of the MMSI it claims or claimed last; None: all."""
-        good = np.empty(len(fixes), np.bool_)
+        good = np.empty(len(t), np.bool_)
         ints, heard = self.last.ints, self.heard.ints
-        return good if in_order(located[0], fixes.t, fixes.mmsi, located[1], ints, heard, after_us, good) else None
+        return good if in_order(located[0], t, mmsi, located[1], ints, heard, after_us, good) else None
 
     def _ensure(self) -> None:
         count = len(self.names.tracks)
@@ -157,8 +159,7 @@ class Core:
         them. The ids of definitions are returned whose facts since the other are all in ``out``.
         """
         self._ensure()
-        whole = {name for name, detector in self.detectors.items() if detector.whole}
-        if whole:
+        if self.whole:
             last, heard = (State(s.int_default, s.float_default) for s in (other.last, other.heard))
             last.restore(other.last.ints, other.last.floats)
             heard.restore(other.heard.ints, other.heard.floats)
@@ -171,7 +172,7 @@ class Core:
         again = {name for name, detector in self.detectors.items() if detector.rewind(other.detectors[name], marks)}
         batch = self._batch(rows, self.locate(rows), self.last, self.heard)
         for name, detector in self.detectors.items():
-            if name in whole:
+            if name in self.whole:
                 detector.ensure(self.room)
                 detector.step(batch_of_all, out)
             elif len(rows):

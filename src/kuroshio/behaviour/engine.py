@@ -28,7 +28,7 @@ from kuroshio.behaviour.lateness import Lateness
 from kuroshio.behaviour.ledger import Ledger, table
 from kuroshio.behaviour.names import Names
 from kuroshio.behaviour.norms import Norms
-from kuroshio.behaviour.repair import START, Past, Snapshot
+from kuroshio.behaviour.repair import START, Late, Past, Snapshot
 from kuroshio.behaviour.state import Fact
 from kuroshio.behaviour.urgent import Urgent
 from kuroshio.geo.zones import Zones
@@ -81,7 +81,7 @@ class Engine:
         self.past = Past(self.repair_us, max(self.lateness_us, KEEP_US))
         self.past.keep(self.present, START, MAX_LOG_ROWS)
         self.urgent = Urgent(definitions, self.around, self.ledger)
-        self.dirty: list[Fixes] = []  # rows that the present does not hold yet
+        self.dirty: list[Late] = []  # rows that the present does not hold yet
         self.ahead: Fixes = empty()  # rows later than the present
         self.unconfirmed: list[tuple[int, str]] = []  # heap: when the watermark is here, the fact is confirmed
         self.ending: list[tuple[int, str]] = []  # heap: ends of facts that have one
@@ -165,10 +165,11 @@ class Engine:
         self.past.log.add(rows, located[0], now_us)
         self.present.rows += len(rows)
         self.present.newest_us = max(self.present.newest_us, int(rows.t.max()))
-        good = core.in_order(rows, located, self.watermark_us)
+        good = core.in_order(located, rows.t, rows.mmsi, self.watermark_us)
         if good is not None:
-            self.counts["rows_out_of_order"] += int((~good).sum())
-            self.dirty.append(rows.take(~good))
+            late = np.flatnonzero(~good)
+            self.counts["rows_out_of_order"] += len(late)
+            self.dirty.append(Late(located[0][late], located[1][late], rows.t[late], rows.mmsi[late]))
             rows, located = rows.take(good), (located[0][good], located[1][good])
         out: Facts = []
         core.step(rows, out, located)
@@ -226,8 +227,8 @@ class Engine:
 
     def _repair(self, now_us: int) -> list[dict[str, Any]]:
         """Take in the rows that were put by; what does not come back is void."""
-        dirty, self.dirty, self.settled_us = Fixes.concat(self.dirty), [], now_us
-        changed, gone = self.past.rework(self.present, dirty, self.ledger.id_of, self.ledger.finished)
+        late, self.dirty, self.settled_us = Late.concat(self.dirty), [], now_us
+        changed, gone = self.past.rework(self.present, late, self.ledger.id_of, self.ledger.finished)
         self.counts["repairs"] += 1
         changes = self._told(changed | {n: f for n, f in self.urgent.over(changed).items() if n in changed}, now_us)
         return changes + self.ledger.withdraw([n for n in gone if n not in self.urgent.facts], now_us)

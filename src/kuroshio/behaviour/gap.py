@@ -108,7 +108,8 @@ class GapDetector(Detector):
         self.track_of, self.exercise_of = marks.names.tracks.names, marks.names.exercise
         self.numbers = marks.names.numbers
         self.state.rewind(other.state, marks.slots)
-        for mmsi in marks.names.numbers.names[marks.numbers].tolist():
+        ended = self.by_mmsi or other.by_mmsi
+        for mmsi in marks.names.numbers.names[marks.numbers].tolist() if ended else ():
             self.by_mmsi.pop(mmsi, None)
             if mmsi in other.by_mmsi:
                 self.by_mmsi[mmsi] = other.by_mmsi[mmsi]
@@ -241,8 +242,11 @@ class GapDetector(Detector):
 
     def _judge_again(self, out: list[tuple[int, Fact]]) -> None:
         """Silences of other ships than the late rows are about, where these change who else was heard."""
+        if not self.judged:
+            self.reception.again = None
+            return
         changes = self.reception.changes()
-        if not len(changes) or not self.judged:
+        if not len(changes):
             return
         events, numbers = self.judged.all()
         touched = np.flatnonzero(self.reception.touched(numbers[:, 0], numbers[:, 1], events[:, START], changes))

@@ -15,7 +15,6 @@ import numpy as np
 
 from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
-from kuroshio.behaviour.index import two_key_order
 from kuroshio.behaviour.state import Marks
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -26,6 +25,7 @@ LONS = 360 * CELLS_A_DEG
 WHO_BITS = 32  # of a key: the cell, then the row of the MMSI
 _WHO = (1 << WHO_BITS) - 1
 _MOST_PARTS = 64
+_MOST_WAITING = 100_000
 _AT_ONCE = 1024  # silences counted in one pass
 _NO_KEYS = np.zeros(0, np.int64)
 
@@ -138,21 +138,30 @@ class Reception:
         self.silence_us, self.period_us = silence_us, period_of(silence_us)
         self._about = Events(1, 0)
         self.parts: dict[int, tuple[IntArray, ...]] = {}  # by period: keys, in order in each part
+        self.fresh: list[IntArray] = []  # rows (period, key) not sorted into the parts yet
+        self.waiting = 0  # their number
         self.again: dict[int, tuple[list[IntArray], list[IntArray]]] | None = None  # in a repair: what was, and what is
 
     def take(self, heard: IntArray) -> None:
-        """Take in rows (period, key)."""
+        """Take in rows (period, key); they are sorted when somebody asks, many steps at once."""
         if not len(heard):
             return
+        self.fresh.append(heard.copy())
+        self.waiting += len(heard)
+        if self.waiting > _MOST_WAITING:
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self.fresh:
+            return
+        heard = np.concatenate(self.fresh)
+        self.fresh, self.waiting = [], 0
         period, key = heard[:, 0], heard[:, 1]
         if int(period.min()) == int(period.max()):
             self._add(int(period[0]), np.sort(key))
             return
-        order = two_key_order(period, key)
-        period, key = period[order], key[order]
-        heads = np.flatnonzero(np.append(True, period[1:] != period[:-1]))
-        for a, b in zip(heads.tolist(), np.append(heads[1:], len(period)).tolist(), strict=True):  # one turn a period
-            self._add(int(period[a]), key[a:b])
+        for p in np.unique(period).tolist():  # one turn a period
+            self._add(p, np.sort(key[period == p]))
 
     def _add(self, period: int, *keys: IntArray) -> None:
         parts = (*self.parts.get(period, ()), *keys)
@@ -175,6 +184,7 @@ class Reception:
 
         ``who`` is the row of the MMSI that fell silent, -1 where it claimed none.
         """
+        self._settle()
         before, after = np.zeros((2, len(start_us)), np.int64)
         order = np.argsort(start_us, kind="stable")
         for a in range(0, len(order), _AT_ONCE):
@@ -197,6 +207,8 @@ class Reception:
 
     def rewind(self, other: Reception, marks: Marks) -> None:
         """Let what the marked MMSIs were heard in be as in another; `changes` then tells what came of it."""
+        self._settle()
+        other._settle()
         first, mine, self.again = marks.since_us // self.period_us, marks.number_marks, {}
         for period in [p for p in {**self.parts, **other.parts} if p >= first]:
             kept, was = _divided(self.parts.get(period, ()), mine)
@@ -208,6 +220,7 @@ class Reception:
 
     def changes(self) -> IntArray:
         """(period, cell) of what the marked MMSIs are heard in since `rewind` and were not before, or the reverse."""
+        self._settle()
         found, self.again = self.again or {}, None
         rows = []
         for period, (was, now) in found.items():  # one turn a period
@@ -234,16 +247,18 @@ class Reception:
 
     def take_from(self, other: Reception) -> None:
         """Become as another is."""
-        self.parts, self.again = dict(other.parts), None
+        other._settle()
+        self.parts, self.fresh, self.waiting, self.again = dict(other.parts), [], 0, None
 
     def array(self) -> IntArray:
         """Its state: rows (period, key)."""
+        self._settle()
         rows = [np.column_stack([np.full(len(k), p), k]) for p, keys in self.parts.items() for k in keys]
         return np.concatenate([np.zeros((0, 2), np.int64), *rows])
 
     def restore(self, rows: IntArray) -> None:
         """Take state back."""
-        self.parts, self.again = {}, None
+        self.parts, self.fresh, self.waiting, self.again = {}, [], 0, None
         self.take(rows)
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuroshio.behaviour.compiled import kernel
-from kuroshio.behaviour.core import Core, Facts, Located
+from kuroshio.behaviour.core import Core, Facts
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.state import VOID, Fact, Marks
 from kuroshio.units import BoolArray, IntArray
@@ -44,6 +44,20 @@ class _Part(NamedTuple):
     arrived_us: int
     fixes: Fixes
     slot: IntArray
+
+
+class Late(NamedTuple):
+    """Rows that came out of order: what tells where they belong. The rows themselves are in the log."""
+
+    slot: IntArray
+    who: IntArray
+    t: IntArray
+    mmsi: IntArray
+
+    @staticmethod
+    def concat(parts: list[Late]) -> Late:
+        """All rows of the parts."""
+        return Late(*(np.concatenate([np.zeros(0, np.int64), *columns]) for columns in zip(*parts, strict=True)))
 
 
 class Log:
@@ -125,10 +139,11 @@ class Snapshot:
         into.facts, into.cut_us, into.newest_us, into.rows = dict(self.facts), self.cut_us, self.newest_us, self.rows
         return into
 
-    def takes(self, rows: Fixes, located: Located) -> BoolArray:
+    def takes(self, rows: Late) -> BoolArray:
         """True for rows later than all that it holds of their track and MMSI."""
-        good = self.core.in_order(rows, located, max(self.cut_us, self.core.advanced_us))
-        return np.ones(len(rows), np.bool_) if good is None else good
+        after_us = max(self.cut_us, self.core.advanced_us)
+        good = self.core.in_order((rows.slot, rows.who), rows.t, rows.mmsi, after_us)
+        return np.ones(len(rows.t), np.bool_) if good is None else good
 
     def last_us(self, slots: int) -> IntArray:
         """Last time of every track, `START` where there is none."""
@@ -155,14 +170,15 @@ class Snapshot:
         after = np.where(marks.slot_marks, last, _NEVER_AGAIN)
         rows = log.between(since.cut_us, after, np.full(count, until_us))
         self._exercise(rows, last)
-        mine = self.last_us(count)
 
         def every() -> Fixes:
-            return log.between(since.cut_us, last, np.where(marks.slot_marks, until_us, mine))
+            return log.between(since.cut_us, last, mine)
 
+        # before it goes back
+        mine = np.where(marks.slot_marks, until_us, self.last_us(count)) if self.core.whole else last
         out: Facts = []
         again = self.core.rework(since.core, marks, rows, every, out)
-        areas = {name for name, detector in self.core.detectors.items() if detector.area or detector.whole}
+        areas = self.core.areas
         ships = set(marks.names.tracks.names[marks.slots].tolist())
 
         def touched(fact: Fact) -> bool:
@@ -247,22 +263,21 @@ class Past:
             snapshot.core.forget(oldest.core.advanced_us)
 
     def rework(
-        self, present: Snapshot, dirty: Fixes, name_of: Callable[[Fact], str], over: Container[str]
+        self, present: Snapshot, late: Late, name_of: Callable[[Fact], str], over: Container[str]
     ) -> tuple[dict[str, Fact], list[str]]:
         """Take rows of the log in that came out of order: facts that changed, and names of those that are no more."""
         self.log.gather()
         names = present.core.names
-        slot, who = located = names.locate(dirty.track, dirty.mmsi, dirty.exercise)
-        named = dirty.mmsi >= 0
-        names.link(slot[named], who[named])  # of all: a track goes back with all that its rows claim
-        level = np.zeros(len(dirty), np.int64)  # the newest snapshot that can take each row in
+        named = late.mmsi >= 0
+        names.link(late.slot[named], late.who[named])  # of all: a track goes back with all that its rows claim
+        level = np.zeros(len(late.t), np.int64)  # the newest snapshot that can take each row in
         for k in range(1, len(self.snapshots)):  # one turn a snapshot
-            level[self.snapshots[k].takes(dirty, located)] = k
+            level[self.snapshots[k].takes(late)] = k
         done = np.zeros(len(names.tracks), np.bool_)
         changed: set[str] = set()
         gone: set[str] = set()
         for k in np.unique(level).tolist():
-            slots, numbers = names.linked(slot[(level == k) & ~done[slot]])
+            slots, numbers = names.linked(late.slot[(level == k) & ~done[late.slot]])
             done |= slots
             since_us = self.snapshots[k].core.advanced_us
             marks = Marks(np.flatnonzero(slots), np.flatnonzero(numbers), slots, numbers, names, since_us)

@@ -204,6 +204,8 @@ class Silences:
 
     def rewind(self, other: Silences, mine: BoolArray) -> None:
         """Let those of the marked tracks be as in another."""
+        if not (self._parts or other._parts):
+            return
         rows = []
         for one, wanted in ((self, False), (other, True)):
             events, numbers = one.all()

@@ -170,7 +170,9 @@ def _as_arrow(values: Any, type_: pa.DataType) -> pa.Array | pa.ChunkedArray:
         return values if values.type == type_ else values.cast(type_)
     if pa.types.is_dictionary(type_):
         if isinstance(values, list):
-            return pa.array(values, type_)  # a few labels: encoding a column of text and casting it costs four times this
+            return pa.array(
+                values, type_
+            )  # a few labels: encoding a column of text and casting it costs four times this
         return pa.array(values, pa.string()).dictionary_encode().cast(type_)
     return pa.array(values, type_, from_pandas=pa.types.is_floating(type_))
 
