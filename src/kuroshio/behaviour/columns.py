@@ -71,13 +71,18 @@ def shared_like(column: Any, n: int) -> Any:
     return constant(n, column.base[0].item(), column.dtype.type)
 
 
+def same(one: Any, other: Any) -> bool:
+    """True for columns of one and the same value, the first of which is shared."""
+    if one.base is other.base:
+        return True
+    return is_shared(other) and bool(_OWNERS[id(one.base)][0] == _OWNERS[id(other.base)][0])
+
+
 def joined(columns: list[Any]) -> Any:
     """All rows of some columns; still shared where all are."""
     first = columns[0]
-    if is_shared(first):
-        key = _OWNERS[id(first.base)][0]
-        if all(is_shared(c) and _OWNERS[id(c.base)][0] == key for c in columns):
-            return shared_like(first, sum(map(len, columns)))
+    if is_shared(first) and all(same(first, c) for c in columns):
+        return shared_like(first, sum(map(len, columns)))
     return np.concatenate(columns)
 
 

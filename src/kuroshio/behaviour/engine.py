@@ -108,8 +108,8 @@ class Engine:
         rows = self._take(tracks)
         if len(self.ahead):
             rows, self.ahead = Fixes.concat([self.ahead, rows]), empty()
-        later = rows.t > now_us
-        if later.any():
+        if len(rows) and int(rows.t.max()) > now_us:
+            later = rows.t > now_us
             self.ahead, rows = self._limited(rows.take(later)), rows.take(~later)
         watermark_us = now_us - self.lateness_us if watermark_us is None else min(watermark_us, now_us)
         watermark_us = max(watermark_us, self.watermark_us)

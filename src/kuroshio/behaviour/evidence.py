@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from kuroshio import clock
 from kuroshio.behaviour.definition import Definition, Threshold, fill
@@ -85,28 +85,27 @@ class Writer:
             parts.append(f'"void_because":{as_json(void_because)}')
         return ",".join([*parts, f'"zones_digest":{as_json(digest)}}}'])
 
-    def _threshold(self, t: Threshold, rest: tuple[str, str, str], fact: Fact) -> str:
+    def _threshold(self, t: Threshold, rest: _Texts, fact: Fact) -> str:
         measured = fact.values.get(t.measured) if t.measured else None
-        meaning, value, source = rest
         if not isinstance(measured, int | float) or not isinstance(t.value, int | float):
-            return f"{{{meaning},{source},{value}}}"
+            return rest.alone
         margin = measured - t.value if t.sense == "at least" else t.value - measured
-        held = f'"margin":{as_json(margin)},{meaning[: meaning.rindex(_NAME)]}"measured":{as_json(measured)},'
-        name = meaning[meaning.rindex(_NAME) :]
-        return f'{{{held}{name},"sense":{as_json(t.sense)},{source},{value}}}'
+        return f'{{"margin":{as_json(margin)},{rest.before}"measured":{as_json(measured)},{rest.after}'
 
 
-_NAME = '"name":'
+class _Texts(NamedTuple):
+    """What is said of a threshold whatever it is held against: alone, and before and after what was measured."""
+
+    alone: str
+    before: str
+    after: str
 
 
-def _rest(t: Threshold) -> tuple[Threshold, tuple[str, str, str]]:
+def _rest(t: Threshold) -> tuple[Threshold, _Texts]:
     value = list(t.value) if isinstance(t.value, tuple) else t.value
-    texts = (
-        f'"meaning":{as_json(t.meaning)},{_NAME}{as_json(t.name)}',
-        f'"unit":{as_json(t.unit)},"value":{as_json(value)}',
-        f'"source":{as_json(t.source)}',
-    )
-    return t, texts
+    meaning, name = f'"meaning":{as_json(t.meaning)},', f'"name":{as_json(t.name)}'
+    end = f'"source":{as_json(t.source)},"unit":{as_json(t.unit)},"value":{as_json(value)}}}'
+    return t, _Texts(f"{{{meaning}{name},{end}", meaning, f'{name},"sense":{as_json(t.sense)},{end}')
 
 
 def _geometry(fact: Fact) -> list[dict[str, Any]]:

@@ -11,19 +11,24 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.buffers import Events
-from kuroshio.behaviour.compiled import inner, kernel, within
+from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.points import NO_BIN, P_BIN, P_LAT, P_LON, P_SLOT, P_SPEED, gap_m
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 LOW_MARGIN_M_PER_DEG = 110_000.0  # below the least metres in a degree of latitude (110,574): strips never too narrow
+_STRIPS = 1024  # whose widths are remembered
 _STEPS = 4096  # time steps are marked by their last bits: what that takes in too much is met by nothing new
 
 
-@inner
-def _columns(row: Any, limit_m: float) -> Any:
-    """Cells round the earth in a strip of latitude: none narrower than the limit anywhere in it."""
-    high = (abs(row) + 1.0) * limit_m / LOW_MARGIN_M_PER_DEG
-    return max(1, int(360.0 * LOW_MARGIN_M_PER_DEG * np.cos(np.radians(min(89.9, high))) / limit_m))
+@within
+def _columns(strips: Any, row: Any, limit_m: float) -> Any:
+    """Cells round the earth in a strip of latitude, none narrower than the limit anywhere in it; asked for again."""
+    place = row & (_STRIPS - 1)
+    if strips[place, 0] != row:
+        high = (abs(row) + 1.0) * limit_m / LOW_MARGIN_M_PER_DEG
+        wide = 360.0 * LOW_MARGIN_M_PER_DEG * np.cos(np.radians(min(89.9, high))) / limit_m
+        strips[place, 0], strips[place, 1] = row, max(1, int(wide))
+    return strips[place, 1]
 
 
 @within
@@ -47,7 +52,7 @@ def _near_some(
     rows: Any,
     cols: Any,
     shift: int,
-    width: Any,
+    strips: Any,
     pi: Any,
     pf: Any,
     track: Any,
@@ -55,16 +60,11 @@ def _near_some(
 ) -> tuple[int, int]:
     """Put in points from ``start`` on and note the pairs those from ``begin`` on make, as long as there is room."""
     scale = LOW_MARGIN_M_PER_DEG / limit_m
-    strip = np.int64(NO_BIN)
     for p in range(start, count):  # every pair is met once: when the later of the two is put in
         i, begun = slow[p], k
         b, row = pi[i, P_BIN], np.int64(np.floor(pf[i, P_LAT] * scale))
-        if row != strip:
-            strip = row
-            for c in range(3):
-                width[c] = _columns(row - 1 + c, limit_m)
         for r in range(row - 1, row + 2 if p >= begin else row - 1):
-            n_cols = width[r - row + 1]
+            n_cols = _columns(strips, r, limit_m)
             own = np.int64((pf[i, P_LON] + 180.0) / 360.0 * n_cols)
             wide = 3 if n_cols >= 3 else n_cols
             for c in range(wide):
@@ -81,7 +81,8 @@ def _near_some(
                             out[k, 0], out[k, 1], out[k, 2] = pi[first, P_SLOT], pi[second, P_SLOT], b
                             k += 1
                     q = after[q]
-        rows[p], cols[p] = row, np.int64((pf[i, P_LON] + 180.0) / 360.0 * width[1]) % width[1]
+        n_cols = _columns(strips, row, limit_m)
+        rows[p], cols[p] = row, np.int64((pf[i, P_LON] + 180.0) / 360.0 * n_cols) % n_cols
         h = _hash(b, row, cols[p], shift)
         after[p], head[h] = head[h], p
     return count, k
@@ -135,7 +136,7 @@ class Search:
     def __init__(self, limit_m: float, max_speed_mps: float) -> None:
         self.limit_m, self.max_speed_mps = limit_m, max_speed_mps
         self._touched, self._report = np.empty(_STEPS, np.bool_), np.empty(3, np.int64)
-        self._width, self._found = np.ones(3, np.int64), Events(3, 0)
+        self._strips, self._found = np.full((_STRIPS, 2), NO_BIN), Events(3, 0)
         self._room(16)
 
     def _room(self, count: int) -> None:
@@ -151,6 +152,6 @@ class Search:
             self._room(2 * len(pi))
         _select(pi, pf, begin, fresh, self.max_speed_mps, self._touched, self._slow, self._head, self._report)
         old, count, bits = self._report.tolist()
-        room = self._slow, count, old, self._head, self._after, *self._cells, 64 - bits, self._width
+        room = self._slow, count, old, self._head, self._after, *self._cells, 64 - bits, self._strips
         found, _ = self._found.run(_near_some, count, *room, pi, pf, track, self.limit_m)
         return found[np.lexsort((found[:, 2], found[:, 1], found[:, 0]))] if len(found) else found
