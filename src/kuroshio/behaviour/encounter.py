@@ -110,10 +110,8 @@ class EncounterDetector(Detector):
             if back.any():
                 back &= ~mine[i[:, points.P_SLOT]]
                 parts.append((i[back], f[back]))
-        point_i, point_f = (np.concatenate(part) for part in zip(*parts, strict=True))
-        if len(point_i):
-            order = two_key_order(point_i[:, points.P_SLOT], point_i[:, points.P_BIN])
-            self.points.put(point_i[order], point_f[order])
+        point_i, point_f = (np.concatenate(part) for part in zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
+        self.points.put(*points.in_order(point_i, point_f))
         self.past, self.oldest = list(other.past), other.oldest  # the other may have gone back itself
         if len(self.open_i) or len(other.open_i):
             stay = ~mine[self.open_i[:, pairs.A]] & ~mine[self.open_i[:, pairs.B]]
@@ -186,10 +184,7 @@ class EncounterDetector(Detector):
             new_i, new_f = waiting[0]
             if len(waiting) > 1:
                 new_i, new_f = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
-            if not points.ascending(new_i):  # slots are numbered as tracks come, not as they are called
-                order = two_key_order(new_i[:, points.P_SLOT], new_i[:, points.P_BIN])
-                new_i, new_f = new_i[order], new_f[order]
-            begin, fresh = self.points.put(new_i, new_f)
+            begin, fresh = self.points.put(*points.in_order(new_i, new_f))
         if self.again is not None:
             found = self._near_again(begin, fresh)
         elif waiting:

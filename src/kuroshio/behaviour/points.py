@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import inner, kernel, within
+from kuroshio.behaviour.index import two_key_order
 from kuroshio.geo.earth import enu_offset_m
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -115,12 +116,55 @@ def read_off(
 
 
 @kernel
-def ascending(pi: Any) -> Any:
-    """True when points are in the order of their slots."""
-    i = 1
-    while i < pi.shape[0] and pi[i, P_SLOT] >= pi[i - 1, P_SLOT]:
-        i += 1
-    return i >= pi.shape[0]
+def _pack(pi: Any, keys: Any) -> int:
+    """Keys that order points by slot and step, each with its row in the last bits; the number of these bits.
+
+    0 where they are in order, -1 where a key has no room.
+    """
+    n = pi.shape[0]
+    good = True
+    low, high, slots = pi[0, P_BIN], pi[0, P_BIN], pi[0, P_SLOT]
+    for i in range(1, n):
+        s, b = pi[i, P_SLOT], pi[i, P_BIN]
+        good &= s > pi[i - 1, P_SLOT] or (s == pi[i - 1, P_SLOT] and b >= pi[i - 1, P_BIN])
+        low, high, slots = min(low, b), max(high, b), max(slots, s)
+    if good:
+        return 0
+    bits, wide = 1, 1
+    while n >> bits:
+        bits += 1
+    while (high - low) >> wide:
+        wide += 1
+    if slots >> (62 - bits - wide):
+        return -1
+    for i in range(n):
+        keys[i] = (((pi[i, P_SLOT] << wide) | (pi[i, P_BIN] - low)) << bits) | i
+    return bits
+
+
+@kernel
+def _gather(pi: Any, pf: Any, keys: Any, bits: int, oi: Any, of: Any) -> None:
+    for k in range(keys.size):
+        i = keys[k] & ((1 << bits) - 1)
+        for c in range(3):
+            oi[k, c], of[k, c] = pi[i, c], pf[i, c]
+
+
+def in_order(ints: IntArray, floats: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Points in order (slot, step): slots are numbered as tracks come, not as they are called."""
+    if not len(ints):
+        return ints, floats
+    keys = np.empty(len(ints), np.int64)
+    bits = _pack(ints, keys)
+    if not bits:
+        return ints, floats
+    if bits < 0:
+        order = two_key_order(ints[:, P_SLOT], ints[:, P_BIN])
+        return ints[order], floats[order]
+    keys.sort()
+    into = np.empty_like(ints), np.empty_like(floats)
+    _gather(ints, floats, keys, bits, *into)
+    return into
 
 
 @within
