@@ -101,12 +101,12 @@ async def test_the_queue_of_a_running_node_from_the_shell(tmp_path):
                         assert mine[0]["verdicts"][0]["note"] == "seen by eye"
                         break
             await heard.close()
-        await asyncio.to_thread(work, url, entry)
+        await asyncio.to_thread(work, url, entry, tmp_path)
     finally:
         await end(node)
 
 
-def work(url, entry):
+def work(url, entry, folder):
     name = entry["alert_id"]
     rules = {row["definition"]: row for row in kuroshio(url, "rules")["rules"]}
     assert (rules["zone_entry"]["true"], rules["zone_entry"]["precision"]) == (1, 1.0)
@@ -122,6 +122,18 @@ def work(url, entry):
     then = kuroshio(url, "show", name, "--known-at", first)
     assert [c["grade"] for c in then["changes"]] == ["provisional"]
     assert then["verdicts"] == []
+    # the pack of the node's own rows gives it again offline, as it stands and as it was known then
+    for words in ((), ("--known-at", first)):
+        pack = folder / f"{len(words)}.evidence"
+        done = kuroshio(url, "export", name, "-o", str(pack), *words)
+        assert {"alert.json", "definition.json", "rows.arrow", "map.svg"} <= set(done["parts"])
+        again = CliRunner().invoke(app, ["alert", "reproduce", str(pack), "--json"])
+        assert again.exit_code == 0, again.output
+        assert (
+            json.loads(json.loads(again.stdout)["alert"]["evidence"])
+            == kuroshio(url, "evidence", name, *words)["evidence"]
+        )
+    assert "known at" in kuroshio(url, "export", name, "--known-at", rfc3339(1), error=NotFound)
     listed = kuroshio(url, "list", "--known-at", first)["alerts"]
     assert [(a["alert_id"], a["grade"]) for a in listed if a["alert_id"] == name] == [(name, "provisional")]
     before = rfc3339(parse_rfc3339(first) - 1_000_000)

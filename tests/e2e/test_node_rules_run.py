@@ -135,11 +135,13 @@ async def test_rules_of_a_watch_in_a_running_node(tmp_path):
             await up(http, node)
             await before(url, sea, http, tmp_path)
             raised = await raises(url, sea, http)
+            await asyncio.to_thread(packed, url, raised, tmp_path)
             node.process.kill()
             await node.process.wait()
             await start(tmp_path, node)
             await up(http, node)
             await asyncio.to_thread(after_the_kill, url, raised)
+            await asyncio.to_thread(packed, url, raised, tmp_path)
             await silenced(url, sea, http)
     finally:
         await end(node)
@@ -181,6 +183,16 @@ async def raises(url, sea, http):
     assert evidence["geometry"][0]["label"] == "entry"
     await asyncio.to_thread(kuroshio, url, "alert", "judge", raised["alert_id"], "true")
     return raised
+
+
+def packed(url, raised, folder):
+    """The rule's alert comes out of a pack of the node's own rows, with the rule, before and after a kill."""
+    pack = folder / "rule.evidence"
+    done = kuroshio(url, "alert", "export", raised["alert_id"], "-o", str(pack))
+    assert {"rule.json", "definitions.json", "rows.arrow"} <= set(done["parts"])
+    again = CliRunner().invoke(app, ["alert", "reproduce", str(pack), "--json"])
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["alert"]["alert_id"] == raised["alert_id"]
 
 
 def after_the_kill(url, raised):

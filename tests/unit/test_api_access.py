@@ -36,6 +36,7 @@ MATRIX = {
     "POST /api/v1/rules/{rule_id}/state": ("watch",),
     "POST /api/v1/rules/{rule_id}/silence": ("watch",),
     "GET /api/v1/alerts/{alert_id}": ("watch", "release", "policy", "logistics"),
+    "GET /api/v1/alerts/{alert_id}/pack": ("watch", "release", "policy", "logistics"),
     "POST /api/v1/alerts/{alert_id}/verdict": ("watch",),
     "GET /api/v1/counters": ("watch", "release", "policy", "logistics", "admin"),
     "GET /api/v1/tracks/{track_id}/story": ("watch", "release", "policy", "logistics"),
@@ -103,6 +104,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "GET /api/v1/tracks/{track_id}": {"path": {"track_id": "1000"}},
     "GET /api/v1/tracks/{track_id}/story": {"path": {"track_id": "1000"}},
     "GET /api/v1/alerts/{alert_id}": {"path": {"alert_id": "gap-0001"}},
+    "GET /api/v1/alerts/{alert_id}/pack": {"path": {"alert_id": "gap-0001"}},
     "POST /api/v1/alerts/{alert_id}/verdict": {"path": {"alert_id": "gap-0001"}, "json": {"verdict": "true"}},
     "POST /api/v1/releases/{release_id}/recall": {"path": {"release_id": "rel-0001"}, "json": {"reason": "wrong"}},
     "POST /api/v1/pending/{item_id}/{party}": {

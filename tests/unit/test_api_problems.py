@@ -73,6 +73,8 @@ def check_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
         ("GET", "/api/v1/why?item=track:1", {}, 422, "api.input"),
         ("GET", "/api/v1/withheld", {}, 422, "api.input"),
         ("GET", "/api/v1/audit?limit=many", {}, 422, "api.input"),
+        ("GET", "/api/v1/alerts/none/pack", {}, 404, "alert.unknown"),
+        ("GET", "/api/v1/alerts/gap-0001/pack?known_at=noon", {}, 422, "input.time"),
         ("POST", "/api/v1/alerts/none/verdict", {"json": {"verdict": "true"}}, 404, "alert.unknown"),
         ("POST", "/api/v1/alerts/gap-0001/verdict", {"json": {"verdict": "maybe"}}, 422, "api.input"),
         ("POST", "/api/v1/alerts/gap-0001/verdict", {"json": {"verdict": "silenced"}}, 422, "input.time"),

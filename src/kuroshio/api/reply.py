@@ -25,6 +25,7 @@ Viewpoint = Annotated[
     ),
 ]
 
+KnownAt = Annotated[str | None, Query(description="RFC 3339: as it was known at this time", max_length=64)]
 Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

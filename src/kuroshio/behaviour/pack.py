@@ -15,7 +15,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +49,8 @@ _PARTS = (
     "traffic.arrow",
     "manifest.json",
 )
-_LEAD_US = 24 * 3600 * 1_000_000
+LEAD_US = 24 * 3600 * 1_000_000
+_NOT_MEASURED = ("tentative", "coasted")
 _UNFIXED = ("known_at", "change", "grade")
 _NEAR_DEG = 1.0  # further than the greatest distance from shore that is told (detector.SHORE_LIMIT_M)
 
@@ -124,7 +125,7 @@ def _kind(rows: pa.Table) -> str:
     return "tracks" if "status" in rows.column_names and "track_id" in rows.column_names else "positions"
 
 
-def select_rows(rows: pa.Table, alert: Mapping[str, Any], *, lead_us: int = _LEAD_US) -> pa.Table:
+def select_rows(rows: pa.Table, alert: Mapping[str, Any], *, lead_us: int = LEAD_US) -> pa.Table:
     """Rows of the tracks (or MMSIs) of an alert from a lead before its start to a lead after its end."""
     start = round(alert["start_at"].timestamp() * 1e6) - lead_us
     end = round((alert["end_at"] or alert["known_at"]).timestamp() * 1e6) + lead_us
@@ -148,11 +149,19 @@ def heard_about(rows: pa.Table, alert: Mapping[str, Any], silence_us: int) -> pa
     mine = pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"], pa.int64()))
     near = rows.filter(pc.fill_null(pc.and_(inside, pc.invert(mine)), False)).filter(pc.field("lat_deg").is_valid())
     near = near.filter(pc.field("mmsi").is_valid() & pc.field("lon_deg").is_valid())
+    if _kind(rows) == "tracks":  # rows that are a report of their own time; no prediction tells that a ship was heard
+        status = near["status"].cast(pa.string())
+        told = pc.and_(pc.equal(near["last_ais_at"], near["observed_at"]), pc.invert(_any_of(status, _NOT_MEASURED)))
+        near = near.filter(pc.fill_null(told, False))
     cell = cells_of(np.asarray(near["lat_deg"], np.float64), np.asarray(near["lon_deg"], np.float64))
     t = np.asarray(near["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), np.int64)
     about = np.flatnonzero(np.isin(cell, cells_about(alert["lat_deg"], alert["lon_deg"])))
     key = np.column_stack([cell, t // period_us, np.asarray(near["mmsi"].cast(pa.int64()), np.int64)])[about]
     return near.take(pa.array(np.sort(about[np.unique(key, axis=0, return_index=True)[1]])))
+
+
+def _any_of(column: Any, words: Sequence[str]) -> Any:
+    return pc.is_in(column, value_set=pa.array(words))
 
 
 def _once(rows: pa.Table) -> pa.Table:
@@ -162,7 +171,7 @@ def _once(rows: pa.Table) -> pa.Table:
 
 
 def make_pack(
-    path: str | Path,
+    path: str | Path | BinaryIO,
     alert: Mapping[str, Any],
     rows: pa.Table,
     definitions: Definitions,
@@ -175,6 +184,8 @@ def make_pack(
 
     Parameters
     ----------
+    path
+        Where it goes: a file, or something to write to.
     alert
         One ALERTS row as a dict, as `detect` or the ledger gives it.
     rows

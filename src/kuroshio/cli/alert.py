@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 import zipfile
 from pathlib import Path
@@ -14,11 +15,12 @@ from kuroshio.behaviour import load_definitions, load_norms, load_zones
 from kuroshio.behaviour.pack import alert_rows, make_pack, verify_pack
 from kuroshio.behaviour.pack import reproduce as reproduce_pack
 from kuroshio.cli import output
-from kuroshio.cli.asking import HERE, TokenFile, Url, ask, token_of
+from kuroshio.cli.asking import HERE, TokenFile, Url, ask, fetch, token_of
 from kuroshio.cli.detect import read_files
 from kuroshio.cli.parquet import read_parquet
 from kuroshio.errors import InputError, NotFound
 
+PACK_TIMEOUT_S = 120.0  # a pack is made of the archive, and the alert again of it
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
@@ -156,6 +158,30 @@ def evidence(
     output.print_table("places", ["what", "when", "lat", "lon"], places)
     for text in rests.get("alternatives", []):
         output.say(f"it may also be: {text}")
+
+
+@app.command()
+def export(
+    alert_id: Annotated[str, typer.Argument(help="Alert of a running node.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="File to write; by default ID.evidence.")] = None,
+    known_at: KnownAt = None,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the evidence pack of an alert of a running node, made of its stored rows, for `reproduce` offline."""
+    path = _query(f"{_alert_path(alert_id)}/pack", known_at=known_at)
+    data = fetch(url, path, token_of(token_file), timeout_s=PACK_TIMEOUT_S)
+    file = out if out is not None else Path(re.sub(r"[^A-Za-z0-9_-]", "_", alert_id) + ".evidence")
+    try:
+        file.write_bytes(data)
+    except OSError as err:
+        raise InputError(f"{file}: cannot be written: {err}", code="input.write") from err
+    parts = verify_pack(file)
+    if as_json:
+        output.emit_json({"alert_id": alert_id, "pack": str(file), "parts": sorted(parts), "bytes": len(data)})
+    else:
+        output.say(f"{file}: alert {alert_id}, {len(parts)} parts, all digests hold")
 
 
 @app.command()

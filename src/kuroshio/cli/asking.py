@@ -42,7 +42,18 @@ def token_of(file: Path | None) -> str:
 
 
 def ask(url: str, path: str, token: str, body: dict[str, Any] | None = None) -> Any:
-    """JSON answer of a node to a question, or to what is posted.
+    """JSON answer of a node to a question, or to what is posted; raises as `fetch`."""
+    data = fetch(url, path, token, body)
+    try:
+        return json.loads(data)
+    except ValueError as err:
+        raise _silent(url, err) from err
+
+
+def fetch(
+    url: str, path: str, token: str, body: dict[str, Any] | None = None, *, timeout_s: float = TIMEOUT_S
+) -> bytes:
+    """Bytes that a node answers to a question, or to what is posted.
 
     Raises
     ------
@@ -66,13 +77,17 @@ def ask(url: str, path: str, token: str, body: dict[str, Any] | None = None) -> 
         f"{url.rstrip('/')}/api/v1/{path}", data=data, headers=headers
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            return json.loads(answer.read(ANSWER_BYTES_MAX))
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
+            return bytes(answer.read(ANSWER_BYTES_MAX))
     except urllib.error.HTTPError as err:
         raise _refused(url, err) from err
     except (OSError, ValueError) as err:
-        raise LinkError(f"{url} does not answer: {getattr(err, 'reason', err)}", code="feeds.answer",
-                        advice="Is the node running, at this address?") from err  # fmt: skip
+        raise _silent(url, err) from err
+
+
+def _silent(url: str, err: Exception) -> LinkError:
+    said = f"{url} does not answer: {getattr(err, 'reason', err)}"
+    return LinkError(said, code="feeds.answer", advice="Is the node running, at this address?")
 
 
 def _refused(url: str, err: urllib.error.HTTPError) -> Exception:

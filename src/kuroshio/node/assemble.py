@@ -29,6 +29,7 @@ from kuroshio.node.intake import Sources
 from kuroshio.node.items import Holdings
 from kuroshio.node.linking import build_link
 from kuroshio.node.live import Channel
+from kuroshio.node.packs import PackDesk
 from kuroshio.node.pipeline import Pipeline
 from kuroshio.node.rules import RuleDesk
 from kuroshio.node.sources import Source
@@ -56,6 +57,7 @@ class Parts:
     own: Channel
     ledger: LedgerDesk
     rules: RuleDesk
+    packs: PackDesk
     zones: Mapping[str, Any] | None
 
 
@@ -118,6 +120,7 @@ def build(config: NodeConfig) -> Parts:
         own=own,
         rules=rules,
     )
+    packs = PackDesk(operations, archive, definitions, zones, norms)
     holdings = Holdings(
         config.node.party,
         {s.name: s.level for s in config.sources},
@@ -127,7 +130,9 @@ def build(config: NodeConfig) -> Parts:
     )
     decider = Decider(config.node.party, agreements_of(config), holdings)
     ledger = LedgerDesk(config.node.party, lambda: decider.book, operations, now_us=time.now_us)
-    return Parts(config, time, sources, core, decider, operations, archive, journal, own, ledger, rules, document)
+    return Parts(
+        config, time, sources, core, decider, operations, archive, journal, own, ledger, rules, packs, document
+    )
 
 
 def warm_up() -> None:

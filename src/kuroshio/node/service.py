@@ -194,6 +194,10 @@ class Service:
         known_us = None if known_at is None else clock.parse_rfc3339(known_at)
         return judged.story(self.parts.operations, alert_id, known_at_us=known_us)
 
+    def alert_pack(self, alert_id: str, *, known_at: str | None = None) -> bytes:
+        known_us = None if known_at is None else clock.parse_rfc3339(known_at)
+        return self.parts.packs.pack(alert_id, known_at_us=known_us)
+
     def alert_rules(self, *, known_at: str | None = None) -> list[dict[str, Any]]:
         known_us = None if known_at is None else clock.parse_rfc3339(known_at)
         return judged.rules(self.parts.operations, self.parts.rules.all(), known_at_us=known_us)

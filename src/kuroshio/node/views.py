@@ -65,6 +65,10 @@ class NodeView(Protocol):
         """One alert with every change of it and its verdicts, as known at a time."""
         ...
 
+    def alert_pack(self, alert_id: str, *, known_at: str | None = None) -> bytes:
+        """The evidence pack of one alert of this node, as known at a time."""
+        ...
+
     def alert_rules(self, *, known_at: str | None = None) -> list[dict[str, Any]]:
         """Each definition: alerts, verdicts by word, and the share of those judged that was true."""
         ...

@@ -195,8 +195,11 @@ class StandIn:
         found = next((row for row in self.alerts(known_at=known_at) if row["alert_id"] == alert_id), None)
         if found is None:
             raise NotFound(f"no alert {alert_id!r}", code="alert.unknown")
-        names = ("change", "grade", "severity", "summary", "known_at", "start_at", "end_at")
-        return {**found, "changes": [{name: found.get(name) for name in names}]}
+        return {**found, "changes": [answers.change_of(found)]}
+
+    def alert_pack(self, alert_id: str, *, known_at: str | None = None) -> bytes:
+        """An empty archive file: nothing is detected here."""
+        return answers.pack_of(self.alert(alert_id, known_at=known_at))
 
     def alert_rules(self, *, known_at: str | None = None) -> list[dict[str, Any]]:
         """Verdicts counted a definition."""
@@ -204,8 +207,7 @@ class StandIn:
 
     def judge_alert(self, alert_id: str, verdict: str, *, by: str, note: str = "", until: str | None = None) -> None:
         """Keep a verdict."""
-        if all(row["alert_id"] != alert_id for row in self.alerts()):
-            raise NotFound(f"no alert {alert_id!r}", code="alert.unknown")
+        self.alert(alert_id)
         row = {"verdict": verdict, "by": by, "note": note, "until": until, "at": rfc3339(self.now_us())}
         self._verdicts.setdefault(alert_id, []).append(row)
         self._changed.append({"type": "alerts"})

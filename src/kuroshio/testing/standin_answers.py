@@ -5,6 +5,9 @@ Every dict here has the shape that `kuroshio.api.models` documents; a test holds
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -346,6 +349,21 @@ def knew(party: str, at: str, now_us: UtcMicros) -> dict[str, Any]:
     body = {"type": TYPE, "record_of": "PHL", "party": party, "at_us": parse_rfc3339(at), "made_at_us": now_us,
             "releases": [], "proofs": [], "limits": LIMITS}  # fmt: skip
     return {"report": body, "key_id": "PHL-00000000", "signature": ""}
+
+
+def change_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The only change of an alert."""
+    return {
+        name: row.get(name) for name in ("change", "grade", "severity", "summary", "known_at", "start_at", "end_at")
+    }
+
+
+def pack_of(row: dict[str, Any]) -> bytes:
+    """An archive file with the alert as JSON, no pack that reproduces: nothing is detected here."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo("alert.json"), json.dumps(row))
+    return out.getvalue()
 
 
 def alert_rules(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -72,6 +72,11 @@ export function exportAddress(format: string, query: [string, string][]): string
   return url.href;
 }
 
+/** Address of the evidence pack of an own alert, as it was known at a time (null: now). */
+export function packAddress(alertId: string, knownAt: string | null): string {
+  return address(`alerts/${encodeURIComponent(alertId)}/pack`, { known_at: knownAt }).href;
+}
+
 /** WebSocket address of the stream for a viewpoint (null: the node's own eyes). */
 export function streamAddress(viewpoint: string | null): URL {
   const url = address("stream", { viewpoint });

@@ -261,6 +261,7 @@ export const en = {
   "alerts.margin": "Margin",
   "alerts.cancel": "Would not have fired if",
   "alerts.alternatives": "It may also be",
+  "alerts.pack": "Evidence pack (a file)",
   "alerts.print": "Print the evidence sheet",
   "alerts.known": "known",
   "alerts.began": "began",

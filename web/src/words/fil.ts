@@ -261,6 +261,7 @@ export const fil: Dictionary = {
   "alerts.margin": "Palugit",
   "alerts.cancel": "Hindi sana nagbabala kung",
   "alerts.alternatives": "Maaari rin na",
+  "alerts.pack": "Pakete ng ebidensiya (file)",
   "alerts.print": "I-print ang papel ng ebidensiya",
   "alerts.known": "nalaman",
   "alerts.began": "nagsimula",

@@ -261,6 +261,7 @@ export const ja: Dictionary = {
   "alerts.margin": "余裕",
   "alerts.cancel": "次なら発報しなかった",
   "alerts.alternatives": "ほかの説明",
+  "alerts.pack": "証拠パック（ファイル）",
   "alerts.print": "証拠票を印刷",
   "alerts.known": "把握",
   "alerts.began": "開始",

@@ -26,13 +26,12 @@ from kuroshio.api.models import (
 )
 from kuroshio.api.models_alerts import AlertRule, AlertStory
 from kuroshio.api.models_record import Knew
-from kuroshio.api.reply import BASE, PROBLEMS, Name, Viewpoint, check_time, gate_of, node_of, party, reply
+from kuroshio.api.reply import BASE, PROBLEMS, KnownAt, Name, Viewpoint, check_time, gate_of, node_of, party, reply
 from kuroshio.api.track_models import Operation, OperationRow, Story
 from kuroshio.clock import rfc3339
 from kuroshio.errors import InputError
 from kuroshio.record import knew_page
 
-KnownAt = Annotated[str | None, Query(description="RFC 3339: as it was known at this time", max_length=64)]
 router = APIRouter(prefix=BASE, responses=PROBLEMS)
 
 ARROW = "application/vnd.apache.arrow.stream"
