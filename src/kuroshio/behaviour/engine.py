@@ -20,10 +20,11 @@ import numpy as np
 import pyarrow as pa
 
 from kuroshio.behaviour import checkpoint
+from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.core import Core, Facts
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import Surroundings
-from kuroshio.behaviour.fixes import COASTED, TENTATIVE, Fixes, empty, from_tracks
+from kuroshio.behaviour.fixes import COASTED, LIVE, TENTATIVE, Fixes, empty, from_tracks
 from kuroshio.behaviour.lateness import Lateness
 from kuroshio.behaviour.ledger import Ledger, table
 from kuroshio.behaviour.names import Names
@@ -136,6 +137,8 @@ class Engine:
     def _take(self, tracks: pa.Table) -> Fixes:
         rows = from_tracks(tracks)
         self.counts["rows"] += tracks.num_rows
+        if is_shared(rows.status) and len(rows) and rows.status[0] == LIVE:
+            return rows
         passed = (rows.status == COASTED) | (rows.status == TENTATIVE)
         self.counts["rows_not_measured"] += int(passed.sum())
         return rows.take(~passed) if passed.any() else rows

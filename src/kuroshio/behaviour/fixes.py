@@ -23,6 +23,7 @@ from kuroshio.behaviour.columns import (
     is_shared,
     joined,
     labels,
+    matrix,
     shared_like,
     times,
     whole,
@@ -87,8 +88,9 @@ class Fixes:
         fixes = self
         if not _in_order(self.track, self.t):
             fixes = self.take(two_key_order(self.track, self.t))
-        tie = (fixes.track[1:] == fixes.track[:-1]) & (fixes.t[1:] == fixes.t[:-1])
-        return fixes.take(fixes._greatest(tie)) if tie.any() else fixes
+        if not _any_twice(fixes.track, fixes.t):
+            return fixes
+        return fixes.take(fixes._greatest((fixes.track[1:] == fixes.track[:-1]) & (fixes.t[1:] == fixes.t[:-1])))
 
     def _greatest(self, tie: BoolArray) -> IntArray:
         """Rows that stay where ``tie`` says that a row has the track and time of the one before it."""
@@ -117,6 +119,14 @@ def _in_order(track: Any, t: Any) -> bool:
     while i < t.size and (track[i] > track[i - 1] or (track[i] == track[i - 1] and t[i] >= t[i - 1])):
         i += 1
     return bool(i >= t.size)
+
+
+@kernel
+def _any_twice(track: Any, t: Any) -> bool:
+    i = 1
+    while i < t.size and (t[i] != t[i - 1] or track[i] != track[i - 1]):
+        i += 1
+    return bool(i < t.size)
 
 
 NO_FLAGS = 1 << 30  # the row says nothing of its flags: none of their bits is set, and that none is known is not zero
@@ -156,15 +166,16 @@ def from_tracks(table: pa.Table) -> Fixes:
         raise InputError(f"tracks: missing column {', '.join(missing)}", code="behaviour.columns")
     n, table = table.num_rows, whole(table)
     status = labels(table, "status", _STATUS)
+    lat, lon, sog, cog, heading = matrix(table, ("lat_deg", "lon_deg", "sog_mps", "cog_deg", "heading_deg"), n)
     return _finish(
         Fixes(
             track=ints(table, "track_id", n),
             t=times(table, "observed_at", n, NEVER),
-            lat=floats(table, "lat_deg", n),
-            lon=floats(table, "lon_deg", n),
-            sog=floats(table, "sog_mps", n),
-            cog=floats(table, "cog_deg", n),
-            heading=floats(table, "heading_deg", n),
+            lat=lat,
+            lon=lon,
+            sog=sog,
+            cog=cog,
+            heading=heading,
             mmsi=ints(table, "mmsi", n),
             flags=ints(table, "flags", n, NO_FLAGS),
             ais_at=times(table, "last_ais_at", n, NEVER),

@@ -154,7 +154,8 @@ class GapDetector(Detector):
             born,
             heard,
         )
-        self.found.add(events.copy(), num.copy())
+        if len(events):
+            self.found.add(events.copy(), num.copy())
         self.reception.take(heard[: born[2]])
         self.due_us = min(self.due_us, int(born[0]) + self.silence_us)
         if batch.any_ended or (born[1] and self.by_mmsi):
