@@ -5,6 +5,7 @@ Rows are brought down to one a (cell or gate, hour or day, ship); a stretch is j
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, lgamma, log
 from typing import Any
 
@@ -183,10 +184,15 @@ class GateDetector(TallyDetector):
         super().restore(arrays)
         self.days = arrays["days"]
 
-    def marked(self, rows: IntArray, marks: Marks) -> BoolArray:
-        """True for rows of the ships that are marked, by number or by track."""
-        slot = marks.names.tracks.find(-2 - rows[:, SHIP])
-        return super().marked(rows, marks) | ((rows[:, SHIP] < 0) & np.append(marks.slot_marks, False)[slot])
+    def marker(self, marks: Marks) -> Callable[[IntArray], BoolArray]:
+        """Gives of rows those of the ships that are marked, by number or by track."""
+        by_number, by_track = super().marker(marks), np.append(marks.slot_marks, False)
+
+        def marked(rows: IntArray) -> BoolArray:
+            slot = marks.names.tracks.find(-2 - rows[:, SHIP])
+            return by_number(rows) | ((rows[:, SHIP] < 0) & by_track[slot])
+
+        return marked
 
     def rewind(self, other: Any, marks: Marks) -> bool:
         """Rows of the marked ships, and the counts of the days before."""

@@ -169,11 +169,11 @@ class EncounterDetector(Detector):
             self.gap_us,
             self.fast,
         )
-        now = not self.repairs or self.waits + len(new_i) > _MOST_WAITING or self.again is not None
+        now = not self.repairs or self.waits + len(new_i) > _MOST_WAITING
         if len(new_i):
             self.waiting.append((new_i, new_f) if now else (new_i.copy(), new_f.copy()))
             self.waits += len(new_i)
-        if now and (self.waiting or self.again is not None):
+        if now and self.waiting:  # what was gone back to waits for `advance`, which follows
             self._settle(points.NO_BIN, out)
 
     def _settle(self, to_us: int, out: list[tuple[int, Fact]]) -> None:

@@ -7,6 +7,7 @@ been brought down are in order, so that new ones are sorted alone and merged in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -120,24 +121,29 @@ class TallyDetector(Detector):
         self.rows, self.judged, self.over = arrays["rows"], arrays["judged"], int(arrays["over"][0])
         self.fresh, self.waiting, self.first = [], 0, int(self.rows[:, PERIOD].min(initial=_NO_PERIOD))
 
-    def marked(self, rows: IntArray, marks: Marks) -> BoolArray:
-        """True for rows of the ships that are marked."""
-        out = np.empty(len(rows), np.bool_)
+    def marker(self, marks: Marks) -> Callable[[IntArray], BoolArray]:
+        """Gives of rows those of the ships that are marked."""
         names, some = np.sort(marks.names.numbers.names[marks.numbers]), np.zeros(1024, np.bool_)
         some[names & 1023] = True
-        _mark(rows, names, some, out)
-        return out
+
+        def marked(rows: IntArray) -> BoolArray:
+            out = np.empty(len(rows), np.bool_)
+            _mark(rows, names, some, out)
+            return out
+
+        return marked
 
     def rewind(self, other: Any, marks: Marks) -> bool:
         """Rows of the marked ships; the periods that are over since are judged again."""
+        marked = self.marker(marks)
         again, new = (np.concatenate(d.fresh) if d.fresh else _NONE for d in (self, other))
         kept = np.empty((len(self.judged) + len(self.rows), 5), np.int64)
-        k = _of_ships(self.judged, self.marked(self.judged, marks), False, other.over, kept, 0)
-        k = _of_ships(self.rows, self.marked(self.rows, marks), False, -_NO_PERIOD, kept, k)
+        k = _of_ships(self.judged, marked(self.judged), False, other.over, kept, 0)
+        k = _of_ships(self.rows, marked(self.rows), False, -_NO_PERIOD, kept, k)
         fresh = np.empty((len(again) + len(other.rows) + len(new), 5), np.int64)
-        n = _of_ships(again, self.marked(again, marks), False, -_NO_PERIOD, fresh, 0)
+        n = _of_ships(again, marked(again), False, -_NO_PERIOD, fresh, 0)
         for rows in (other.rows, new):
-            n = _of_ships(rows, self.marked(rows, marks), True, -_NO_PERIOD, fresh, n)
+            n = _of_ships(rows, marked(rows), True, -_NO_PERIOD, fresh, n)
         self.rows, self.fresh, self.waiting = kept[:k], [fresh[:n]] if n else [], n
         self.first = min(int(part[:, PERIOD].min(initial=_NO_PERIOD)) for part in (self.rows, fresh[:n]))
         self.judged, self.over = other.judged, other.over  # the other may have gone back itself
