@@ -166,14 +166,18 @@ class Ledger:
 
     def releases(self, *, to: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
         """Releases made here, newest first."""
-        rows = self._run(
-            "SELECT * FROM sent WHERE ?1 IS NULL OR to_party=?1 ORDER BY at_us DESC, release_id LIMIT ?2", (to, limit)
-        )
+        if to is None:
+            rows = self._run("SELECT * FROM sent ORDER BY at_us DESC, release_id LIMIT ?", (limit,))
+        else:
+            sql = "SELECT * FROM sent WHERE to_party=? ORDER BY at_us DESC, release_id LIMIT ?"
+            rows = self._run(sql, (to, limit))
         return [plain(row) for row in rows]
 
     def unconfirmed(self, to: str) -> int:
         """Withdrawn releases that the partner has not confirmed."""
-        rows = self._run("SELECT count(*) AS n FROM sent WHERE to_party=? AND state='withdrawn'", (to,))
+        rows = self._run(
+            "SELECT count(*) AS n FROM sent INDEXED BY sent_unconfirmed WHERE to_party=? AND state='withdrawn'", (to,)
+        )
         return int(rows[0]["n"])
 
     def withdrawn(self, *, before_us: int) -> list[str]:
@@ -316,12 +320,19 @@ class Ledger:
 
     def mark_answered(self, answers: Iterable[tuple[str, str]]) -> None:
         """A receipt of that status is on its way."""
+        refused = (
+            "UPDATE refused INDEXED BY refused_owed SET answered=1"
+            " WHERE answered=0 AND release_id IN (SELECT value FROM json_each(?))"
+        )
+        held = "UPDATE held SET answered=? WHERE release_id IN (SELECT value FROM json_each(?))"
+        ids: dict[str, list[str]] = {}
         for release_id, status in answers:
+            ids.setdefault(status, []).append(release_id)
+        for status, some in ids.items():
             if status == REFUSED:
-                self._run("UPDATE refused SET answered=1 WHERE release_id=?", (release_id,))
-                continue
-            state = WITHDRAWN if status == WITHDRAWN else HELD
-            self._run("UPDATE held SET answered=? WHERE release_id=?", (state, release_id))
+                self._run(refused, (json.dumps(some),))
+            else:
+                self._run(held, (WITHDRAWN if status == WITHDRAWN else HELD, json.dumps(some)))
 
     def answer_again(self, since_us: int) -> None:
         """Owe receipts once more for releases made since a time: the key they were signed with counts no more."""

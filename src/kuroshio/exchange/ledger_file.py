@@ -24,6 +24,7 @@ _ALPHABET = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", np.uint8)  # RFC 
 _NONE = 255
 _VALUE_OF = np.full(256, _NONE, np.uint8)
 _VALUE_OF[_ALPHABET] = np.arange(32)
+# What is asked in every turn has an index of the few rows it is about: a ledger keeps every release of months.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sent (
   release_id TEXT PRIMARY KEY, to_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
@@ -31,22 +32,28 @@ CREATE TABLE IF NOT EXISTS sent (
   state TEXT NOT NULL, received_us INTEGER, withdrawn_us INTEGER, confirmed_us INTEGER, reason TEXT, by_person TEXT,
   receipt TEXT, bundle BLOB);
 CREATE INDEX IF NOT EXISTS sent_to ON sent(to_party, at_us);
+CREATE INDEX IF NOT EXISTS sent_newest ON sent(at_us DESC, release_id);
+CREATE INDEX IF NOT EXISTS sent_unconfirmed ON sent(withdrawn_us, release_id, to_party) WHERE state='withdrawn';
 CREATE TABLE IF NOT EXISTS held (
   release_id TEXT PRIMARY KEY, from_party TEXT NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
   rows INTEGER NOT NULL, held_under TEXT NOT NULL, obligations TEXT NOT NULL, retain_until_us INTEGER,
   refs BLOB NOT NULL, bundle BLOB, state TEXT NOT NULL, gone_us INTEGER, answered TEXT NOT NULL DEFAULT '');
-CREATE INDEX IF NOT EXISTS held_answer ON held(from_party, answered, state);
 CREATE INDEX IF NOT EXISTS held_newest ON held(from_party, kind, at_us, release_id);
-CREATE INDEX IF NOT EXISTS held_retention ON held(retain_until_us) WHERE retain_until_us IS NOT NULL;
+CREATE INDEX IF NOT EXISTS held_owed ON held(at_us, release_id, from_party, state)
+  WHERE answered='' OR (state='withdrawn' AND answered='held');
+CREATE INDEX IF NOT EXISTS held_expiring ON held(retain_until_us, release_id, from_party) WHERE state='held';
 CREATE TABLE IF NOT EXISTS refused (
   partner TEXT NOT NULL, release_id TEXT NOT NULL, code TEXT NOT NULL, at_us INTEGER NOT NULL,
   answered INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (partner, release_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS refused_owed ON refused(at_us, release_id, partner, code) WHERE answered=0;
 CREATE TABLE IF NOT EXISTS told (partner TEXT PRIMARY KEY, alerts INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS numbers (partner TEXT PRIMARY KEY, next_seq INTEGER NOT NULL, ahead TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS content (
   partner TEXT NOT NULL, way INTEGER NOT NULL, id BLOB NOT NULL, release_id TEXT NOT NULL,
   PRIMARY KEY (partner, way, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS content_of ON content(release_id);
+DROP INDEX IF EXISTS held_answer;
+DROP INDEX IF EXISTS held_retention;
 """
 
 
