@@ -18,7 +18,8 @@ from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
 from kuroshio.units import FloatArray, IntArray
 
-M_PER_DEG = 110_574.0
+M_PER_DEG, LON_M_PER_DEG = 110_574.0, 111_320.0  # of latitude, of longitude at the equator
+FASTEST_MPS = 2.0 * 40.0
 
 
 @kernel
@@ -27,80 +28,97 @@ def cpa_sweep(
     k: int,
     out: Any,
     val: Any,
-    order: Any,
+    ship: Any,
     head: Any,
     row: Any,
-    x: Any,
+    lon: Any,
     y: Any,
+    scale: Any,
     ve: Any,
     vn: Any,
-    reach_m: float,
+    near_deg: Any,
+    far_m: float,
     limit_m: float,
     horizon_s: float,
 ) -> tuple[int, int]:
-    """(i, j) and (CPA m, TCPA s, distance m) of pairs with CPA and TCPA within the limits.
+    """(i, j), i < j, and (CPA m, TCPA s, distance m) of pairs no further apart than ``far_m`` and within the limits.
 
-    ``x`` and ``y`` are metres in a plane whose scale along x is that of the row's southern edge, ``row`` the strip of
-    height ``reach_m``; ``order`` sorts by (row, x), and ``head`` is where each row begins in it.
+    Ships in order (row, lon): ``row`` is the strip of latitude, ``head`` where each begins, ``near_deg`` how far in
+    longitude a pair of it or of it and the next may be apart. ``y`` is metres north, ``scale`` metres a degree of
+    longitude. What is said of a pair hangs on the two alone: its plane has the mean of their scales. A ship near +-180
+    degrees is there twice, ``ship`` being -1 - i for the second.
     """
-    limit2, reach2 = limit_m * limit_m, reach_m * reach_m
+    limit2, far2 = limit_m * limit_m, far_m * far_m
     strip, start = np.int64(-1), np.int64(0)
-    for p in range(begin, order.size):
-        i, begun = order[p], k
-        r = row[i]
+    for p in range(begin, ship.size):
+        begun, r = k, row[p]
         if r != strip:
             strip, start = r, head[r + 1]
-        xi, yi, ei, ni = x[i], y[i], ve[i], vn[i]
-        while start < head[r + 2] and x[order[start]] < xi - reach_m:
+        near = near_deg[r]
+        while start < head[r + 2] and lon[start] < lon[p] - near:
             start += 1
         for turn in range(2):
             q, end = (p + 1, head[r + 1]) if turn == 0 else (start, head[r + 2])
             while q < end:
-                j = order[q]
-                q += 1
-                dx = x[j] - xi
-                if dx > reach_m:
+                east = lon[q] - lon[p]
+                if east > near:
                     break
-                dy = y[j] - yi
-                d2 = dx * dx + dy * dy
-                if d2 > reach2:
-                    continue
-                u, v = ve[j] - ei, vn[j] - ni
-                closing = -(dx * u + dy * v)
-                s2 = u * u + v * v
-                if closing <= 0.0 or closing > horizon_s * s2:
+                dx, dy = east * 0.5 * (scale[p] + scale[q]), y[q] - y[p]
+                u, v = ve[q] - ve[p], vn[q] - vn[p]
+                d2, closing, s2 = dx * dx + dy * dy, -(dx * u + dy * v), u * u + v * v
+                q += 1
+                if d2 > far2 or closing <= 0.0 or closing > horizon_s * s2:
                     continue
                 miss2 = d2 - closing * closing / s2
-                if miss2 > limit2:
+                i, j = ship[p], ship[q - 1]
+                if miss2 > limit2 or (i < 0 and j < 0):
                     continue
                 if k == out.shape[0]:
                     return p, begun
-                out[k, 0], out[k, 1] = i, j
+                i, j = max(i, -1 - i), max(j, -1 - j)
+                out[k, 0], out[k, 1] = min(i, j), max(i, j)
                 val[k, 0], val[k, 1], val[k, 2] = np.sqrt(max(0.0, miss2)), closing / s2, np.sqrt(d2)
                 k += 1
-    return order.size, k
+    return ship.size, k
 
 
 def closest_approaches(
     lat_deg: FloatArray, lon_deg: FloatArray, ve_mps: FloatArray, vn_mps: FloatArray, *, cpa_m: float, tcpa_s: float
 ) -> tuple[IntArray, FloatArray]:
-    """Pairs (i, j) that will pass within ``cpa_m`` in less than ``tcpa_s``, and their (CPA m, TCPA s, distance m).
+    """Pairs (i, j), i < j, that will pass within ``cpa_m`` in less than ``tcpa_s``: (CPA m, TCPA s, distance m).
 
-    Linear motion in the local plane; the scale along longitude is that of the strip, an error below 1 % at 60 degrees.
+    Linear motion in the local plane of each pair. Nothing said of a pair hangs on the other ships. Pairs that close at
+    more than `FASTEST_MPS` from so far away are not looked for.
     """
     speed = np.hypot(ve_mps, vn_mps)
-    if not len(speed):
+    if len(speed) < 2:
         return np.zeros((0, 2), np.int64), np.zeros((0, 3))
-    fastest = float(np.partition(speed, -2)[-2:].sum()) if len(speed) > 1 else 0.0
-    reach = cpa_m + min(fastest, 2.0 * 40.0) * tcpa_s
-    row = np.floor((lat_deg + 90.0) * (M_PER_DEG / reach)).astype(np.int64)
-    row -= row.min()
-    middle = (np.floor((lat_deg + 90.0) * (M_PER_DEG / reach)) + 1.0) * (reach / M_PER_DEG) - 90.0
-    scale = 111_320.0 * np.cos(np.radians(np.clip(middle, -89.5, 89.5)))
-    x, y = lon_deg * scale, lat_deg * M_PER_DEG
-    order = np.lexsort((x, row))
-    head = np.searchsorted(row[order], np.arange(int(row.max()) + 3))
-    return Events(2, 3, 1024).run(cpa_sweep, len(order), order, head, row, x, y, ve_mps, vn_mps, reach, cpa_m, tcpa_s)
+    far_m = cpa_m + FASTEST_MPS * tcpa_s
+    reach_m = min(far_m, cpa_m + 1.001 * float(np.partition(speed, -2)[-2:].sum()) * tcpa_s) + 1.0  # of these ships
+    place = (lat_deg + 90.0) * (M_PER_DEG / reach_m)
+    row = np.floor(place).astype(np.int64)
+    first = int(row.min())
+    strips = np.arange(int(row.max()) - first + 1)
+    edges = ((strips + first)[:, None] + np.array([0.0, 2.0])) * (reach_m / M_PER_DEG) - 90.0  # of it and the next
+    near_deg = reach_m / (LON_M_PER_DEG * np.cos(np.radians(np.minimum(np.abs(edges).max(axis=1), 89.5))))
+    near_deg = np.minimum(near_deg, 180.0)
+    widest = np.maximum(near_deg, np.concatenate([near_deg[:1], near_deg[:-1]]))  # a pair may be of the strip before
+    lon = (lon_deg + 180.0) % 360.0 - 180.0
+    row -= first
+    again = np.flatnonzero(lon < widest[row] - 180.0)  # seen from the east of +-180 degrees
+    ship = np.concatenate([np.arange(len(lon)), -1 - again])
+    lon, row = np.concatenate([lon, lon[again] + 360.0]), np.concatenate([row, row[again]])
+    order = np.lexsort((ship, lon, row))
+    ship, row = ship[order], row[order]
+    of = np.where(ship < 0, -1 - ship, ship)
+    head = np.searchsorted(row, np.arange(len(strips) + 3))
+    scale = LON_M_PER_DEG * np.cos(np.radians(np.clip(lat_deg, -89.5, 89.5)))
+    pairs, val = Events(2, 3, 1024).run(
+        cpa_sweep, len(ship), ship, head, row, lon[order], (lat_deg * M_PER_DEG)[of], scale[of], ve_mps[of], vn_mps[of],
+        near_deg, far_m, cpa_m, tcpa_s,
+    )  # fmt: skip
+    by = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return pairs[by], val[by]
 
 
 T, NAV, MMSI = range(3)
@@ -116,7 +134,7 @@ class CollisionDetector(Detector):
     """Off unless the user sets it on; see `definitions/collision_risk.toml`."""
 
     urgent = True
-    whole = True  # the plane in which pairs are judged hangs on the fastest two of all
+    whole = True  # a ship's rows may change what is told of it with any other
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
@@ -218,7 +236,7 @@ class CollisionDetector(Detector):
         age = (at_us - ints[use, T]) / 1e6
         ve, vn = floats[use, 2], floats[use, 3]
         lat = floats[use, 0] + vn * age / M_PER_DEG
-        lon = floats[use, 1] + ve * age / (111_320.0 * np.cos(np.radians(np.clip(lat, -89, 89))))
+        lon = floats[use, 1] + ve * age / (LON_M_PER_DEG * np.cos(np.radians(np.clip(lat, -89, 89))))
         pairs, val = closest_approaches(
             lat,
             lon,
@@ -229,7 +247,7 @@ class CollisionDetector(Detector):
         )
         now: set[tuple[int, int]] = set()
         for (i, j), v in zip(pairs.tolist(), val.tolist(), strict=True):  # one turn a pair at risk
-            a, b = sorted((int(use[i]), int(use[j])), key=lambda s: int(self.track_of[s]))
+            a, b = int(use[i]), int(use[j])  # in order of their tracks
             now.add((a, b))
             if (a, b) not in self.open:
                 mmsis = tuple(int(ints[s, MMSI]) for s in (a, b) if ints[s, MMSI] >= 0)
