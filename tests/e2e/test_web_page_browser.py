@@ -240,8 +240,8 @@ def test_a_hostile_name_is_text(open_screen: Callable[[Served], Screen], tmp_pat
     hostile = "<img src=x onerror=document.title='owned'>"
     honest = served.node.alerts
 
-    def alerts(viewpoint: str | None = None, *, open_only: bool = False) -> list[dict[str, Any]]:
-        return [{**row, "summary": hostile, "zone": hostile} for row in honest(viewpoint, open_only=open_only)]
+    def alerts(viewpoint: str | None = None, *, limit: int | None = None) -> list[dict[str, Any]]:
+        return [{**row, "summary": hostile, "zone": hostile} for row in honest(viewpoint, limit=limit)]
 
     served.node.alerts = alerts  # type: ignore[method-assign]
     screen = open_screen(served)

@@ -137,7 +137,7 @@ class Live:
         if kind == "info":
             return [self.node.info()]
         if kind == "alerts":
-            return self.node.alerts(viewpoint)[:LIST_LIMIT]
+            return self.node.alerts(viewpoint, limit=LIST_LIMIT)
         if kind == "feeds":
             return self.node.feeds()[:LIST_LIMIT]
         if kind == "partners":

@@ -19,13 +19,37 @@ from kuroshio.store import Operations
 CHANGES_MAX = 500
 
 
-def queue(operations: Operations, *, open_only: bool = False, known_at_us: int | None = None) -> list[dict[str, Any]]:
-    """Own alerts newest first, as known at a time (None: now)."""
+def queue(
+    operations: Operations,
+    received: Sequence[dict[str, Any]] = (),
+    *,
+    open_only: bool = False,
+    known_at_us: int | None = None,
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
+    """Own alerts and those ``received`` of partners, newest first, as known at a time (None: now)."""
     given: dict[str, list[dict[str, Any]]] = {}
     for verdict in operations.verdicts(by_us=known_at_us):
         given.setdefault(verdict["alert_id"], []).append(verdict)
-    rows = operations.alerts(open_only=open_only, known_by_us=known_at_us).to_pylist()
-    return [cards.alert(row, given.get(row["alert_id"], ())) for row in rows]
+    bound = {} if limit is None else {"limit": limit}
+    rows = operations.alerts(open_only=open_only, known_by_us=known_at_us, **bound).to_pylist()
+    own = [cards.alert(row, given.get(row["alert_id"], ())) for row in rows]
+    theirs = [(_known_us(row), row) for row in received if not open_only or row["state"] == "open"]
+    theirs = [(at_us, row) for at_us, row in theirs if known_at_us is None or at_us <= known_at_us]
+    if not theirs:
+        return own
+    both = [(_known_us(row), row) for row in own] + theirs
+    return [row for _, row in sorted(both, key=lambda of: -of[0])[:limit]]
+
+
+def about(operations: Operations, track_id: int) -> list[str]:
+    """Own alerts about a track, newest first."""
+    rows = operations.alerts().select(["alert_id", "track_ids"]).to_pylist()
+    return [row["alert_id"] for row in rows if track_id in (row["track_ids"] or ())]
+
+
+def _known_us(row: Mapping[str, Any]) -> int:
+    return clock.parse_rfc3339(row["known_at"])
 
 
 def story(operations: Operations, alert_id: str, *, known_at_us: int | None = None) -> dict[str, Any]:

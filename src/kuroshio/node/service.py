@@ -165,7 +165,7 @@ class Service:
             **told.identity(row, past, said, entries),
             "releases": [r for r in self.releases() if item in r["items"]],
             "decisions": self.sharing.decisions(track_id, self._shared(), parties, now_us=now_us),
-            "alerts": [a["alert_id"] for a in self.alerts() if track_id in a["track_ids"]],
+            "alerts": judged.about(self.parts.operations, track_id),
         }
 
     def withheld(self, viewpoint: str) -> list[dict[str, Any]]:
@@ -175,20 +175,21 @@ class Service:
     # -- alerts
 
     def alerts(
-        self, viewpoint: str | None = None, *, open_only: bool = False, known_at: str | None = None
+        self,
+        viewpoint: str | None = None,
+        *,
+        open_only: bool = False,
+        known_at: str | None = None,
+        limit: int | None = None,
     ) -> list[dict[str, Any]]:
         known_us = None if known_at is None else clock.parse_rfc3339(known_at)
         if viewpoint is not None:
             if known_us is not None:
                 raise InputError("a partner's view is shown as it is now, not as it was known", code="alert.known_at")
             self._view_channel(viewpoint)
-            return self.sharing.alerts_shown_to(viewpoint)
-        received = [
-            row
-            for row in self._partners.alerts_received()
-            if known_us is None or clock.parse_rfc3339(row["known_at"]) <= known_us
-        ]
-        return judged.queue(self.parts.operations, open_only=open_only, known_at_us=known_us) + received
+            return self.sharing.alerts_shown_to(viewpoint)[:limit]
+        received = self._partners.alerts_received()
+        return judged.queue(self.parts.operations, received, open_only=open_only, known_at_us=known_us, limit=limit)
 
     def alert(self, alert_id: str, *, known_at: str | None = None) -> dict[str, Any]:
         known_us = None if known_at is None else clock.parse_rfc3339(known_at)

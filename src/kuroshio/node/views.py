@@ -56,9 +56,14 @@ class NodeView(Protocol):
         ...
 
     def alerts(
-        self, viewpoint: str | None = None, *, open_only: bool = False, known_at: str | None = None
+        self,
+        viewpoint: str | None = None,
+        *,
+        open_only: bool = False,
+        known_at: str | None = None,
+        limit: int | None = None,
     ) -> list[dict[str, Any]]:
-        """Alert queue, newest first, with evidence and verdicts, as it was known at a time."""
+        """Alert queue, newest first, with evidence and verdicts, as it was known at a time; at most so many."""
         ...
 
     def alert(self, alert_id: str, *, known_at: str | None = None) -> dict[str, Any]:

@@ -176,7 +176,7 @@ class StandIn:
         return answers.withheld(self.sea.tracks(self.tick), viewpoint)
 
     def alerts(
-        self, viewpoint: str | None = None, *, open_only: bool = False, known_at: str | None = None
+        self, viewpoint: str | None = None, *, open_only: bool = False, known_at: str | None = None, limit: Any = None
     ) -> list[dict[str, Any]]:
         """Dark ships, one gap, one encounter, one zone entry."""
         self._check_view(viewpoint)
@@ -188,7 +188,7 @@ class StandIn:
             row["verdicts"] = list(self._verdicts.get(row["alert_id"], []))
             if any(v["verdict"] in ("false", "duplicate") for v in row["verdicts"]):
                 row["state"] = "closed"
-        return [row for row in rows if not open_only or row["state"] == "open"]
+        return [row for row in rows if not open_only or row["state"] == "open"][:limit]
 
     def alert(self, alert_id: str, *, known_at: str | None = None) -> dict[str, Any]:
         """One of them, that never changed."""
