@@ -110,6 +110,36 @@ def silent_among_others():
     )
 
 
+def jammed(status=None):
+    """Eight ships in one cell for three hours, of which three jump to and fro in the second."""
+    t = T0 + np.arange(0, 3 * H, H // 60)
+    count, n = 8, len(t)
+    lat, lon = np.repeat(20.10 + 0.01 * np.arange(count), n), np.tile(121.05 + 1e-5 * np.arange(n), count)
+    hit = (np.repeat(np.arange(count), n) < 3) & (np.tile((t // H) == T0 // H + 1, count))
+    lat = lat + np.where(hit & (np.tile(np.arange(n), count) % 2 == 1), 0.9, 0.0)
+    at = pa.array(np.tile(t, count)).cast(pa.timestamp("us", tz="UTC"))
+    mmsi = 412_000_000 + np.repeat(np.arange(count), n)
+    table = {"mmsi": mmsi, "observed_at": at, "lat_deg": lat, "lon_deg": lon}
+    if status is not None:
+        table |= {"track_id": mmsi % 100, "status": np.full(count * n, status), "last_ais_at": at}
+    return pa.table(table)
+
+
+@pytest.mark.parametrize("status", [None, "confirmed"])
+def test_a_pack_of_interference_holds_a_row_of_each_ship_that_was_not_hit(tmp_path, status):
+    data, only = jammed(status), ALL.only("gnss_interference")
+    alerts = {json.loads(a["evidence"])["values"]["vessels"]: a for a in behaviour.detect(data, only).to_pylist()}
+    alert = alerts[8]  # in tracks there is another where they land, of these three alone
+    assert json.loads(alert["evidence"])["values"]["vessels_hit"] == 3
+    make_pack(tmp_path / "a", alert, data, ALL)
+    assert reproduce(tmp_path / "a")["evidence"] == alert["evidence"]
+    kept = pa.ipc.open_file(pa.BufferReader(verify_pack(tmp_path / "a")["rows.arrow"])).read_all()["mmsi"].to_pylist()
+    assert [kept.count(412_000_000 + n) for n in range(8)] == [180] * 3 + [1] * 5
+    others = data.filter(pa.compute.less(data["mmsi"], 412_000_006))  # without two of them it is another alert
+    with pytest.raises(VerificationError):
+        make_pack(tmp_path / "b", alert, others, ALL)
+
+
 @pytest.mark.parametrize(("rule", "data", "rests"), [("reserve", rows, 2), ("silent", silent_among_others, 1)])
 def test_the_alert_of_a_rule_packs_and_reproduces_with_the_rule_and_all_it_was_raised_of(tmp_path, rule, data, rests):
     (tmp_path / "rules.yaml").write_text(RULE)

@@ -144,20 +144,52 @@ def heard_about(rows: pa.Table, alert: Mapping[str, Any], silence_us: int) -> pa
     """Of other ships, a row a cell and period that tells who else was heard about the place of a silence."""
     period_us, start_us = period_of(silence_us), round(alert["start_at"].timestamp() * 1e6)
     first, over = start_us // period_us - 1, (start_us + silence_us) // period_us
+    near = _reports_of_others(rows, alert, first * period_us, over * period_us)
+    cell = cells_of(*(np.asarray(near[n], np.float64) for n in ("lat_deg", "lon_deg")))
+    about = np.flatnonzero(np.isin(cell, cells_about(alert["lat_deg"], alert["lon_deg"])))
+    key = np.column_stack([cell, _times(near) // period_us, np.asarray(near["mmsi"].cast(pa.int64()), np.int64)])[about]
+    return near.take(pa.array(np.sort(about[np.unique(key, axis=0, return_index=True)[1]])))
+
+
+def counted_beside(rows: pa.Table, alert: Mapping[str, Any], cell_deg: float) -> pa.Table:
+    """Of other ships, a row each that counts it in the cell and hour of an alert of interference."""
+    start_us, end_us = (round(alert[n].timestamp() * 1e6) for n in ("start_at", "end_at"))
+    near = _reports_of_others(rows, alert, start_us, end_us)
+    inside = np.ones(near.num_rows, np.bool_)
+    for name, edge in (("lat_deg", 90.0), ("lon_deg", 180.0)):
+        inside &= ((np.asarray(near[name], np.float64) + edge) // cell_deg) == (alert[name] + edge) // cell_deg
+    here = np.flatnonzero(inside)
+    ship = np.asarray(near["mmsi"].cast(pa.int64()), np.int64)[here]
+    return near.take(pa.array(np.sort(here[np.unique(ship, return_index=True)[1]])))
+
+
+def _times(rows: pa.Table) -> Any:
+    return np.asarray(rows["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), np.int64)
+
+
+def _reports_of_others(rows: pa.Table, alert: Mapping[str, Any], start_us: int, end_us: int) -> pa.Table:
+    """Rows of a stretch of time that are a report of their own time, not of the ships of an alert."""
     times = rows["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    inside = pc.and_(pc.greater_equal(times, first * period_us), pc.less(times, over * period_us))
+    inside = pc.and_(pc.greater_equal(times, start_us), pc.less(times, end_us))
     mine = pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"], pa.int64()))
     near = rows.filter(pc.fill_null(pc.and_(inside, pc.invert(mine)), False)).filter(pc.field("lat_deg").is_valid())
     near = near.filter(pc.field("mmsi").is_valid() & pc.field("lon_deg").is_valid())
-    if _kind(rows) == "tracks":  # rows that are a report of their own time; no prediction tells that a ship was heard
+    if _kind(rows) == "tracks":  # no prediction tells that a ship was heard
         status = near["status"].cast(pa.string())
         told = pc.and_(pc.equal(near["last_ais_at"], near["observed_at"]), pc.invert(_any_of(status, _NOT_MEASURED)))
         near = near.filter(pc.fill_null(told, False))
-    cell = cells_of(np.asarray(near["lat_deg"], np.float64), np.asarray(near["lon_deg"], np.float64))
-    t = np.asarray(near["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), np.int64)
-    about = np.flatnonzero(np.isin(cell, cells_about(alert["lat_deg"], alert["lon_deg"])))
-    key = np.column_stack([cell, t // period_us, np.asarray(near["mmsi"].cast(pa.int64()), np.int64)])[about]
-    return near.take(pa.array(np.sort(about[np.unique(key, axis=0, return_index=True)[1]])))
+    return near
+
+
+def others_about(rows: pa.Table, alert: Mapping[str, Any], definition: Definition) -> pa.Table | None:
+    """Rows of other ships that an alert of a definition rests on; None where it rests on its own ships alone."""
+    if alert["lat_deg"] is None or "mmsi" not in rows.column_names:
+        return None
+    if definition.kernel == "gap":
+        return heard_about(rows, alert, definition.us("silence_s"))
+    if definition.kernel == "interference" and alert["end_at"] is not None:
+        return counted_beside(rows, alert, float(definition["cell_deg"]))
+    return None
 
 
 def _any_of(column: Any, words: Sequence[str]) -> Any:
@@ -206,14 +238,13 @@ def make_pack(
             raise NotFound(f"no definition {name!r} for alert {alert['alert_id']}", code="behaviour.unknown")
     basis = [definitions[name] for name in wanted]
     own = select_rows(rows, alert)
-    heard = [
-        heard_about(rows, base, d.us("silence_s"))
+    others = [
+        some
         for base in bases or [alert]
         for d in basis
-        if d.kernel == "gap" and base["definition"] in (d.id, alert["definition"])
-        if "mmsi" in rows.column_names and base["lat_deg"] is not None
+        if base["definition"] in (d.id, alert["definition"]) and (some := others_about(rows, base, d)) is not None
     ]
-    part = pa.concat_tables([own, *(heard if len(heard) < 2 else [_once(pa.concat_tables(heard))])])
+    part = pa.concat_tables([own, *(others if len(others) < 2 else [_once(pa.concat_tables(others))])])
     now_us = round(alert["known_at"].timestamp() * 1e6)
     body = {
         "alert.json": as_json(_alert_plain(alert)).encode(),

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from kuroshio import clock
 from kuroshio.behaviour import Definitions, Norms, Zones
-from kuroshio.behaviour.pack import LEAD_US, alert_rows, heard_about, make_pack
+from kuroshio.behaviour.pack import LEAD_US, alert_rows, counted_beside, heard_about, make_pack
 from kuroshio.behaviour.reception import CELLS_A_DEG, period_of
 from kuroshio.behaviour.ruling import micros
 from kuroshio.errors import InputError, NotFound, VerificationError
@@ -108,6 +108,8 @@ class PackDesk:
             definition = self._definitions.get(str(base["definition"]))
             if definition is not None and definition.kernel == "gap" and base["lat_deg"] is not None:
                 parts += self._heard(base, definition.us("silence_s"), known_us)
+            elif definition is not None and definition.kernel == "interference" and base["end_at"] is not None:
+                parts.append(self._beside(base, float(definition["cell_deg"]), known_us))
         rows = pa.concat_tables(parts) if parts else TRACKS.empty()
         if rows.num_rows > MAX_ROWS:
             raise InputError(f"alert {alert['alert_id']} rests on {rows.num_rows} rows", code="behaviour.pack_limit")
@@ -125,6 +127,15 @@ class PackDesk:
             rows = self._archive.read(TRACKS.name, start_us=period * period_us, end_us=end_us, box=box)
             found.append(heard_about(rows, base, silence_us))
         return found
+
+    def _beside(self, base: Row, cell_deg: float, known_us: int) -> pa.Table:
+        """Rows of the other ships counted in a cell and hour."""
+        half, lat, lon = 0.5 * cell_deg, base["lat_deg"], base["lon_deg"]
+        box = (_lon(lon - half), max(-90.0, lat - half), _lon(lon + half), min(90.0, lat + half))
+        start_us, end_us = micros(base["start_at"]), min(micros(base["end_at"]), known_us + 1)
+        return counted_beside(
+            self._archive.read(TRACKS.name, start_us=start_us, end_us=end_us, box=box), base, cell_deg
+        )
 
 
 def _lon(lon_deg: float) -> float:
