@@ -97,6 +97,24 @@ def test_a_sender_that_forgot_repeats_itself_and_the_receiver_knows(tmp_path: Pa
     assert there.accept("PHL", parcel.data, T0 + 2_000_000).received is None
 
 
+def test_receipts_that_a_crash_left_under_a_key_revoked_since_are_said_again(tmp_path: Path) -> None:
+    """The old key signed them, the power went, the key was changed, and only then they got to the session."""
+    parcel = desk(tmp_path / "PHL", "PHL").alerts(alerts("a"), decision(), to="JPN", now_us=T0)
+    assert parcel is not None
+    before = desk(tmp_path / "JPN", "JPN")
+    assert before.accept("PHL", parcel.data, T0 + 1).received is not None
+    assert len(before.receipts(T0 + 2)) == 1  # sealed, and on record; the session never gets them
+    there = desk(tmp_path / "JPN", "JPN")
+    there.rekeyed(Ed25519Signer("JPN", b"K" * 32), since_us=0)
+    left = there.unoffered(there._record.numbers())  # type: ignore[attr-defined]
+    assert [p.kind for p in left] == ["receipt"]
+    there.offered(*left)
+    again = there.receipts(T0 + 3)
+    assert len(again) == 1
+    there.offered(*again)
+    assert there.receipts(T0 + 4) == []
+
+
 def test_what_was_recalled_may_be_told_again_by_another_release(tmp_path: Path) -> None:
     there, parcels = desk(tmp_path / "there", "JPN"), []
     for number, name in enumerate(("as it was", "old copy")):

@@ -214,9 +214,9 @@ class Desk:
     def offered(self, *parcels: Parcel) -> None:
         """The sessions have these parcels durably."""
         self.ledger.offered(*(parcel.release_id for parcel in parcels))
-        for parcel in parcels:
-            if parcel.kind == "receipt":
-                self.ledger.mark_answered(_receipt_ids(Release.from_bytes(parcel.data)))
+        for release in (Release.from_bytes(p.data) for p in parcels if p.kind == "receipt"):
+            if release.fields["key_id"] == self._signer.key_id:  # one of a key before, left by a crash, is said again
+                self.ledger.mark_answered(_receipt_ids(release))
 
     def unoffered(self, leaves: Mapping[str, int]) -> list[Parcel]:
         """Parcels that a crash kept from their session, oldest first; call it once after a start.
