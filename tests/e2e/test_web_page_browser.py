@@ -240,8 +240,8 @@ def test_a_hostile_name_is_text(open_screen: Callable[[Served], Screen], tmp_pat
     hostile = "<img src=x onerror=document.title='owned'>"
     honest = served.node.alerts
 
-    def alerts(viewpoint: str | None = None, *, limit: int | None = None) -> list[dict[str, Any]]:
-        return [{**row, "summary": hostile, "zone": hostile} for row in honest(viewpoint, limit=limit)]
+    def alerts(viewpoint: str | None = None, **asked: Any) -> list[dict[str, Any]]:
+        return [{**row, "summary": hostile, "zone": hostile} for row in honest(viewpoint, **asked)]
 
     served.node.alerts = alerts  # type: ignore[method-assign]
     screen = open_screen(served)
