@@ -18,6 +18,19 @@ _NONE = np.zeros(0, np.bool_)
 
 
 @within
+def first_from(keys: Any, key: Any) -> Any:
+    """Place of the first of some keys in order that is not below one."""
+    lo, hi = 0, keys.size
+    while lo < hi:
+        mid = (lo + hi) >> 1
+        if keys[mid] < key:
+            lo = mid + 1
+        else:
+            hi = mid
+    return lo
+
+
+@within
 def _spread(key: Any, bits: int) -> Any:
     h = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     h ^= h >> np.uint64(29)

@@ -26,7 +26,7 @@ from kuroshio.behaviour.archive import detect
 from kuroshio.behaviour.definition import Definition, Definitions, Threshold
 from kuroshio.behaviour.evidence import as_json
 from kuroshio.behaviour.norms import Norms
-from kuroshio.behaviour.reception import cells_about, cells_of, period_of
+from kuroshio.behaviour.others import others_about
 from kuroshio.behaviour.rule_pack import alerts_of_rule, definitions_of, is_of_rule, rule_part
 from kuroshio.behaviour.sketch import draw
 from kuroshio.errors import InputError, NotFound, VerificationError
@@ -50,7 +50,6 @@ _PARTS = (
     "manifest.json",
 )
 LEAD_US = 24 * 3600 * 1_000_000
-_NOT_MEASURED = ("tentative", "coasted")
 _UNFIXED = ("known_at", "change", "grade")
 _NEAR_DEG = 1.0  # further than the greatest distance from shore that is told (detector.SHORE_LIMIT_M)
 
@@ -138,62 +137,6 @@ def select_rows(rows: pa.Table, alert: Mapping[str, Any], *, lead_us: int = LEAD
     else:
         mine = pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"], pa.int64()))
     return rows.filter(pc.and_(keep, mine))
-
-
-def heard_about(rows: pa.Table, alert: Mapping[str, Any], silence_us: int) -> pa.Table:
-    """Of other ships, a row a cell and period that tells who else was heard about the place of a silence."""
-    period_us, start_us = period_of(silence_us), round(alert["start_at"].timestamp() * 1e6)
-    first, over = start_us // period_us - 1, (start_us + silence_us) // period_us
-    near = _reports_of_others(rows, alert, first * period_us, over * period_us)
-    cell = cells_of(*(np.asarray(near[n], np.float64) for n in ("lat_deg", "lon_deg")))
-    about = np.flatnonzero(np.isin(cell, cells_about(alert["lat_deg"], alert["lon_deg"])))
-    key = np.column_stack([cell, _times(near) // period_us, np.asarray(near["mmsi"].cast(pa.int64()), np.int64)])[about]
-    return near.take(pa.array(np.sort(about[np.unique(key, axis=0, return_index=True)[1]])))
-
-
-def counted_beside(rows: pa.Table, alert: Mapping[str, Any], cell_deg: float) -> pa.Table:
-    """Of other ships, a row each that counts it in the cell and hour of an alert of interference."""
-    start_us, end_us = (round(alert[n].timestamp() * 1e6) for n in ("start_at", "end_at"))
-    near = _reports_of_others(rows, alert, start_us, end_us)
-    inside = np.ones(near.num_rows, np.bool_)
-    for name, edge in (("lat_deg", 90.0), ("lon_deg", 180.0)):
-        inside &= ((np.asarray(near[name], np.float64) + edge) // cell_deg) == (alert[name] + edge) // cell_deg
-    here = np.flatnonzero(inside)
-    ship = np.asarray(near["mmsi"].cast(pa.int64()), np.int64)[here]
-    return near.take(pa.array(np.sort(here[np.unique(ship, return_index=True)[1]])))
-
-
-def _times(rows: pa.Table) -> Any:
-    return np.asarray(rows["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), np.int64)
-
-
-def _reports_of_others(rows: pa.Table, alert: Mapping[str, Any], start_us: int, end_us: int) -> pa.Table:
-    """Rows of a stretch of time that are a report of their own time, not of the ships of an alert."""
-    times = rows["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    inside = pc.and_(pc.greater_equal(times, start_us), pc.less(times, end_us))
-    mine = pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"], pa.int64()))
-    near = rows.filter(pc.fill_null(pc.and_(inside, pc.invert(mine)), False)).filter(pc.field("lat_deg").is_valid())
-    near = near.filter(pc.field("mmsi").is_valid() & pc.field("lon_deg").is_valid())
-    if _kind(rows) == "tracks":  # no prediction tells that a ship was heard
-        status = near["status"].cast(pa.string())
-        told = pc.and_(pc.equal(near["last_ais_at"], near["observed_at"]), pc.invert(_any_of(status, _NOT_MEASURED)))
-        near = near.filter(pc.fill_null(told, False))
-    return near
-
-
-def others_about(rows: pa.Table, alert: Mapping[str, Any], definition: Definition) -> pa.Table | None:
-    """Rows of other ships that an alert of a definition rests on; None where it rests on its own ships alone."""
-    if alert["lat_deg"] is None or "mmsi" not in rows.column_names:
-        return None
-    if definition.kernel == "gap":
-        return heard_about(rows, alert, definition.us("silence_s"))
-    if definition.kernel == "interference" and alert["end_at"] is not None:
-        return counted_beside(rows, alert, float(definition["cell_deg"]))
-    return None
-
-
-def _any_of(column: Any, words: Sequence[str]) -> Any:
-    return pc.is_in(column, value_set=pa.array(words))
 
 
 def _once(rows: pa.Table) -> pa.Table:

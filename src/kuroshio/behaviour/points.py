@@ -173,6 +173,18 @@ def _before(pi: Any, i: int, s: int, b: int) -> bool:
 
 
 @within
+def _first_from(pi: Any, lo: Any, hi: Any, s: int, b: int) -> Any:
+    """First point from ``lo`` on, up to ``hi``, that is not before (slot, step)."""
+    while lo < hi:
+        mid = (lo + hi) >> 1
+        if _before(pi, mid, s, b):
+            lo = mid + 1
+        else:
+            hi = mid
+    return lo
+
+
+@within
 def _move(pi: Any, pf: Any, i: int, k: int) -> None:
     for c in range(3):
         pi[k, c], pf[k, c] = pi[i, c], pf[i, c]
@@ -191,13 +203,7 @@ def _merge(pi: Any, pf: Any, begin: int, n: int, ni: Any, nf: Any, fresh: Any) -
         while hi - step >= begin and not _before(pi, hi - step, s, at):
             hi -= step  # new points are few and lie far apart: double the stride until before, then halve
             step *= 2
-        lo = max(begin, hi - step)
-        while lo < hi:
-            mid = (lo + hi) >> 1
-            if _before(pi, mid, s, at):
-                lo = mid + 1
-            else:
-                hi = mid
+        lo = _first_from(pi, max(begin, hi - step), hi, s, at)
         for q in range(a - 1, lo - 1, -1):
             _move(pi, pf, q, q + b + 1)
             fresh[q + b + 1 - begin] = False
@@ -261,14 +267,8 @@ def find(ptr: Any, pi: Any, s: int, b: int) -> int:
             hi = mid
     if lo < end and pi[lo, P_BIN] == b:
         return lo
-    lo, end = ptr[ptr.size - 2], ptr[ptr.size - 1]
-    hi = end
-    while lo < hi:
-        mid = (lo + hi) >> 1
-        if _before(pi, mid, s, b):
-            lo = mid + 1
-        else:
-            hi = mid
+    end = ptr[ptr.size - 1]
+    lo = _first_from(pi, ptr[ptr.size - 2], end, s, b)
     return lo if lo < end and pi[lo, P_SLOT] == s and pi[lo, P_BIN] == b else -1
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
+from kuroshio.behaviour.index import first_from
 from kuroshio.behaviour.state import Marks
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -55,18 +56,6 @@ def period_of(silence_us: int) -> int:
     return max(1, min(HOUR_US, silence_us // PERIODS))
 
 
-@within
-def _first_of(keys: Any, cell: Any) -> Any:
-    lo, hi, key = 0, keys.size, cell << WHO_BITS
-    while lo < hi:
-        mid = (lo + hi) >> 1
-        if keys[mid] < key:
-            lo = mid + 1
-        else:
-            hi = mid
-    return lo
-
-
 @kernel
 def _heard_about(
     begin: int,
@@ -90,7 +79,7 @@ def _heard_about(
             row = cell - col + r * LONS
             for c in range(-1, 2):
                 at = row + (col + c + LONS) % LONS
-                i = _first_of(keys, at)
+                i = first_from(keys, at << WHO_BITS)
                 while i < keys.size and keys[i] >> WHO_BITS == at:
                     if k == out.shape[0]:
                         return e, begun

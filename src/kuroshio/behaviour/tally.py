@@ -15,7 +15,7 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings
-from kuroshio.behaviour.index import two_key_order
+from kuroshio.behaviour.index import first_from, two_key_order
 from kuroshio.behaviour.state import Batch, Fact, Marks
 from kuroshio.units import BoolArray, IntArray
 
@@ -74,14 +74,8 @@ def _mark(rows: Any, names: Any, some: Any, out: Any) -> None:
         out[i] = False
         if rows[i, PLACE] < 0 or not some[ship & (some.size - 1)]:
             continue
-        lo, hi = 0, names.size
-        while lo < hi:
-            mid = (lo + hi) >> 1
-            if names[mid] < ship:
-                lo = mid + 1
-            else:
-                hi = mid
-        out[i] = lo < names.size and names[lo] == ship
+        at = first_from(names, ship)
+        out[i] = at < names.size and names[at] == ship
 
 
 @kernel

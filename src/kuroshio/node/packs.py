@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
-from math import floor
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -17,8 +16,9 @@ import pyarrow.compute as pc
 
 from kuroshio import clock
 from kuroshio.behaviour import Definitions, Norms, Zones
-from kuroshio.behaviour.pack import LEAD_US, alert_rows, counted_beside, heard_about, make_pack
-from kuroshio.behaviour.reception import CELLS_A_DEG, period_of
+from kuroshio.behaviour.definition import Definition
+from kuroshio.behaviour.others import others_about, stretches
+from kuroshio.behaviour.pack import LEAD_US, alert_rows, make_pack
 from kuroshio.behaviour.ruling import micros
 from kuroshio.errors import InputError, NotFound, VerificationError
 from kuroshio.schema import TRACKS
@@ -97,7 +97,7 @@ class PackDesk:
         return known[-1] if known else None
 
     def _rows(self, alert: Row, bases: Iterable[Row], known_us: int) -> pa.Table:
-        """TRACKS rows of the ships of an alert, and of the others that tell who was heard about its silences."""
+        """TRACKS rows of the ships of an alert, and of the others that it rests on."""
         tracks, mmsis = list(alert["track_ids"]), list(alert["mmsis"])
         first_us, end_us, read = micros(alert["start_at"]) - LEAD_US, known_us + 1, self._archive.read
         parts = [read(TRACKS.name, track_id=tracks, start_us=first_us, end_us=end_us)] if tracks else []
@@ -106,37 +106,17 @@ class PackDesk:
             parts.append(named.filter(pc.invert(pc.is_in(named["track_id"], pa.array(tracks, pa.int64())))))
         for base in bases:
             definition = self._definitions.get(str(base["definition"]))
-            if definition is not None and definition.kernel == "gap" and base["lat_deg"] is not None:
-                parts += self._heard(base, definition.us("silence_s"), known_us)
-            elif definition is not None and definition.kernel == "interference" and base["end_at"] is not None:
-                parts.append(self._beside(base, float(definition["cell_deg"]), known_us))
+            if definition is not None:
+                parts += self._others(base, definition, end_us)
         rows = pa.concat_tables(parts) if parts else TRACKS.empty()
         if rows.num_rows > MAX_ROWS:
             raise InputError(f"alert {alert['alert_id']} rests on {rows.num_rows} rows", code="behaviour.pack_limit")
         return rows
 
-    def _heard(self, base: Row, silence_us: int, known_us: int) -> list[pa.Table]:
-        """Rows of other ships about a silence, a period at a time: there may be many, and few are kept."""
-        period_us, start_us = period_of(silence_us), micros(base["start_at"])
-        south, west = (floor(base[n] * CELLS_A_DEG) / CELLS_A_DEG for n in ("lat_deg", "lon_deg"))
-        side = 1.0 / CELLS_A_DEG
-        box = (_lon(west - side), max(-90.0, south - side), _lon(west + 2 * side), min(90.0, south + 2 * side))
-        found = []
-        for period in range(start_us // period_us - 1, (start_us + silence_us) // period_us):  # a few
-            end_us = min((period + 1) * period_us, known_us + 1)
-            rows = self._archive.read(TRACKS.name, start_us=period * period_us, end_us=end_us, box=box)
-            found.append(heard_about(rows, base, silence_us))
-        return found
-
-    def _beside(self, base: Row, cell_deg: float, known_us: int) -> pa.Table:
-        """Rows of the other ships counted in a cell and hour."""
-        half, lat, lon = 0.5 * cell_deg, base["lat_deg"], base["lon_deg"]
-        box = (_lon(lon - half), max(-90.0, lat - half), _lon(lon + half), min(90.0, lat + half))
-        start_us, end_us = micros(base["start_at"]), min(micros(base["end_at"]), known_us + 1)
-        return counted_beside(
-            self._archive.read(TRACKS.name, start_us=start_us, end_us=end_us, box=box), base, cell_deg
-        )
-
-
-def _lon(lon_deg: float) -> float:
-    return (lon_deg + 180.0) % 360.0 - 180.0
+    def _others(self, base: Row, definition: Definition, end_us: int) -> Iterator[pa.Table]:
+        """Rows of other ships, a stretch of time at a time: there may be many, and few are kept."""
+        for first_us, over_us, box in stretches(base, definition):
+            rows = self._archive.read(TRACKS.name, start_us=first_us, end_us=min(over_us, end_us), box=box)
+            some = others_about(rows, base, definition)
+            if some is not None:
+                yield some
