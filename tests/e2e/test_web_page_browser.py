@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,18 @@ def test_the_queue_is_worked_by_keys_alone(screen: Screen, served: Served) -> No
     assert [v["verdict"] for v in verdicts[second]] == ["silenced"]
     assert verdicts[first][0]["by"] == USER
     screen.page.keyboard.press("k")
+
+
+def test_the_evidence_of_an_alert_is_saved_from_its_page(screen: Screen, served: Served, tmp_path: Path) -> None:
+    screen.until("alerts", re.compile(r"[1-9]\d*"))
+    screen.page.keyboard.press("j")
+    alert = screen.page.locator("li[data-alert]").first.get_attribute("data-alert")
+    with screen.page.expect_download() as saved:
+        screen.page.get_by_test_id("alert-detail").get_by_test_id("pack").click()
+    assert saved.value.suggested_filename == f"{alert}.evidence"
+    saved.value.save_as(tmp_path / "saved.evidence")
+    with zipfile.ZipFile(tmp_path / "saved.evidence") as pack:
+        assert json.loads(pack.read("alert.json"))["alert_id"] == alert
 
 
 def test_the_time_line_shows_the_queue_as_it_was_known_and_nothing_is_judged_there(
