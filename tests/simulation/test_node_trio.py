@@ -16,7 +16,7 @@ from kuroshio.exchange.lineage import is_own_provenance, mark_of
 from kuroshio.links.tls import KeyFolder
 from kuroshio.node import assemble
 from kuroshio.node import unfused as unfused_rows
-from kuroshio.schema import TRACKS, concat
+from kuroshio.schema import TIED_TRACKS, TRACKS, concat
 from kuroshio.schema.release import LINEAGE_MAX, Release
 from kuroshio.sensing.asterix_encode import encode_cat048
 from kuroshio.testing import metrics
@@ -308,6 +308,29 @@ def test_what_is_told_is_what_own_sensors_hold_and_shows_no_third_party(trio: Ca
         if release.kind == "tracks" and release.fields["originator"] == giver:
             assert third not in release.header.decode()
             assert release.fields["lineage"] == [giver]
+
+
+@pytest.mark.slow
+def test_what_partners_told_is_apart_from_what_own_sensors_gave_in_the_archive(trio: Callable[..., Trio]) -> None:
+    alone = trio("three alone", A_RADAR_EACH, {})
+    shared = trio("own tracks told", A_RADAR_EACH, EVERY, lambda node: None)
+    past = shared.nodes["JPN"].parts.core.past
+    past.close()
+    own, was = (t.nodes["JPN"].parts.archive.read(TRACKS.name, columns=[*STATE, "track_id", "observed_at"])
+                for t in (shared, alone))  # fmt: skip
+    assert own.equals(was)  # for ever what this node would have had it never heard of the others
+    tied = shared.nodes["JPN"].parts.archive.read(TIED_TRACKS.name)
+    assert past.counters["rows_untied"] == 0
+    made = {release.release_id: giver for giver, _, release in shared.told}
+    for row in tied.to_pylist():
+        givers = {named.split(":")[0] for named in row["fused_with"] or [f"{row['partner']}:"]}
+        assert {made[r] for r in row["releases"]} >= givers
+    fused = tied.filter(pa.array(unfused_rows.is_fused(tied)))
+    assert fused.num_rows > SHIPS
+    rows = past.read()
+    assert rows.num_rows == own.num_rows + tied.num_rows - fused.num_rows
+    at = {(r["track_id"], r["observed_at"]): r["cov_ee_m2"] for r in rows.to_pylist()}
+    assert all(at[r["track_id"], r["observed_at"]] == r["cov_ee_m2"] for r in fused.to_pylist())
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cot": ("kuroshio.cli.cot", "Send the node's own picture to a TAK server or display."),
     "keys": ("kuroshio.cli.keys", "Make and show a node's keys and certificates."),
     "user": ("kuroshio.cli.user", "Add, list and remove the people who sign in."),
+    "archive": ("kuroshio.cli.archive", "Show, export, order and let go of what a node's archive holds."),
     "norms": ("kuroshio.cli.norms", "Learn what is usual from an archive: coverage and traffic."),
     "rule": (
         "kuroshio.cli.rule",

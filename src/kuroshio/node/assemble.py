@@ -30,6 +30,7 @@ from kuroshio.node.items import Holdings
 from kuroshio.node.linking import build_link
 from kuroshio.node.live import Channel
 from kuroshio.node.packs import PackDesk
+from kuroshio.node.past import Past
 from kuroshio.node.pipeline import Pipeline
 from kuroshio.node.rules import RuleDesk
 from kuroshio.node.sources import Source
@@ -102,6 +103,7 @@ def build(config: NodeConfig) -> Parts:
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / "journal")
     archive = Archive(folder / "archive")
+    past = Past(archive, config.archive)
     operations = Operations(url_of(folder / "operations.db"), now_us=clock.now_us())
     own = Channel()
     given = [rule for path in config.behaviour.rules for rule in load_rules(path)]
@@ -116,11 +118,12 @@ def build(config: NodeConfig) -> Parts:
         sources=sources,
         journal=journal,
         archive=archive,
+        past=past,
         operations=operations,
         own=own,
         rules=rules,
     )
-    packs = PackDesk(operations, archive, definitions, zones, norms)
+    packs = PackDesk(operations, past.read, definitions, zones, norms)
     holdings = Holdings(
         config.node.party,
         {s.name: s.level for s in config.sources},

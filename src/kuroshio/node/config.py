@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from kuroshio import clock
 from kuroshio.errors import ConfigError, InputError
 from kuroshio.node import source_rules
+from kuroshio.schema import TABLES
 
 Party = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 3166 alpha-3 code")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -229,6 +230,27 @@ class PictureSection(Section):
     coarse_land: bool = True
 
 
+Days = Annotated[int, Field(ge=2, le=36_600)]
+
+
+class ArchiveSection(Section):
+    """How many days rows are kept; all are where nothing is said. What partners told ends before that by its terms."""
+
+    keep_days: Days | None = None
+    keep_days_of: dict[str, Days] = Field(default={}, description="by table, instead of keep_days")
+
+    def days_of(self, table: str) -> int | None:
+        """For how many days rows of a table are kept; None keeps them."""
+        return self.keep_days_of.get(table, self.keep_days)
+
+    @model_validator(mode="after")
+    def _known(self) -> ArchiveSection:
+        for name in self.keep_days_of:
+            if name not in TABLES:
+                raise ValueError(f"no table {name!r} is kept")
+        return self
+
+
 class NodeConfig(Section):
     """A whole node."""
 
@@ -240,6 +262,7 @@ class NodeConfig(Section):
     accords: AccordsSection = AccordsSection()
     behaviour: BehaviourSection = BehaviourSection()
     picture: PictureSection = PictureSection()
+    archive: ArchiveSection = ArchiveSection()
     keys: Path = Path("keys")
     sources: tuple[SourceSection, ...] = ()
     partners: tuple[PartnerSection, ...] = ()

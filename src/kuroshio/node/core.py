@@ -23,6 +23,7 @@ from kuroshio import clock
 from kuroshio.errors import InputError, NotFound, StoreError
 from kuroshio.node.intake import Sources
 from kuroshio.node.live import Channel, current
+from kuroshio.node.past import Past, Told
 from kuroshio.node.pipeline import Entry, Pipeline, Step
 from kuroshio.node.retold import untold
 from kuroshio.node.rules import RuleDesk
@@ -90,6 +91,7 @@ class Core:
         sources: Sources,
         journal: Journal,
         archive: Archive,
+        past: Past,
         operations: Operations,
         own: Channel,
         rules: RuleDesk,
@@ -99,11 +101,12 @@ class Core:
         self._sources = sources
         self._journal = journal
         self._archive = archive
+        self.past = past
         self._operations = operations
         self._own = own
         self.picture = TRACKS.empty()
         self._unfused = Unfused()
-        self.partner_rows: list[pa.Table] = []
+        self.partner_rows: list[Told] = []
         self.counters = Counters()
         self._archived_to = archive.position or 0
         self._archive_due_us = 0
@@ -154,8 +157,10 @@ class Core:
         """Make entries durable, then make what follows from them, and publish it."""
         joined = join(entries)
         position = self._journal.append(joined) if joined else self._journal.end_position
-        partners = concat(TRACKS, self.partner_rows) if self.partner_rows else None
-        self.partner_rows = []
+        told, self.partner_rows = self.partner_rows, []
+        for release_id, rows in told:
+            self.past.heard(release_id, rows)
+        partners = concat(TRACKS, [rows for _, rows in told]) if told else None
         ended, self._forced = [*self._sources.newly_ended(), *self._forced], []
         step = self._pipeline.step(joined, now_us=now_us, partners=partners, ended=ended)
         self.counters.cycles += 1
@@ -167,7 +172,7 @@ class Core:
                 offsets_s=np.concatenate(result.offsets_s) if result.offsets_s else None,
             )  # fmt: skip
         outcome = self._take(step, position)
-        self._keep(position)
+        self._keep(position, now_us)
         return outcome
 
     def ingest(self, entries: Sequence[Entry], *, now_us: int) -> None:
@@ -221,7 +226,7 @@ class Core:
         changes = self._rules.step(fresh, step.tracks, self.picture)
         if archive_at is not None:
             self._archive.append(OBSERVATIONS.name, step.observations)
-            self._archive.append(TRACKS.name, step.tracks)
+            self.past.keep(step.tracks, step.unfused)
             self._archive.append(LINKS.name, step.links)
             self._archive.append(EVENTS.name, step.events)
             for name in ARCHIVED_REPORTS:
@@ -246,13 +251,14 @@ class Core:
 
     # -- durability
 
-    def _keep(self, position: int) -> None:
+    def _keep(self, position: int, now_us: int) -> None:
         wall_us = clock.now_us()
         if wall_us >= self._archive_due_us:
             if self._archive_due_us:
                 self._archive.flush(position)
                 self._archived_to = position
             self._archive_due_us = wall_us + int(ARCHIVE_EVERY_S * US_PER_S)
+            self.past.sweep(now_us)
             radars = self._pipeline.tracker.coverage.radars()
             cut = [s for s in radars if (s.pd_map.pd(s.model.pd) < BLIND_PD).any()]
             self.outlines = {s.model.source: s.pd_map.outline(s.model) for s in cut}
@@ -302,8 +308,9 @@ class Core:
         folder = self._folder / f"checkpoint-{at:016x}-{clock.now_us():x}"  # never over one that may be in use
         folder.mkdir(parents=True)
         self._pipeline.save(folder)
-        write_picture(folder / "picture.arrow", self.picture)
-        write_picture(folder / "unfused.arrow", self._unfused.rows)
+        write_table(folder / "picture.arrow", self.picture)
+        write_table(folder / "unfused.arrow", self._unfused.rows)
+        write_table(folder / "past.arrow", self.past.state())
         for path in folder.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -323,9 +330,11 @@ class Core:
             state = json.loads((self._folder / "state.json").read_text())
             folder = self._folder / str(state["folder"])
             self._pipeline.restore(folder)
-            self.picture = read_picture(folder / "picture.arrow")
+            self.picture = TRACKS.conform(read_table(folder / "picture.arrow"))
             if (folder / "unfused.arrow").is_file():
-                self._unfused = Unfused(read_picture(folder / "unfused.arrow"))
+                self._unfused = Unfused(TRACKS.conform(read_table(folder / "unfused.arrow")))
+            if (folder / "past.arrow").is_file():
+                self.past.restore(read_table(folder / "past.arrow"))
             self._own.publish(self.picture)
             return int(state["position"])
         except FileNotFoundError:
@@ -341,6 +350,7 @@ class Core:
             if self._pipeline.settled:
                 self.checkpoint()
         finally:
+            self.past.close()
             self._archive.close()
             self._journal.close()
             self._operations.close()
@@ -365,13 +375,13 @@ def join(entries: Sequence[Entry]) -> list[Entry]:
     return [(name, times[-1], b"".join(blocks)) for name, times, blocks in joined]
 
 
-def write_picture(path: Path, table: pa.Table) -> None:
-    """Arrow file of the picture, for the next start."""
+def write_table(path: Path, table: pa.Table) -> None:
+    """Arrow file of a table, for the next start."""
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
 
 
-def read_picture(path: Path) -> pa.Table:
-    """Picture of an Arrow file."""
+def read_table(path: Path) -> pa.Table:
+    """Table of an Arrow file."""
     with pa.OSFile(str(path), "rb") as source:
-        return TRACKS.conform(pa.ipc.open_file(source).read_all())
+        return pa.ipc.open_file(source).read_all()

@@ -25,6 +25,7 @@ from kuroshio.node.books import RECORD_OF
 from kuroshio.node.deciding import may_still_go, released_places
 from kuroshio.node.held import Held
 from kuroshio.node.items import Given, keys_of
+from kuroshio.node.past import Told
 from kuroshio.node.rewitness import Request, Requests
 from kuroshio.node.trust import Trust
 from kuroshio.node.witnesses import WitnessBook
@@ -84,9 +85,10 @@ class Mailroom:
         self._held = Held()
         self._forget_due_us = 0
         self._grid_m: dict[tuple[str, str], float] = {}
-        self._arrived: list[pa.Table] = []
+        self._arrived: list[Told] = []
         self._replies: list[tuple[str, str, dict[str, Any]]] = []
         self._alerts: deque[dict[str, Any]] = deque(maxlen=ALERTS_MAX)
+        parts.core.past.attach(self._desk.ledger.held_ids)
         self._rewitness = Requests(parts.config.node.data)
         self._unread: deque[tuple[str, str]] = deque(maxlen=UNREAD_MAX)
         self._checkpoint_due_us = 0
@@ -216,7 +218,7 @@ class Mailroom:
             else:
                 self._grid_m.pop((party, ref), None)
         self._held.place(party, received.release.release_id, rows, now_us=now_us)
-        self._arrived.append(rows)
+        self._arrived.append((received.release.release_id, rows))
 
     def _of_this_world(self, rows: pa.Table) -> pa.Table:
         """Rows of the kind this node's picture holds: exercise data never enters a real one, nor real data a drill."""
@@ -238,18 +240,22 @@ class Mailroom:
             self._alerts.appendleft(shown)
 
     def _drop(self, release_ids: Iterable[str]) -> None:
-        """End in the picture what these releases still show."""
+        """End in the picture what these releases still show, and let the archive show nothing of them."""
+        release_ids = list(release_ids)
+        self._parts.core.past.let_go(release_ids)
         for gone in self._held.withdraw(release_ids):
             at = gone.schema.get_field_index("status")
             ended = pa.array(["ended"] * gone.num_rows).dictionary_encode().cast(TRACKS.arrow.field(at).type)
-            self._arrived.append(gone.set_column(at, TRACKS.arrow.field(at), ended))
+            self._arrived.append((None, gone.set_column(at, TRACKS.arrow.field(at), ended)))
 
     def _forget(self, now_us: int) -> None:
         """Let go of what is kept beside partners' tracks that have left the picture; data and ties end together."""
         shown = self._parts.core.picture
         live = set(itertools.chain.from_iterable(keys_of(shown.filter(shown["partner"].is_valid()))))
         known = self._parts.decider.holdings.given
-        for key in self._held.forget(live, before_us=now_us - FORGET_US):
+        gone = self._held.forget(live, before_us=now_us - FORGET_US)
+        self._parts.core.past.forget(gone)
+        for key in gone:
             known.pop(key, None)
             self._grid_m.pop(key, None)
 
@@ -342,8 +348,8 @@ class Mailroom:
 
     # -- for the picture and the page
 
-    def take_tracks(self) -> list[pa.Table]:
-        """TRACKS rows that arrived since the last call."""
+    def take_tracks(self) -> list[Told]:
+        """TRACKS rows that arrived since the last call, with the release of each table."""
         arrived, self._arrived = self._arrived, []
         return arrived
 

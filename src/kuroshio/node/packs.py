@@ -1,14 +1,14 @@
 """The evidence pack of an alert of this node: its rows read from the archive, and the alert made again of them.
 
-What enters: an alert in the book, and the archive. What leaves: the bytes of a pack (`behaviour.pack`). A pack is made
-only where the alert comes out of the stored rows as the node told it; else it is refused, with the reason.
+What enters: an alert in the book, and rows of the past. What leaves: the bytes of a pack (`behaviour.pack`). A pack
+is made only where the alert comes out of the stored rows as the node told it; else it is refused, with the reason.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ from kuroshio.behaviour.pack import LEAD_US, alert_rows, make_pack
 from kuroshio.behaviour.ruling import micros
 from kuroshio.errors import InputError, NotFound, VerificationError
 from kuroshio.schema import TRACKS
-from kuroshio.store import Archive, Operations
+from kuroshio.store import Operations
 
 Row = Mapping[str, Any]
 MAX_ROWS = 2_000_000
@@ -35,8 +35,8 @@ class PackDesk:
     ----------
     operations
         The book of alerts.
-    archive
-        Rows of the past.
+    tracks
+        Gives TRACKS rows of the past, asked as `Archive.read` is.
     definitions, zones, norms
         What the node's alerts are made by.
     """
@@ -44,12 +44,12 @@ class PackDesk:
     def __init__(
         self,
         operations: Operations,
-        archive: Archive,
+        tracks: Callable[..., pa.Table],
         definitions: Definitions,
         zones: Zones | None = None,
         norms: Norms | None = None,
     ) -> None:
-        self._operations, self._archive = operations, archive
+        self._operations, self._read = operations, tracks
         self._definitions, self._zones, self._norms = definitions, zones, norms
 
     def pack(self, alert_id: str, *, known_at_us: int | None = None) -> bytes:
@@ -99,10 +99,10 @@ class PackDesk:
     def _rows(self, alert: Row, bases: Iterable[Row], known_us: int) -> pa.Table:
         """TRACKS rows of the ships of an alert, and of the others that it rests on."""
         tracks, mmsis = list(alert["track_ids"]), list(alert["mmsis"])
-        first_us, end_us, read = micros(alert["start_at"]) - LEAD_US, known_us + 1, self._archive.read
-        parts = [read(TRACKS.name, track_id=tracks, start_us=first_us, end_us=end_us)] if tracks else []
+        first_us, end_us, read = micros(alert["start_at"]) - LEAD_US, known_us + 1, self._read
+        parts = [read(track_id=tracks, start_us=first_us, end_us=end_us)] if tracks else []
         if mmsis:
-            named = read(TRACKS.name, mmsi=mmsis, start_us=first_us, end_us=end_us)
+            named = read(mmsi=mmsis, start_us=first_us, end_us=end_us)
             parts.append(named.filter(pc.invert(pc.is_in(named["track_id"], pa.array(tracks, pa.int64())))))
         for base in bases:
             definition = self._definitions.get(str(base["definition"]))
@@ -116,7 +116,7 @@ class PackDesk:
     def _others(self, base: Row, definition: Definition, end_us: int) -> Iterator[pa.Table]:
         """Rows of other ships, a stretch of time at a time: there may be many, and few are kept."""
         for first_us, over_us, box in stretches(base, definition):
-            rows = self._archive.read(TRACKS.name, start_us=first_us, end_us=min(over_us, end_us), box=box)
+            rows = self._read(start_us=first_us, end_us=min(over_us, end_us), box=box)
             some = others_about(rows, base, definition)
             if some is not None:
                 yield some

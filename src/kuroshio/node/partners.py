@@ -24,6 +24,7 @@ from kuroshio.links.peer_http import Handler, PeerClient, PeerServer
 from kuroshio.links.peer_nats import NatsClient, NatsPeers
 from kuroshio.node import mailroom
 from kuroshio.node.config import NodeConfig, PartnerSection
+from kuroshio.node.past import Told
 from kuroshio.node.time import NodeClock
 from kuroshio.node.trust import Trust
 from kuroshio.node.waiting import Carried
@@ -231,8 +232,8 @@ class Partners:
             self._told(party, "put_off", {"code": err.error_code, "text": err.message})
             raise StoreError(err.message, code=err.error_code) from err
 
-    def take_tracks(self) -> list[pa.Table]:
-        """TRACKS rows that came since the last call, for the picture."""
+    def take_tracks(self) -> list[Told]:
+        """TRACKS rows that came since the last call, for the picture, with the release of each table."""
         return self.room.take_tracks()
 
     def settle(self, now_us: int) -> None:

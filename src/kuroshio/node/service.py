@@ -96,6 +96,7 @@ class Service:
                 "longest_cycle_ms": round(counters.longest_cycle_ms),
                 "refused_releases": self.sharing.refused,
                 "forced_decisions": counters.forced_decisions,
+                **{f"archive_{name}": count for name, count in self.parts.core.past.counters.items()},
                 **self.parts.sources.counts(),
             },
         }
@@ -150,8 +151,7 @@ class Service:
         if viewpoint is not None:  # a partner sees the released row and nothing else
             return {**cards.card(row, []), "releases": [], "decisions": [], "alerts": []}
         now_us = self.now_us()
-        past = self.parts.archive.read(
-            TRACKS.name,
+        past = self.parts.core.past.read(
             start_us=now_us - HISTORY_S * US_PER_S,
             end_us=now_us + US_PER_S,
             track_id=track_id,

@@ -15,7 +15,7 @@ from kuroshio import clock, picture
 from kuroshio.errors import NotFound
 from kuroshio.node.assemble import Parts
 from kuroshio.node.deciding import time_or_none
-from kuroshio.schema import EVENTS, FLAG_CONFLICT, FLAG_DRAG, LINKS, OBSERVATIONS, TRACKS
+from kuroshio.schema import EVENTS, FLAG_CONFLICT, FLAG_DRAG, LINKS, OBSERVATIONS
 from kuroshio.units import US_PER_S
 
 STORY_S = 7 * 86_400
@@ -83,10 +83,10 @@ def story(parts: Parts, operations: list[dict[str, Any]], track_id: int, now_us:
         When the archive does not know it.
     """
     archive, begin_us, end_us = parts.archive, now_us - STORY_S * US_PER_S, now_us + US_PER_S
-    events, links, tracks = (
-        archive.read(table.name, track_id=track_id, start_us=begin_us, end_us=end_us)
-        for table in (EVENTS, LINKS, TRACKS)
+    events, links = (
+        archive.read(table.name, track_id=track_id, start_us=begin_us, end_us=end_us) for table in (EVENTS, LINKS)
     )
+    tracks = parts.core.past.read(track_id=track_id, start_us=begin_us, end_us=end_us)
     if not events.num_rows and not tracks.num_rows:
         raise NotFound(f"no track {track_id} in the last {STORY_S // 86_400} days", code="track.unknown")
     seen = None

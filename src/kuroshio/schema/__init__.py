@@ -20,6 +20,7 @@ from kuroshio.schema.picture import (
     LINKS,
     OBSERVATIONS,
     REGISTRY,
+    TIED_TRACKS,
     TRACKS,
 )
 from kuroshio.schema.radar import RADAR_STATUS, RADAR_VIDEO
@@ -39,9 +40,8 @@ from kuroshio.schema.reports import (
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
-        *REPORT_TABLES, RADAR_STATUS, RADAR_VIDEO, FOOTPRINTS, OBSERVATIONS, TRACKS, EVENTS, LINKS, REGISTRY,
-        COVERAGE_CELLS, ALERTS,
-        ITEMS,
+        *REPORT_TABLES, RADAR_STATUS, RADAR_VIDEO, FOOTPRINTS, OBSERVATIONS, TRACKS, TIED_TRACKS, EVENTS, LINKS,
+        REGISTRY, COVERAGE_CELLS, ALERTS, ITEMS,
     )
 }  # fmt: skip
 
@@ -71,6 +71,7 @@ __all__ = [
     "SAFETY",
     "STATICS",
     "TABLES",
+    "TIED_TRACKS",
     "TRACKS",
     "Citation",
     "Column",

@@ -139,6 +139,12 @@ TRACKS = Table(
     ),
 )
 
+TIED_TRACKS = Table(
+    "tied_tracks",
+    "Rows of tracks that rest on partners' releases, kept apart: they go when one that they rest on must be gone.",
+    (*TRACKS.columns, Column("releases", TEXTS, "The partners' releases that the row rests on.")),
+)
+
 FLAG_DARK, FLAG_UNCORROBORATED, FLAG_CONFLICT, FLAG_DRAG = 1, 2, 4, 8
 
 EVENTS = Table(

@@ -8,9 +8,11 @@ nothing with anyone.
 from __future__ import annotations
 
 from kuroshio.store.archive import Archive
+from kuroshio.store.erasing import names_any
 from kuroshio.store.frames import Entry
 from kuroshio.store.journal import Journal
+from kuroshio.store.layout import DAY_US
 from kuroshio.store.operations import Operations, url_of
 from kuroshio.store.people import ROLES, Session, User
 
-__all__ = ["ROLES", "Archive", "Entry", "Journal", "Operations", "Session", "User", "url_of"]
+__all__ = ["DAY_US", "ROLES", "Archive", "Entry", "Journal", "Operations", "Session", "User", "names_any", "url_of"]

@@ -18,13 +18,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from kuroshio.clock import rfc3339
-from kuroshio.errors import InputError, StoreError
+from kuroshio.errors import StoreError
 from kuroshio.schema import TABLES, Table
-from kuroshio.store import disk, expiry
+from kuroshio.store import disk, erasing, expiry
+from kuroshio.store.erasing import Gone
 from kuroshio.store.layout import (
     DAY_US,
     PART_ROWS_BITS,
@@ -38,17 +36,17 @@ from kuroshio.store.layout import (
     stored_schema,
     write_parquet,
 )
-from kuroshio.store.query import UNIQUE, Box, also, between, distinct, named, numbers, time_column, within
-from kuroshio.store.scan import merge_day, read_days
+from kuroshio.store.query import time_column
+from kuroshio.store.questions import COMMIT, Questions
+from kuroshio.store.scan import merge_day
 from kuroshio.units import UtcMicros
 
-COMMIT = "commit.json"
 TIDY_PARTS = 16
 
 LOG = logging.getLogger("kuroshio.store")
 
 
-class Archive:
+class Archive(Questions):
     """Parquet day files under a folder.
 
     Parameters
@@ -82,13 +80,8 @@ class Archive:
         self._lock = threading.RLock()  # buffers and commits
         self._compacting = threading.Lock()  # files of committed parts
         self._buffers: dict[str, list[pa.Table]] = {}
-        self.buffered = 0
-        self.appended = 0
-        self.flushes = 0
-        self.forced_flushes = 0
-        self.compactions = 0
-        self.duplicates = 0
-        self.failed_merges = 0
+        self.buffered = self.appended = self.flushes = self.forced_flushes = 0
+        self.compactions = self.duplicates = self.failed_merges = 0
         self._tidying: threading.Thread | None = None
         self._lock_handle = -1 if read_only else disk.lock_folder(self.folder, "archive")
         self._read_only = read_only
@@ -101,32 +94,10 @@ class Archive:
             self.close()
             raise
 
-    def _load_commit(self) -> tuple[int, int | None]:
-        path = self.folder / COMMIT
-        try:
-            found = json.loads(path.read_text())
-            return int(found["last_part"]), found["position"]
-        except FileNotFoundError:
-            return -1, None
-        except (OSError, ValueError, KeyError, TypeError) as err:
-            raise StoreError(f"{path} cannot be read: {err}", code="store.corrupt", advice="Restore the file.") from err
-
     def _remove_uncommitted(self) -> None:
         parts = [(part_number(path), path) for path in self.folder.glob("*/*/p-*.parquet")]
         disk.remove([path for number, path in parts if number is not None and number > self._last_part])
         disk.remove(list(self.folder.glob("*/*/.*.tmp")))
-
-    @property
-    def position(self) -> int | None:
-        """Journal position that the flushed rows cover; None before the first flush that named one."""
-        return self._load_commit()[1] if self._read_only else self._position
-
-    def table(self, name: str) -> Table:
-        """Definition of a table kept here; InputError for an unknown name."""
-        if name not in self.tables:
-            known = ", ".join(self.tables)
-            raise InputError(f"no table {name!r}", code="store.table", advice=f"Tables are {known}.")
-        return self.tables[name]
 
     # -- writing
 
@@ -265,102 +236,32 @@ class Archive:
     def expire(self, name: str, *, before_us: UtcMicros, rule: str, now_us: UtcMicros) -> list[dict[str, Any]]:
         """Remove whole days that ended before a time, and keep a record of what went by which rule."""
         self._check_writable()
-        gone = []
         with self._compacting, self._lock:
+            over = [d for d in self.days(name) if d != UNDATED and (day_number(d) + 1) * DAY_US <= before_us]
+            return [expiry.remove_day(self.folder, name, d, self._last_part, rule=rule, now_us=now_us) for d in over]
+
+    def erase(self, name: str, columns: Sequence[str], gone: Gone) -> int:
+        """Remove the rows of which ``gone``, given these columns, says so, in memory and on disk; how many.
+
+        Files that hold such rows are written anew meanwhile; appends, flushes and reads go on.
+        """
+        self._check_writable()
+        table = self.table(name)
+        with self._lock:
+            waiting = self._buffers.pop(name, [])
+            kept = [rows.filter(pa.array(~gone(rows.select(columns)))) for rows in waiting]
+            erased = sum(rows.num_rows for rows in waiting) - sum(rows.num_rows for rows in kept)
+            self.buffered -= erased
+            if kept:
+                self._buffers[name] = kept
+        with self._compacting:
             for day in self.days(name):
-                if day == UNDATED or (day_number(day) + 1) * DAY_US > before_us:
-                    continue
-                folder = self.folder / name / day
-                files = files_of_day(folder, self._last_part)
-                count = sum(pq.read_metadata(path).num_rows for path in files.live)
-                row = {"table": name, "day": day, "rows": count, "rule": rule, "at": rfc3339(now_us)}
-                expiry.note(self.folder, row)
-                disk.remove(list(folder.iterdir()))
-                disk.remove_folder(folder)
-                gone.append(row)
-        return gone
+                erased += erasing.erase_from_day(self.folder / name / day, table, self._last_part, columns, gone)
+        return erased
 
     def expired(self) -> list[dict[str, Any]]:
         """What was removed, by which rule and when, oldest first."""
         return expiry.read(self.folder)
-
-    # -- reading
-
-    def _names(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and path.name in self.tables)
-
-    def days(self, name: str) -> list[str]:
-        """Days that have files, oldest first; rows without a time are under ``undated``."""
-        folder = self.folder / self.table(name).name
-        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-
-    def read(
-        self,
-        name: str,
-        *,
-        start_us: UtcMicros | None = None,
-        end_us: UtcMicros | None = None,
-        box: Box | None = None,
-        mmsi: int | Sequence[int] | None = None,
-        track_id: int | Sequence[int] | None = None,
-        columns: Sequence[str] | None = None,
-        undated: bool = False,
-    ) -> pa.Table:
-        """Rows in the order of time and arrival, flushed ones and those still in memory.
-
-        Parameters
-        ----------
-        start_us, end_us
-            Half-open interval of the table's time, UTC microseconds; None is open.
-        box
-            (west, south, east, north) degrees, edges within; west greater than east crosses the antimeridian.
-        mmsi, track_id
-            One identity or track, or several.
-        columns
-            Columns wanted; None is all.
-        undated
-            True for the rows that have no time, and only them.
-        """
-        table = self.table(name)
-        wanted = list(columns) if columns is not None else list(table.names)
-        unknown = [column for column in wanted if column not in table.names]
-        if unknown:
-            raise InputError(f"table {name} has no column {unknown[0]!r}", code="store.column")
-        at = time_column(table)
-        interval = None if undated else between(table, start_us, end_us)
-        chosen = also(interval, within(table, box), named(table, "mmsi", mmsi), named(table, "track_id", track_id))
-        unique = UNIQUE.get(name)
-        needed = list(dict.fromkeys([*wanted, at, SEQ, *([unique] if unique else [])]))
-        with self._lock:
-            waiting = list(self._buffers.get(name, ()))
-            last_part = self._load_commit()[0] if self._read_only else self._last_part
-        # rows flushed from now on are among those waiting: a compaction must not show them twice
-        known = also(chosen, pc.field(SEQ) < (last_part + 1) << PART_ROWS_BITS)
-        folders = [self.folder / name / day for day in self._days_between(name, start_us, end_us, undated)]
-        values = {"mmsi": mmsi, "track_id": track_id}
-        wanted_values = {key: numbers(value) for key, value in values.items() if value is not None}
-        found = [read_days(folders, table, needed, known, wanted_values, last_part)]
-        if waiting:
-            whole = pa.concat_tables(waiting).unify_dictionaries()
-            times = whole.column(at)
-            whole = whole.filter(pc.is_null(times) if undated else pc.is_valid(times))
-            seq = ((last_part + 1) << PART_ROWS_BITS) + np.arange(whole.num_rows, dtype=np.int64)
-            memory = whole.append_column(SEQ, pa.array(seq)).cast(stored_schema(table))
-            found.append((memory.filter(chosen) if chosen is not None else memory).select(needed))
-        rows = distinct(pa.concat_tables(found).unify_dictionaries(), unique)
-        order = pc.sort_indices(rows, sort_keys=[(at, "ascending"), (SEQ, "ascending")])
-        schema = pa.schema([table.arrow.field(column) for column in wanted], table.arrow.metadata)
-        return rows.take(order).select(wanted).combine_chunks().cast(schema)
-
-    def _days_between(
-        self, name: str, start_us: UtcMicros | None, end_us: UtcMicros | None, undated: bool
-    ) -> list[str]:
-        days = self.days(name)
-        if undated:
-            return [day for day in days if day == UNDATED]
-        first = -(10**9) if start_us is None else start_us // DAY_US
-        last = 10**9 if end_us is None else (end_us - 1) // DAY_US
-        return [day for day in days if day != UNDATED and first <= day_number(day) <= last]
 
     def counts(self) -> dict[str, int]:
         """Rows taken, rows waiting, flushes, flushes forced by a full buffer, compactions, duplicates removed."""
@@ -378,11 +279,8 @@ class Archive:
         if self._lock_handle < 0:
             raise StoreError(f"archive {self.folder} is closed or read only", code="store.closed")
         if self._broken:
-            raise StoreError(
-                f"archive {self.folder} failed half way through a commit",
-                code="store.archive_broken",
-                advice="Restart.",
-            )
+            text = f"archive {self.folder} failed half way through a commit"
+            raise StoreError(text, code="store.archive_broken", advice="Restart.")
 
     def close(self) -> None:
         """Let go of the folder; rows not flushed are lost, as after a crash. A merge under way is waited for."""

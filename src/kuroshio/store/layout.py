@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,15 @@ def _numbers(rows: pa.Table, name: str) -> FloatArray:
 def day_number(day: str) -> int:
     """Days since 1970-01-01 of a day's folder name."""
     return int(np.datetime64(day, "D").astype(np.int64))
+
+
+def days_between(days: Sequence[str], start_us: int | None, end_us: int | None, *, undated: bool) -> list[str]:
+    """Days, by folder name, that the half-open interval of UTC microseconds meets; None is open."""
+    if undated:
+        return [day for day in days if day == UNDATED]
+    first = -(10**9) if start_us is None else start_us // DAY_US
+    last = 10**9 if end_us is None else (end_us - 1) // DAY_US
+    return [day for day in days if day != UNDATED and first <= day_number(day) <= last]
 
 
 def by_day(rows: pa.Table, at: str) -> list[tuple[str, pa.Table]]:
