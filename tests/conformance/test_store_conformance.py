@@ -49,21 +49,6 @@ def store(opener: Opener) -> Operations:
 WORDS = "静かな海 ñ 🚢 'quote' \"double\" \\ % ; -- \n\t"
 
 
-def release(number: int, to: str = "JPN", **more: Any) -> dict[str, Any]:
-    base = {
-        "release_id": f"r{number}",
-        "to": to,
-        "at_us": 1_795_305_600_000_000 + number,
-        "accord": "A",
-        "clause": "1.1",
-        "obligations": {"grid_deg": 0.05, "redact": ["name"]},
-        "rows": number,
-        "digest": f"{number:064x}",
-        "body": {"items": [f"track:{number}"], "words": WORDS},
-    }
-    return {**base, **more}
-
-
 def test_what_is_written_is_there_after_reopening(opener: Opener) -> None:
     first = opener()
     first.add_user("maria ñ", roles=["watch", "admin", "watch"], password_hash="$argon2id$...", now_us=2**60)
@@ -175,56 +160,13 @@ def test_verdicts_actions_and_audit_only_grow(store: Operations) -> None:
     assert [row["what"] for row in store.audit(before=page[-1]["number"])] == ["what 2", "what 1", "what 0"]
 
 
-def test_releases_have_states_that_follow_one_another(store: Operations) -> None:
-    store.add_releases([release(1), release(2, to="USA")])
-    store.add_release(**release(3))
-    store.add_releases([])
-    with pytest.raises(StoreError) as caught:
-        store.add_releases([release(4), release(3)])
-    assert caught.value.error_code == "store.conflict"
-    assert [row["release_id"] for row in store.releases()] == ["r3", "r2", "r1"]  # r4 went with r3
-    store.set_release_state("r1", "sent", at_us=50)
-    store.set_release_state("r1", "withdrawn", at_us=60, by="m", note=WORDS)
-    with pytest.raises(NotFound):
-        store.set_release_state("r4", "sent", at_us=50)
-    states = {row["release_id"]: row["state"] for row in store.releases()}
-    assert states == {"r1": "withdrawn", "r2": "sealed", "r3": "sealed"}
-    assert [row["release_id"] for row in store.releases(to="JPN")] == ["r3", "r1"]
-    assert [row["release_id"] for row in store.releases(limit=1, before=store.releases()[0]["number"])] == ["r2"]
-    one = store.release("r1")
-    assert [row["state"] for row in one["history"]] == ["sealed", "sent", "withdrawn"]
-    assert one["body"] == release(1)["body"]
-    assert one["obligations"] == release(1)["obligations"]
-    with pytest.raises(NotFound):
-        store.release("r4")
-
-
-def test_a_received_release_is_kept_once(store: Operations) -> None:
-    row = {key: value for key, value in release(1).items() if key != "to"}
-    assert store.add_received(from_party="JPN", expires_us=99, **row)
-    assert not store.add_received(from_party="JPN", expires_us=99, **row)
-    assert store.add_received(from_party="USA", **row)
-    with pytest.raises(StoreError):
-        store.add_received(from_party="JPN", **{**row, "digest": "other"})
-    store.set_received_state("r1", "withdrawn", from_party="JPN", at_us=9)
-    assert [(r["from_party"], r["state"]) for r in store.received()] == [("USA", "received"), ("JPN", "withdrawn")]
-    assert store.received(from_party="JPN")[0]["expires_us"] == 99
-    with pytest.raises(NotFound):
-        store.set_received_state("r1", "withdrawn", from_party="KOR", at_us=9)
-
-
-def test_consent_ends_the_wait(store: Operations) -> None:
-    ask = {"role": "release", "accord": "A", "clause": "5.2"}
-    assert store.put_pending("track:1", "USA", since_us=5, body={"text": WORDS}, **ask)
-    assert not store.put_pending("track:1", "USA", since_us=9, **ask)
-    assert store.put_pending("track:2", "USA", since_us=4, **ask)
-    assert [(row["item_id"], row["since_us"]) for row in store.pending()] == [("track:2", 4), ("track:1", 5)]
+def test_answers_stand_in_their_order(store: Operations) -> None:
     store.add_consent("track:1", "USA", granted=False, by="m", at_us=7, note=WORDS)
-    assert store.drop_pending("track:2", "USA")
-    assert not store.drop_pending("track:2", "USA")
-    assert store.pending() == []
-    store.add_consent("track:1", "USA", granted=True, by="m", at_us=8)
+    store.add_consent("track:2", "USA", granted=True, by="m", at_us=8)
+    store.add_consent("track:1", "USA", granted=True, by="m", at_us=9)
     assert [row["granted"] for row in store.consents("track:1", "USA")] == [False, True]
+    assert store.consents("track:1")[0]["note"] == WORDS
+    assert [row["item_id"] for row in store.consents(since_us=8)] == ["track:2", "track:1"]
     assert store.consents(to="JPN") == []
 
 

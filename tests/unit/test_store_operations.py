@@ -56,6 +56,22 @@ def test_a_store_of_version_1_gets_the_table_of_entries(tmp_path: Path) -> None:
         assert store.entries(after=1) == []
 
 
+def test_a_store_of_version_3_loses_the_tables_that_nothing_used_and_nothing_else(tmp_path: Path) -> None:
+    with Operations(url_of(tmp_path), now_us=1) as store:
+        store.add_consent("track:1", "USA", granted=True, by="m", at_us=7)
+    engine = sa.create_engine(url_of(tmp_path))
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP INDEX consents_by_time"))
+        for name in ("releases", "release_states", "received", "received_states", "pending"):
+            connection.execute(sa.text(f"CREATE TABLE {name} (number INTEGER PRIMARY KEY)"))
+        connection.execute(tables.store_version.update().values(version=3))
+    with Operations(url_of(tmp_path), now_us=9) as store:
+        assert [row["item_id"] for row in store.consents(since_us=7)] == ["track:1"]
+    found = sa.inspect(engine)
+    assert set(found.get_table_names()) == set(tables.META.tables)
+    assert "consents_by_time" in {index["name"] for index in found.get_indexes("consents")}
+
+
 def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     Operations(url_of(tmp_path), now_us=1).close()
     assert (tmp_path / "operations.db").stat().st_mode & 0o077 == 0

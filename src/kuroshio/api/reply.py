@@ -9,7 +9,6 @@ from fastapi import Path, Query, Request
 from fastapi.responses import Response
 
 from kuroshio.api.auth import Gate
-from kuroshio.api.live import Live
 from kuroshio.api.models import Problem
 from kuroshio.errors import InputError
 from kuroshio.node.views import NodeView
@@ -50,12 +49,6 @@ def gate_of(request: Request) -> Gate:
     """Gate of the application."""
     gate: Gate = request.app.state.gate
     return gate
-
-
-def live_of(request: Request) -> Live:
-    """Live stream of the application."""
-    live: Live = request.app.state.live
-    return live
 
 
 def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

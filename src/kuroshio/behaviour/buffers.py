@@ -36,13 +36,6 @@ def _doubled(matrix: Any) -> Any:
 
 
 @inner
-def copy_row(into: Any, i: int, a: int, source: Any, j: int, b: int, n: int) -> None:
-    """Copy ``n`` cells of a row of one matrix from column ``b`` to column ``a`` of a row of another."""
-    for c in range(n):
-        into[i, a + c] = source[j, b + c]
-
-
-@inner
 def clear_row(into: Any, i: int, a: int) -> None:
     """Set a row of numbers to zero from a column on."""
     for c in range(a, into.shape[1]):

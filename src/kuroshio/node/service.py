@@ -38,6 +38,7 @@ from kuroshio.units import US_PER_S
 T = TypeVar("T")
 LATE_S, FUTURE_S = TrackerConfig().late_s, TrackerConfig().future_s
 HISTORY_S = 12 * 3600
+ANSWERED_S = 3600
 CLAIMED = ("mmsi", "name", "call_sign", "imo", "ship_type", "length_m")
 PUSH_PIECE_BYTES = 256_000
 VIEW_MAX_AGE_US = 2 * US_PER_S
@@ -263,8 +264,11 @@ class Service:
         return self._release_row(row)
 
     def pending(self) -> list[dict[str, Any]]:
-        picture = self._shared()
-        return self.parts.decider.pending(picture, self.sharing.partners, now_us=self.now_us())
+        """What waits for a person here, without what was answered in the last `ANSWERED_S`: it is asked again then."""
+        rows = self.parts.decider.pending(self._shared(), self.sharing.partners, now_us=self.now_us())
+        given = self.parts.operations.consents(since_us=clock.now_us() - ANSWERED_S * US_PER_S)
+        answered = {(row["item_id"], row["to"]) for row in given}
+        return [row for row in rows if (row["item_id"], row["to"]) not in answered]
 
     def consent(self, item_id: str, to: str, *, by: str, grant: bool, note: str = "") -> dict[str, Any]:
         picture, now_us = self._shared(), self.now_us()

@@ -13,10 +13,21 @@ import sqlalchemy as sa
 from kuroshio.errors import StoreError
 from kuroshio.store import tables
 
+# of versions 1 to 3, never used by a node: what is released and held is in the ledger of the exchange
+_UNUSED = ("releases", "release_states", "received", "received_states", "pending")
+
+
+def _without_unused(connection: sa.Connection) -> None:
+    for name in _UNUSED:
+        connection.execute(sa.text(f"DROP TABLE IF EXISTS {name}"))
+    next(i for i in tables.consents.indexes if i.name == "consents_by_time").create(connection, checkfirst=True)
+
+
 # version reached -> step that reaches it; version 1 is made whole by create_all
 STEPS: dict[int, Callable[[sa.Connection], None]] = {
     2: lambda connection: tables.entries.create(connection),
     3: lambda connection: tables.META.create_all(connection, tables=[tables.rule_entries, tables.rule_hits]),
+    4: _without_unused,
 }
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kuroshio import clock
+from kuroshio.store.consents import Consents
 from kuroshio.store.engine import Engine, Write
 from kuroshio.store.entries import Entries
-from kuroshio.store.exchanges import Exchanges
 from kuroshio.store.ledgers import Ledgers
 from kuroshio.store.people import People
 from kuroshio.store.rules import RuleBooks
@@ -18,8 +18,8 @@ from kuroshio.units import UtcMicros
 T = TypeVar("T")
 
 
-class Operations(People, Ledgers, Exchanges, Entries, RuleBooks):
-    """Users, alerts, rules, verdicts, releases, consents, ledger entries, actions, audit log and checkpoints.
+class Operations(People, Ledgers, Consents, Entries, RuleBooks):
+    """Users, alerts, rules, verdicts, consents, ledger entries, actions, audit log and checkpoints.
 
     Every method may be called from any thread. A write returns when it is on disk (synchronous=FULL); many
     threads that write at once share one commit.

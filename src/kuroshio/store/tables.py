@@ -1,14 +1,14 @@
 """Relational tables of the operations store, for SQLite and PostgreSQL alike.
 
 Times are int64 UTC microseconds, JSON is text in a fixed form, digests are lower-case hexadecimal. Ledgers (alerts,
-rules and their hits, release states, verdicts, consents, actions, audit) only grow: nothing updates them in place.
+rules and their hits, verdicts, consents, actions, audit) only grow: nothing updates them in place.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 3  # of this schema; see migrations.py
+VERSION = 4  # of this schema; see migrations.py
 
 META = sa.MetaData()
 
@@ -106,75 +106,6 @@ sessions = sa.Table(
     sa.Index("sessions_by_name", "name"),
 )
 
-releases = sa.Table(
-    "releases",
-    META,
-    _serial(),
-    sa.Column("release_id", sa.Text, nullable=False, unique=True),
-    _text("to"),
-    _time("at_us"),
-    _text("accord"),
-    _text("clause"),
-    _text("obligations"),  # JSON
-    sa.Column("rows", sa.BigInteger, nullable=False),
-    _text("digest"),
-    _text("body"),  # JSON: items and whatever else the exchange keeps
-    sa.Index("releases_by_party", "to", "number"),
-)
-
-release_states = sa.Table(
-    "release_states",
-    META,
-    _serial(),
-    _text("release_id"),
-    _text("state"),
-    _text("by"),
-    _text("note"),
-    _time("at_us"),
-    sa.Index("release_states_by_id", "release_id", "number"),
-)
-
-received = sa.Table(
-    "received",
-    META,
-    _serial(),
-    _text("from_party"),
-    _text("release_id"),
-    _time("at_us"),
-    _text("accord"),
-    _text("clause"),
-    _text("obligations"),
-    sa.Column("rows", sa.BigInteger, nullable=False),
-    _text("digest"),
-    _time("expires_us", null=True),
-    _text("body"),
-    sa.UniqueConstraint("from_party", "release_id"),
-)
-
-received_states = sa.Table(
-    "received_states",
-    META,
-    _serial(),
-    _text("from_party"),
-    _text("release_id"),
-    _text("state"),
-    _text("note"),
-    _time("at_us"),
-    sa.Index("received_states_by_id", "from_party", "release_id", "number"),
-)
-
-pending = sa.Table(
-    "pending",
-    META,
-    _text("item_id", key=True),
-    _text("to", key=True),
-    _text("role"),
-    _text("accord"),
-    _text("clause"),
-    _time("since_us"),
-    _text("body"),
-)
-
 consents = sa.Table(
     "consents",
     META,
@@ -186,6 +117,7 @@ consents = sa.Table(
     _text("note"),
     _time("at_us"),
     sa.Index("consents_by_item", "item_id", "to", "number"),
+    sa.Index("consents_by_time", "at_us"),
 )
 
 entries = sa.Table(  # since version 2
