@@ -19,6 +19,7 @@ from kuroshio.picture.motion import agility, local_offset, move, predict_packed
 from kuroshio.picture.replay import FORGOTTEN
 from kuroshio.picture.seen import seen_us, take_seen
 from kuroshio.picture.table import CONFIRMED, FED_MAX, Life
+from kuroshio.picture.undo import PIN_IDENTITY
 from kuroshio.units import IntArray
 
 NEAR_MAX = 1024
@@ -198,5 +199,9 @@ def absorb(kin: Kin, life: Life, tracks: Any, older: int, younger: int, take_sta
         life.last_source[older], life.last_scan[older] = life.last_source[younger], life.last_scan[younger]
     life.extent[older] = max(life.extent[older], life.extent[younger])
     if life.claim[older] == 0:
-        life.claim[older], life.fit[older] = life.claim[younger], life.fit[younger]
+        life.claim[older] = life.claim[younger]
+    if np.isnan(life.fit[older, 2]):
+        life.fit[older] = life.fit[younger]
+    if life.mmsi[older] in (0, life.mmsi[younger]):
+        life.pin[older] |= life.pin[younger] & PIN_IDENTITY  # an operator said so of the name both have now
     return int(life.mmsi[younger]) if life.mmsi[older] == 0 else 0

@@ -33,6 +33,7 @@ from kuroshio.units import US_PER_S, IntArray
 
 if TYPE_CHECKING:
     from kuroshio.picture.tracker import Tracker
+    from kuroshio.picture.undo import Undo
 
 SCAN_OVERDUE = 1.5
 SCAN_OVERDUE_S = 15.0  # where the period is not known
@@ -129,21 +130,24 @@ class Housekeeping:
         life.flags[[a, b]] &= ~FLAG_DRAG
         return True
 
-    def join(self, older: int, younger: int, t_us: int) -> None:
-        """Make the older row hold both tracks; the younger ends, superseded."""
+    def join(self, older: int, younger: int, t_us: int, undo: Undo | None = None) -> None:
+        """Make the older row hold both tracks, and what was said of them; the younger ends, superseded."""
         tr = self.tracker
         life, kin = tr.table.life, tr.table.kin
         state = predict_rows(tr.table.tracks, np.array([older, younger]), t_us, tr.motion)
         doubt = state[:, 4] + state[:, 6]
         mmsi = merge.absorb(kin, life, tr.table.tracks, older, younger, bool(doubt[1] < doubt[0]))
-        uid = int(life.uid[older])
-        self._event(t_us, uid, journal.EV_MERGED, int(life.uid[younger]))
+        uid, other = int(life.uid[older]), int(life.uid[younger])
+        self._event(t_us, uid, journal.EV_MERGED, other)
         self.end(np.array([younger]), t_us, "merged", np.array([uid]))
         if mmsi:
             tr.table.reserve(1)
             bind(tr.table.keys, tr.table.tracks, tr.table.ctl, older, mmsi)
             self._event(t_us, uid, journal.EV_BOUND, mmsi)
-        life.shown[older] = 1
+        tr.desk.joined(uid, other, undo)
+        if self.claims_changed:
+            self.give_claims()
+        tr.table.life.shown[older] = 1
         self.lines(np.array([older]), t_us, 0, np.zeros(1, np.int64))
         tr.totals["merged"] += 1
 
@@ -157,6 +161,7 @@ class Housekeeping:
             life.claim[i] = 0
             life.identity[i] = 0.0
             tr.totals["released"] += 1
+            tr.desk.refresh()  # a name that a person gave the track was with the claim
 
     def _flag(self, rows: IntArray, t_us: int) -> None:
         """Status and flags that follow from the time, and names taken back; a line for each row shown that changed."""

@@ -142,13 +142,12 @@ class Tracker:
         if self.clock_us is not None:
             now_us = max(now_us, self.clock_us)
         new, table, reason, tally = clean(observations, now_us, self.clock_us, self.sources, self.seen, self.config)
-        new, dropped = self.desk.admit(new)
-        if dropped:
-            tally["of_dropped_ships"] = dropped
         if statics is not None and statics.num_rows:
             self.book.hear(statics)
             self.house.claims_changed = True
-        obs = join_obs(self.pending, new)
+        obs, dropped = self.desk.admit(join_obs(self.pending, new))
+        if dropped:
+            tally["of_dropped_ships"] = dropped
         out = empty_outcome(len(obs))
         if partners is not None and partners.num_rows:
             tally.update(self.fusion.take(partners))
