@@ -137,7 +137,7 @@ class Core:
                 if batch:
                     self._replay(batch, position)
                     batch = []
-                self._repeat(entry.data)
+                self._repeat(entry.data, position)
             if entry.source in self._sources.by_name:
                 batch.append((entry.source, entry.received_at_us, entry.data))
             position = entry.position
@@ -146,8 +146,8 @@ class Core:
         if self.counters.replayed_entries:
             log.info("read %d journal entries again", self.counters.replayed_entries)
 
-    def _replay(self, batch: list[Entry], position: int) -> None:
-        step = self._pipeline.step(batch, now_us=batch[-1][1])
+    def _replay(self, batch: list[Entry], position: int, now_us: int | None = None) -> None:
+        step = self._pipeline.step(batch, now_us=batch[-1][1] if now_us is None else now_us)
         self.counters.replayed_entries += len(batch)
         self._take(step, position if position > self._archived_to else None, replayed=True)
 
@@ -186,15 +186,19 @@ class Core:
 
     def operate(self, action: str, arguments: dict[str, Any], *, by: str, now_us: int) -> dict[str, Any]:
         """A watch officer's action: on the tracks, and in the book of actions."""
+        clock_us = self._pipeline.tracker.clock_us
         done = self._pipeline.tracker.operate(action, arguments, by, now_us)
-        said = {"action": action, "arguments": arguments, "by": by, "at_us": now_us}
+        # the tracks it saw are those of the last cycle: reading it again begins with the same ones
+        said = {"action": action, "arguments": arguments, "by": by, "at_us": now_us, "clock_us": clock_us}
         self._journal.append([(WATCH, now_us, json.dumps(said, sort_keys=True).encode())])
         self._operations.add_action(action, arguments, by=by, at_us=now_us)
         return done
 
-    def _repeat(self, data: bytes) -> None:
+    def _repeat(self, data: bytes, position: int) -> None:
         """Do a watch officer's action of the journal again, in its place among the reports."""
         said = json.loads(data)
+        if said.get("clock_us") is not None:
+            self._replay([], position, now_us=said["clock_us"])
         try:
             self._pipeline.tracker.operate(said["action"], said["arguments"], said["by"], said["at_us"])
         except (InputError, NotFound) as err:
