@@ -45,7 +45,7 @@ def _cut(batches: Iterable[pa.Table], actions: list[Action]) -> Iterator[pa.Tabl
     """Batches cut at the times of actions, each action in its place, those after the end last."""
     for batch in batches:
         while actions and batch.num_rows:
-            times = batch.column("observed_at").cast(pa.int64()).fill_null(0).to_numpy()
+            times = batch.column("observed_at").cast(pa.int64()).fill_null((1 << 63) - 1).to_numpy()
             at = int(np.searchsorted(times, actions[0].at_us, "right"))
             if at == batch.num_rows:
                 break

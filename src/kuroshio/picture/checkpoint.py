@@ -75,6 +75,7 @@ def _meta(tracker: Tracker) -> dict[str, Any]:
         "totals": dict(tracker.totals),
         "merging": [[*k, v] for k, v in tracker.house.merging.seen.items()],
         "apart": sorted(tracker.house.merging.apart),
+        "confirmed": tracker.house.confirmed,
         "claims_changed": tracker.house.claims_changed,
         "claims": tracker.book.meta(),
         "states": {
@@ -123,7 +124,8 @@ def read(
     tracker.house.merging.seen = {(a, b): n for a, b, n in meta["merging"]}
     tracker.house.merging.apart = {(a, b) for a, b in meta["apart"]}
     tracker.house.claims_changed = meta["claims_changed"]
-    tracker.book.restore(meta["claims"])
+    tracker.house.confirmed = meta.get("confirmed", 0)
+    tracker.house.claims_changed |= tracker.book.restore(meta["claims"])
     tracker.house.registration.restore(meta["registration"], arrays)
     tracker.fusion.restore(meta["fusion"], arrays)
     tracker.desk.restore(meta["desk"], arrays)
@@ -158,5 +160,12 @@ def _restore_coverage(tracker: Tracker, meta: dict[str, Any], arrays: dict[str, 
         state.last_us, state.scan, state.scan_us = last_us, scan, scan_us
         hit = arrays[f"hit.{code}"]
         state.hit = [hit] if len(hit) else []
-        state.pd_map.tried, state.pd_map.seen = arrays[f"pd.{code}"].copy()
+        if _looks_alike(state.model, SensorModel(**model)):  # else other cells are seen now than were counted
+            state.pd_map.tried, state.pd_map.seen = arrays[f"pd.{code}"].copy()
     tracker.coverage.mask_land()
+
+
+def _looks_alike(now: SensorModel, then: SensorModel) -> bool:
+    """True where a sensor stands where it stood and looks as far."""
+    place = (now.lat_deg, now.lon_deg, now.coverage_m)
+    return place == (then.lat_deg, then.lon_deg, then.coverage_m)

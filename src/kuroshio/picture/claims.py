@@ -56,8 +56,22 @@ class ClaimBook:
         self.heard: dict[int, tuple[Claim, str, int, int]] = {}  # by MMSI: claim, source, first and last heard in us
         self._statics: Statics | None = None
         self.refused = 0
+        self._at_us: int | None = None  # time for which registers are read
+        self._until_us = -(1 << 62)
         for mmsi in self.registry.mmsis:
             self._compose(mmsi)
+
+    def date(self, at_us: int) -> bool:
+        """Read registers for another time; True when a claim changed."""
+        if at_us < self._until_us and self._at_us is not None and at_us >= self._at_us:
+            return False
+        self._at_us, self._until_us = at_us, self.registry.until_us(at_us)
+        before = len(self.versions)
+        mmsis, imos = self.registry.dated()
+        mmsis |= {mmsi for mmsi, (claim, *_) in self.heard.items() if claim.imo in imos} if imos else set()
+        for mmsi in sorted(mmsis):
+            self._compose(mmsi)
+        return len(self.versions) > before
 
     def hear(self, table: pa.Table) -> None:
         """Take static reports in order; a report that says nothing new makes no version."""
@@ -95,7 +109,7 @@ class ClaimBook:
     def _compose(self, mmsi: int) -> None:
         """Make a new version of an MMSI's claim where it says something new."""
         said = asdict(self.heard[mmsi][0]) if mmsi in self.heard else {}
-        told = self.registry.told(mmsi, said.get("imo"))
+        told = self.registry.told(mmsi, said.get("imo"), self._at_us)
         values = {"mmsi": mmsi, **told, **{k: v for k, v in said.items() if v is not None}, **self.fixed.get(mmsi, {})}
         new = Claim(**values)
         if new == self.versions[self.newest.get(mmsi, 0)]:
@@ -143,21 +157,29 @@ class ClaimBook:
     def meta(self) -> dict[str, Any]:
         """All but the registry, for a checkpoint."""
         return {
+            "at_us": self._at_us,
             "versions": [list(asdict(c).values()) for c in self.versions],
             "newest": list(self.newest.items()),
             "fixed": list(self.fixed.items()),
             "heard": [[mmsi, list(asdict(claim).values()), *rest] for mmsi, (claim, *rest) in self.heard.items()],
         }
 
-    def restore(self, meta: dict[str, Any]) -> None:
-        """Take the state back, under the registry of now."""
+    def restore(self, meta: dict[str, Any]) -> bool:
+        """Take the state back, under the registry of now; True when that says otherwise than the one of then."""
         self.versions = [Claim(*c) for c in meta["versions"]]
         self.newest = {int(k): int(v) for k, v in meta["newest"]}
         self.fixed = {int(k): v for k, v in meta["fixed"]}
         self.heard = {mmsi: (Claim(*c), source, first, last) for mmsi, c, source, first, last in meta["heard"]}
         self._statics = None
-        for mmsi in self.registry.mmsis:
-            self._compose(mmsi)
+        self._at_us = meta.get("at_us")
+        self._until_us = -(1 << 62) if self._at_us is None else self.registry.until_us(self._at_us)
+        before = len(self.versions)
+        for mmsi in sorted({*self.newest, *self.registry.mmsis}):
+            claim, *_ = self.heard.get(mmsi, (Claim(mmsi),))
+            told = mmsi in self.fixed or self.registry.has(mmsi, claim.imo)
+            if told or self.versions[self.newest.get(mmsi, 0)] != claim:
+                self._compose(mmsi)
+        return len(self.versions) > before
 
     @property
     def statics(self) -> Statics:

@@ -53,6 +53,11 @@ class SourceState:
         lat, lon = (m.lat_deg or 0.0, m.lon_deg or 0.0) if m.lat_deg is not None else (0.0, 0.0)
         return np.array([lat, lon, m.coverage_m, m.log_clutter, m.pd, m.sure_m])
 
+    @property
+    def places_plots(self) -> bool:
+        """True for a radar whose place is known."""
+        return self.model.kind_code == RADAR and self.model.coverage_m > 0
+
     @cached_property
     def miss_llr(self) -> float:
         """Log likelihood ratio of a miss."""
@@ -114,7 +119,7 @@ class Coverage:
 
     def radars(self) -> list[SourceState]:
         """Radars with a place, by number."""
-        return [s for _, s in sorted(self.state.items()) if s.model.kind_code == RADAR and s.model.coverage_m > 0]
+        return [s for _, s in sorted(self.state.items()) if s.places_plots]
 
     def cells(self, now_us: int, alive_s: float) -> list[dict[str, Any]]:
         """Where sensors look, cell by cell, and whether each of them is alive.

@@ -85,7 +85,7 @@ def tracks_table(ints: IntArray, floats: FloatArray, book: ClaimBook, sources: l
     col = {name: ints[:, k] for name, k in _AT.items()}
     ve, vn = floats[:, 2], floats[:, 3]
     sog = np.hypot(ve, vn)
-    cog = np.degrees(np.arctan2(ve, vn)) % 360.0
+    cog = np.degrees(np.arctan2(ve, vn)) % 360.0 % 360.0  # a hair west of north is 360 after the first
     claims = book.columns(col["claim"])
     superseded = col["superseded_by"]
     ahead = sigmas_ahead(np.ascontiguousarray(floats), np.array(list(AHEAD_S.values())), motion.q0, motion.q1)

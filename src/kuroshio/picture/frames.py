@@ -17,6 +17,7 @@ from kuroshio.picture.ambiguity import EXACT_PLOTS, marginals
 from kuroshio.picture.associate import assign
 from kuroshio.picture.compiled import kernel
 from kuroshio.picture.identity import Obs, Outcome
+from kuroshio.picture.ingest import SOURCES_MAX
 from kuroshio.picture.lifecycle import after_scan
 from kuroshio.picture.model import HUMAN, RADAR
 from kuroshio.picture.table import CONFIRMED
@@ -69,6 +70,7 @@ class Frames:
         source = obs["source"][plots]
         if not straight:
             rank = np.argsort(np.argsort(tr.sources.names))  # by name: numbers depend on who was heard first
+            rank = np.append(rank, np.full(SOURCES_MAX + 1 - len(rank), SOURCES_MAX))  # the nameless rest last
             order = np.lexsort((plots, rank[source], end))
             plots, end, source = plots[order], end[order], source[order]
         cut = [0, *(np.flatnonzero((end[1:] != end[:-1]) | (source[1:] != source[:-1])) + 1).tolist(), len(plots)]

@@ -23,7 +23,7 @@ from kuroshio.picture.partner_states import CROSS, STATE, UNLINK_D2, advance, in
 from kuroshio.picture.table import CONFIRMED
 from kuroshio.picture.tracklets import LEAST_NOISE, OWN, WIDTH, Fused, densities, predict_states
 from kuroshio.schema import TRACKS, concat
-from kuroshio.units import BoolArray, FloatArray, IntArray
+from kuroshio.units import US_PER_S, BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from kuroshio.picture.tracker import Tracker
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LINK_D2 = 13.3  # chi-square, 4 degrees, 1 %
 LINK_TICKS = 3
 SILENT_S = 900.0
+AHEAD_S = 300  # as much as a release may be ahead of the clock of who takes it
 ROWS_MAX = 200_000
 NUMBER_BASE, NUMBER_COUNT = 1_000_000_000, 9_000_000_000  # of partners' tracks: apart from our own
 # by track: number, own track it is linked to, partner's track it is a twin of (0: none), ticks for
@@ -58,10 +59,12 @@ class Fusion:
 
     # -- rows in
 
-    def take(self, partners: pa.Table) -> dict[str, int]:
-        """Take rows; counters of what became of them."""
+    def take(self, partners: pa.Table, now_us: int) -> dict[str, int]:
+        """Take rows; counters of what became of them. A clock may be ahead of ours by `AHEAD_S`."""
         table = TRACKS.conform(partners)
         state, usable = states_of(table)
+        ahead = pc.fill_null(table["observed_at"].cast(pa.int64()), 0).to_numpy() > now_us + AHEAD_S * US_PER_S
+        usable &= ~ahead  # it would never fall silent
         tally = {"partner_rows": table.num_rows}
         if not usable.all():
             tally["partner_refused"] = int((~usable).sum())
@@ -102,7 +105,9 @@ class Fusion:
             self._index[keys[q]] = start + k
             old[q] = start + k
         self.state[old], self.t_us[old] = state, t_us
-        self.giver[old] = [self._givers.setdefault(partner, len(self._givers) + 1) for partner, _ in keys]
+        self.giver[old] = [
+            self._givers.setdefault(partner, max(self._givers.values(), default=0) + 1) for partner, _ in keys
+        ]
         self.provenance[old] = provenances(table, state)
         self.mmsi[old] = np.asarray(pc.fill_null(table["mmsi"], 0))
         self.exercise[old] = np.asarray(pc.fill_null(table["exercise"], False)).astype(np.int64)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -22,6 +23,7 @@ from kuroshio.schema import REGISTRY, concat
 
 ROWS_MAX = 5_000_000
 TOLD = ("name", "call_sign", "imo", "ship_type", "length_m")  # attributes that a claim has too
+IMO_MIN, IMO_MAX = 1_000_000, 9_999_999  # M.1371-5, message 5: below not used, above a flag state's own number
 LENGTH_TOLERANCE = 0.2  # a length overall and one between perpendiculars differ by less
 
 
@@ -72,6 +74,11 @@ class Registry:
             for row, number in enumerate(self.table[name].to_pylist()):
                 if number:
                     index[number].append(row)
+        begins, ends = (self.table[name].cast(pa.int64()) for name in ("valid_from", "valid_to"))
+        times = [np.asarray(c.drop_null(), np.int64) for c in (begins, ends)]
+        self._changes_us = np.unique(np.concatenate(times))
+        dated = pc.or_(pc.is_valid(begins), pc.is_valid(ends))
+        self._dated = np.flatnonzero(np.asarray(dated, np.bool_))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -81,16 +88,34 @@ class Registry:
         """MMSIs with entries, ascending."""
         return sorted(self._at["mmsi"])
 
+    def dated(self) -> tuple[set[int], set[int]]:
+        """(MMSIs, IMO numbers) of entries that are valid for a time only."""
+        some = self.table.select(["mmsi", "imo"]).take(pa.array(self._dated))
+        mmsi, imo = (set(some[name].drop_null().to_pylist()) for name in ("mmsi", "imo"))
+        return mmsi, imo
+
+    def until_us(self, at_us: int) -> int:
+        """First time after another at which an entry begins or ends to be valid."""
+        after = self._changes_us[self._changes_us > at_us]
+        return int(after[0]) if len(after) else (1 << 62)
+
+    def has(self, mmsi: int, imo: int | None) -> bool:
+        """True when there are entries of a ship."""
+        return mmsi in self._at["mmsi"] or (imo or 0) in self._at["imo"]
+
     def entries(self, mmsi: int | None, imo: int | None, at_us: int | None = None) -> list[dict[str, Any]]:
         """Rows of a ship's MMSI or IMO number that are valid at a time (None: any), in the order of the files."""
         rows = {*self._at["mmsi"].get(mmsi or 0, ()), *self._at["imo"].get(imo or 0, ())}
         found = [self.table.slice(row, 1).to_pylist()[0] for row in sorted(rows)]
         return [entry for entry in found if at_us is None or _valid(entry, at_us)]
 
-    def told(self, mmsi: int, imo: int | None = None) -> dict[str, Any]:
-        """Attributes of the first entry of an MMSI that has them: what is claimed of a ship that said nothing yet."""
+    def told(self, mmsi: int, imo: int | None = None, at_us: int | None = None) -> dict[str, Any]:
+        """Attributes of the first entry of an MMSI that has them: what is claimed of a ship that said nothing yet.
+
+        Of entries that are valid at a time; None for any.
+        """
         told: dict[str, Any] = {}
-        for entry in self.entries(mmsi, imo):
+        for entry in self.entries(mmsi, imo, at_us):
             for name in TOLD:
                 if entry[name] is not None:
                     told.setdefault(name, entry[name])
@@ -120,7 +145,7 @@ def contradictions(claim: Mapping[str, Any], entries: Iterable[Mapping[str, Any]
     """
     found: list[dict[str, Any]] = []
     mmsi, imo = claim.get("mmsi"), claim.get("imo")
-    if imo is not None and not imo_valid(int(imo)):
+    if imo is not None and int(imo) <= IMO_MAX and not imo_valid(int(imo)):
         found.append(_odd("imo", imo, None, "check digit", f"IMO {imo} fails its check digit"))
     if mmsi is not None and flag_of(mmsi) is None:
         found.append(_odd("mmsi", mmsi, None, "ITU", f"MMSI {mmsi} has digits of no administration"))
@@ -138,9 +163,10 @@ def contradictions(claim: Mapping[str, Any], entries: Iterable[Mapping[str, Any]
 
 
 def imo_valid(imo: int) -> bool:
-    """True when the check digit of an IMO number holds (IMO resolution A.1117(30))."""
-    digits = f"{imo:07d}"
-    return len(digits) == 7 and sum(int(d) * w for d, w in zip(digits, range(7, 1, -1), strict=False)) % 10 == imo % 10
+    """True for an IMO number whose check digit holds (IMO resolution A.1117(30))."""
+    if not IMO_MIN <= imo <= IMO_MAX:
+        return False
+    return sum(int(d) * w for d, w in zip(str(imo), range(7, 1, -1), strict=False)) % 10 == imo % 10
 
 
 def _odd(claim: str, value: Any, other: Any, source: str, text: str) -> dict[str, Any]:

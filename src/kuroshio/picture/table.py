@@ -204,6 +204,8 @@ def take_row(tracks, ctl, free, t_us):  # type: ignore[no-untyped-def]
         t.fed[k] = 0
     for k in range(7):
         t.drag[k] = 0.0
+    for k in range(2):
+        t.ais[k] = t.ais_v[k] = np.nan  # of the track that had the row before
     t.gap_s = t.identity = t.scatter = 0.0
     t.extent = EXTENT_BORN_M2
     t.sources = 0

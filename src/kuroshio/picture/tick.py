@@ -58,6 +58,7 @@ class Housekeeping:
             period = state.model.scan_s * SCAN_OVERDUE if state.model.scan_s else SCAN_OVERDUE_S
             if state.scan is not None and t_us - state.last_us > period * 1e6:
                 tr.frames.finish_scan(source)
+        self.claims_changed |= tr.book.date(t_us)
         if self.claims_changed:
             self.give_claims()
         tr.fusion.tick(t_us)
@@ -168,7 +169,8 @@ class Housekeeping:
         tr = self.tracker
         life, kin = tr.table.life, tr.table.kin
         doubtful = np.zeros(SOURCES_MAX + 1, np.bool_)
-        doubtful[self.registration.doubtful(t_us)] = True
+        radars = [code for code, state in tr.coverage.state.items() if state.places_plots]
+        doubtful[[code for code in self.registration.doubtful(t_us) if code in radars]] = True
         since_us = t_us - round(tr.config.conflict_s * US_PER_S)
         pauses = tr.coverage.pauses_until(t_us)
         found = survey(tr.table.tracks, rows, t_us, since_us, doubtful, pauses, tr.limits, tr.motion)
@@ -207,14 +209,14 @@ class Housekeeping:
 
     def compares(self, source: int, state: SourceState, t_us: int) -> bool:
         """True when plots of a source may be held against AIS: a radar that is placed and known to be registered."""
-        if state.model.kind_code != RADAR or state.model.coverage_m <= 0:
+        if not state.places_plots:
             return False
         bias = self.registration.of(source)
         return bias.count >= MIN_PAIRS and bias.healthy(t_us)
 
     def register(self, obs: Obs, idx: IntArray, source: int, state: SourceState) -> None:
         """Compare a radar's plots with AIS, and correct them in place by what is known of its error."""
-        if state.model.kind_code != RADAR or state.model.coverage_m <= 0:
+        if not state.places_plots:
             return
         tr = self.tracker
         bias = self.registration.of(source)

@@ -150,7 +150,7 @@ class Tracker:
             tally["of_dropped_ships"] = dropped
         out = empty_outcome(len(obs))
         if partners is not None and partners.num_rows:
-            tally.update(self.fusion.take(partners))
+            tally.update(self.fusion.take(partners, now_us))
         done = self._run(obs, out, now_us)
         self.pending = obs[~done]
         self.clock_us = now_us
@@ -165,6 +165,7 @@ class Tracker:
         if self.next_tick_us is None and (len(obs) or len(self.fusion.uid)):
             begin_us = int(obs["t_us"][0]) if len(obs) else now_us
             self.next_tick_us = (begin_us // self.tick_us + 1) * self.tick_us
+            self.book.date(begin_us)
         while True:
             frame_us = frames[f][0] if f < len(frames) else FAR_FUTURE
             tick_us = self.next_tick_us if self.next_tick_us is not None else FAR_FUTURE
@@ -204,7 +205,7 @@ class Tracker:
         table = self.table
         self.coverage.hear_ais(obs[a:b])
         cand = self._candidates or NO_CANDIDATES
-        at_us = int(obs["t_us"][a]) // self.tick_us * self.tick_us
+        at_us = (self.next_tick_us or int(obs["t_us"][a])) - self.tick_us  # of now: the first report may be late
         table.reserve(min(b - a, 4096))
         while a < b:
             self.log = journal.ensure(self.log, table.ctl, b - a + 8, 3 * (b - a) + 8)
