@@ -104,7 +104,7 @@ def build(config: NodeConfig) -> Parts:
     journal = Journal(folder / "journal")
     archive = Archive(folder / "archive")
     past = Past(archive, config.archive)
-    operations = Operations(url_of(folder / "operations.db"), now_us=clock.now_us())
+    operations = Operations(config.node.operations or url_of(folder / "operations.db"), now_us=clock.now_us())
     own = Channel()
     given = [rule for path in config.behaviour.rules for rule in load_rules(path)]
 

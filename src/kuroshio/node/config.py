@@ -10,6 +10,7 @@ import tomllib
 from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -42,6 +43,11 @@ class NodeSection(Section):
     party: Party
     name: str = Field(max_length=80)
     data: Path = Path("data")
+    operations: str | None = Field(
+        default=None,
+        pattern=r"^postgresql\+psycopg://[^\s]+$",
+        description="database of users, alerts, rules and consents, instead of operations.db in the data folder",
+    )
     mode: Mode = "live"
     notice: str = ""
     deduplicate_s: float = Field(
@@ -50,6 +56,12 @@ class NodeSection(Section):
         le=600,
         description="window within which an AIS transmission heard again is one; 0 keeps all",
     )
+
+    @model_validator(mode="after")
+    def _no_password(self) -> NodeSection:
+        if self.operations is not None and urlsplit(self.operations).password is not None:
+            raise ValueError("operations must not hold a password: PGPASSFILE names a file with it")
+        return self
 
 
 class ClockSection(Section):

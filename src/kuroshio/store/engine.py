@@ -317,4 +317,8 @@ def _translated(error: sa.exc.SQLAlchemyError, what: str) -> StoreError:
             code="store.corrupt",
             advice="Keep the file, restore the last backup, tell the maintainers.",
         )
+    if "connect" in lowered:
+        return StoreError(
+            f"{what}: {text}", code="store.unreachable", advice="Start the database, or mend its address."
+        )
     return StoreError(f"{what}: {text}")
