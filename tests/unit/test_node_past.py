@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from benchmarks.exchange.accords import accord_files
 
 from kuroshio.node.config import ArchiveSection
 from kuroshio.node.past import Past
-from kuroshio.schema import OBSERVATIONS, TIED_TRACKS, TRACKS
+from kuroshio.schema import ALERTS, OBSERVATIONS, TIED_TRACKS, TRACKS
 from kuroshio.sensing.ais import encode_position
 from kuroshio.store import DAY_US, Archive
 from kuroshio.testing.handnode import HandNode, trusting
@@ -176,7 +178,11 @@ def opened(folder: Path, me: str, other: str) -> HandNode:
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[dict[str, HandNode]]:
     trusting(tmp_path, ["PHL", "JPN"], now_us=T0 - US)
-    accord_files(tmp_path / "accords", [("PHL", "JPN", {"retention_s": RETENTION_S})])
+    accords = accord_files(tmp_path / "accords", [("PHL", "JPN", {"retention_s": RETENTION_S})])
+    text = json.loads((accords / "PHL-JPN.yaml").read_text())
+    ends = {"id": "a4", "effect": "oblige", "text": "Alerts too.", "when": {"subject": {"in": ["alert"]}},
+            "do": {"retention_s": RETENTION_S}}  # fmt: skip
+    (accords / "PHL-JPN.yaml").write_text(json.dumps({**text, "clauses": [*text["clauses"], ends]}))
     nodes = {me: opened(tmp_path, me, other) for me, other in (("PHL", "JPN"), ("JPN", "PHL"))}
     yield nodes
     for node in nodes.values():
@@ -237,3 +243,28 @@ def test_a_recall_reaches_the_archive_also_over_a_crash(pair: dict[str, HandNode
     assert first not in left
     assert left <= set(others)
     assert 0 < partners_rows(phl) < before
+
+
+def alert(name: str, at_us: int) -> dict[str, Any]:
+    at = np.datetime64(at_us, "us").item()
+    return {
+        "alert_id": name, "definition": "loitering", "version": "1.0.0", "change": "open", "grade": "final",
+        "severity": "info", "track_ids": [1], "start_at": at, "known_at": at, "evidence": "{}", "lat_deg": 20.0,
+        "lon_deg": 121.0,
+    }  # fmt: skip
+
+
+def test_partners_alerts_leave_the_queue_by_recall_and_when_their_retention_ends(pair: dict[str, HandNode]) -> None:
+    now_us = told(pair, steps=2)
+    phl, jpn = pair["PHL"], pair["JPN"]
+    for number, name in enumerate(("first", "second"), 1):
+        jpn.sharing.alerts_out.add(ALERTS.from_rows([alert(name, now_us)]), number)
+        for parcel in jpn.tell(now_us=now_us):
+            phl.hear(parcel, "JPN", now_us=now_us)
+    shown = {row["alert_id"]: row["release_id"] for row in phl.room.alerts_received()}
+    assert len(shown) == 2
+    jpn.sharing.recall(shown[min(shown)], by="ra", reason="sent in error", now_us=now_us)
+    phl.hear(jpn.parcels[-1], "JPN", now_us=now_us)
+    assert [row["alert_id"] for row in phl.room.alerts_received()] == [max(shown)]
+    phl.room.settle([], now_us=now_us + (RETENTION_S + 1) * US)
+    assert phl.room.alerts_received() == []

@@ -157,8 +157,6 @@ class Mailroom:
         self.counters[name] = self.counters.get(name, 0) + 1
         if accepted.kind == "recall":
             self._drop(accepted.gone)
-            ids = set((accepted.body or {})["release_ids"])
-            self._alerts = deque([a for a in self._alerts if a["release_id"] not in ids], maxlen=ALERTS_MAX)
         elif accepted.kind == "checkpoint":
             reply = self._witness.on_checkpoint(party, accepted.body or {}, now_us)
             self._book.keep()  # before the cosignature leaves: what it vouches for must not be forgotten
@@ -240,9 +238,13 @@ class Mailroom:
             self._alerts.appendleft(shown)
 
     def _drop(self, release_ids: Iterable[str]) -> None:
-        """End in the picture what these releases still show, and let the archive show nothing of them."""
+        """End in picture and queue what these releases still show, and let the archive show nothing of them."""
         release_ids = list(release_ids)
         self._parts.core.past.let_go(release_ids)
+        kept = [alert for alert in self._alerts if alert["release_id"] not in release_ids]
+        if len(kept) < len(self._alerts):
+            self._alerts = deque(kept, maxlen=ALERTS_MAX)
+            self._parts.own.announce("alerts")
         for gone in self._held.withdraw(release_ids):
             at = gone.schema.get_field_index("status")
             ended = pa.array(["ended"] * gone.num_rows).dictionary_encode().cast(TRACKS.arrow.field(at).type)
