@@ -245,6 +245,46 @@ def test_a_recall_reaches_the_archive_also_over_a_crash(pair: dict[str, HandNode
     assert 0 < partners_rows(phl) < before
 
 
+def test_what_ended_while_the_node_was_down_is_not_shown_when_it_is_up_again(
+    pair: dict[str, HandNode], tmp_path: Path
+) -> None:
+    now_us = told(pair, steps=6)
+    pair["PHL"].close()
+    seen = []
+    for later_us in (now_us + 30 * US, now_us + (RETENTION_S + 1) * US):
+        pair["PHL"] = phl = opened(tmp_path, "PHL", "JPN")
+        phl.room.reload(now_us=later_us)
+        phl.step([], now_us=later_us)
+        seen.append(set(phl.parts.core.picture["mmsi"].to_pylist()))
+        if later_us == now_us + 30 * US:
+            phl.close()
+    assert seen == [{431000001, 431000002}, {431000001}]
+
+
+def test_a_release_of_long_ago_that_is_still_shown_can_be_recalled_after_a_restart(
+    pair: dict[str, HandNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kuroshio.node.mailroom.RELOAD_DRY", 1)
+    phl, jpn = pair["PHL"], pair["JPN"]
+    for k in range(1, 8):
+        now_us = T0 + k * 10 * US
+        heard = {431000001: 121.0, 431000002: 121.5} if k == 1 else {431000001: 121.0}
+        jpn.step([("ais", now_us, heard_by(heard, now_us))], now_us=now_us)
+        for parcel in jpn.tell(now_us=now_us):
+            phl.hear(parcel, "JPN", now_us=now_us)
+        phl.step([], now_us=now_us)
+    first = min(phl.ledger.holdings("JPN"), key=lambda row: row["at_us"])["release_id"]
+    phl.close()
+    pair["PHL"] = phl = opened(tmp_path, "PHL", "JPN")
+    phl.room.reload(now_us=now_us)
+    phl.step([], now_us=now_us)
+    assert set(phl.parts.core.picture["mmsi"].to_pylist()) == {431000001, 431000002}
+    jpn.sharing.recall(first, by="ra", reason="sent in error", now_us=now_us)
+    phl.hear(jpn.parcels[-1], "JPN", now_us=now_us)
+    phl.step([], now_us=now_us + US)
+    assert set(phl.parts.core.picture["mmsi"].to_pylist()) == {431000001}
+
+
 def alert(name: str, at_us: int) -> dict[str, Any]:
     at = np.datetime64(at_us, "us").item()
     return {

@@ -41,6 +41,9 @@ class Held:
     def __len__(self) -> int:
         return len(self._owner)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._owner
+
     @property
     def rows(self) -> int:
         """Rows in memory, those that newer ones replaced among them."""

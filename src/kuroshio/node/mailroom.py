@@ -63,6 +63,13 @@ def given(received: exchange.Received, purpose: str) -> Given:
     return Given(frozenset(received.held_under), str(header["level"]), str(header["originator"]), only_to)
 
 
+def _ended(rows: pa.Table) -> pa.Table:
+    """TRACKS rows that end these tracks."""
+    at = rows.schema.get_field_index("status")
+    over = pa.array(["ended"] * rows.num_rows).dictionary_encode().cast(TRACKS.arrow.field(at).type)
+    return rows.set_column(at, TRACKS.arrow.field(at), over)
+
+
 class Mailroom:
     """Dealings with all partners of a node."""
 
@@ -116,14 +123,29 @@ class Mailroom:
                 log.warning("a held release is not taken up: %s", err)
                 continue
             self._show(received, now_us=now_us)
+        self._end_unheld()
+
+    def _end_unheld(self) -> None:
+        """End what the checkpoint shows of partners and no release held brings: it ended while this node was down."""
+        shown = self._parts.core.picture
+        shown = shown.filter(shown["partner"].is_valid())
+        tracks = list(zip(shown["track_id"].to_pylist(), keys_of(shown), strict=True))
+        gone = {key: at for at, (_, keys) in enumerate(tracks) for key in keys if key not in self._held}
+        if gone:
+            rows = shown.take(pa.array(list(gone.values()), pa.int64()))
+            for name, values in (("partner", [k[0] for k in gone]), ("partner_track", [k[1] for k in gone])):
+                rows = rows.set_column(rows.schema.get_field_index(name), TRACKS.arrow.field(name), pa.array(values))
+            self._arrived.append((None, _ended(rows)))
 
     def _needed(self, now_us: int) -> list[str]:
         """Releases held that still show something, each partner's oldest first.
 
         Of tracks those that hold the newest row of a track the picture would still show: they are read from the newest
-        back, until `RELOAD_DRY` releases in a row have brought nothing new.
+        back, until `RELOAD_DRY` releases in a row have brought nothing new, and those that brought what the checkpoint
+        shows.
         """
         ledger, needed = self._desk.ledger, list[str]()
+        shown = self._parts.core.past.releases()
         for party, kind in ledger.givers():
             seen: set[str] = set()
             picked, dry = list[str](), 0
@@ -135,6 +157,10 @@ class Mailroom:
                     seen |= refs
                 elif dry >= RELOAD_DRY:
                     break
+            if kind == TRACKS.name:
+                older = (ledger.holding(release_id) for release_id in shown.difference(picked))
+                mine = [(row["at_us"], row["release_id"]) for row in older if row and row["from_party"] == party]
+                needed += [release_id for _, release_id in sorted(mine)]
             needed += reversed(picked)
         return needed
 
@@ -245,10 +271,7 @@ class Mailroom:
         if len(kept) < len(self._alerts):
             self._alerts = deque(kept, maxlen=ALERTS_MAX)
             self._parts.own.announce("alerts")
-        for gone in self._held.withdraw(release_ids):
-            at = gone.schema.get_field_index("status")
-            ended = pa.array(["ended"] * gone.num_rows).dictionary_encode().cast(TRACKS.arrow.field(at).type)
-            self._arrived.append((None, gone.set_column(at, TRACKS.arrow.field(at), ended)))
+        self._arrived += [(None, _ended(gone)) for gone in self._held.withdraw(release_ids)]
 
     def _forget(self, now_us: int) -> None:
         """Let go of what is kept beside partners' tracks that have left the picture; data and ties end together."""

@@ -81,6 +81,10 @@ class Past:
         for party, ref in keys:
             self._release_of.pop(f"{party}:{ref}", None)
 
+    def releases(self) -> set[str]:
+        """The releases that brought partners' tracks which are still shown."""
+        return set(self._release_of.values())
+
     def keep(self, tracks: pa.Table, unfused: pa.Table) -> None:
         """Give the rows of a step to the archive.
 
