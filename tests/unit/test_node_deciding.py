@@ -9,9 +9,11 @@ import pyarrow as pa
 import pytest
 
 from kuroshio import accord, clock
+from kuroshio.accord import UNKNOWN_ACCORD
 from kuroshio.errors import NotFound
 from kuroshio.node.deciding import Decider, asked_elsewhere, may_still_go, withheld_rows
 from kuroshio.node.items import Given, Holdings, of_alerts, of_tracks
+from kuroshio.picture.fuse import NUMBER_BASE
 from kuroshio.schema import ALERTS, TRACKS, Effect
 
 NOW = clock.parse_rfc3339("2026-11-22T06:00:00Z")
@@ -193,6 +195,30 @@ def test_what_a_partner_limits_goes_with_its_tracks_and_with_alerts_about_them_a
     assert (gone["originator"], both["originator"], own["originator"]) == ("USA", "PHL", "PHL")
     assert gone["releasable_to"] == both["releasable_to"] == ["USA"]
     assert (own["held_under"], own["releasable_to"]) == ([], None)
+
+
+def test_an_alert_keeps_the_ties_of_the_time_it_is_about_also_over_a_restart():
+    hour_us = 3_600_000_000
+    before = decider().holdings
+    before.remember(picture())
+    holdings = decider().holdings
+    holdings.restore(before.state())
+    assert holdings.remembered == before.remembered
+    last_us = holdings.remembered[4][1]
+    alerts = ALERTS.from_rows([
+        {"alert_id": name, "definition": "gap", "version": "1", "change": "close", "grade": "final", "severity": "info",
+         "track_ids": [track], "start_at": np.datetime64(at_us, "us").item(), "known_at": NOW, "summary": "s",
+         "evidence": "{}", "exercise": False}
+        for name, track, at_us in (("during", 4, last_us), ("long after", 4, last_us + 2 * hour_us),
+                                   ("gone and unknown", NUMBER_BASE + 7, last_us))])  # fmt: skip
+    alone = of_tracks(picture().slice(0, 1), holdings).to_pylist()[0]  # the track holds nothing of a partner by now
+    during, after, unknown = of_alerts(alerts, {4: alone}, holdings).to_pylist()
+    assert (during["held_under"], during["originator"]) == (["PHL-USA-GSOMIA"], "PHL")
+    assert after["held_under"] == []
+    assert unknown["held_under"] == [UNKNOWN_ACCORD]
+    (group,) = Decider("PHL", SimpleNamespace(book=BOOK), holdings).alert_groups(alerts.slice(2), picture(), ["USA"],
+                                                                                 now_us=NOW)  # fmt: skip
+    assert group.decision.effect in (Effect.DECIDE, Effect.DENY)
 
 
 def test_the_originator_a_relay_names_is_asked_not_the_relay():

@@ -112,18 +112,6 @@ def build(config: NodeConfig) -> Parts:
         return archive.read(STATICS.name, start_us=start_us, end_us=end_us, columns=["mmsi", "ship_type"])
 
     rules = RuleDesk(definitions, zones, given, operations=operations, statics=statics, now_us=time.now_us)
-    core = Core(
-        folder,
-        pipeline=pipeline,
-        sources=sources,
-        journal=journal,
-        archive=archive,
-        past=past,
-        operations=operations,
-        own=own,
-        rules=rules,
-    )
-    packs = PackDesk(operations, past.read, definitions, zones, norms)
     holdings = Holdings(
         config.node.party,
         {s.name: s.level for s in config.sources},
@@ -131,6 +119,19 @@ def build(config: NodeConfig) -> Parts:
         config.accords.purpose,
         exercise=config.node.mode == "exercise",
     )
+    core = Core(
+        folder,
+        pipeline=pipeline,
+        sources=sources,
+        journal=journal,
+        archive=archive,
+        past=past,
+        holdings=holdings,
+        operations=operations,
+        own=own,
+        rules=rules,
+    )
+    packs = PackDesk(operations, past.read, definitions, zones, norms)
     decider = Decider(config.node.party, agreements_of(config), holdings)
     ledger = LedgerDesk(config.node.party, lambda: decider.book, operations, now_us=time.now_us)
     return Parts(

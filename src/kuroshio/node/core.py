@@ -22,6 +22,7 @@ import pyarrow as pa
 from kuroshio import clock
 from kuroshio.errors import InputError, NotFound, StoreError
 from kuroshio.node.intake import Sources
+from kuroshio.node.items import Holdings
 from kuroshio.node.live import Channel, current
 from kuroshio.node.past import Past, Told
 from kuroshio.node.pipeline import Entry, Pipeline, Step
@@ -92,6 +93,7 @@ class Core:
         journal: Journal,
         archive: Archive,
         past: Past,
+        holdings: Holdings,
         operations: Operations,
         own: Channel,
         rules: RuleDesk,
@@ -101,7 +103,7 @@ class Core:
         self._sources = sources
         self._journal = journal
         self._archive = archive
-        self.past = past
+        self.past, self._holdings = past, holdings
         self._operations = operations
         self._own = own
         self.picture = TRACKS.empty()
@@ -315,6 +317,7 @@ class Core:
         write_table(folder / "picture.arrow", self.picture)
         write_table(folder / "unfused.arrow", self._unfused.rows)
         write_table(folder / "past.arrow", self.past.state())
+        write_table(folder / "ties.arrow", self._holdings.state())
         for path in folder.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -337,8 +340,9 @@ class Core:
             self.picture = TRACKS.conform(read_table(folder / "picture.arrow"))
             if (folder / "unfused.arrow").is_file():
                 self._unfused = Unfused(TRACKS.conform(read_table(folder / "unfused.arrow")))
-            if (folder / "past.arrow").is_file():
-                self.past.restore(read_table(folder / "past.arrow"))
+            for name, part in (("past", self.past), ("ties", self._holdings)):
+                if (folder / f"{name}.arrow").is_file():
+                    part.restore(read_table(folder / f"{name}.arrow"))
             self._own.publish(self.picture)
             return int(state["position"])
         except FileNotFoundError:

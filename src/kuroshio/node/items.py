@@ -7,6 +7,7 @@ level the partner named, and a term that it is not to be passed on or is for oth
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio.accord import UNKNOWN_ACCORD
+from kuroshio.picture.fuse import NUMBER_BASE
 from kuroshio.schema import FLAG_DARK, ITEMS
+from kuroshio.units import US_PER_S
 
 LEVELS = ("U", "R", "C", "S", "TS")
 
@@ -24,7 +27,8 @@ Codes = np.ndarray[Any, np.dtype[np.int64]]
 Terms = tuple[str, str, tuple[str, ...]]  # originator, level, accords held under
 
 _MARK = "\x1f"  # unit separator
-REMEMBERED_MAX = 200_000  # tracks that partners told of and that have left the picture
+REMEMBERED_MAX = 200_000  # tracks that partners told of
+ALERT_LEAD_US = 3600 * US_PER_S  # an alert rests on what was known of its tracks from so long before its start on
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,18 @@ class Given:
             frozenset.intersection(*limits) if limits else None,
         )
 
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        only = None if self.only_to is None else sorted(self.only_to)
+        terms = {"held_under": sorted(self.held_under), "level": self.level, "originator": self.originator}
+        return {**terms, "only_to": only}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Given:
+        """What `as_dict` gave."""
+        only = None if value["only_to"] is None else frozenset(value["only_to"])
+        return cls(frozenset(value["held_under"]), value["level"], value["originator"], only)
+
 
 @dataclass
 class Holdings:
@@ -62,7 +78,8 @@ class Holdings:
     given
         How each partner's track came, by partner and its reference.
     remembered
-        The same by number of a track here, also when it has left the picture: an alert may still speak of it.
+        The same by number of a track here and the last time that a partner was in it, also when it has left the picture
+        or holds nothing of a partner any more: an alert may still speak of it.
     """
 
     party: str
@@ -71,7 +88,7 @@ class Holdings:
     purpose: str
     exercise: bool = False
     given: dict[tuple[str, str], Given] = field(default_factory=dict)
-    remembered: dict[int, Given] = field(default_factory=dict)
+    remembered: dict[int, tuple[Given, int]] = field(default_factory=dict)
 
     def take(self, partner: str, reference: str, came: Given) -> None:
         """A partner's track came under these terms; what was known of it before still holds."""
@@ -81,14 +98,31 @@ class Holdings:
     def remember(self, tracks: pa.Table) -> None:
         """Keep by track number how the partners' part of TRACKS rows came; the oldest are let go."""
         named = tracks.filter(tracks["partner"].is_valid())
-        for number, keys in zip(named["track_id"].to_pylist(), keys_of(named), strict=True):  # partners' rows only
-            for partner, reference in keys:
+        times = named["observed_at"].cast(pa.int64()).to_pylist()
+        for number, at_us, keys in zip(named["track_id"].to_pylist(), times, keys_of(named), strict=True):
+            for partner, reference in keys:  # partners' rows only
                 came = self.given.get((partner, reference)) or unknown(partner)
-                before = self.remembered.get(number)
-                if before != came:
-                    self.remembered[number] = came if before is None else before.joined(came, partner)
+                before, last_us = self.remembered.get(number, (came, at_us))
+                both = before if before == came else before.joined(came, partner)
+                self.remembered[number] = both, max(last_us, at_us)
         while len(self.remembered) > REMEMBERED_MAX:
             self.remembered.pop(next(iter(self.remembered)))
+
+    def state(self) -> pa.Table:
+        """What is remembered, for a checkpoint: an alert about a track that is gone keeps its ties over a restart."""
+        kept = list(self.remembered.values())
+        return pa.table({
+            "track_id": pa.array(self.remembered.keys(), pa.int64()),
+            "last_us": pa.array([last_us for _, last_us in kept], pa.int64()),
+            "given": pa.array([json.dumps(given.as_dict()) for given, _ in kept], pa.string()).dictionary_encode(),
+        })  # fmt: skip
+
+    def restore(self, state: pa.Table) -> None:
+        """Take `state` back."""
+        named = state["given"].combine_chunks().dictionary_decode().to_pylist()
+        kinds = {text: Given.from_dict(json.loads(text)) for text in set(named)}
+        rows = zip(state["track_id"].to_pylist(), named, state["last_us"].to_pylist(), strict=True)
+        self.remembered = {number: (kinds[text], last_us) for number, text, last_us in rows}
 
 
 def unknown(partner: str) -> Given:
@@ -196,22 +230,45 @@ def terms_of(items: pa.Table) -> tuple[Codes, list[Terms]]:
     return np.argsort(order)[codes], terms
 
 
+def _about(alerts: pa.Table) -> list[dict[str, Any]]:
+    return alerts.select(["alert_id", "track_ids", "start_at", "lat_deg", "lon_deg", "exercise"]).to_pylist()
+
+
+def _rests_on(
+    tracks: Sequence[int], since_us: int, live: Mapping[int, Mapping[str, Any]], holdings: Holdings
+) -> tuple[list[Mapping[str, Any]], set[str]]:
+    """What an alert about these tracks rests on, each with its terms, and the originators of it."""
+    about: list[Mapping[str, Any]] = []
+    originators: set[str] = set()
+    for number in tracks:
+        item, (came, last_us) = live.get(number), holdings.remembered.get(number, (None, 0))
+        if item is not None:
+            about.append(item)
+            originators.add(str(item["originator"]))
+        if came is not None and (item is None or last_us >= since_us):
+            about.append(_of_gone(came))
+            originators |= set() if item is not None else {came.originator}
+        elif item is None and number >= NUMBER_BASE:
+            about.append(_of_gone(unknown(holdings.party)))
+        if item is None and came is None:
+            originators.add(holdings.party)
+    return about, originators
+
+
 def of_alerts(alerts: pa.Table, track_items: Mapping[int, Mapping[str, Any]], holdings: Holdings) -> pa.Table:
     """ITEMS of ALERTS rows: an alert has the highest level, all ties and the narrowest limit of the tracks it is about.
 
     Parameters
     ----------
     track_items
-        ITEMS row of each live track by its number. Of a track no longer live what is remembered counts, else it is
-        taken as own, level R.
+        ITEMS row of each live track by its number. What is remembered of a track counts too where it is not older than
+        the alert by `ALERT_LEAD_US`; a track that is not live and not remembered is taken as own, level R, but for a
+        partner's own track: its terms are unknown, and a person decides.
     """
     rows = []
-    for alert in alerts.select(["alert_id", "track_ids", "start_at", "lat_deg", "lon_deg", "exercise"]).to_pylist():
-        about = [track_items[t] for t in alert["track_ids"] if t in track_items]
-        gone = [t for t in alert["track_ids"] if t not in track_items]
-        about += [_of_gone(holdings.remembered[t]) for t in gone if t in holdings.remembered]
-        originators = {str(item["originator"]) for item in about}
-        originators |= {holdings.party for t in gone if t not in holdings.remembered}
+    starts_us = alerts["start_at"].cast(pa.int64()).to_pylist()
+    for start_us, alert in zip(starts_us, _about(alerts), strict=True):
+        about, originators = _rests_on(alert["track_ids"], start_us - ALERT_LEAD_US, track_items, holdings)
         ties: set[str] = set()
         for item in about:
             ties.update(item["held_under"] or ())
@@ -238,7 +295,7 @@ def of_alerts(alerts: pa.Table, track_items: Mapping[int, Mapping[str, Any]], ho
 
 
 def _of_gone(came: Given) -> dict[str, Any]:
-    """What an alert takes of a partner's track that has left the picture."""
+    """What an alert takes of what a partner told of a track."""
     limit = sorted(came.only_to) if came.only_to is not None else None
     plain = {"originator": came.originator, "level": came.level, "held_under": sorted(came.held_under)}
     return {**plain, "sensors": [], "releasable_to": limit}
