@@ -19,6 +19,7 @@ from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
     encounter,
     gap,
     identity,
+    inside,
     loiter,
     motion,
     port,

@@ -6,18 +6,16 @@ raise nor lower a condition.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import NO_LABEL, Codes, RunDetector, Surroundings, register
+from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.state import Batch, Marks, State
-from kuroshio.geo.polygon import edge_distance_m
-from kuroshio.geo.zones import Zones, to_units
-from kuroshio.units import BoolArray, FloatArray, IntArray
+from kuroshio.units import BoolArray, FloatArray
 
 
 def speed_of(sog: FloatArray, piece: FloatArray) -> FloatArray:
@@ -79,29 +77,52 @@ class DriftDetector(RunDetector):
         return {"angle_deg": mean(num, rows), "max_angle_deg": float(num[7])}
 
 
+# state a slot: last fast report, whether it has stopped since, reports below and, in a row, above; last row
+FAST, STOPPED, BELOW, ABOVE, SEEN = range(5)
+
+
 @kernel
 def _stop_codes(
-    slot: Any, t: Any, sog: Any, state: Any, fast: float, slow: float, within_us: int, code: Any, value: Any
+    slot: Any,
+    t: Any,
+    sog: Any,
+    ended: Any,
+    port: Any,
+    state: Any,
+    fast: float,
+    slow: float,
+    within_us: int,
+    raise_n: int,
+    lower_n: int,
+    gap_us: int,
+    code: Any,
+    value: Any,
 ) -> bool:
-    """State a slot: time of the last fast report, armed or not."""
+    """A stop lasts as long as its run: what ends that, the next slow report does not begin again."""
     raises = False
     for i in range(slot.size):
         s, v = slot[i], sog[i]
         code[i] = 0
+        if ended[i] or (state[s, SEEN] != NEVER and t[i] - state[s, SEEN] > gap_us):
+            state[s, STOPPED] = 0
+        state[s, SEEN] = t[i]
         if v != v:
             continue
-        if v < slow:
-            if state[s, 1] == 0 and state[s, 0] != NEVER and t[i] - state[s, 0] <= within_us:
-                state[s, 1] = 1
-            code[i] = 1 if state[s, 1] == 1 else -1
-            if state[s, 1] == 1:
-                value[i] = v
+        code[i] = -1
+        if v < slow and not (port.size and port[i]):
+            if state[s, STOPPED] == 0 and state[s, FAST] != NEVER and t[i] - state[s, FAST] <= within_us:
+                state[s, STOPPED], state[s, BELOW] = 1, 0
+            if state[s, STOPPED] == 1:
+                state[s, BELOW] += 1
+                state[s, ABOVE] = 0
+                code[i], value[i] = 1, v
                 raises = True
-        else:
-            state[s, 1] = 0
-            code[i] = -1
-            if v > fast:
-                state[s, 0] = t[i]
+            continue
+        if v > fast:
+            state[s, FAST] = t[i]
+        state[s, ABOVE] += 1
+        if state[s, BELOW] < raise_n or state[s, ABOVE] >= lower_n:
+            state[s, STOPPED] = 0
     return raises
 
 
@@ -111,9 +132,10 @@ class SuddenStopDetector(RunDetector):
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.before = State((NEVER, 0), ())
+        self.before = State((NEVER, 0, 0, 0, NEVER), ())
         d = definition
-        self.limits = float(d["from_speed_mps"]), float(d["to_speed_mps"]), d.us("within_s")
+        limits = float(d["from_speed_mps"]), float(d["to_speed_mps"]), d.us("within_s")
+        self.limits = *limits, self.rule[0], self.rule[1], self.gap_us
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -121,7 +143,7 @@ class SuddenStopDetector(RunDetector):
         self.before.ensure(slots)
 
     def arrays(self) -> dict[str, Any]:
-        """Runs, and the last fast report of every track."""
+        """Runs, and what every track did before."""
         return super().arrays() | {"before": self.before.ints}
 
     def restore(self, arrays: dict[str, Any]) -> None:
@@ -130,7 +152,7 @@ class SuddenStopDetector(RunDetector):
         self.before.restore(arrays["before"], np.zeros((len(arrays["before"]), 0)))
 
     def rewind(self, other: Any, marks: Marks) -> bool:
-        """Runs and last fast reports of the marked tracks."""
+        """Runs of the marked tracks, and what they did before."""
         self.before.rewind(other.before, marks.slots)
         return super().rewind(other, marks)
 
@@ -142,10 +164,9 @@ class SuddenStopDetector(RunDetector):
     def codes(self, batch: Batch) -> Codes:
         """Slow now, fast a moment ago."""
         f, (code, speed) = batch.fixes, room(len(batch.fixes))
-        raises = _stop_codes(batch.slot, f.t, f.sog, self.before.ints, *self.limits, code, speed)
         port = batch.within(self.around.zones, self.definition["exclude_zone_kinds"])
-        if raises and len(port):
-            code[port & (code > 0)] = -1
+        before = self.before.ints
+        raises = _stop_codes(batch.slot, f.t, f.sog, batch.ended, port, before, *self.limits, code, speed)
         return Codes(code, None, speed, raises)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
@@ -232,80 +253,6 @@ class FishingDetector(RunDetector):
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Mean turning."""
         return {"turn_deg": mean(num, rows), "mean_speed_mps": float(num[4]) / max(1e-6, (end - start) / 1e6)}
-
-
-class ZoneRunDetector(RunDetector):
-    """A condition inside a zone of the definition's ``zone_kinds``; the label is the zone."""
-
-    invert: ClassVar[bool] = False
-
-    def located(self, batch: Batch) -> tuple[Zones | None, IntArray]:
-        """(zones, first zone of the kinds that each row is in, -1 none)."""
-        zones = self.around.zones
-        if zones is None or not zones.mask(self.definition["zone_kinds"]).any():
-            return None, NO_LABEL
-        label = np.full(len(batch.fixes), -1, np.int64)
-        ptr, zone = batch.zones(zones)
-        owner = np.repeat(np.arange(len(label)), np.diff(ptr))
-        wanted = zones.mask(self.definition["zone_kinds"])[zone]
-        label[owner[wanted][::-1]] = zone[wanted][::-1]
-        return zones, label
-
-    def zone_name(self, label: int) -> str | None:
-        """Name of the zone."""
-        zones = self.around.zones
-        return zones.zones[label].name if zones is not None and label >= 0 else None
-
-
-@register("slow_in_zone")
-class SlowInZoneDetector(ZoneRunDetector):
-    """Slow over a cable or pipeline, or stopped in a port."""
-
-    def codes(self, batch: Batch) -> Codes | None:
-        """Inside and below the speed; a faster fix inside lowers, a fix outside too."""
-        zones, label = self.located(batch)
-        if zones is None:
-            return None
-        v = speed_of(batch.fixes.sog, batch.speed_mps)
-        inside = label >= 0
-        holds = inside & (v <= float(self.definition["max_speed_mps"]))
-        return Codes(three_way(holds, np.isfinite(v) | ~inside), label, v, bool(holds.any()))
-
-    def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
-        """Mean and greatest speed."""
-        return {"mean_speed_mps": mean(num, rows), "max_speed_mps": float(num[7])}
-
-
-@kernel
-def _depths(ix: Any, zone: Any, x: Any, y: Any, limit: float, out: Any) -> None:
-    for i in range(zone.size):
-        out[i] = edge_distance_m(ix, zone[i], x[i], y[i], limit) if zone[i] >= 0 else 0.0
-
-
-@register("on_land")
-class OnLandDetector(ZoneRunDetector):
-    """An AIS position well inside land, rivers and locks masked."""
-
-    def codes(self, batch: Batch) -> Codes | None:
-        """Deeper in land than the limit, and in no inland water."""
-        zones, label = self.located(batch)
-        if zones is None:
-            return None
-        limit = float(self.definition["depth_m"])
-        water = batch.within(zones, ["inland", "port"])
-        x, y = to_units(batch.fixes.lat, batch.fixes.lon)
-        depth, where = np.empty(len(x)), np.where(water, -1, label) if len(water) else label
-        error = np.append(zones.accuracy_m, 0.0)  # the last is that of no zone, -1
-        _depths(zones.index, where, x, y, 50.0 * limit + float(error.max()), depth)
-        depth = np.maximum(0.0, depth - error[label])
-        claimed = batch.fixes.ais_at == batch.fixes.t
-        deep = depth >= limit
-        return Codes(three_way(deep, claimed), label, depth, bool((deep & claimed).any()))
-
-    def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
-        """Greatest distance from the shore, beyond what its line may be wrong by."""
-        zones = self.around.zones
-        return {"depth_m": float(num[7]), "shore_accuracy_m": float(zones.accuracy_m[label]) if zones else 0.0}
 
 
 @kernel

@@ -1,8 +1,9 @@
 """Runs: stretches of time over which a condition holds on a track, with hysteresis, least duration and distance.
 
 What enters: for every row a code (1 raise, -1 lower, 0 neutral, 2 the track ends) and a label (such as a zone). What
-leaves: events open, extend and close. One kernel serves every behaviour of the kind "this, on one track, for a while";
-what the condition is stands in the detector. A silence longer than ``max_gap_us`` ends a run at its last row.
+leaves: events open, extend and close, under the label of the row that began. One kernel serves every behaviour of the
+kind "this, on one track, for a while"; what the condition is stands in the detector. A silence longer than
+``max_gap_us`` ends a run at its last row.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 
 # state columns: integers, then numbers
 PHASE, START, MET, LAST, UPS, DOWNS, LAST_UP, ROWS, LABEL, MMSI, NEXT = range(11)
-LAT0, LON0, LAT, LON, PATH, SUM, LOW, HIGH = range(8)
+# metres of PATH are to the last row that raised, those of WAY to the last of all
+LAT0, LON0, LAT, LON, PATH, SUM, LOW, HIGH, WAY = range(9)
 INT_DEFAULT = (0,) * 8 + (-1, -1, 0)
-FLOAT_DEFAULT = (0.0,) * 8
+FLOAT_DEFAULT = (0.0,) * 9
 IDLE, RAISING, RAISED, REPORTED = 0, 1, 2, 3
 # event columns
 E_KIND, E_SLOT, E_START, E_MET, E_END, E_ROWS, E_LABEL, E_MMSI, E_CAUSE = range(9)
-LOWERED, SILENT, ENDED, RELABELLED = 1, 2, 3, 4
+LOWERED, SILENT, ENDED = 1, 2, 3
 CAUSES = {LOWERED: "the condition ended", SILENT: "the track fell silent", ENDED: "the track ended"}
-CAUSES[RELABELLED] = "it moved to another area"
 
 
 @within
@@ -75,15 +76,12 @@ def run_rows(
         code = np.int64(2) if ended[i] else np.int64(codes[i])
         if code != 1 and ints[s, PHASE] == IDLE:
             continue
-        label = np.int64(labels[i]) if labels.size else np.int64(-1)
         if ints[s, PHASE] != IDLE:
             cause = np.int64(0)
             if t[i] - ints[s, LAST] > max_gap_us:
                 cause = np.int64(SILENT)
             elif code == 2:
                 cause = np.int64(ENDED)
-            elif code == 1 and label != ints[s, LABEL]:
-                cause = np.int64(RELABELLED)
             elif code == -1:
                 ints[s, DOWNS] += 1
                 if ints[s, PHASE] == RAISING or ints[s, DOWNS] >= lower_n:
@@ -102,12 +100,12 @@ def run_rows(
             if code != 1:
                 continue
             ints[s, PHASE], ints[s, START], ints[s, UPS], ints[s, DOWNS], ints[s, ROWS] = RAISING, t[i], 0, 0, 0
-            ints[s, LABEL], ints[s, MMSI] = label, mmsi[i]
-            floats[s, LAT0], floats[s, LON0], floats[s, PATH], floats[s, SUM] = lat[i], lon[i], 0.0, 0.0
+            ints[s, LABEL], ints[s, MMSI] = np.int64(labels[i]) if labels.size else np.int64(-1), mmsi[i]
+            floats[s, LAT0], floats[s, LON0], floats[s, WAY], floats[s, SUM] = lat[i], lon[i], 0.0, 0.0
             floats[s, LOW], floats[s, HIGH] = np.inf, -np.inf
             count += 1
         else:
-            floats[s, PATH] += step_m[i]
+            floats[s, WAY] += step_m[i]
         ints[s, LAST] = t[i]
         if code == 1:
             ints[s, ROWS] += 1
@@ -116,7 +114,7 @@ def run_rows(
             ints[s, UPS] += 1
             ints[s, DOWNS] = 0
             ints[s, LAST_UP] = t[i]
-            floats[s, LAT], floats[s, LON] = lat[i], lon[i]
+            floats[s, LAT], floats[s, LON], floats[s, PATH] = lat[i], lon[i], floats[s, WAY]
             if ints[s, PHASE] == RAISING and ints[s, UPS] >= raise_n:
                 ints[s, PHASE] = RAISED
         kind = np.int64(-1)
