@@ -21,14 +21,15 @@ from kuroshio.geo.earth import distance_m
 from kuroshio.units import IntArray
 
 # by MMSI: last report, its track, first and last impossible step, steps and impossible steps since the first, open or
-# not, the two tracks, the last time it was told ; numbers: last place, place before the step, greatest speed, length
-T, TRACK, FIRST, LATEST, STEPS, BAD, OPENED, TRACK_A, TRACK_B, MET = range(10)
+# not, the two tracks, the last time it was told, steps up to the last impossible one; numbers: last place, place before
+# the step, greatest speed, length
+T, TRACK, FIRST, LATEST, STEPS, BAD, OPENED, TRACK_A, TRACK_B, MET, OF = range(11)
 
 
 @within
 def _say_steps(ev: Any, num: Any, k: int, kind: int, w: int, ints: Any, floats: Any) -> None:
     ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = kind, w, ints[w, FIRST], ints[w, MET], ints[w, LATEST]
-    ev[k, 5], ev[k, 6], ev[k, 7], ev[k, 8] = ints[w, TRACK_A], ints[w, TRACK_B], ints[w, STEPS], ints[w, BAD]
+    ev[k, 5], ev[k, 6], ev[k, 7], ev[k, 8] = ints[w, TRACK_A], ints[w, TRACK_B], ints[w, OF], ints[w, BAD]
     for c in range(6):
         num[k, c] = floats[w, c]
 
@@ -88,7 +89,7 @@ def steps(
                     ints[w, TRACK_A], ints[w, TRACK_B] = min(ints[w, TRACK], track[i]), max(ints[w, TRACK], track[i])
                     floats[w, 2], floats[w, 3], floats[w, 4], floats[w, 5] = la0, lo0, 0.0, 0.0
                 ints[w, BAD] += 1
-                ints[w, LATEST] = t1
+                ints[w, LATEST], ints[w, OF] = t1, ints[w, STEPS]
                 if speed > floats[w, 4]:
                     floats[w, 4], floats[w, 5] = speed, far
                 if not ints[w, OPENED] and t1 - ints[w, FIRST] >= min_us and ints[w, BAD] > share * ints[w, STEPS]:
@@ -125,7 +126,7 @@ class StepsDetector(Detector):
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.state = State((NEVER, -1, NEVER, NEVER, 0, 0, 0, -1, -1, 0), (0.0,) * 6)
+        self.state = State((NEVER, -1, NEVER, NEVER, 0, 0, 0, -1, -1, 0, 0), (0.0,) * 6)
         self.numbers = IdIndex()
         self.events = Events(9, 6)
         self.under_way: IntArray = np.zeros(1, np.int64)

@@ -103,7 +103,11 @@ def port_rows(
         xs = x1 - 3.6e9 if x1 - x0 > 1.8e9 else (x1 + 3.6e9 if x1 - x0 < -1.8e9 else x1)
         if ended[i]:
             if ints[s, PHASE] > 0:
-                k = _end(ev, num, k, s, ints, floats, t[i], t[i], ENDED, least)
+                if z >= 0:
+                    ints[s, INSIDE], floats[s, LAT1], floats[s, LON1] = t[i], lat[i], lon[i]
+                    if ints[s, STOP] != 0 and t[i] - ints[s, STOP] >= stop_us:
+                        ints[s, SEEN] |= STOPPING
+                k = _end(ev, num, k, s, ints, floats, ints[s, INSIDE], t[i], ENDED, least)
             ints[s, KNOWN] = 0
             continue
         if z >= 0 and ints[s, PHASE] == 0:
@@ -125,12 +129,11 @@ def port_rows(
                     ints[s, STOP] = t[i]
                     if ints[s, PHASE] == 1 and not (ints[s, SEEN] & STOPPING):
                         ints[s, NAME] = z
-                elif ints[s, STOP] != 0 and speed[i] > fast:
+                if ints[s, STOP] != 0 and t[i] - ints[s, STOP] >= stop_us:
+                    ints[s, SEEN] |= STOPPING
+                if ints[s, STOP] != 0 and speed[i] > fast:
                     ints[s, STOPPED] += t[i] - ints[s, STOP]
                     ints[s, STOP] = 0
-                lasting = t[i] - ints[s, STOP] if ints[s, STOP] != 0 else np.int64(0)
-                if lasting >= stop_us:
-                    ints[s, SEEN] |= STOPPING
                 so_far = 3 if ints[s, SEEN] & ENTRY else 2
                 if ints[s, PHASE] == 1 and ints[s, SEEN] & STOPPING and so_far >= least:
                     ints[s, PHASE], ints[s, MET], ints[s, NEXT] = 2, t[i], t[i] + extend_us
