@@ -11,14 +11,38 @@ from typing import Any
 
 import numpy as np
 
-from kuroshio.behaviour.compiled import kernel
+from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Surroundings, register
+from kuroshio.behaviour.fixes import DAY_US, HOUR_US
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
-from kuroshio.behaviour.tally import HOUR_US, SHIP, TallyDetector
-from kuroshio.units import BoolArray, IntArray
+from kuroshio.behaviour.tally import SHIP, TallyDetector
+from kuroshio.geo.earth import distance_m
+from kuroshio.geo.zones import Zones
+from kuroshio.units import BoolArray, FloatArray, IntArray
 
-DAY_US = 24 * HOUR_US
+_BELOW_POLE_DEG = 90.0 - 1e-7
+
+
+@within
+def cell_at(lat_deg: float, lon_deg: float, size: float) -> Any:
+    """Number of a cell of ``size`` degree; the pole is in the last row, and 180 east is 180 west."""
+    east = lon_deg - 360.0 if lon_deg >= 180.0 else lon_deg
+    return np.int64((min(lat_deg, _BELOW_POLE_DEG) + 90.0) / size) * 100_000 + np.int64((east + 180.0) / size)
+
+
+@kernel
+def _cells(lat_deg: Any, lon_deg: Any, size: float, out: Any) -> None:
+    for i in range(lat_deg.size):
+        out[i] = cell_at(lat_deg[i], lon_deg[i], size)
+
+
+def cells_at(lat_deg: FloatArray, lon_deg: FloatArray, size: float) -> IntArray:
+    """Cell of every position."""
+    out = np.empty(len(lat_deg), np.int64)
+    _cells(lat_deg, lon_deg, size, out)
+    return out
+
 
 # state by MMSI: its last report, and the last row told of it
 J_T, J_HOUR, J_CELL, J_TRACK, J_BAD = range(5)
@@ -48,30 +72,30 @@ def jumps(
     """Number of rows (hour, cell, mmsi, track, jumped or across) put into ``out``, from reports by (mmsi, time).
 
     Those that say nothing new are left out. The cell of a jump is the one the ship came from: where it lands says
-    nothing.
+    nothing. A report sooner than ``min_us`` after the one that is held against is not held against it, nor the next
+    against this: ships that report every two seconds jump too.
     """
     k = 0
     for i in range(t.size):
         w = who[i]
         la0, lo0 = floats[w, 0], floats[w, 1]
-        la, lo, bad = lat[i], lon[i], np.int64(0)
+        la, lo, bad, soon = lat[i], lon[i], np.int64(0), False
         if la0 == la0:
-            dlon = lo - lo0
-            dlon = dlon - 360.0 if dlon > 180.0 else (dlon + 360.0 if dlon < -180.0 else dlon)
-            if abs(dlon) > 0.01 or abs(la - la0) > 0.01:
-                east, north = dlon * np.cos(np.radians(la)) * 111_320.0, (la - la0) * 110_574.0
-                far, dt = np.sqrt(east * east + north * north), t[i] - ints[w, J_T]
-                if dt >= min_us and far > min_m and far > max_speed * dt * 1e-6:
-                    bad = np.int64(1)
+            soon, dlon = t[i] - ints[w, J_T] < min_us, abs(lo - lo0)
+            if abs(la - la0) * 111_700.0 + min(dlon, 360.0 - dlon) * 111_400.0 > min_m:  # never less than the distance
+                far = distance_m(la0, lo0, la, lo)
+                if far > min_m and far > max_speed * (t[i] - ints[w, J_T]) * 1e-6:
+                    bad = np.int64(0 if soon else 1)
                     la, lo = la0, lo0
         if sog[i] > break_speed:
             turn = abs(cog[i] - heading[i])
             if (360.0 - turn if turn > 180.0 else turn) > break_deg:
                 bad = np.int64(1)
-        ints[w, J_T], floats[w, 0], floats[w, 1] = t[i], lat[i], lon[i]
+        if not soon:
+            ints[w, J_T], floats[w, 0], floats[w, 1] = t[i], lat[i], lon[i]
         told = ints[w, J_HOUR]
         hour = told if told * HOUR_US <= t[i] < (told + 1) * HOUR_US else t[i] // HOUR_US
-        cell = np.int64((la + 90.0) / size) * 100_000 + np.int64((lo + 180.0) / size)
+        cell = cell_at(la, lo, size)
         if hour == told and cell == ints[w, J_CELL] and track[i] == ints[w, J_TRACK] and ints[w, J_BAD] >= bad:
             continue
         ints[w, J_HOUR], ints[w, J_CELL], ints[w, J_TRACK], ints[w, J_BAD] = hour, cell, track[i], bad
@@ -161,8 +185,14 @@ def poisson_tail(count: int, rate: float) -> float:
     """Probability of a count at least as far from its mean on its side, under a Poisson law."""
     if rate <= 0.0:
         return 1.0 if count == 0 else 0.0
-    below = sum(exp(i * log(rate) - rate - lgamma(i + 1)) for i in range(count + 1)) if count < 10_000 else 1.0
-    return min(1.0, below if count < rate else 1.0 - below + exp(count * log(rate) - rate - lgamma(count + 1)))
+    below = sum(exp(i * log(rate) - rate - lgamma(i + 1)) for i in range(count + 1))
+    above = 1.0 - below + exp(count * log(rate) - rate - lgamma(count + 1))
+    return min(1.0, max(0.0, below if count < rate else above))
+
+
+def holding(zones: Zones, day: int) -> BoolArray:
+    """True for each zone that holds from the beginning of a day, counted from 1970, to its end."""
+    return (zones.valid_from_us <= day * DAY_US) & (zones.valid_to_us >= (day + 1) * DAY_US)
 
 
 @register("gate")
@@ -225,7 +255,7 @@ class GateDetector(TallyDetector):
         assert zones is not None
         today = np.bincount(rows[rows[:, 1] >= 0, 1], minlength=len(zones))
         window = int(d["norm_days"])
-        for z in np.flatnonzero(zones.mask(["gate"])).tolist():
+        for z in np.flatnonzero(zones.mask(["gate"]) & holding(zones, period)).tolist():
             past = self.days[(self.days[:, 1] == z) & (self.days[:, 0] >= period - window)]
             count = int(today[z])
             if len(past) >= int(d["min_days"]):
@@ -248,7 +278,7 @@ class GateDetector(TallyDetector):
             met_us=(period + 1) * DAY_US,
             end_us=(period + 1) * DAY_US,
             lat_deg=float(ring[:, 1].mean()),
-            lon_deg=float(ring[:, 0].mean()),
+            lon_deg=float((ring[:, 0].mean() + 180.0) % 360.0 - 180.0),
             values={"ships": count, "norm_ships": rate, "p": p, "change_share": abs(count - rate) / max(rate, 1e-9)},
             zone=zones.zones[z].name,
         )

@@ -8,9 +8,8 @@ import numpy as np
 
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.detector import Codes, RunDetector, register
-from kuroshio.behaviour.fixes import NEVER, NO_FLAGS
+from kuroshio.behaviour.fixes import HOUR_US, NEVER, NO_FLAGS
 from kuroshio.behaviour.motion import room
-from kuroshio.behaviour.norms import HOUR_US
 from kuroshio.behaviour.state import Batch
 from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray

@@ -24,7 +24,7 @@ from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.core import Core, Facts
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import Surroundings
-from kuroshio.behaviour.fixes import COASTED, LIVE, TENTATIVE, Fixes, empty, from_tracks
+from kuroshio.behaviour.fixes import COASTED, HOUR_US, LIVE, TENTATIVE, Fixes, empty, from_tracks
 from kuroshio.behaviour.lateness import Lateness
 from kuroshio.behaviour.ledger import Ledger, table
 from kuroshio.behaviour.names import Names
@@ -73,7 +73,7 @@ class Engine:
         self.lateness_us, self.repair_us = round(lateness_s * 1e6), round(repair_s * 1e6)
         self.late = Lateness(definitions, self.lateness_us, sources_s or {})
         if self.repair_us and self.late.most_us:  # an hour more: a snapshot before it must still be there
-            self.repair_us = max(self.repair_us, self.late.most_us + self.lateness_us + 3_600_000_000)
+            self.repair_us = max(self.repair_us, self.late.most_us + self.lateness_us + HOUR_US)
         # a row this long after the end of a fact may still go on with it
         lasting = [d.us(n) for d in definitions.enabled for n in ("max_gap_s", "forget_s") if n in d.thresholds]
         self.slack_us = max(lasting, default=0)

@@ -16,14 +16,14 @@ import pyarrow as pa
 from kuroshio import schema
 from kuroshio.behaviour.archive import archive_fixes, detect
 from kuroshio.behaviour.definition import Definitions
+from kuroshio.behaviour.fixes import HOUR_US
 from kuroshio.behaviour.norms import Norms, build
 from kuroshio.behaviour.sketch import draw
 from kuroshio.errors import NotFound
 from kuroshio.geo.zones import Zones, load_zones
 from kuroshio.units import FloatArray
 
-MIN_US, HOUR_US = 60_000_000, 3_600_000_000
-DAY_US = 24 * HOUR_US
+MIN_US = 60_000_000
 T0_US = 1_790_035_200_000_000  # 2026-09-22T00:00:00Z
 LAT, LON = 20.0, 121.0
 NORTH_M, EAST_M = 110_700.0, 104_600.0  # metres in a degree there

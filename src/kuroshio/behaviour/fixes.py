@@ -34,6 +34,8 @@ from kuroshio.errors import InputError
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
 NEVER = -(1 << 62)
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
 SOG_SATURATED_MPS = 52.57  # 1022 = 102.2 kn or more (ITU-R M.1371-5, message 1): says no speed, seen from bad sensors
 LIVE, TENTATIVE, COASTED, ENDED = 0, 1, 2, 3
 _STATUS = {"confirmed": LIVE, "tentative": TENTATIVE, "coasted": COASTED, "ended": ENDED}

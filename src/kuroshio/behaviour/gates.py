@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kuroshio.behaviour.area import DAY_US, poisson_tail
-from kuroshio.behaviour.fixes import Fixes
+from kuroshio.behaviour.area import holding, poisson_tail
+from kuroshio.behaviour.fixes import DAY_US, Fixes
 from kuroshio.errors import InputError
 from kuroshio.geo.zones import Zones
 
@@ -36,7 +36,7 @@ def kinds_of(ship_type: Any) -> Any:
 
 
 def count(fixes: Fixes, zones: Zones | None) -> pa.Table:
-    """Table (day, gate, kind, ships): different ships with a fix in the gate.
+    """Table (day, gate, kind, ships): different ships with a fix in the gate, on days on which it holds throughout.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def count(fixes: Fixes, zones: Zones | None) -> pa.Table:
     if zones is None or not len(gates):
         raise InputError("no zone of kind gate among the zones", code="gates.none", advice="Give --zones with one.")
     days = np.unique(fixes.t // DAY_US)
-    ptr, zone = zones.members(fixes.lat, fixes.lon)
+    ptr, zone = zones.members_at(fixes.lat, fixes.lon, fixes.t)
     owner = np.repeat(np.arange(len(fixes)), np.diff(ptr))
     inside = zones.mask(["gate"])[zone]
     owner, zone = owner[inside], zone[inside].astype(np.int64)
@@ -58,7 +58,7 @@ def count(fixes: Fixes, zones: Zones | None) -> pa.Table:
         seen = seen[np.append(True, (np.diff(seen[:, :3], axis=0) != 0).any(axis=1))]  # a ship once a day and gate
     rows: dict[str, list[Any]] = {"day": [], "gate": [], "kind": [], "ships": []}
     for day in days.tolist():
-        for gate in gates.tolist():
+        for gate in gates[holding(zones, day)[gates]].tolist():
             mine = seen[(seen[:, 0] == day) & (seen[:, 1] == gate), 3]
             tally = np.bincount(mine, minlength=len(KINDS))
             for k, kind in enumerate(KINDS):

@@ -19,13 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numba import njit
 
-from kuroshio.behaviour.fixes import Fixes
+from kuroshio.behaviour.fixes import HOUR_US, Fixes
 from kuroshio.behaviour.index import IdIndex
 from kuroshio.errors import InputError
 from kuroshio.units import FloatArray, IntArray
 
 CELL_DEG = 0.25
-HOUR_US = 3_600_000_000
 REACH_US = 6 * HOUR_US  # a ship heard twice within this was there in between
 MIN_SHIP_HOURS = 20  # below, nothing is known of a cell
 SPEED_BINS, COURSE_BINS = 41, 16  # of 1 kn, the last for 40 kn and more; of 22.5 degrees, for ships at 1 kn and more

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kuroshio.behaviour.area import cells_at
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.reception import CELLS_A_DEG, cells_about, cells_of, period_of
 
@@ -30,7 +31,10 @@ def stretches(alert: Alert, definition: Definition) -> list[Stretch]:
     start_us = _us(alert["start_at"])
     if definition.kernel == "interference":
         half = 0.5 * float(definition["cell_deg"])
-        return [(start_us, _us(alert["end_at"]), _box(alert["lat_deg"] - half, alert["lon_deg"] - half, 2.0 * half))]
+        west = alert["lon_deg"] - half
+        edge = 1e-7 if west <= -180.0 else 0.0  # 180 east is in this cell too
+        box = _box(alert["lat_deg"] - half, west - edge, 2.0 * half + edge)
+        return [(start_us, _us(alert["end_at"]), box)]
     side, silence_us = 1.0 / CELLS_A_DEG, definition.us("silence_s")
     south, west = (floor(alert[n] * CELLS_A_DEG) * side - side for n in ("lat_deg", "lon_deg"))
     period_us, box = period_of(silence_us), _box(south, west, 3.0 * side)
@@ -69,9 +73,9 @@ def _heard_about(rows: pa.Table, alert: Alert, silence_us: int) -> pa.Table:
 def _counted_beside(rows: pa.Table, alert: Alert, cell_deg: float) -> pa.Table:
     """A row a ship that counts it in the cell and hour of an interference."""
     near = _reports(rows, alert, _us(alert["start_at"]), _us(alert["end_at"]))
-    inside = np.ones(near.num_rows, np.bool_)
-    for name, edge in (("lat_deg", 90.0), ("lon_deg", 180.0)):
-        inside &= ((np.asarray(near[name], np.float64) + edge) // cell_deg) == (alert[name] + edge) // cell_deg
+    lat, lon = (np.asarray(near[name], np.float64) for name in ("lat_deg", "lon_deg"))
+    own = cells_at(np.asarray([alert["lat_deg"]]), np.asarray([alert["lon_deg"]]), cell_deg)
+    inside = cells_at(lat, lon, cell_deg) == own
     return _first_of_each(near, inside)
 
 

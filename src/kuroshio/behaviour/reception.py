@@ -15,11 +15,11 @@ import numpy as np
 
 from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
+from kuroshio.behaviour.fixes import HOUR_US
 from kuroshio.behaviour.index import first_from
 from kuroshio.behaviour.state import Marks
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
-HOUR_US = 3_600_000_000
 PERIODS = 6  # in a silence, where an hour is longer than that
 CELLS_A_DEG = 2
 LONS = 360 * CELLS_A_DEG

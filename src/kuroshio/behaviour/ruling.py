@@ -20,6 +20,7 @@ from typing import Any, Literal
 from kuroshio import clock
 from kuroshio.behaviour.definition import SEVERITIES
 from kuroshio.behaviour.evidence import as_json
+from kuroshio.behaviour.fixes import DAY_US
 from kuroshio.behaviour.rulebook import Key, RuleBook, Span
 from kuroshio.behaviour.rules import PREFIX, Rule
 from kuroshio.geo.zones import Zones
@@ -28,7 +29,6 @@ Row = dict[str, Any]
 Outcome = Literal["raised", "joined", "over_budget", "silenced"]
 MAX_BASES = 20_000  # alerts remembered that a rule met: later ones may overlap them
 MAX_HITS = 100_000
-DAY_US = 86_400_000_000
 _GRADES = ("provisional", "confirmed", "final")
 _Group = tuple[str, str, Key]  # rule, version, whom and where
 

@@ -15,11 +15,11 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings
+from kuroshio.behaviour.fixes import HOUR_US
 from kuroshio.behaviour.index import first_from, two_key_order
 from kuroshio.behaviour.state import Batch, Fact, Marks
 from kuroshio.units import BoolArray, IntArray
 
-HOUR_US = 3_600_000_000
 MAX_ROWS = 5_000_000
 PERIOD, PLACE, SHIP, TRACK, MARK = range(5)
 _PLACE_BITS = 32

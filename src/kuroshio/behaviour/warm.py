@@ -7,10 +7,9 @@ import numpy as np
 from kuroshio import schema
 from kuroshio.behaviour.definition import load_definitions
 from kuroshio.behaviour.engine import Engine
+from kuroshio.behaviour.fixes import HOUR_US
 from kuroshio.behaviour.segment import split_identities
 from kuroshio.geo.zones import load_zones
-
-_HOUR_US = 3_600_000_000
 
 
 def run_once() -> None:
@@ -21,7 +20,7 @@ def run_once() -> None:
         "properties": {"name": "warm"},
         "geometry": {"type": "Polygon", "coordinates": [square]},
     }
-    t = np.repeat(np.arange(0, 6 * _HOUR_US, _HOUR_US // 12), 2)
+    t = np.repeat(np.arange(0, 6 * HOUR_US, HOUR_US // 12), 2)
     track = np.tile(np.asarray([1, 2]), len(t) // 2)
     lat, lon = np.full(len(t), 15.0), 120.0 + track * 1e-4
     rows = schema.TRACKS.build(
@@ -36,8 +35,8 @@ def run_once() -> None:
         }
     )
     engine = Engine(load_definitions(), zones=load_zones(feature))
-    engine.step(rows, now_us=24 * _HOUR_US)
+    engine.step(rows, now_us=24 * HOUR_US)
     late = rows.slice(len(t) // 2, 1)  # received twice: a repair
-    engine.step(late, now_us=24 * _HOUR_US)
+    engine.step(late, now_us=24 * HOUR_US)
     nothing = np.full(len(t), np.nan)
     split_identities(track, t, lat, lon, nothing, nothing)
