@@ -68,11 +68,19 @@ def _arguments(
 
 def _note(path: Path, action: str, arguments: dict[str, Any], *, at: str, by: str) -> dict[str, Any]:
     """Append an action to the file of an archive; they are done in order of their times."""
+    from kuroshio.picture.operate import ACTIONS
+
+    if action not in ACTIONS:
+        raise InputError(f"no action {action!r}; there are {', '.join(ACTIONS)}", code="operate.action")
+    if not arguments.get("track_ids", True):
+        raise InputError(f"{action} takes the number of a track", code="operate.track_ids")
     if not at or not by:
         raise ConfigError("an action in an archive needs --at and --by", code="operate.archive")
     row = {"at": clock.rfc3339(clock.parse_rfc3339(at)), "by": by, "action": action, "arguments": arguments}
     try:
         rows = json.loads(path.read_text()) if path.is_file() else []
+        if not isinstance(rows, list):
+            raise ConfigError(f"{path} holds no list of actions", code="operate.archive")
         path.write_text(json.dumps([*rows, row], indent=1) + "\n")
     except (OSError, ValueError) as err:
         raise ConfigError(f"{path}: {err}", code="operate.archive") from err

@@ -9,7 +9,7 @@ import typer
 
 from kuroshio.cli import output
 from kuroshio.cli.parquet import read_parquet
-from kuroshio.errors import InputError
+from kuroshio.errors import InputError, StoreError
 
 app = typer.Typer(add_completion=False)
 
@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False)
 def score(
     tracks: Path = typer.Argument(help="TRACKS Parquet, as `kuroshio track` writes it."),
     truth: Path = typer.Argument(help="Truth Parquet, as `kuroshio sea` writes it: ship_id, observed_at, lat_deg ..."),
-    cutoff_m: float = typer.Option(1000.0, min=1.0, help="GOSPA and OSPA cutoff in metres."),
+    cutoff_m: float = typer.Option(1000.0, min=1.0, max=1e6, help="GOSPA and OSPA cutoff in metres."),
     skip_s: float = typer.Option(60.0, min=0.0, help="Seconds at the start that are not scored."),
     every_s: float = typer.Option(10.0, min=0.0, help="Least time between scored instants."),
     out: Path | None = typer.Option(None, "-o", "--out", help="SVG map of truth, tracks, missed and false."),
@@ -32,8 +32,14 @@ def score(
     shown, true = read_parquet(tracks), read_parquet(truth)
     pairs = metrics.match(shown, true, cutoff_m=cutoff_m, skip_s=skip_s, every_s=every_s)
     result = metrics.figures(pairs)
+    if not result.as_dict()["times"]:
+        said = "no instant of the truth can be scored: it is empty, or --skip-s leaves none of it"
+        raise InputError(said, code="score.empty")
     if out is not None:
-        out.write_text(scoremap.draw(pairs, result, tracks.stem), encoding="utf-8")
+        try:
+            out.write_text(scoremap.draw(pairs, result, tracks.stem), encoding="utf-8")
+        except OSError as err:
+            raise StoreError(f"cannot write {out}: {err.strerror or err}") from err
     linked = {} if out is None else {"map": out.resolve().as_uri()}
     if json:
         output.emit_json({**result.as_dict(), **linked})

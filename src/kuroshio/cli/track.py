@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import typer
 
 from kuroshio.cli import output
 from kuroshio.cli.parquet import read_parquet
-from kuroshio.errors import ConfigError, InputError
+from kuroshio.errors import ConfigError, InputError, StoreError
 from kuroshio.schema import COVERAGE_CELLS
 
 if TYPE_CHECKING:
@@ -31,27 +32,40 @@ def _load_sensors(path: Path | None) -> list[SensorModel]:
     if path is None:
         return []
     try:
-        rows = jsonlib.loads(path.read_text())
-        return [SensorModel(**row) for row in rows]
+        models = [SensorModel(**row) for row in _json_list(path)]
     except (OSError, ValueError, TypeError) as err:
         raise ConfigError(f"sensors file {path}: {err}", advice="Give a JSON list of sensor objects.") from err
+    twice = [name for name, count in Counter(m.source for m in models).items() if count > 1]
+    if twice:
+        raise ConfigError(f"sensors file {path}: {', '.join(twice)} is there twice")
+    return models
 
 
-def _read(path: Path) -> tuple[pa.Table | None, pa.Table | None]:
-    """(observations, statics) of a Parquet file, whichever it holds."""
+def _json_list(path: Path) -> list[Any]:
+    rows = jsonlib.loads(path.read_text())
+    if not isinstance(rows, list):
+        raise TypeError(f"{type(rows).__name__} is no list")
+    return rows
+
+
+def _read(path: Path) -> tuple[pa.Table | None, pa.Table | None, int]:
+    """(observations, statics) of a Parquet file, whichever it holds, and the positions that are no observation."""
     table = read_parquet(path)
     names = set(table.column_names)
-    if "cov_ee_m2" in names and "obs_id" in names:
-        return table, None
+    if "cov_ee_m2" in names:  # places as they were decoded do not say how wrong they are
+        if "obs_id" not in names or table["obs_id"].null_count:
+            raise InputError(f"{path}: obs_id tells observations apart, and is missing", code="input.obs_id")
+        return table, None, 0
     if {"mmsi", "observed_at", "lat_deg", "lon_deg"} <= names:
         from kuroshio.schema import POSITIONS
         from kuroshio.sensing import Decoded, observe
 
         if "msg_type" not in names:  # a table of places that was no AIS message as it came
             table = table.append_column("msg_type", pa.nulls(table.num_rows, pa.uint8()))
-        return observe(Decoded({POSITIONS.name: POSITIONS.conform(table)})), None
+        seen = observe(Decoded({POSITIONS.name: POSITIONS.conform(table)}))
+        return seen, None, table.num_rows - seen.num_rows
     if "call_sign" in names and "msg_type" in names:
-        return None, table
+        return None, table, 0
     raise InputError(f"{path} holds neither observations, positions nor statics: {', '.join(sorted(names))}")
 
 
@@ -80,9 +94,10 @@ def track(
     from kuroshio.picture.archive import track_updates
     from kuroshio.schema import STATICS, concat
 
-    tables, statics = [], []
+    tables, statics, unused = [], [], 0
     for path in observations:
-        seen, static = _read(path)
+        seen, static, lost = _read(path)
+        unused += lost
         if seen is not None:
             tables.append(seen)
         if static is not None:
@@ -94,7 +109,10 @@ def track(
         land=land_of(None if land is None else load_zones(land), coarse=coarse_land),
     )
     actions = _load_actions(operations)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise StoreError(f"cannot write {out}: {err.strerror or err}") from err
     files = _Files(out)
     try:
         with output.progress(quiet=json) as bar:
@@ -113,7 +131,7 @@ def track(
         "observations": total,
         "rows": files.rows,
         "tracks": int(tracker.table.ctl[1]) - 1,
-        "counters": dict(sorted(tracker.totals.items())),
+        "counters": dict(sorted({**tracker.totals, **({"positions_unused": unused} if unused else {})}.items())),
         "files": {name: str(out / f"{name}.parquet") for name in files.rows},
     }
     if json:
@@ -129,7 +147,7 @@ def _load_actions(path: Path | None) -> list[Action]:
     if path is None:
         return []
     try:
-        rows = jsonlib.loads(path.read_text())
+        rows = _json_list(path)
         return [Action(clock.parse_rfc3339(r["at"]), r["action"], r["arguments"], r["by"]) for r in rows]
     except (OSError, ValueError, TypeError, KeyError) as err:
         raise ConfigError(f"operations file {path}: {err!r}", code="operate.archive") from err

@@ -16,7 +16,7 @@ REPORTS_SHOWN = 20
 
 @app.command()
 def why_track(
-    track_id: Annotated[int, typer.Argument(help="Number of the track.")],
+    track_id: Annotated[int, typer.Argument(min=0, max=2**63 - 1, help="Number of the track.")],
     folder: Annotated[
         Path | None, typer.Option("-i", "--in", help="Folder that `kuroshio track` wrote; else a running node.")
     ] = None,

@@ -20,6 +20,22 @@ LOW_SHIP_HEIGHT_M = 3.0  # of the lowest craft that carries AIS: nearer than its
 DEFAULT_RANGE_M = {"ais": 74_000.0, "radar": 50_000.0}  # 40 nm and 27 nm where nothing else is known
 
 
+# least, most, and whether they are excluded
+_BOUNDS = {
+    "lat_deg": (-90.0, 90.0, False),
+    "lon_deg": (-180.0, 180.0, False),
+    "max_range_m": (0.0, math.inf, True),
+    "antenna_height_m": (0.0, math.inf, False),
+    "scan_s": (0.0, math.inf, True),
+    "pd": (0.0, 1.0, True),
+    "false_plots_per_scan": (0.0, math.inf, False),
+    "clutter_per_m2": (0.0, math.inf, False),
+    "range_sigma_m": (0.0, math.inf, False),
+    "bearing_sigma_deg": (0.0, math.inf, False),
+}
+_NEEDED = ("pd", "false_plots_per_scan", "range_sigma_m", "bearing_sigma_deg")
+
+
 @dataclass(frozen=True)
 class SensorModel:
     """Where a source looks, how often it sees and how wrong it is.
@@ -69,8 +85,16 @@ class SensorModel:
     def __post_init__(self) -> None:
         if self.kind not in SENSOR_KINDS:
             raise ConfigError(f"sensor {self.source}: kind {self.kind!r} is not one of {', '.join(SENSOR_KINDS)}")
-        if not 0.0 < self.pd < 1.0:
-            raise ConfigError(f"sensor {self.source}: pd {self.pd} is not between 0 and 1")
+        if not isinstance(self.source, str):
+            raise ConfigError(f"sensor {self.source!r}: the source is no name")
+        for name, (least, most, open_) in _BOUNDS.items():
+            value = getattr(self, name)
+            if value is None and name not in _NEEDED:
+                continue
+            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if not number or not least <= value <= most or (open_ and value in (least, most)):
+                said = f"sensor {self.source}: {name} {value!r} is no number "
+                raise ConfigError(said + (f"over {least:g}" if most == math.inf else f"from {least:g} to {most:g}"))
         if (self.lat_deg is None) != (self.lon_deg is None):
             raise ConfigError(f"sensor {self.source}: give both lat_deg and lon_deg, or neither")
 

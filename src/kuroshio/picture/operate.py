@@ -50,6 +50,8 @@ class Desk:
         """
         if action not in ACTIONS:
             raise InputError(f"no action {action!r}; there are {', '.join(ACTIONS)}", code="operate.action")
+        if not isinstance(arguments, dict):
+            raise InputError(f"arguments of {action}: {arguments!r} is no object", code="operate.argument")
         record: dict[str, Any] = {
             "operation": self.records[-1]["operation"] + 1 if self.records else 1,
             "action": action,

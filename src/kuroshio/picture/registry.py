@@ -33,7 +33,7 @@ def load_registries(paths: Iterable[Path]) -> Registry:
     Raises
     ------
     ConfigError
-        When a file cannot be read, lacks ``source``, or has a row with neither MMSI nor IMO number.
+        When a file cannot be read, lacks ``source``, or has a row without it or with neither MMSI nor IMO number.
     """
     return Registry(concat(REGISTRY, [_read(Path(path)) for path in paths]))
 
@@ -51,6 +51,12 @@ def _read(path: Path) -> pa.Table:
         raise ConfigError(f"registry {path}: {err}", code="config.registry") from err
     if table.num_rows > ROWS_MAX:
         raise ConfigError(f"registry {path}: {table.num_rows} rows, the limit is {ROWS_MAX}", code="config.registry")
+    if table["source"].null_count:
+        row = pc.index(pc.is_null(table["source"]), True).as_py() + 1
+        raise ConfigError(f"registry {path}: row {row} has no source", code="config.registry")
+    at = REGISTRY.names.index("length_m")
+    real = pc.and_(pc.is_finite(table["length_m"]), pc.greater(table["length_m"], 0.0))
+    table = table.set_column(at, table.schema.field(at), pc.if_else(real, table["length_m"], None))
     nameless = pc.and_(pc.is_null(table["mmsi"]), pc.is_null(table["imo"]))
     if pc.any(nameless).as_py():
         row = pc.index(nameless, True).as_py() + 1
