@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +246,51 @@ def test_rows_without_a_time_do_not_move_an_action_in_an_archive() -> None:
     assert tracker.totals["no_time"] == 3 * table.num_rows
     assert tracker.totals["ancient"] == 0
     assert seen(tracker, 200)[1]["name"] == "BLUE HULL"
+
+
+# -- partners: whatever they say, and ours that end
+
+COVARIANCE = ("cov_ee_m2", "cov_en_m2", "cov_nn_m2", "cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2")
+COVARIANCE += ("cov_eve_m2s", "cov_evn_m2s", "cov_nve_m2s", "cov_nvn_m2s")
+NUMBERS = (0.0, 1e-300, 1e-30, 1e-12, 1.0, 1e8, 1e30, 1e300, float("inf"), float("nan"), -1.0, None)
+
+
+def _wild(rng: np.random.Generator, row: dict[str, Any], party: str, at_s: float) -> dict[str, Any]:
+    """A row about a ship of ours, scaled, and with some numbers that cannot be."""
+    told = {"partner": party, "partner_track": "x", "provenance": f"{party}x" if rng.random() < 0.8 else None}
+    scale = 10 ** rng.uniform(-14, 10) if rng.random() < 0.5 else 1.0
+    row = row | told | {name: row[name] * scale for name in COVARIANCE}
+    row["observed_at"] += timedelta(seconds=float(rng.choice([-3600, -5, 0, at_s - 100, 200])))
+    for _ in range(rng.integers(0, 3)):
+        name = str(rng.choice((*COVARIANCE, "lat_deg", "lon_deg", "ve_mps", "vn_mps", "p_manoeuvre")))
+        row[name] = NUMBERS[rng.integers(len(NUMBERS))]
+    return row
+
+
+def test_no_covariance_that_a_partner_tells_stops_the_picture() -> None:
+    """Some had no inverse, and ended the step of whoever took them."""
+    rng = np.random.default_rng(4)
+    alone = Tracker()
+    alone.step(sail(0, 1001, 0, 100), now_us=now(100))
+    (row,) = alone.snapshot(now(100)).to_pylist()
+    for _ in range(60):
+        tracker = Tracker()
+        tracker.step(sail(0, 1001, 0, 100), now_us=now(100))
+        for at in range(110, 150, 10):
+            rows = [_wild(rng, row, party, at) for party in ("JPN", "USA", "KOR")]
+            with np.errstate(all="raise", under="ignore"):
+                step = tracker.step(sail(0, 1001, at - 10, at), now_us=now(at), partners=TRACKS.from_rows(rows))
+            for table in (step.tracks, tracker.snapshot(now(at))):
+                mine = [r for r in table.to_pylist() if r["track_id"] == 1]
+                assert all(0 < r["cov_ee_m2"] < 1e6 and 0 < r["cov_nn_m2"] < 1e6 for r in mine)
+                assert all(abs(r["lat_deg"] - LAT0) < 1.0 for r in mine)
+
+
+def test_a_partners_track_of_a_ship_whose_own_track_ended_is_shown_with_the_next_tick() -> None:
+    tracker = Tracker()
+    tracker.step(sail(0, 1001, 0, 100), now_us=now(100))
+    _give(tracker, 101, _partner("JPN", "J1", 0.0, 100) | {"mmsi": 1001})
+    assert set(seen(tracker, 106)) == {1}
+    tracker.operate("drop", {"track_id": 1}, "lt.reyes", now(106))
+    tracker.step(OBSERVATIONS.empty(), now_us=now(111))
+    assert [r["partner"] for r in seen(tracker, 111).values()] == ["JPN"]

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from kuroshio.picture.lifecycle import predict_rows
 from kuroshio.picture.partner_rows import each, fused_rows, provenances
-from kuroshio.picture.partner_states import CROSS, STATE, UNLINK_D2, advance, intersect, nearest, states_of
+from kuroshio.picture.partner_states import CROSS, STATE, UNLINK_D2, advance, agree, intersect, nearest, states_of
 from kuroshio.picture.table import CONFIRMED
 from kuroshio.picture.tracklets import LEAST_NOISE, OWN, WIDTH, Fused, densities, predict_states
 from kuroshio.schema import TRACKS, concat
@@ -223,10 +223,13 @@ class Fusion:
         noise, least = densities(kin.ve[rows], kin.vn[rows], kin.mu[rows], tr.motion)
         ship = np.searchsorted(uid, self.linked[order])
         theirs = predict_states(self.state[order], (t_us - self.t_us[order]) * 1e-6, noise[ship])
+        ours = predict_rows(tr.table.tracks, rows, t_us, tr.motion)
+        one = agree(ours[ship], theirs)
+        order, ship, theirs = order[one], ship[one], theirs[one]
         key = np.concatenate([np.column_stack([uid, np.full(len(uid), OWN)]),
                               np.column_stack([self.linked[order], self.provenance[order]])])  # fmt: skip
         of, at = np.concatenate([np.arange(len(uid)), ship]), np.lexsort((key[:, 1], key[:, 0]))
-        states = np.concatenate([predict_rows(tr.table.tracks, rows, t_us, tr.motion), theirs])
+        states = np.concatenate([ours, theirs])
         row_us = np.concatenate([kin.t_us[rows], self.t_us[order]])
         self.whole.tick(t_us, key[at], row_us[at], states[at], noise[of][at], least[of][at])
 
@@ -270,6 +273,8 @@ class Fusion:
         ticks = np.where(lost | close, ticks + 1, 0)
         join = close & ((ticks >= LINK_TICKS) | same)
         part = lost & (ticks >= LINK_TICKS)
+        if name == "linked":  # the own track has ended: until it is linked anew, or shown, nobody would see the ship
+            part |= (held > 0) & ~np.isin(held, self.tracker.table.life.uid[self.tracker.table.live])
         other = np.where((to > 0) & (dist < LINK_D2), to, 0)
         setattr(self, name, np.where(join, to, np.where(part, other, held)))
         setattr(self, streak, np.where(join | part, 0, ticks))
@@ -341,7 +346,7 @@ class Fusion:
                 continue
             moved = advance(self.state[part], self.t_us[part], t_us[mine], noise[mine])
             fused, weight = intersect(state[mine], moved)
-            helped = weight < 1.0
+            helped = (weight < 1.0) & agree(state[mine], moved)
             state[mine[helped]] = fused[helped]
             state[mine[helped], 10:] = np.nan  # place and velocity were fused each by itself
             for k in np.flatnonzero(helped).tolist():

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kuroshio.picture.columns import CORRELATION_MAX, SIGMA_MAX_M, SPEED_MAX_MPS
 from kuroshio.picture.compiled import inner, kernel
 from kuroshio.picture.grid import SPANS_MAX, build, near
 from kuroshio.picture.motion import local_offset, move, process_noise
@@ -24,6 +25,7 @@ UNLINK_D2 = 40.0
 FINE_VAR_M2 = 1500.0**2  # a position coarser than this tells ships apart by name only
 UNKNOWN_VAR_M2 = 2000.0**2
 SPEED_VAR = 4.0
+PLACE_M2, SPEED_M2S2 = (1e-6, SIGMA_MAX_M**2), (1e-8, SPEED_MAX_MPS**2)  # variances that somebody may have
 SINGULAR = 1e-6  # least eigenvalue of the correlations of a whole covariance that is used
 STATE: tuple[str, ...] = ("lat_deg", "lon_deg", "ve_mps", "vn_mps", "cov_ee_m2", "cov_en_m2", "cov_nn_m2")
 STATE += ("cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2")
@@ -64,6 +66,15 @@ def _d2(a, b):  # type: ignore[no-untyped-def]
     ve, vn = b[2] - a[2], b[3] - a[3]
     v0, v1, v2 = a[7] + b[7], a[8] + b[8], a[9] + b[9]
     return d + (v2 * ve * ve - 2.0 * v1 * ve * vn + v0 * vn * vn) / (v0 * v2 - v1 * v1)
+
+
+@kernel
+def agree(a, b):  # type: ignore[no-untyped-def]
+    """True for each pair of states, at one time, that may be one ship: one that has left a link is not fused by it."""
+    out = np.empty(len(a), np.bool_)
+    for k in range(len(a)):
+        out[k] = _d2(a[k], b[k]) <= UNLINK_D2
+    return out
 
 
 @kernel
@@ -140,31 +151,39 @@ def _intersect(ax: Any, ay: Any, ap: FloatArray, bx: Any, by: Any, bp: FloatArra
 
 
 def states_of(table: pa.Table) -> tuple[FloatArray, Any]:
-    """((rows, 14) states, which rows can be used); unknown covariances become large ones.
+    """((rows, 14) states, which rows can be used); unknown covariances become large ones, incredible ones bounded.
 
-    The last four columns, the covariance of place with velocity, are NaN where a row does not tell a whole covariance.
+    The last four columns, the covariance of place with velocity, are NaN where a row does not tell a whole covariance,
+    or one that nobody can have: no number that a partner tells may end in a matrix without an inverse.
     """
     columns = [np.asarray(pc.fill_null(table[c], np.nan)) for c in (*STATE, *CROSS)]
     state = np.column_stack(columns) if table.num_rows else np.zeros((0, 14))
-    whole = np.asarray(np.isfinite(state).all(axis=1))
-    cov = covariance(state[whole])
-    scale = np.sqrt(np.maximum(np.einsum("kii->ki", cov), 1e-12))
-    whole[whole] = np.linalg.eigvalsh(cov / (scale[:, :, None] * scale[:, None, :])).min(axis=1) > SINGULAR
-    state[~whole, 10:] = np.nan
     usable = np.isfinite(state[:, :2]).all(axis=1) & (np.abs(state[:, 0]) <= 90) & (np.abs(state[:, 1]) <= 180)
     usable &= np.asarray(table["partner"].is_valid()) & np.asarray(table["partner_track"].is_valid())
     usable &= np.asarray(table["observed_at"].is_valid())
-    speed_known = np.isfinite(state[:, 2]) & np.isfinite(state[:, 3])
+    with np.errstate(invalid="ignore"):
+        speed_known = np.hypot(state[:, 2], state[:, 3]) <= SPEED_MAX_MPS
     state[:, 2:4] = np.where(speed_known[:, None], state[:, 2:4], 0.0)
-    for cols, default in (((4, 5, 6), UNKNOWN_VAR_M2), ((7, 8, 9), SPEED_VAR)):
+    whole = np.asarray(np.isfinite(state).all(axis=1)) & speed_known
+    for cols, default, bounds in (((4, 5, 6), UNKNOWN_VAR_M2, PLACE_M2), ((7, 8, 9), SPEED_VAR, SPEED_M2S2)):
         p = state[:, cols]
         with np.errstate(invalid="ignore"):
-            good = np.isfinite(p).all(axis=1) & (p[:, 0] > 0) & (p[:, 2] > 0) & (p[:, 0] * p[:, 2] > p[:, 1] ** 2)
+            good = np.isfinite(p).all(axis=1) & (p[:, 0] > 0) & (p[:, 2] > 0)
+            credible = good & (p[:, [0, 2]] >= bounds[0]).all(axis=1) & (p[:, [0, 2]] <= bounds[1]).all(axis=1)
+            p[:, 0], p[:, 2] = np.clip(p[:, 0], *bounds), np.clip(p[:, 2], *bounds)
+            good &= np.abs(p[:, 1]) < np.sqrt(p[:, 0]) * np.sqrt(p[:, 2])
         if cols[0] == 7:
             good &= speed_known
             default_rows = np.where(speed_known, default, 64.0)
         else:
             default_rows = np.full(len(p), default)
+        most = CORRELATION_MAX * np.sqrt(np.where(good, p[:, 0] * p[:, 2], 0.0))
+        p[:, 1] = np.clip(p[:, 1], -most, most)
         fill = np.column_stack([default_rows, np.zeros(len(p)), default_rows])
         state[:, cols] = np.where(good[:, None], p, fill)
+        whole &= credible & good
+    cov = covariance(state[whole])
+    scale = np.sqrt(np.einsum("kii->ki", cov))
+    whole[whole] = np.linalg.eigvalsh(cov / (scale[:, :, None] * scale[:, None, :])).min(axis=1) > SINGULAR
+    state[~whole, 10:] = np.nan
     return state, usable
