@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,11 @@ import typer
 
 from kuroshio import clock
 from kuroshio.cli import output
-from kuroshio.errors import InputError, KuroshioError, VerificationError
+from kuroshio.errors import InputError, KuroshioError, LinkError, VerificationError
 from kuroshio.exchange import Ledger, receive
 from kuroshio.exchange.carry import read_bundles, write_bundles
 from kuroshio.links.tls import KeyFolder
+from kuroshio.node import inbox
 from kuroshio.peers import Sqlite
 from kuroshio.record import ReceiptVerifier
 from kuroshio.schema import TRACKS, concat
@@ -47,12 +51,60 @@ def export(
 @app.command("import")
 def import_(
     file: Path = typer.Argument(..., help="File of bundles."),
-    keys: Path = typer.Option(..., "--keys", help="Key folder of this node."),
+    node: Path | None = typer.Option(None, "--node", help="Data folder of a running node, which takes the file in."),
+    wait_s: float = typer.Option(60.0, "--wait-s", min=0, help="With --node: wait so long for its answer."),
+    keys: Path | None = typer.Option(None, "--keys", help="Without a node: its key folder, to verify with."),
     tracks: Path | None = typer.Option(None, help="Parquet file for the track rows."),
     ledger: Path | None = typer.Option(None, help="Ledger file: what is held is kept there and taken once only."),
     json_: bool = JSON,
 ) -> None:
-    """Verify each bundle of a file and take it; a bad one is named and the others are taken."""
+    """Give a file of bundles to a running node, or verify each bundle; a bad one is named and the others are taken."""
+    if (node is None) == (keys is None):
+        raise InputError("name a node or its keys", code="exchange.import", advice="--node DATA, or --keys FOLDER.")
+    if node is not None:
+        _give(file, node, wait_s, ending=inbox.ENDING, json_=json_)
+    else:
+        assert keys is not None
+        _verify(file, keys, tracks, ledger, json_=json_)
+
+
+@app.command("arrived")
+def arrived(
+    file: Path = typer.Argument(..., help="File that `export` wrote."),
+    node: Path = typer.Option(..., "--node", help="Data folder of the running node that wrote it."),
+    wait_s: float = typer.Option(60.0, "--wait-s", min=0, help="Wait so long for the node's answer."),
+    json_: bool = JSON,
+) -> None:
+    """Say that a file has reached its partner: what is in it waits no more, though no receipt has come yet."""
+    _give(file, node, wait_s, ending=inbox.ARRIVED, json_=json_)
+
+
+def _give(file: Path, node: Path, wait_s: float, *, ending: str, json_: bool) -> None:
+    """Put the file into the node's inbox and tell what became of it."""
+    if not (node / "releases.db").is_file():
+        raise InputError(f"{node} is no data folder of a node", code="exchange.node")
+    try:
+        content = file.read_bytes()
+    except OSError as err:
+        raise InputError(f"{file}: {err.strerror}", code="exchange.carrier") from err
+    answer = inbox.put(node, f"{clock.now_us():x}-{hashlib.sha256(content).hexdigest()[:16]}", content, ending=ending)
+    end_s = time.monotonic() + wait_s
+    while not answer.is_file():
+        if time.monotonic() >= end_s:
+            advice = "It is taken when the node runs; its answer is then beside it."
+            raise LinkError(
+                f"no answer in {answer}: the node is not running, or busy", code="exchange.waits", advice=advice
+            )
+        time.sleep(0.1)
+    told = json.loads(answer.read_text())
+    answer.unlink()
+    _say(told, json_)
+    if told["error"] is not None or told["refused"]:
+        first = told["error"] or told["refusals"][0]["text"]
+        raise VerificationError(f"not all of {file} was taken: {first}", code="exchange.carrier")
+
+
+def _verify(file: Path, keys: Path, tracks: Path | None, ledger: Path | None, *, json_: bool) -> None:
     folder = KeyFolder(keys)
     now_us = clock.now_us()
     check = ReceiptVerifier(folder.ring())

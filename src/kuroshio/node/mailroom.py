@@ -169,8 +169,8 @@ class Mailroom:
         self.verifier.keys, self.verifier.now_us = self._trust.ring(), now_us
         self.verifier.verify(release)
 
-    def take(self, party: str, body: bytes, *, now_us: int) -> None:
-        """Verify a partner's bundle, make it durable and carry it out.
+    def take(self, party: str, body: bytes, *, now_us: int) -> exchange.Accepted:
+        """Verify a partner's bundle, make it durable and carry it out; what was taken.
 
         Raises
         ------
@@ -194,6 +194,7 @@ class Mailroom:
             self._agreements.heard(party, accepted.body or {})
         elif accepted.received is not None:
             self._show(accepted.received, now_us=now_us)
+        return accepted
 
     def _keep_numbers(self, party: str) -> None:
         """Before the item is acknowledged: a crash must not make a hole of what came, and accuse the partner."""

@@ -24,6 +24,7 @@ from kuroshio.links.peer_http import Handler, PeerClient, PeerServer
 from kuroshio.links.peer_nats import NatsClient, NatsPeers
 from kuroshio.node import mailroom
 from kuroshio.node.config import NodeConfig, PartnerSection
+from kuroshio.node.inbox import Inbox
 from kuroshio.node.past import Told
 from kuroshio.node.time import NodeClock
 from kuroshio.node.trust import Trust
@@ -32,6 +33,7 @@ from kuroshio.peers import LOST_MEMORY, TRACK_FORM_OF, Direction, Limits, PeerDr
 from kuroshio.peers.instructions import Deliver
 from kuroshio.peers.outbox import Item
 from kuroshio.schema import TRACKS
+from kuroshio.schema.release import Release
 
 if TYPE_CHECKING:
     from kuroshio.node.assemble import Parts
@@ -81,6 +83,7 @@ class Partners:
         """Join sharing and picture, known only after both exist."""
         self._sharing = sharing
         self.room = mailroom.Mailroom(self._config.node.party, trust=self._trust, sharing=sharing, parts=parts)
+        self._inbox = Inbox(self._config.node.data, known=self._signed, take=self._from_file, gone=self._arrived)
 
     async def start(self) -> None:
         """Open outbound logs, listen and dial.
@@ -221,7 +224,7 @@ class Partners:
     async def _accept(self, party: str, item: Deliver) -> None:
         """Verify an item and make it durable, or raise; in the worker thread, in the partner's order."""
         loop = asyncio.get_running_loop()
-        work: Callable[[], None] = partial(self.room.take, party, item.body, now_us=self._time.now_us())
+        work = partial(self.room.take, party, item.body, now_us=self._time.now_us())
         try:
             await loop.run_in_executor(self._worker, work)
         except VerificationError as err:
@@ -231,6 +234,34 @@ class Partners:
             # a key we have not been given yet, as after the partner's rotation: nothing is taken, and nothing lost
             self._told(party, "put_off", {"code": err.error_code, "text": err.message})
             raise StoreError(err.message, code=err.error_code) from err
+
+    def _signed(self, release: Release, now_us: int) -> None:
+        """Hold that a key of the party a bundle names signed it: on a link the certificate says who brings it."""
+        fields = release.fields
+        self._trust.ring().verify(
+            str(fields["from"]), str(fields["key_id"]), release.header, release.signature, now_us=now_us
+        )
+
+    def _from_file(self, party: str, body: bytes, now_us: int) -> bool:
+        """Take a bundle that no link brought; what a receipt in it answers waits for no link any more."""
+        if party not in self._drivers:
+            raise VerificationError(f"{party} is no partner of this node", code="exchange.stranger")
+        try:
+            accepted = self.room.take(party, body, now_us=now_us)
+        except VerificationError as err:
+            if err.error_code != "record.consistency_start":
+                raise
+            return False  # made before our cosignature of a newer checkpoint had arrived there: the next one proves it
+        if accepted.kind == "receipt":
+            for receipt in (accepted.body or {})["receipts"]:
+                self._arrived(party, str(receipt["release_id"]))
+        return accepted.received is not None
+
+    def _arrived(self, party: str, release_id: str) -> None:
+        """Take off a partner's queue what it has by another way than its link."""
+        driver = self._drivers.get(party)
+        if driver is not None and self._loop is not None:
+            asyncio.run_coroutine_threadsafe(driver.withdraw(release_id), self._loop)
 
     def take_tracks(self) -> list[Told]:
         """TRACKS rows that came since the last call, for the picture, with the release of each table."""
@@ -249,6 +280,7 @@ class Partners:
                     asyncio.run_coroutine_threadsafe(driver.hang_up("peer.revoked"), self._loop)
         for party, waiting in self._sharing.waiting.items():
             self._drivers[party].thinned(waiting.thinned)
+        self._inbox.look(now_us)
         self.room.settle([party for party in self._drivers if self.state_room(party)], now_us=now_us)
 
     def state_room(self, party: str) -> int:

@@ -1,0 +1,161 @@
+"""Files of bundles at a running node: those that reach it from a stick or out of a diode, and its own that arrived.
+
+What enters: files put whole into ``inbox`` of the data folder. What leaves: each bundle, held to the key of the party
+it names before anything else is made of it, then taken as from that party's link; and what became of the file, beside
+it. The other way a person says that a file of this node arrived: what is in it waits no more. The files are removed:
+what they hold is kept under its terms, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from kuroshio.errors import KuroshioError, StoreError, VerificationError
+from kuroshio.exchange.carry import read_bundles
+from kuroshio.schema.release import Release
+from kuroshio.store import disk
+
+log = logging.getLogger(__name__)
+
+FOLDER, ENDING, ARRIVED, ANSWER = "inbox", ".bundles", ".arrived", ".json"
+SEEN, SEEN_MAX = "carried.json", 10_000  # statements taken: what waits for a partner is in each file until it arrived
+A_LOOK = 32  # bundles taken a turn: the node goes on meanwhile
+REFUSALS_MAX = 100  # named in the answer; all are counted
+
+Take = Callable[[str, bytes, int], bool]
+Gone = Callable[[str, str], None]
+
+
+@dataclass
+class Taken:
+    """What became of a file: bundles taken by kind, held before, refused, and why it could not be read to its end."""
+
+    taken: dict[str, int] = field(default_factory=dict)
+    held_before: int = 0
+    refused: int = 0
+    refusals: list[dict[str, str | int]] = field(default_factory=list)
+    error: str | None = None
+
+
+class Inbox:
+    """Files for one node; used from the worker thread.
+
+    Parameters
+    ----------
+    data
+        Data folder of the node.
+    known
+        Raises where a release is not signed by a key of the party it names that counts now.
+    take
+        Takes a bundle of a partner at a time as its link would; False where it was taken before.
+    gone
+        Takes a release off the queue of a partner.
+    """
+
+    def __init__(self, data: Path, *, known: Callable[[Release, int], None], take: Take, gone: Gone) -> None:
+        self._folder = data / FOLDER
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._known, self._take, self._gone = known, take, gone
+        self._open: tuple[Path, Iterator[None], Taken] | None = None
+        self._now_us = 0
+        self._seen_file = data / SEEN
+        self._seen: dict[str, None] = dict.fromkeys(_ids(self._seen_file))
+
+    def look(self, now_us: int) -> None:
+        """Take some bundles of the oldest file, if there is one."""
+        self._now_us = now_us
+        if self._open is None:
+            waiting = sorted(
+                (path for path in self._folder.iterdir() if path.suffix in (ENDING, ARRIVED)),
+                key=lambda path: (path.stat().st_mtime_ns, path.name),
+            )
+            if not waiting:
+                return
+            taken = Taken()
+            self._open = waiting[0], self._work(waiting[0], taken), taken
+        path, work, taken = self._open
+        try:
+            for _ in range(A_LOOK):
+                next(work)
+        except StopIteration:
+            self._open = None
+            self._answer(path, taken)
+        except StoreError as err:  # what cannot be kept now is tried again with the next turn, from the beginning
+            self._open = None
+            log.error("%s is not taken now: %s", path.name, err)
+
+    def _work(self, path: Path, taken: Taken) -> Iterator[None]:
+        try:
+            with path.open("rb") as file:
+                for number, bundle in enumerate(read_bundles(file)):
+                    self._one(bundle, number, taken, arrived=path.suffix == ARRIVED)
+                    yield
+        except VerificationError as err:
+            taken.error = err.message
+        except OSError as err:
+            taken.error = err.strerror or str(err)
+
+    def _one(self, bundle: bytes, number: int, taken: Taken, *, arrived: bool) -> None:
+        try:
+            release = Release.from_bytes(bundle)
+            self._known(release, self._now_us)
+            if arrived:
+                self._gone(release.to, release.release_id)
+                taken.taken[release.kind] = taken.taken.get(release.kind, 0) + 1
+            elif release.release_id not in self._seen and self._take(release.releaser, bundle, self._now_us):
+                self._seen[release.release_id] = None
+                taken.taken[release.kind] = taken.taken.get(release.kind, 0) + 1
+            else:
+                taken.held_before += 1
+        except StoreError:
+            raise
+        except KuroshioError as err:
+            taken.refused += 1
+            if len(taken.refusals) < REFUSALS_MAX:
+                taken.refusals.append({"bundle": number, "code": err.error_code, "text": err.message})
+
+    def _answer(self, path: Path, taken: Taken) -> None:
+        for old in list(self._seen)[:-SEEN_MAX]:
+            del self._seen[old]
+        seen = json.dumps(list(self._seen))
+        disk.write_durably(self._seen_file, lambda to: disk.write_text(to, seen))
+        log.info("%s: %s", path.name, asdict(taken))
+        text = json.dumps(asdict(taken), ensure_ascii=False)
+        disk.write_durably(path.with_suffix(ANSWER), lambda to: disk.write_text(to, text))
+        disk.remove([path])
+
+
+def _ids(path: Path) -> list[str]:
+    try:
+        return [str(release_id) for release_id in json.loads(path.read_text())]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as err:
+        log.error("%s cannot be read: what a file brings again is looked at again: %s", path, err)
+        return []
+
+
+def put(data: Path, name: str, content: bytes, *, ending: str = ENDING) -> Path:
+    """Put a file of bundles into the inbox of a node, whole; where its answer will be.
+
+    Parameters
+    ----------
+    ending
+        `ENDING` for what came, `ARRIVED` for what this node wrote and its partner has by now.
+
+    Raises
+    ------
+    StoreError
+        When it cannot be written.
+    """
+    path = data / FOLDER / f"{name}{ending}"
+
+    def write(to: Path) -> None:
+        to.write_bytes(content)
+
+    disk.write_durably(path, write)
+    return path.with_suffix(ANSWER)

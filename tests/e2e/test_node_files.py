@@ -1,0 +1,183 @@
+"""Two running nodes that no link joins: what they tell, answer and recall goes as files, both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from benchmarks.exchange.accords import accord_files
+from typer.testing import CliRunner
+
+from kuroshio import clock
+from kuroshio.cli.exchange import app
+from kuroshio.errors import InputError, LinkError, VerificationError
+from kuroshio.exchange.carry import read_bundles, write_bundles
+from kuroshio.schema.release import Release
+from kuroshio.sensing.ais import encode_position
+from kuroshio.testing.demo import DemoNode, end, free_port, up
+from kuroshio.testing.handnode import trusting
+
+NODE = """
+keys = "keys"
+[node]
+party = "{me}"
+name = "files test"
+[api]
+port = {port}
+sign_in = false
+[peer]
+port = 0
+[accords]
+paths = ["../accords"]
+[[partners]]
+party = "{other}"
+url = "https://127.0.0.1:9"
+carry_every_s = 1
+[[sources]]
+name = "feed"
+format = "aivdm"
+link = "push"
+"""
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[dict[str, DemoNode]]:
+    trusting(tmp_path, ["PHL", "JPN"], now_us=clock.now_us() - 1_000_000)
+    accord_files(tmp_path / "accords", [("PHL", "JPN", {})])
+    nodes = {}
+    for me, other in (("PHL", "JPN"), ("JPN", "PHL")):
+        node = DemoNode(me, tmp_path / me, free_port(), 0)
+        (node.folder / "node.toml").write_text(NODE.format(me=me, other=other, port=node.api_port))
+        with (node.folder / "log.txt").open("ab") as log:
+            node.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "kuroshio", "run", str(node.folder / "node.toml"), stdout=log, stderr=log
+            )
+        nodes[me] = node
+    try:
+        async with aiohttp.ClientSession() as http:
+            for node in nodes.values():
+                await up(http, node)
+        yield nodes
+    finally:
+        for node in nodes.values():
+            await end(node)
+
+
+def ask(node: DemoNode, path: str, body: Any = None) -> Any:
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+    headers = {"X-Kuroshio-Request": "1", "Content-Type": kind}
+    request = urllib.request.Request(f"http://127.0.0.1:{node.api_port}/api/v1/{path}", data=data, headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+async def until(look: Any, seconds: float = 60.0) -> Any:
+    async with asyncio.timeout(seconds):
+        while not (found := await asyncio.to_thread(look)):
+            await asyncio.sleep(0.3)
+    return found
+
+
+def exported(node: DemoNode, to: str, file: Path) -> dict[str, int]:
+    """Bundles by kind of a file that waits for a partner."""
+    run = CliRunner().invoke(app, ["export", str(node.folder / "data/peers" / f"{to}.db"), str(file), "--to", to])
+    assert run.exit_code == 0, run.output
+    kinds: dict[str, int] = {}
+    for bundle in read_bundles(file.open("rb")):
+        kind = Release.from_bytes(bundle).kind
+        kinds[kind] = kinds.get(kind, 0) + 1
+    return kinds
+
+
+def given(node: DemoNode, file: Path, *words: str, error: type[Exception] | None = None) -> dict[str, Any]:
+    run = CliRunner().invoke(app, ["import", str(file), "--node", str(node.folder / "data"), "--json", *words])
+    if error is not None:
+        assert isinstance(run.exception, error), run.output
+        return json.loads(run.stdout) if run.stdout else {}  # type: ignore[no-any-return]
+    assert run.exit_code == 0, (run.output, run.exception)
+    return json.loads(run.stdout)  # type: ignore[no-any-return]
+
+
+async def carried(a: DemoNode, b: DemoNode, file: Path, kind: str) -> dict[str, Any]:
+    """Wait until a has something of a kind for b, and carry what there is."""
+    await until(lambda: exported(a, b.party, file).get(kind))
+    return await asyncio.to_thread(given, b, file)
+
+
+async def test_two_nodes_joined_by_files_alone(pair: dict[str, DemoNode], tmp_path: Path) -> None:
+    phl, jpn, file = pair["PHL"], pair["JPN"], tmp_path / "stick.bundles"
+    at_s = clock.now_us() // 1_000_000
+    line = encode_position(mmsi=431000001, lat_deg=20.0, lon_deg=121.0, sog_mps=5.0, cog_deg=0.0, tag_block={"c": at_s})
+    await asyncio.to_thread(ask, phl, "push/feed", line + b"\r\n")
+    told = await carried(phl, jpn, file, "tracks")
+    assert (told["taken"]["tracks"] >= 1, told["refused"], told["error"]) == (True, 0, None)
+
+    def shown() -> list[dict[str, Any]]:
+        return [row for row in ask(jpn, "tracks?format=json")["tracks"] if row["mmsi"] == 431000001]
+
+    (row,) = await until(shown)
+    assert row["partner"] == "PHL"
+    again = await asyncio.to_thread(given, jpn, file)
+    assert again["held_before"] >= 1
+    assert "tracks" not in again["taken"]
+    # the answer comes back as a file, and what it answers waits no more
+    await carried(jpn, phl, tmp_path / "back.bundles", "receipt")
+    (release,) = await until(lambda: [r for r in ask(phl, "releases") if r["state"] == "received"])
+    await until(lambda: "tracks" not in exported(phl, "JPN", file))
+    # of receipts there are no receipts: a person says that the file arrived
+    run = CliRunner().invoke(app, ["arrived", str(tmp_path / "back.bundles"), "--node", str(jpn.folder / "data")])
+    assert run.exit_code == 0, run.output
+    await until(lambda: "receipt" not in exported(jpn, "PHL", tmp_path / "back.bundles"))
+    # a recall too
+    await asyncio.to_thread(ask, phl, f"releases/{release['release_id']}/recall", {"reason": "sent in error"})
+    assert "recall" in (await carried(phl, jpn, file, "recall"))["taken"]
+    await until(lambda: not shown())
+
+    def confirmed() -> list[dict[str, Any]]:
+        if exported(jpn, "PHL", tmp_path / "back.bundles"):
+            given(phl, tmp_path / "back.bundles")
+        return [r for r in ask(phl, "releases") if r["state"] == "withdrawal_confirmed" and r["confirmed_at"]]
+
+    await until(confirmed)
+    assert list((jpn.folder / "data" / "inbox").iterdir()) == []  # nothing is kept outside its terms
+
+
+async def test_files_that_are_none_forged_or_cut_are_told_and_change_nothing(
+    pair: dict[str, DemoNode], tmp_path: Path
+) -> None:
+    phl, jpn, file = pair["PHL"], pair["JPN"], tmp_path / "stick.bundles"
+    line = encode_position(mmsi=431000001, lat_deg=20.0, lon_deg=121.0, tag_block={"c": clock.now_us() // 1_000_000})
+    await asyncio.to_thread(ask, phl, "push/feed", line + b"\r\n")
+    await until(lambda: exported(phl, "JPN", file).get("tracks"))
+    good = list(read_bundles(file.open("rb")))
+    (tracks,) = [bundle for bundle in good if Release.from_bytes(bundle).kind == "tracks"][:1]
+    signature = Release.from_bytes(tracks).signature
+    forged = tracks.replace(signature, bytes([signature[0] ^ 1]) + signature[1:])
+    assert forged != tracks
+    with file.open("wb") as out:
+        write_bundles(out, [forged, b"no bundle", tracks])
+    told = await asyncio.to_thread(given, jpn, file, error=VerificationError)
+    assert told["refusals"][0]["code"] == "keys.signature"
+    assert (told["refused"], told["taken"]) == (2, {"tracks": 1})
+    whole = file.read_bytes()
+    for content, taken in ((b"not such a file", 0), (whole[:-9], 0)):
+        file.write_bytes(content)
+        told = await asyncio.to_thread(given, jpn, file, error=VerificationError)
+        assert told["error"]
+        assert sum(told["taken"].values()) == taken
+    back = exported(jpn, "PHL", tmp_path / "back.bundles")  # nobody is told of a forgery in another's name
+    for bundle in read_bundles((tmp_path / "back.bundles").open("rb")):
+        assert Release.from_bytes(tracks).release_id.encode() not in bundle or back["receipt"]
+    with pytest.raises(InputError):
+        raise CliRunner().invoke(app, ["import", str(file), "--node", str(tmp_path)]).exception  # type: ignore[misc]
+    await end(jpn)
+    told = await asyncio.to_thread(given, jpn, file, "--wait-s", "0.3", error=LinkError)
+    assert len(list((jpn.folder / "data" / "inbox").glob("*.bundles"))) == 1  # it is taken when the node runs
