@@ -294,3 +294,49 @@ def test_a_partners_track_of_a_ship_whose_own_track_ended_is_shown_with_the_next
     tracker.operate("drop", {"track_id": 1}, "lt.reyes", now(106))
     tracker.step(OBSERVATIONS.empty(), now_us=now(111))
     assert [r["partner"] for r in seen(tracker, 111).values()] == ["JPN"]
+
+
+# -- actions and a checkpoint
+
+
+def test_an_action_before_a_checkpoint_is_told_after_it(tmp_path: Path) -> None:
+    """Its lines were counted but not kept: the first step after the start told rows of nothing, and ended."""
+    tracker = Tracker()
+    tracker.step(sail(0, 1001, 0, 100), now_us=now(100))
+    tracker.operate("name", {"track_id": 1, "name": "BLUE HULL"}, "lt.reyes", now(100))
+    tracker.save(tmp_path / "state")
+    again = Tracker.load(tmp_path / "state")
+    told = [t.step(OBSERVATIONS.empty(), now_us=now(101)) for t in (tracker, again)]
+    assert told[0].tracks.equals(told[1].tracks)
+    assert told[0].events.equals(told[1].events)
+    assert told[1].tracks["name"].to_pylist() == ["BLUE HULL"]
+
+
+# -- where the antenna stands
+
+
+@pytest.mark.parametrize(("bow", "port"), [(100.0, 15.0), (0.0, 0.0)])
+def test_a_place_whose_antenna_stands_nobody_knows_where_is_as_doubtful_as_the_ship_is_long(
+    bow: float, port: float
+) -> None:
+    """With a heading it was taken for the ship's centre (M.1371-5, message 5: A = C = 0, no reference point)."""
+    tracker = Tracker()
+    says = {
+        "mmsi": [1001],
+        "to_bow_m": [bow],
+        "to_stern_m": [200.0 - bow],
+        "to_port_m": [port],
+        "to_starboard_m": [30.0 - port],
+    }
+    at = {"observed_at": np.array([now(0)], "datetime64[us]")}
+    rows = sail(0, 1001, 10, 15)
+    k = rows.schema.get_field_index("heading_deg")
+    rows = rows.set_column(k, rows.schema.field(k), pa.array([0.0]))
+    tracker.step(OBSERVATIONS.empty(), now_us=now(5), statics=STATICS.build(says | at))
+    tracker.house.give_claims()
+    tracker.step(rows, now_us=now(10))
+    (row,) = seen(tracker, 10).values()
+    grown = 0.0 if bow else (200.0 / 4.0) ** 2 / 2.0  # half of it on each axis
+    assert row["cov_ee_m2"] == pytest.approx(100.0 + grown, rel=1e-6)
+    assert row["cov_nn_m2"] == pytest.approx(100.0 + grown, rel=1e-6)
+    assert row["length_m"] == 200.0

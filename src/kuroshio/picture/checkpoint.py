@@ -18,6 +18,7 @@ import numpy as np
 from kuroshio.errors import StoreError
 from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.zones import Zones
+from kuroshio.picture import journal
 from kuroshio.picture.ingest import Sources
 from kuroshio.picture.model import SensorModel, TrackerConfig
 from kuroshio.picture.registry import Registry
@@ -45,6 +46,7 @@ def write(tracker: Tracker, path: Path) -> None:
     arrays["heard.at"], arrays["heard.us"] = heard, tracker.coverage.heard_us.ravel()[heard]
     arrays["heard.pulse"], arrays["heard.pauses"] = tracker.coverage.pulse, tracker.coverage.pauses
     arrays["forbidden"] = tracker.forbidden
+    arrays["log.lines"], arrays["log.events"] = journal.untold(tracker.log, table.ctl)
     for code, state in tracker.coverage.state.items():
         arrays[f"pd.{code}"] = np.stack([state.pd_map.tried, state.pd_map.seen])
         arrays[f"hit.{code}"] = np.concatenate(state.hit) if state.hit else np.zeros(0, np.int64)
@@ -118,6 +120,9 @@ def read(
     tracker.coverage.heard_us.ravel()[arrays["heard.at"]] = arrays["heard.us"]
     tracker.coverage.pulse[:], tracker.coverage.pauses[:] = arrays["heard.pulse"], arrays["heard.pauses"]
     tracker.forbidden = arrays["forbidden"]
+    empty = tracker.log.lines[:0], tracker.log.events[:0]  # a checkpoint of an older version has none
+    lines, events = arrays.get("log.lines", empty[0]), arrays.get("log.events", empty[1])
+    tracker.log = journal.tell_again(tracker.log, tracker.table.ctl, lines, events)
     _restore_coverage(tracker, meta, arrays, keep_models=sensors is None)
     tracker.clock_us, tracker.next_tick_us = meta["clock_us"], meta["next_tick_us"]
     tracker.totals.update(meta["totals"])

@@ -191,7 +191,7 @@ class ClaimBook:
             for k, version in enumerate(claim):
                 c = self.versions[version]
                 if c.length_m is not None:
-                    fit[k] = (c.ahead_m or 0.0, c.right_m or 0.0, c.length_m)
+                    fit[k] = (np.nan if c.ahead_m is None else c.ahead_m, c.right_m or 0.0, c.length_m)
             self._statics = Statics(mmsi, claim, fit)
         return self._statics
 
@@ -232,6 +232,6 @@ def _fit(bow: Any, stern: Any, port: Any, starboard: Any) -> tuple[float | None,
     if bow is None or stern is None or not 0 < bow + stern <= LENGTH_MAX_M:
         return None, None, None
     if bow == 0 or stern == 0:  # one end only: the reference point was not given (M.1371-5, message 5, dimension)
-        return float(bow + stern), 0.0, 0.0
+        return float(bow + stern), None, None
     right = 0.0 if port is None or starboard is None else (starboard - port) / 2.0
     return float(bow + stern), (bow - stern) / 2.0, float(right)

@@ -139,7 +139,7 @@ def centre_antenna(z, fit, heading, unknown_var, out):  # type: ignore[no-untype
         return
     said = z[7] > 0.0  # a velocity
     s, c = _bow(heading, z[5] if said else 0.0, z[6] if said else 0.0)
-    if math.isnan(s):  # the offset lies in a direction nobody knows: half of its square on each axis
+    if math.isnan(s + fit[0]):  # an offset nobody knows, or its direction: half of its square on each axis
         apart = fit[0] * fit[0] + fit[1] * fit[1]
         apart = apart if apart > 0.0 else fit[2] * fit[2] / 16.0  # it said a length, but not where the antenna stands
         out[2] += 0.5 * apart
@@ -158,7 +158,7 @@ def _recentre(t, fit):  # type: ignore[no-untyped-def]
     for k in range(7):
         t.drag[k] = 0.0
     s, c = _bow(t.heading, t.ais_v[0], t.ais_v[1])
-    if not math.isnan(s):
+    if not math.isnan(s + fit[0]):
         t.ais[0], t.ais[1], _ = move(t.ais[0], t.ais[1], fit[0] * s + fit[1] * c, fit[0] * c - fit[1] * s)
 
 

@@ -129,6 +129,20 @@ def ensure(log: Log, ctl: Any, updates: int, events: int) -> Log:
     return Log(wider(log.lines, used, updates), wider(log.events, told, events))
 
 
+def untold(log: Log, ctl: Any) -> tuple[Any, IntArray]:
+    """(lines, events) that wait for the next step: those of watch officers' actions since the last one."""
+    return log.lines[: int(ctl[CTL_LOG])], log.events[: int(ctl[CTL_EVENTS])]
+
+
+def tell_again(log: Log, ctl: Any, lines: Any, events: Any) -> Log:
+    """Buffers that hold these lines and events and no others."""
+    ctl[CTL_LOG] = ctl[CTL_EVENTS] = 0
+    log = ensure(log, ctl, len(lines), len(events))
+    log.lines[: len(lines)], log.events[: len(events)] = lines, events
+    ctl[CTL_LOG], ctl[CTL_EVENTS] = len(lines), len(events)
+    return log
+
+
 @inner
 def exist_logodds(t):  # type: ignore[no-untyped-def]
     """Log odds that something is there: plots by their likelihood ratio, named reports by count."""
