@@ -211,9 +211,12 @@ class Core:
         return [dict(record) for record in self._pipeline.tracker.desk.records]
 
     def book(self, mmsi: int | None, claim: dict[str, Any], now_us: int) -> tuple[list[dict[str, Any]], list[Any]]:
-        """(what each source says of an MMSI, register entries of the ship)."""
-        book = self._pipeline.tracker.book
-        return book.sources(mmsi, now_us), book.registry.entries(mmsi, claim.get("imo"), now_us)
+        """(what each source says of a track and its MMSI, register entries of the ship)."""
+        tracker = self._pipeline.tracker
+        book, of_track = tracker.book, tracker.desk.words.said.get(claim.get("track_id", 0), {})
+        told = {"source": "operator", "first_us": None, "last_us": None}
+        said = [{"claim": name, "value": value, **told} for name, value in of_track.items()]
+        return [*said, *book.sources(mmsi, now_us)], book.registry.entries(mmsi, claim.get("imo"), now_us)
 
     def shared(self, picture: pa.Table) -> pa.Table:
         """The picture as it may be told to partners: without what they added themselves."""

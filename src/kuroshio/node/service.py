@@ -161,8 +161,10 @@ class Service:
         parties = self.parts.decider.parties()
         item = f"track:{track_id}"
         said, entries = self.call(self.parts.core.book, row["mmsi"], row, now_us)
+        card = cards.card(row, cards.history(past, track_id))
         return {
-            **cards.card(row, cards.history(past, track_id)),
+            **card,
+            "values": card["values"] if row["partner"] else told.attributed(card["values"], said),
             **told.identity(row, past, said, entries),
             "releases": [r for r in self.releases() if item in r["items"]],
             "decisions": self.sharing.decisions(track_id, self._shared(), parties, now_us=now_us),

@@ -70,6 +70,12 @@ def identity(row: Mapping[str, Any], past: pa.Table, said: list[dict[str, Any]],
     return {"identity": rows, "identity_history": history, "contradictions": odd}
 
 
+def attributed(values: list[dict[str, Any]], said: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Values of a target card with the first source that says each of them, where one is known to."""
+    source = {(claim["claim"], claim["value"]): claim["source"] for claim in reversed(said)}
+    return [{**v, "source": source.get((v["name"], v["value"]), v["source"])} for v in values]
+
+
 def _odd(row: Mapping[str, Any], text: str) -> dict[str, Any]:
     return {"claim": "mmsi", "value": row["mmsi"], "other": None, "source": "picture", "text": text}
 
