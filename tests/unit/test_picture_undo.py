@@ -317,3 +317,13 @@ def test_undone_in_any_order_what_is_left_is_what_was_not_undone(seed: int, tmp_
         if number not in undone:
             plain.operate(action, arguments, BY, now(100))
     assert _state(tracker, 105) == _state(plain, 105)
+
+
+def test_a_name_given_to_a_ship_goes_on_when_it_is_merged_into_another() -> None:
+    tracker = fleet()
+    tracker.operate("name", {"track_id": 2, "name": "BLUE HULL"}, BY, now(100))
+    tracker.operate("merge", {"track_ids": [1, 2]}, BY, now(101))
+    row = seen(tracker, 102)[1]
+    assert (row["mmsi"], row["name"]) == (1001, "BLUE HULL")
+    tracker.operate("undo", {"operation": 2}, BY, now(103))
+    assert [seen(tracker, 103)[k]["name"] for k in (1, 2)] == [None, "BLUE HULL"]

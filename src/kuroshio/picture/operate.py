@@ -108,6 +108,8 @@ class Desk:
     def joined(self, older: int, younger: int, undo: Undo | None = None) -> None:
         """Let what was said of a track hold for the one (numbers of both) that takes it over; that one's own first."""
         words, tr = self.words, self.tracker
+        if not (words.said or len(tr.forbidden) or tr.house.merging.apart):
+            return
         undo = undo or Undo()
         for name, value in words.said.get(younger, {}).items():
             if words.get((name, "uid", older)) is None:
@@ -144,6 +146,9 @@ class Desk:
             if words.ship_of(first) == second:
                 words.change(undo, ("alias", first), None)
             words.change(undo, ("alias", second), first)
+            for name, value in tr.book.fixed.get(second, {}).items():
+                if words.get((name, "mmsi", first)) is None:
+                    words.change(undo, (name, "mmsi", first), value)
         return list(pair), undo
 
     def _split(self, arguments: dict[str, Any], now_us: int) -> tuple[list[int], Undo]:
