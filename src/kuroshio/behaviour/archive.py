@@ -5,24 +5,32 @@ It is the live core in one big batch. Positions without a ``track_id`` are split
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 
 from kuroshio import schema
+from kuroshio.behaviour.columns import ints, whole
 from kuroshio.behaviour.core import Core, Facts
 from kuroshio.behaviour.definition import Definitions, load_definitions
 from kuroshio.behaviour.detector import Surroundings
-from kuroshio.behaviour.fixes import COASTED, TENTATIVE, Fixes, from_positions, from_tracks
+from kuroshio.behaviour.fixes import COASTED, NEVER, TENTATIVE, Fixes, from_positions, from_tracks
 from kuroshio.behaviour.ledger import Ledger, fold, table
 from kuroshio.behaviour.norms import Norms
 from kuroshio.behaviour.segment import split_identities
 from kuroshio.behaviour.state import Fact
 from kuroshio.errors import InputError
 from kuroshio.geo.zones import Zones
+from kuroshio.units import IntArray
+
+_NO_TRACK = NEVER + 1  # not told: unlike `NEVER`, such a row is given one
 
 
-def archive_fixes(rows: pa.Table) -> Fixes:
+def archive_fixes(rows: pa.Table, counts: Counter[str] | None = None) -> Fixes:
     """Rows of TRACKS (it has ``status`` and ``track_id``) or POSITIONS as fixes in canonical order.
+
+    Positions without a track are split into tracks per identity. ``counts`` gets the rows that are left out, by reason.
 
     Raises
     ------
@@ -31,15 +39,35 @@ def archive_fixes(rows: pa.Table) -> Fixes:
     """
     if "track_id" in rows.column_names and "status" in rows.column_names:
         fixes = from_tracks(rows)
-        return fixes.take((fixes.status != COASTED) & (fixes.status != TENTATIVE)).ordered()
+        measured = fixes.take((fixes.status != COASTED) & (fixes.status != TENTATIVE))
+        return _counted(counts, rows.num_rows, fixes, measured)
     missing = [c for c in ("mmsi", "observed_at", "lat_deg", "lon_deg") if c not in rows.column_names]
     if missing:
         raise InputError(f"not positions and not tracks: missing column {', '.join(missing)}", code="behaviour.columns")
-    if "track_id" in rows.column_names:
-        return from_positions(rows, np.asarray(schema.as_type(rows["track_id"], pa.int64(), "track_id"))).ordered()
-    fixes = from_positions(rows, np.zeros(rows.num_rows, np.int64))
-    fixes.track = split_identities(fixes.mmsi, fixes.t, fixes.lat, fixes.lon, fixes.sog, fixes.cog)
-    return fixes.ordered()
+    n = rows.num_rows
+    fixes = from_positions(rows, ints(whole(rows), "track_id", n, _NO_TRACK))
+    lost = np.flatnonzero(fixes.track == _NO_TRACK)
+    if len(lost):
+        columns = (fixes.mmsi, fixes.t, fixes.lat, fixes.lon, fixes.sog, fixes.cog)
+        track = split_identities(*(c[lost] for c in columns))  # type: ignore[arg-type]
+        fixes.track = track if len(lost) == len(fixes) else _put(fixes.track, lost, track)
+    return _counted(counts, n, fixes, fixes)
+
+
+def _put(into: IntArray, at: IntArray, values: IntArray) -> IntArray:
+    result = into.copy()
+    result[at] = values
+    return result
+
+
+def _counted(counts: Counter[str] | None, rows: int, whole: Fixes, measured: Fixes) -> Fixes:
+    """Fixes in order; the rows that are none are counted."""
+    fixes = measured.ordered()
+    if counts is not None:
+        counts["not_whole"] += rows - len(whole)
+        counts["not_measured"] += len(whole) - len(measured)
+        counts["twice"] += len(measured) - len(fixes)
+    return fixes
 
 
 def detect(
@@ -49,6 +77,7 @@ def detect(
     zones: Zones | None = None,
     norms: Norms | None = None,
     now_us: int | None = None,
+    counts: Counter[str] | None = None,
 ) -> pa.Table:
     """ALERTS, one row an alert as it stands at the end of the archive.
 
@@ -62,6 +91,9 @@ def detect(
         Reference layers.
     now_us
         Time the archive is looked at from; by default its last row. It is ``known_at`` of every alert.
+    counts
+        Gets the rows that are not looked at, by reason: ``not_whole`` (no place, no time between 1970 and 10000, no
+        track or status where there should be one), ``not_measured``, ``twice`` (same track and time), ``later``.
 
     Raises
     ------
@@ -69,10 +101,12 @@ def detect(
         When columns are missing.
     """
     definitions = definitions if definitions is not None else load_definitions()
-    fixes = archive_fixes(rows)
+    fixes = archive_fixes(rows, counts)
     if not len(fixes):
         return schema.ALERTS.empty()
     end_us = int(fixes.t.max()) if now_us is None else now_us
+    if counts is not None:
+        counts["later"] += int((fixes.t > end_us).sum())
     ledger = Ledger(definitions, zones)
     facts: dict[str, tuple[Fact, int]] = {}
     for fact in run(fixes, definitions, end_us, zones=zones, norms=norms):

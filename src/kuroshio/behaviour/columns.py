@@ -127,11 +127,17 @@ def _numbers(column: pa.Array, kind: pa.DataType, dtype: Any, absent: Any, name:
         narrow = _NARROW.get(str(column.type)) if kind is _INT64 else None
         if narrow is not None and not column.null_count:  # a cast of Arrow costs several times as much
             return _view(column.buffers()[1], narrow, column.offset, len(column)).astype(dtype)
+        column = whole_numbers(column) if kind is _INT64 else column
         column = schema.as_type(column, kind, name)
     values = _view(column.buffers()[1], dtype, column.offset, len(column))
     if column.null_count:
         values = np.where(np.asarray(column.is_valid()), values, absent)
     return values
+
+
+def whole_numbers(column: Any) -> Any:
+    """A column with what is not a number as absent: so pandas writes integers of which some are not there."""
+    return pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(column.type) else column
 
 
 def ints(table: Any, name: str, n: int, absent: int = -1) -> IntArray:
@@ -188,8 +194,8 @@ def bools(table: Any, name: str, n: int) -> BoolArray:
     return np.asarray(column.to_numpy(zero_copy_only=False), np.bool_)
 
 
-def labels(table: Any, name: str, codes: dict[str, int]) -> IntArray:
-    """Code of each word."""
+def labels(table: Any, name: str, codes: dict[str, int], absent: int) -> IntArray:
+    """Code of each word; ``absent``, which is not -1, where there is none."""
     column = _column(table, name)
     assert column is not None
     if not pa.types.is_dictionary(column.type):
@@ -197,11 +203,10 @@ def labels(table: Any, name: str, codes: dict[str, int]) -> IntArray:
     words = column.dictionary.to_pylist()
     if len(words) == 1 and not column.null_count and words[0] in codes:
         return constant(len(column), codes[words[0]])
-    result: IntArray = np.asarray([codes.get(w, -1) for w in words] or [0], np.int64)[
-        _numbers(column.indices, pa.int32(), np.int32, 0, name)
-    ]
-    if (result < 0).any():  # a dictionary may hold words that no row uses
-        used = [w for w in pc.unique(column.cast(pa.string())).to_pylist() if w not in codes]
+    known = np.asarray([*(codes.get(w, -1) for w in words), absent], np.int64)
+    result: IntArray = known[_numbers(column.indices, pa.int32(), np.int32, len(words), name)]
+    if (result == -1).any():  # a dictionary may hold words that no row uses
+        used = [w for w in pc.unique(column.cast(pa.string())).to_pylist() if w is not None and w not in codes]
         raise InputError(f"tracks: {name} {used[0]!r} is none of {', '.join(codes)}", code="behaviour.value")
     return result
 

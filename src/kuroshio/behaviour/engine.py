@@ -137,6 +137,7 @@ class Engine:
     def _take(self, tracks: pa.Table) -> Fixes:
         rows = from_tracks(tracks)
         self.counts["rows"] += tracks.num_rows
+        self.counts["rows_not_whole"] += tracks.num_rows - len(rows)
         if is_shared(rows.status) and len(rows) and rows.status[0] == LIVE:
             return rows
         passed = (rows.status == COASTED) | (rows.status == TENTATIVE)

@@ -37,7 +37,9 @@ NEVER = -(1 << 62)
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 SOG_SATURATED_MPS = 52.57  # 1022 = 102.2 kn or more (ITU-R M.1371-5, message 1): says no speed, seen from bad sensors
+LATEST_US = 253_402_300_800_000_000  # the year 10000, which no calendar here tells
 LIVE, TENTATIVE, COASTED, ENDED = 0, 1, 2, 3
+NO_STATUS = -2
 _STATUS = {"confirmed": LIVE, "tentative": TENTATIVE, "coasted": COASTED, "ended": ENDED}
 
 
@@ -155,7 +157,7 @@ _REQUIRED = sorted(c.name for c in schema.TRACKS.columns if c.required)
 
 
 def from_tracks(table: pa.Table) -> Fixes:
-    """Columns of a TRACKS table; rows without a position are left out.
+    """Columns of a TRACKS table; rows without a track, status, place or time between 1970 and 10000 are left out.
 
     Raises
     ------
@@ -167,11 +169,11 @@ def from_tracks(table: pa.Table) -> Fixes:
     if missing:
         raise InputError(f"tracks: missing column {', '.join(missing)}", code="behaviour.columns")
     n, table = table.num_rows, whole(table)
-    status = labels(table, "status", _STATUS)
+    status = labels(table, "status", _STATUS, NO_STATUS)
     lat, lon, sog, cog, heading = matrix(table, ("lat_deg", "lon_deg", "sog_mps", "cog_deg", "heading_deg"), n)
     return _finish(
         Fixes(
-            track=ints(table, "track_id", n),
+            track=ints(table, "track_id", n, NEVER),
             t=times(table, "observed_at", n, NEVER),
             lat=lat,
             lon=lon,
@@ -231,7 +233,7 @@ def from_positions(table: pa.Table, track: IntArray) -> Fixes:
 def _finish(fixes: Fixes) -> Fixes:
     n, report = len(fixes), np.zeros(2, np.int64)
     lat, lon, good = np.empty(n), np.empty(n), np.empty(n, np.bool_)
-    _tidy(fixes.t, fixes.lat, fixes.lon, fixes.sog, lat, lon, good, report)
+    _tidy(fixes.track, fixes.status, fixes.t, fixes.lat, fixes.lon, fixes.sog, lat, lon, good, report)
     fixes.lat, fixes.lon = lat, lon
     if report[1]:
         fixes.sog = np.where(fixes.sog >= SOG_SATURATED_MPS, np.nan, fixes.sog)
@@ -239,11 +241,14 @@ def _finish(fixes: Fixes) -> Fixes:
 
 
 @kernel
-def _tidy(t: Any, lat: Any, lon: Any, sog: Any, to_lat: Any, to_lon: Any, good: Any, report: Any) -> None:
-    """Round positions to 1e-7 degree and mark rows with a place and a time; ``report``: bad rows, saturated speeds."""
+def _tidy(
+    track: Any, status: Any, t: Any, lat: Any, lon: Any, sog: Any, to_lat: Any, to_lon: Any, good: Any, report: Any
+) -> None:
+    """Round positions to 1e-7 degree and mark the rows that are whole; ``report``: the others, saturated speeds."""
     bad, fast = 0, 0
     for i in range(t.size):
-        fine = abs(lat[i]) <= 90.0 and abs(lon[i]) <= 180.0 and t[i] != NEVER  # false where it is not a number
+        fine = abs(lat[i]) <= 90.0 and abs(lon[i]) <= 180.0 and 0 <= t[i] < LATEST_US  # false where it is no number
+        fine = fine and track[i] != NEVER and status[i] != NO_STATUS
         good[i] = fine
         bad += not fine
         fast += sog[i] >= SOG_SATURATED_MPS

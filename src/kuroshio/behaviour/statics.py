@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kuroshio.behaviour.columns import whole_numbers
 from kuroshio.units import BoolArray, IntArray
 
 FIELDS = ("imo", "name", "call_sign", "ship_type", "length_m")
@@ -62,4 +63,4 @@ def _ints(table: pa.Table, name: str) -> IntArray:
     column = table[name].combine_chunks()
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", tz=column.type.tz))
-    return np.asarray(pc.fill_null(column.cast(pa.int64()), -1), np.int64)
+    return np.asarray(pc.fill_null(whole_numbers(column).cast(pa.int64()), -1), np.int64)

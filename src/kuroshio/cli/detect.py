@@ -58,8 +58,13 @@ def read_rows(path: Path) -> pa.Table:
             raise InputError(f"{path}: not .parquet, .arrow or .csv", code="input.format")
     except (pa.ArrowInvalid, OSError) as err:
         raise InputError(f"{path}: cannot be read: {err}", code="input.format") from err
-    table = table.rename_columns([_ALIASES.get(n, n) for n in table.column_names])
-    table = table.select([n for n in table.column_names if n in _KEEP])
+    names = table.column_names  # a name of ours goes before one that is taken for it
+    wanted = [i for i, n in enumerate(names) if n in _KEEP or _ALIASES.get(n, n) not in {*names} & _KEEP]
+    table = table.select(wanted).rename_columns([_ALIASES.get(names[i], names[i]) for i in wanted])
+    table = table.select([i for i, n in enumerate(table.column_names) if n in _KEEP])
+    twice = [n for n, count in Counter(table.column_names).items() if count > 1]
+    if twice:
+        raise InputError(f"{path}: column {', '.join(twice)} is there twice", code="behaviour.columns")
     if "observed_at" in table.column_names:
         table = _utc(table, path)
     return table
@@ -81,25 +86,35 @@ def read_files(paths: Sequence[Path], done: Callable[[], None] = lambda: None) -
     rows = [t for t in tables if not any(t is other for other in statics)]
     if not rows:
         raise InputError("no file holds positions or tracks: column lat_deg is missing", code="behaviour.columns")
-    whole = pa.concat_tables(rows, promote_options="permissive")
-    if statics and {"mmsi", "observed_at"} <= set(whole.column_names):
-        whole = with_statics(whole, pa.concat_tables(statics, promote_options="permissive"))
+    try:
+        whole = pa.concat_tables(rows, promote_options="permissive")
+        if statics and {"mmsi", "observed_at"} <= set(whole.column_names):
+            whole = with_statics(whole, pa.concat_tables(statics, promote_options="permissive"))
+    except pa.ArrowException as err:
+        raise InputError(f"the files do not go together: {err}", code="behaviour.columns") from err
     return whole
 
 
 def _utc(table: pa.Table, path: Path) -> pa.Table:
     times = table["observed_at"]
     try:
-        if pa.types.is_string(times.type):
+        if pa.types.is_dictionary(times.type):
+            times = times.cast(times.type.value_type)
+        if pa.types.is_string(times.type) or pa.types.is_large_string(times.type):
             times = times.cast(pa.timestamp("us", tz="UTC"))
         elif pa.types.is_timestamp(times.type):
             zoned = times.type.tz is not None
+            times = pc.floor_temporal(times, unit="microsecond") if times.type.unit == "ns" else times
             times = (
                 times.cast(pa.timestamp("us", tz="UTC"))
                 if zoned
                 else times.cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
             )
-    except pa.ArrowInvalid as err:
+        elif pa.types.is_integer(times.type) or pa.types.is_floating(times.type):
+            times = schema.as_type(times, pa.int64(), f"observed_at of {path}").cast(pa.timestamp("us", tz="UTC"))
+        else:
+            raise InputError(f"{path}: observed_at is {times.type}, not a time", code="input.time")
+    except pa.ArrowException as err:
         raise InputError(f"{path}: observed_at is not a time: {err}", code="input.time") from err
     return table.set_column(table.column_names.index("observed_at"), "observed_at", times)
 
@@ -133,16 +148,21 @@ def detect(
         task = bar.add_task("reading", total=len(paths) + 2)
         rows = read_files(paths, lambda: bar.advance(task))
         bar.update(task, description=f"detecting in {rows.num_rows:,} rows")
-        alerts = detect_alerts(rows, wanted, zones=areas, norms=usual, now_us=now_us)
+        left_out: Counter[str] = Counter()
+        alerts = detect_alerts(rows, wanted, zones=areas, norms=usual, now_us=now_us, counts=left_out)
         if rules is not None:
             raised = Rules(load_rules(rules), wanted, areas).apply(alerts, types_of(rows))
             alerts = schema.concat(schema.ALERTS, [alerts, raised])
         bar.advance(task)
-        out.mkdir(parents=True, exist_ok=True)
         target = out / "alerts.parquet"
-        pq.write_table(alerts, target, compression="zstd")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            pq.write_table(alerts, target, compression="zstd")
+        except OSError as err:
+            raise InputError(f"{target}: cannot be written: {err}", code="input.write") from err
         bar.advance(task)
     summary = _summary(rows, alerts, target, wanted.digest, len(wanted.enabled))
+    summary["rows_left_out"] = {why: n for why, n in sorted(left_out.items()) if n}
     if as_json:
         output.emit_json(summary)
         return
@@ -150,6 +170,9 @@ def detect(
     output.print_table(
         f"{alerts.num_rows} alerts in {target}", ["definition", "alerts"], [[k, v] for k, v in counts.items()]
     )
+    if summary["rows_left_out"]:
+        why = ", ".join(f"{n:,} {word.replace('_', ' ')}" for word, n in summary["rows_left_out"].items())
+        output.say(f"of {rows.num_rows:,} rows left out: {why}")
     for told in summary["mass_silences"]:
         output.say(
             f"{told['silent']} of {told['heard']} ships heard in the hour from {told['hour']} were not heard in the six"

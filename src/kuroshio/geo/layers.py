@@ -23,6 +23,7 @@ from kuroshio.errors import ConfigError
 from kuroshio.geo.earth import offset_position
 
 SUFFIXES = (".geojson", ".json", ".parquet", ".csv")
+MAX_RADIUS_M = 1_000_000.0
 PORT_RADIUS_M = 3_000.0  # Global Fishing Watch, port visits: entry within 3 km of an anchorage
 MAX_FILE_BYTES = 2 << 30
 _CORNERS = 32
@@ -58,12 +59,12 @@ def read_layer(file: Path) -> Mapping[str, Any]:
         if file.suffix == ".parquet":
             return _collection(_parquet(pq.read_table(file), file))
         if file.suffix == ".csv":
-            with file.open(encoding="utf-8", newline="") as lines:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
                 rows = list(csv.DictReader(lines))
             features = list(_places(iter(rows), file))
             return {"type": "FeatureCollection", "features": features, "passed_over": len(rows) - len(features)}
-        document = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, pa.ArrowException, struct.error) as err:
+        document = json.loads(file.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as err:
         raise ConfigError(f"{file}: cannot be read as a layer: {err}", code="zones.file") from err
     if not isinstance(document, Mapping):
         raise ConfigError(f"{file}: not a GeoJSON object", code="zones.file")
@@ -79,6 +80,8 @@ def _places(rows: Iterator[dict[str, Any]], file: Path) -> Iterator[dict[str, An
         try:
             lat, lon = float(row["latitude"]), float(row["longitude"])
             radius = float(row.get("radius_m") or PORT_RADIUS_M)
+            if not 0.0 < radius <= MAX_RADIUS_M:
+                raise ValueError(f"radius_m of {radius:g} m")
         except (KeyError, TypeError, ValueError) as err:
             raise ConfigError(f"{file}: place {number}: no {err} that can be read", code="zones.place") from err
         if not (abs(lat) <= 89.0 and abs(lon) <= 180.0):  # both published tables of anchorages have such a row
@@ -98,16 +101,33 @@ def _places(rows: Iterator[dict[str, Any]], file: Path) -> Iterator[dict[str, An
 def _parquet(table: pa.Table, file: Path) -> Iterator[dict[str, Any]]:
     """Features of GeoParquet 1.1: the primary geometry as WKB, longitude and latitude; other columns as properties."""
     meta = json.loads((table.schema.metadata or {}).get(b"geo", b"{}"))
-    primary = meta.get("primary_column", "geometry")
-    if meta.get("columns", {}).get(primary, {}).get("encoding", "WKB") != "WKB":
-        raise ConfigError(f"{file}: geometry is not WKB", code="zones.file")
-    for row in table.to_pylist():  # one turn an area
+    try:
+        primary = meta.get("primary_column", "geometry")
+        encoding = meta.get("columns", {}).get(primary, {}).get("encoding", "WKB")
+    except (AttributeError, TypeError) as err:
+        raise ConfigError(f"{file}: its metadata are not those of GeoParquet", code="zones.file") from err
+    if encoding != "WKB" or primary not in table.column_names:
+        raise ConfigError(f"{file}: column {primary} is missing or not WKB", code="zones.file")
+    for number, row in enumerate(table.to_pylist()):  # one turn an area
         geometry = row.pop(primary)
         plain = {k: v for k, v in row.items() if isinstance(v, str | int | float) and k != "bbox"}
-        feature: dict[str, Any] = {"type": "Feature", "properties": plain, "geometry": _wkb(geometry, 0)[0]}
+        feature: dict[str, Any] = {
+            "type": "Feature",
+            "properties": plain,
+            "geometry": _shape(geometry, f"{file}: row {number}"),
+        }
         if "id" in plain:
             feature["id"] = plain.pop("id")
         yield feature
+
+
+def _shape(data: Any, place: str) -> dict[str, Any]:
+    if not isinstance(data, bytes):
+        raise ConfigError(f"{place}: no geometry", code="zones.geometry")
+    try:
+        return _wkb(data, 0)[0]
+    except (ValueError, LookupError, RecursionError, struct.error) as err:
+        raise ConfigError(f"{place}: geometry cannot be read: {err}", code="zones.geometry") from err
 
 
 _WKB = {1: "Point", 2: "LineString", 3: "Polygon", 5: "MultiLineString", 6: "MultiPolygon"}

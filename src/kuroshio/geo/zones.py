@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio import clock
-from kuroshio.errors import ConfigError
+from kuroshio.errors import ConfigError, InputError
 from kuroshio.geo.cells import build_index
 from kuroshio.geo.earth import metres_per_degree
 from kuroshio.geo.layers import layer_files, read_layer
@@ -225,15 +225,21 @@ def _collection(document: Mapping[str, Any], place: str) -> list[Zone]:
 def _feature(feature: Any, place: str) -> Zone:
     if not isinstance(feature, Mapping) or feature.get("type") != "Feature":
         raise ConfigError(f"{place}: not a GeoJSON Feature", code="zones.feature")
-    properties = dict(feature.get("properties") or {})
+    properties, geometry = feature.get("properties") or {}, feature.get("geometry") or {}
+    if not isinstance(properties, Mapping) or not isinstance(geometry, Mapping):
+        raise ConfigError(f"{place}: properties and geometry must be objects", code="zones.feature")
+    properties = dict(properties)
     name = properties.pop("name", None)
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{place}: property name is missing", code="zones.name")
     kind = properties.pop("kind", "custom")
     if kind not in KINDS:
         raise ConfigError(f"{place} ({name}): kind {kind!r} is none of {', '.join(KINDS)}", code="zones.kind")
-    begin, end = properties.pop("valid_from", None), properties.pop("valid_to", None)
-    geometry = feature.get("geometry") or {}
+    valid = f"{place} ({name})"
+    begin_us = _time(properties.pop("valid_from", None), ALWAYS[0], valid)
+    end_us = _time(properties.pop("valid_to", None), ALWAYS[1], valid)
+    if begin_us >= end_us:
+        raise ConfigError(f"{valid}: valid_to is not after valid_from", code="zones.time")
     shape: Any = geometry.get("type")
     coordinates: Any = geometry.get("coordinates")
     try:
@@ -255,17 +261,26 @@ def _feature(feature: Any, place: str) -> Zone:
         error = float(properties.get("accuracy_m", 0.0))
         if not 0.0 <= error <= 100_000.0:
             raise ValueError(f"accuracy_m {error:g} is not within 0 to 100,000")
-    except (TypeError, ValueError, IndexError) as err:
+    except (TypeError, ValueError, LookupError, OverflowError) as err:
         raise ConfigError(f"{place} ({name}): {err}", code="zones.geometry") from err
     return Zone(
         zone_id=str(feature.get("id", properties.pop("zone_id", name))),
         name=name,
         kind=kind,
         parts=parts,
-        valid_from_us=clock.parse_rfc3339(begin) if begin else ALWAYS[0],
-        valid_to_us=clock.parse_rfc3339(end) if end else ALWAYS[1],
+        valid_from_us=begin_us,
+        valid_to_us=end_us,
         properties=properties,
     )
+
+
+def _time(value: Any, absent: int, place: str) -> int:
+    if not value:
+        return absent
+    try:
+        return clock.parse_rfc3339(value)
+    except (InputError, TypeError) as err:
+        raise ConfigError(f"{place}: validity {value!r} is not an RFC 3339 time", code="zones.time") from err
 
 
 def _ring(points: Sequence[Sequence[float]]) -> FloatArray:
