@@ -11,12 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from kuroshio.node import cards
+from kuroshio.node import config as node_config
 from kuroshio.picture import SensorModel, Tracker, contradictions, flag_of, load_registries
 from kuroshio.picture.archive import Action, track_updates
 from kuroshio.picture.claims import ClaimBook
 from kuroshio.picture.emit import tracks_table
 from kuroshio.picture.journal import LINE, LOG_FLOATS, LOG_INTS
 from kuroshio.picture.model import TrackerConfig, motion_of
+from kuroshio.picture.pdmap import PdMap
 from kuroshio.picture.registration import MIN_PAIRS
 from kuroshio.picture.registry import imo_valid
 from kuroshio.schema import FLAG_UNCORROBORATED, OBSERVATIONS, STATICS, TRACKS
@@ -340,3 +343,20 @@ def test_a_place_whose_antenna_stands_nobody_knows_where_is_as_doubtful_as_the_s
     assert row["cov_ee_m2"] == pytest.approx(100.0 + grown, rel=1e-6)
     assert row["cov_nn_m2"] == pytest.approx(100.0 + grown, rel=1e-6)
     assert row["length_m"] == 200.0
+
+
+@pytest.mark.parametrize("lon", [0.0, 179.9, -179.9])
+def test_where_a_sensor_looks_is_one_area_also_across_the_antimeridian(lon: float) -> None:
+    """Drawn from 179 to -179 it was a band round the globe."""
+    radar = SensorModel("radar", "radar", LAT0, lon, 50_000.0, None, 10.0)
+    tracker = Tracker(sensors=[radar])
+    rings = [cell["ring"] for cell in tracker.coverage.cells(now(0), 60.0)]
+    rings += [ring for shape in PdMap().outline(radar) for ring in shape]
+    source = {"name": "radar", "format": "asterix", "link": "push"}
+    sensor = {"kind": "radar", "lat_deg": LAT0, "lon_deg": lon, "max_range_m": 50_000.0}
+    document = {"node": {"party": "PHL", "name": "n", "data": "data"}, "sources": [source | {"sensor": sensor}]}
+    drawn = cards.features(node_config.from_dict(document, base=Path(".")), None)["features"]
+    rings += [f["geometry"]["coordinates"][0] for f in drawn if f["geometry"]["type"] == "Polygon"]
+    assert len(rings) > 500
+    assert all(abs(x - lon) < 1.0 for ring in rings for x, _ in ring)
+    assert all(ring[0] == ring[-1] for ring in rings)

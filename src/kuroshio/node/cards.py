@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio import clock
-from kuroshio.geo import destination, radio_horizon_m
+from kuroshio.geo import destination, radio_horizon_m, wrap_lon_deg
 from kuroshio.node.config import NodeConfig, SourceSection
 from kuroshio.schema.release import Release
 from kuroshio.units import US_PER_S
@@ -211,6 +211,7 @@ def _sensor_features(source: SourceSection) -> Iterable[dict[str, Any]]:
     }
     if range_m is not None:
         lat, lon = destination(sensor.lat_deg, sensor.lon_deg, np.linspace(0.0, 360.0, 73), range_m)
+        lon = sensor.lon_deg + wrap_lon_deg(lon - sensor.lon_deg)  # one circle, also across the antimeridian
         ring = [[round(float(x), 5), round(float(y), 5)] for x, y in zip(lon, lat, strict=True)]
         ring[-1] = ring[0]
         yield {

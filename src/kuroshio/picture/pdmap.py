@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kuroshio.geo import destination
+from kuroshio.geo import destination, wrap_lon_deg
 from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.zones import Zones
 from kuroshio.picture.compiled import inner
@@ -142,10 +142,11 @@ def sight_ranges_m(model: SensorModel, zones: Zones) -> FloatArray:
 
 
 def ring_of(model: SensorModel, from_deg: float, to_deg: float, from_m: float, to_m: float) -> list[list[float]]:
-    """Closed ring [lon, lat] of a cell."""
+    """Closed ring [lon, lat] of a cell; it goes on beyond +-180 where it crosses the antimeridian."""
     out = np.linspace(from_deg, to_deg, ARC_POINTS)
     bearing = np.concatenate([out, out[::-1]])
     range_m = np.repeat([to_m, max(from_m, 1.0)], ARC_POINTS)
     lat, lon = destination(model.lat_deg, model.lon_deg, bearing, range_m)
+    lon = model.lon_deg + wrap_lon_deg(lon - model.lon_deg)
     ring = [[round(float(x), 5), round(float(y), 5)] for x, y in zip(lon, lat, strict=True)]
     return [*ring, ring[0]]
