@@ -360,3 +360,14 @@ def test_where_a_sensor_looks_is_one_area_also_across_the_antimeridian(lon: floa
     assert len(rings) > 500
     assert all(abs(x - lon) < 1.0 for ring in rings for x, _ in ring)
     assert all(ring[0] == ring[-1] for ring in rings)
+
+
+def test_the_limit_of_partners_tracks_refuses_new_ones_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Near it the updates of all that was held were refused too."""
+    monkeypatch.setattr("kuroshio.picture.fuse.ROWS_MAX", 3)
+    tracker = Tracker()
+    _give(tracker, 100, *(_partner("JPN", f"J{k}", 0.1 * k, 100) for k in range(2)))
+    update = _give(tracker, 110, *(_partner("JPN", f"J{k}", 0.1 * k, 110) for k in range(5)))
+    assert update.counters["partner_refused"] == 2
+    assert tracker.fusion.rows["partner_track"].to_pylist() == ["J0", "J1", "J2"]
+    assert set(tracker.fusion.t_us.tolist()) == {now(110)}

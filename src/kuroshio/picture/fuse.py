@@ -83,8 +83,12 @@ class Fusion:
             for key, k in newest.items()
             if key not in self._index or t_us[k] > self.t_us[self._index[key]] - int(over[k])
         }
-        if len(self._index) + len(keep) > ROWS_MAX:
-            tally["partner_refused"] = tally.get("partner_refused", 0) + len(keep)
+        over_many = [key for key in keep if key not in self._index][max(ROWS_MAX - len(self._index), 0) :]
+        if over_many:  # what is held already goes on
+            tally["partner_refused"] = tally.get("partner_refused", 0) + len(over_many)
+            for key in over_many:
+                del keep[key]
+        if not keep:
             return tally
         at = np.array(list(keep.values()), np.int64)
         ended = over[at]
