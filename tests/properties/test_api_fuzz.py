@@ -73,6 +73,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "RuleSwitch": {"state": "active"},
     "RuleSilence": {"until": "2026-11-22T06:00:00Z"},
     "Recall": {"reason": "wrong ship"},
+    "Tighten": {"retain_until": "2026-11-22T18:00:00Z", "reason": "no longer needed"},
     "Consent": {"grant": True, "note": ""},
     "Agreement": {"accord": "activities: []  # no accord", "at": "2026-11-22"},
     "WhatIf": {"item": "track:1000", "to": "JPN", "assume": {}, "consents": []},

@@ -49,6 +49,7 @@ MATRIX = {
     "GET /api/v1/zones": ("watch", "release", "policy", "logistics"),
     "GET /api/v1/releases": ("watch", "release", "policy", "logistics"),
     "POST /api/v1/releases/{release_id}/recall": ("release",),
+    "POST /api/v1/releases/{release_id}/tighten": ("release",),
     "GET /api/v1/pending": ("watch", "release", "policy", "logistics"),
     "POST /api/v1/pending/{item_id}/{party}": ("release",),  # the stand-in's items wait for this role
     "GET /api/v1/accords": ("watch", "release", "policy", "logistics"),
@@ -107,6 +108,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "GET /api/v1/alerts/{alert_id}/pack": {"path": {"alert_id": "gap-0001"}},
     "POST /api/v1/alerts/{alert_id}/verdict": {"path": {"alert_id": "gap-0001"}, "json": {"verdict": "true"}},
     "POST /api/v1/releases/{release_id}/recall": {"path": {"release_id": "rel-0001"}, "json": {"reason": "wrong"}},
+    "POST /api/v1/releases/{release_id}/tighten": {
+        "path": {"release_id": "rel-0001"},
+        "json": {"retain_until": "2026-11-22T18:00:00Z", "reason": "no longer needed"},
+    },
     "POST /api/v1/pending/{item_id}/{party}": {
         "path": {"item_id": "track:1004", "party": "USA"},
         "json": {"grant": True},

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
-from kuroshio.api import ApiSettings, create_app, models, models_record
+from kuroshio.api import ApiSettings, create_app, models, models_record, models_sharing
 from kuroshio.errors import KuroshioError, LinkError, StoreError
 from kuroshio.store import ROLES, Operations, url_of
 from kuroshio.testing import nodecheck
@@ -166,8 +166,8 @@ GETS = {
     "/api/v1/alerts": list[models.Alert],
     "/api/v1/feeds": list[models.Feed],
     "/api/v1/partners": list[models.Partner],
-    "/api/v1/releases": list[models.Release],
-    "/api/v1/pending": list[models.Pending],
+    "/api/v1/releases": list[models_sharing.Release],
+    "/api/v1/pending": list[models_sharing.Pending],
     "/api/v1/accords": list[models.Accord],
     "/api/v1/why?item=track:1000&to=JPN": models.Why,
     "/api/v1/withheld?viewpoint=KOR": list[models.Withheld],

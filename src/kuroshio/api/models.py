@@ -239,44 +239,6 @@ class Partner(Answer):
     detail: str | None = None
 
 
-class Release(Answer):
-    """A release, its clause and its state."""
-
-    release_id: str
-    to: str
-    at: Time
-    accord: str
-    clause: str
-    obligations: dict[str, Any]
-    rows: int
-    state: str
-
-
-class Recall(Request):
-    """Why a release is withdrawn."""
-
-    reason: Annotated[str, Field(min_length=1, max_length=4000)]
-
-
-class Pending(Answer):
-    """An item whose release waits for a person of a role."""
-
-    item_id: str
-    to: str
-    role: str
-    accord: str
-    clause: str
-    since: Time | None = None
-    text: str | None = None
-
-
-class Consent(Request):
-    """A person's answer to a pending decision."""
-
-    grant: bool
-    note: Note = ""
-
-
 class Accord(Answer):
     """An agreement with its status history, conflicts in what is reported of it, and clauses."""
 

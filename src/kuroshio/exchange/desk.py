@@ -16,7 +16,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from kuroshio.errors import VerificationError
+from kuroshio.exchange.aftercare import Aftercare
 from kuroshio.exchange.contents import content_ids, refs_of
+from kuroshio.exchange.ends import retained
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.ledger_file import Sealed
 from kuroshio.exchange.lineage import is_own_provenance
@@ -26,11 +28,10 @@ from kuroshio.exchange.records import CONTROL_KINDS
 from kuroshio.exchange.seal import Terms, as_table, due_alerts, seal_alerts, seal_control, seal_record, seal_tracks
 from kuroshio.exchange.select import select_alerts
 from kuroshio.schema import ALERTS, Decision, Obligations
-from kuroshio.schema.release import REFUSED, Receipt, Release
+from kuroshio.schema.release import RECEIVED, REFUSED, Receipt, Release
 from kuroshio.schema.signing import KeyRing, Signer
 
 MAX_RECEIPTS = 500
-REMIND_US = 60_000_000
 
 
 class RecordLog(Protocol):
@@ -79,7 +80,7 @@ class Accepted:
     body: Mapping[str, Any] | None = None
 
 
-class Desk:
+class Desk(Aftercare):
     """Releases out and in for one party.
 
     Parameters
@@ -189,10 +190,15 @@ class Desk:
         release = seal_record(kind, body, decision, outlet=self.outlet(to), terms=self._terms(to, now_us, terms))
         return self._enter([release])[0]
 
-    def control(self, kind: str, body: Mapping[str, Any], *, to: str, now_us: int) -> Parcel:
-        """Parcel of a protocol statement: recall, tighten, receipt, checkpoint, cosignature, policy (versions)."""
+    def control(
+        self, kind: str, body: Mapping[str, Any], *, to: str, now_us: int, also: Sequence[Mapping[str, Any]] = ()
+    ) -> Parcel:
+        """Parcel of a protocol statement: recall, tighten, receipt, checkpoint, cosignature, policy (versions).
+
+        With ``also`` those leaves are on record right after its own.
+        """
         release = seal_control(kind, body, outlet=self.outlet(to), terms=self._terms(to, now_us, {}))
-        return self._enter([release])[0]
+        return self._enter([release], also=also)[0]
 
     def _terms(self, to: str, now_us: int, more: Mapping[str, Any]) -> Terms:
         return Terms(self.me, to, now_us, self._signer, **more)
@@ -236,43 +242,6 @@ class Desk:
             parcels.append(self._parcel(release, seq))
         return parcels
 
-    def recall(self, release_id: str, *, by: str, reason: str, now_us: int) -> Parcel:
-        """Withdraw a release: in the ledger as withdrawn, on record, and a parcel the partner must confirm.
-
-        Raises
-        ------
-        NotFound
-            When this node made no such release.
-        """
-        row = self.ledger.recall(release_id, by=by, reason=reason, now_us=now_us)
-        self.outlet(row["to_party"]).withdraw(set(row["refs"]))
-        body = {"release_ids": [release_id], "reason": _word(reason), "at_us": now_us}
-        told = {"kind": "recalled", "release_id": release_id, "by": by, "reason": _word(reason), "at_us": now_us}
-        terms = self._terms(row["to_party"], now_us, {})
-        release = seal_control("recall", body, outlet=self.outlet(row["to_party"]), terms=terms)
-        return self._enter([release], also=[told])[0]
-
-    def remind(self, now_us: int, *, after_us: int = REMIND_US, to: Collection[str] | None = None) -> list[Parcel]:
-        """Parcels that say again each recall a partner has not confirmed in time; a recall twice changes nothing.
-
-        With ``to`` only those partners are reminded: for one that is away the recall waits in its outbound log already.
-        """
-        waiting: dict[str, list[str]] = {}
-        late = self.ledger.withdrawn(before_us=now_us - after_us)
-        self._reminded = {i: self._reminded[i] for i in late if i in self._reminded}  # confirmed ones are forgotten
-        for release_id in late:
-            if self._reminded.get(release_id, 0) <= now_us - after_us:
-                partner = self.ledger.release(release_id)["to_party"]
-                if to is None or partner in to:
-                    self._reminded[release_id] = now_us
-                    waiting.setdefault(partner, []).append(release_id)
-        return [
-            self.control(
-                "recall", {"release_ids": ids, "reason": "reminder", "at_us": now_us}, to=partner, now_us=now_us
-            )
-            for partner, ids in waiting.items()
-        ]
-
     def rekeyed(self, signer: Signer, *, since_us: int) -> None:
         """Sign with a new key from now on, and owe again the receipts that the old key signed since a time."""
         self._signer = signer
@@ -283,7 +252,8 @@ class Desk:
         """Parcels with signed receipts for everything taken, withdrawn or refused and not yet answered."""
         owed: dict[str, list[tuple[str, str, str]]] = {}
         for partner, answers in self.ledger.unanswered(MAX_RECEIPTS).items():
-            owed.setdefault(partner, []).extend((release_id, status, "") for release_id, status in answers)
+            until = self.ledger.shortened_here(i for i, status in answers if status == RECEIVED)
+            owed.setdefault(partner, []).extend((i, status, retained(until.get(i))) for i, status in answers)
         for partner, refusals in self.ledger.refusals(MAX_RECEIPTS).items():
             owed.setdefault(partner, []).extend((release_id, REFUSED, code) for release_id, code in refusals)
         parcels = []
@@ -328,7 +298,7 @@ class Desk:
             return self._recalled(got, now_us)
         if got.kind == "tighten":
             body = got.body or {}
-            self.ledger.tighten(body["release_ids"], partner, int(body["retain_until_us"]))
+            self.ledger.shorten_here(body["release_ids"], partner, int(body["retain_until_us"]))
             return Accepted(got.kind, got, body=body)
         if got.kind == "receipt":
             return self._receipted(got, keys, now_us)
@@ -391,9 +361,3 @@ def _receipt_ids(release: Release) -> list[tuple[str, str]]:
         release.payload, decompressed_size=int(release.fields["payload_bytes"]), codec="zstd", asbytes=True
     )
     return [(r["release_id"], r["status"]) for r in json.loads(plain)["receipts"]]
-
-
-def _word(text: str) -> str:
-    """A reason as one word of the record's alphabet."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in text)[:200]
-    return kept or "unstated"

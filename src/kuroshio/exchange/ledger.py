@@ -14,6 +14,7 @@ from typing import Any
 
 from kuroshio.errors import NotFound, StoreError, VerificationError
 from kuroshio.exchange.contents import content_ids
+from kuroshio.exchange.ends import Ends, end_of
 from kuroshio.exchange.ledger_file import SCHEMA, SENT, TAKEN, TOLD, Sealed, pack_refs, plain, unpack_refs
 from kuroshio.exchange.receive import Received
 from kuroshio.schema.release import RECEIVED, REFUSED, WITHDRAWN, Receipt
@@ -23,7 +24,7 @@ PAGE = 64  # releases read at once: their references are many
 REFUSED_MAX = 10_000  # releases of one partner that were refused here and are remembered
 
 
-class Ledger:
+class Ledger(Ends):
     """Releases of one node.
 
     Parameters
@@ -141,6 +142,8 @@ class Ledger:
                 " WHERE release_id=?",
                 (receipt.at_us, text, text, receipt.release_id),
             )
+            if (until_us := end_of(receipt.detail)) is not None:
+                self.end_confirmed(receipt.release_id, until_us, receipt.at_us)
         elif receipt.status == REFUSED and state == SENT:
             self._run(
                 "UPDATE sent SET state='refused', receipt=?, reason=? WHERE release_id=?",
@@ -214,10 +217,11 @@ class Ledger:
         if before:
             return False
         contents = content_ids(received.released) if received.kind == "alerts" and received.released else ()
+        until_us = self.kept_until(release.release_id, header["from"], header["retain_until_us"])
         row = (
             release.release_id, header["from"], header["kind"], header["released_at_us"], header["rows"],
             json.dumps(list(received.held_under)), json.dumps(header["obligations"], sort_keys=True),
-            header["retain_until_us"], pack_refs(refs), release.to_bytes() if keep_bundle else None, HELD,
+            until_us, pack_refs(refs), release.to_bytes() if keep_bundle else None, HELD,
         )  # fmt: skip
         told = ((header["from"], TAKEN, content, release.release_id) for content in contents)
         self._write(("INSERT INTO held VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,'')", row), told=told)
@@ -279,15 +283,6 @@ class Ledger:
             )
             self._run("DELETE FROM content WHERE release_id=? AND way=?", (release_id, TAKEN))
         return gone
-
-    def tighten(self, release_ids: Iterable[str], partner: str, retain_until_us: int) -> None:
-        """Shorten the retention of held releases; never lengthens it."""
-        for release_id in release_ids:
-            self._run(
-                "UPDATE held SET retain_until_us=min(coalesce(retain_until_us,?1),?1)"
-                " WHERE release_id=?2 AND from_party=?3",
-                (retain_until_us, release_id, partner),
-            )
 
     def expire(self, now_us: int) -> dict[str, list[str]]:
         """Drop what its retention says must be gone: per partner, the releases."""

@@ -52,6 +52,12 @@ CREATE TABLE IF NOT EXISTS content (
   partner TEXT NOT NULL, way INTEGER NOT NULL, id BLOB NOT NULL, release_id TEXT NOT NULL,
   PRIMARY KEY (partner, way, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS content_of ON content(release_id);
+CREATE TABLE IF NOT EXISTS ends (
+  release_id TEXT PRIMARY KEY, to_party TEXT NOT NULL, retain_until_us INTEGER NOT NULL, by_person TEXT NOT NULL,
+  reason TEXT NOT NULL, at_us INTEGER NOT NULL, asked_us INTEGER NOT NULL, confirmed_us INTEGER) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS ends_unconfirmed ON ends(asked_us, release_id) WHERE confirmed_us IS NULL;
+CREATE TABLE IF NOT EXISTS ends_here (
+  release_id TEXT PRIMARY KEY, partner TEXT NOT NULL, retain_until_us INTEGER NOT NULL) WITHOUT ROWID;
 DROP INDEX IF EXISTS held_answer;
 DROP INDEX IF EXISTS held_retention;
 """

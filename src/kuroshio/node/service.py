@@ -242,7 +242,12 @@ class Service:
         outlet = self.sharing.outlet(row["to_party"])
         numbers = [outlet.track_of(ref) for ref in row["refs"]] if outlet is not None else []
         items = [f"track:{n}" for n in numbers if n is not None]
-        times = {"received_at": row["received_us"], "withdrawn_at": row["withdrawn_us"]}
+        end = self.sharing.ledger.end(row["release_id"]) or {"at_us": None, "confirmed_us": None}
+        times = {
+            "received_at": row["received_us"], "withdrawn_at": row["withdrawn_us"],
+            "retain_until": self.sharing.ledger.must_be_gone(row), "tightened_at": end["at_us"],
+            "tightening_confirmed_at": end["confirmed_us"],
+        }  # fmt: skip
         return {
             "release_id": row["release_id"],
             "to": row["to_party"],
@@ -262,6 +267,12 @@ class Service:
 
     def recall(self, release_id: str, *, by: str, reason: str) -> dict[str, Any]:
         row = self.call(self.sharing.recall, release_id, by=by, reason=reason, now_us=self.now_us())
+        self.parts.own.announce("releases", "partners")
+        return self._release_row(row)
+
+    def tighten(self, release_id: str, retain_until: str, *, by: str, reason: str) -> dict[str, Any]:
+        until_us, now_us = clock.parse_rfc3339(retain_until), self.now_us()
+        row = self.call(self.sharing.tighten, release_id, until_us, by=by, reason=reason, now_us=now_us)
         self.parts.own.announce("releases", "partners")
         return self._release_row(row)
 

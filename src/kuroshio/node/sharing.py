@@ -204,17 +204,10 @@ class Sharing:
     def _sealed(self, seal: Callable[..., T | None], group: Group, now_us: UtcMicros, **more: Any) -> T | None:
         try:
             return seal(
-                group.rows,
-                group.decision,
-                to=group.to,
-                now_us=now_us,
-                originator=group.originator,
-                level=group.level,
-                purpose=self.decider.holdings.purpose,
-                held_under=ties_of(group),
-                accord_version=group.decision.rules_digest[:16],
-                **more,
-            )
+                group.rows, group.decision, to=group.to, now_us=now_us, originator=group.originator, level=group.level,
+                purpose=self.decider.holdings.purpose, held_under=ties_of(group),
+                accord_version=group.decision.rules_digest[:16], **more,
+            )  # fmt: skip
         except ReleaseRefused as err:
             self.refused += 1
             log.warning("no release to %s: %s", group.to, err)
@@ -266,11 +259,30 @@ class Sharing:
         NotFound
             When this node made no such release, or has no link to its recipient any more.
         """
+        self._hold_linked(release_id)
+        self.post(self.desk.recall(release_id, by=by, reason=reason, now_us=now_us), now_us=now_us)
+        return self.ledger.release(release_id)
+
+    def tighten(
+        self, release_id: str, retain_until_us: UtcMicros, *, by: str, reason: str, now_us: UtcMicros
+    ) -> dict[str, Any]:
+        """Let a release end earlier at its partner, which must confirm it.
+
+        Raises
+        ------
+        NotFound
+            When this node made no such release, or has no link to its recipient any more.
+        InputError
+            When it was withdrawn, or must be gone by then already.
+        """
+        self._hold_linked(release_id)
+        self.post(self.desk.tighten(release_id, retain_until_us, by=by, reason=reason, now_us=now_us), now_us=now_us)
+        return self.ledger.release(release_id)
+
+    def _hold_linked(self, release_id: str) -> None:
         to = str(self.ledger.release(release_id)["to_party"])
         if to not in self.partners:
             raise NotFound(f"{to} is not a partner of this node any more", code="partner.unknown")
-        self.post(self.desk.recall(release_id, by=by, reason=reason, now_us=now_us), now_us=now_us)
-        return self.ledger.release(release_id)
 
     def answer(
         self, item_id: str, to: str, picture: pa.Table, *, by: str, grant: bool, note: str, now_us: UtcMicros
@@ -355,14 +367,8 @@ class Sharing:
         """The picture as a party would be sent it, by the code that sends it."""
         groups = list(self.decider.groups(picture, [party], now_us=now_us))
         pairs = [(g.rows, g.decision) for g in groups if goes(g)]
-        return exchange.view(
-            pairs,
-            releaser=self.party,
-            to=party,
-            now_us=now_us,
-            outlet=self.outlet(party),
-            secret=self._secret,
-        )
+        outlet = self.outlet(party)
+        return exchange.view(pairs, releaser=self.party, to=party, now_us=now_us, outlet=outlet, secret=self._secret)
 
     def withheld(self, party: str, picture: pa.Table, *, now_us: UtcMicros) -> list[dict[str, Any]]:
         """What that party's view lacks or blurs, with the clause and the reason."""

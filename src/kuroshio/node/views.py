@@ -102,6 +102,10 @@ class NodeView(Protocol):
         """Withdraw a release; the partner's receipt is awaited and shown."""
         ...
 
+    def tighten(self, release_id: str, retain_until: str, *, by: str, reason: str) -> dict[str, Any]:
+        """Let a release end earlier at its partner; the receipt is awaited and shown."""
+        ...
+
     def pending(self) -> list[dict[str, Any]]:
         """Items whose decision waits for a named role."""
         ...

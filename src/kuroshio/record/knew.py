@@ -21,6 +21,7 @@ from kuroshio.schema.signing import KeyRing, Signer, b64, canonical, parse_canon
 
 TYPE = "kuroshio/knew/1"
 CONTROL = frozenset({"recall", "tighten", "receipt", "checkpoint", "cosignature"})
+SAID = frozenset({"recalled", "tightened"})  # leaves of this node on a release made before
 KNOWN = frozenset({"received", "recalled"})
 WHY = ("accord", "accord_version", "clauses", "obligations", "rules_digest", "engine", "consents", "decided_by")
 HEADS = (
@@ -58,13 +59,12 @@ def knew(files: Files, party: str, *, at_us: int, made_at_us: int, signer: Signe
         kind = leaf["kind"]
         if leaf.get("to") == party and kind not in CONTROL:
             items[leaf["release_id"]] = _item(seq, leaf)
-        elif kind == "recalled" or (kind == "receipt_of" and leaf["by"] == party):
+        elif kind in SAID or (kind == "receipt_of" and leaf["by"] == party):
             events.append((seq, leaf))
     for seq, leaf in events:
         item = items.get(leaf["release_id"])
         if item is not None:
-            status = "recalled" if leaf["kind"] == "recalled" else str(leaf["status"])
-            item["events"].append({"seq": seq, "status": status, "at_us": leaf["at_us"]})
+            item["events"].append(_event(seq, leaf))
     for item in items.values():
         item["state"] = _state(item, at_us)
     cited = sorted({i["seq"] for i in items.values()} | {e["seq"] for i in items.values() for e in i["events"]})
@@ -91,15 +91,28 @@ def _item(seq: int, leaf: dict[str, Any]) -> dict[str, Any]:
     return {"seq": seq, **{n: leaf[n] for n in named}, "why": {n: leaf[n] for n in WHY}, "events": []}
 
 
+def _event(seq: int, leaf: dict[str, Any]) -> dict[str, Any]:
+    """What became of a release: this node's recall or earlier end, or the party's receipt."""
+    event = {
+        "seq": seq,
+        "status": leaf["kind"] if leaf["kind"] in SAID else str(leaf["status"]),
+        "at_us": leaf["at_us"],
+    }
+    return {**event, "retain_until_us": leaf["retain_until_us"]} if leaf["kind"] == "tightened" else event
+
+
 def _state(item: dict[str, Any], at_us: int) -> str:
     """received, sent (not confirmed by then), recalled (not confirmed gone), withdrawn, expired or refused."""
     seen = {event["status"] for event in item["events"]}
     kept_s = item["why"]["obligations"].get("retention_s")
+    ends_us = [int(event["retain_until_us"]) for event in item["events"] if event["status"] == "tightened"]
     if "withdrawn" in seen:
         return "withdrawn"
     if "refused" in seen:
         return "refused"
-    if kept_s is not None and item["at_us"] + int(kept_s) * 1_000_000 <= at_us:
+    if kept_s is not None:
+        ends_us.append(item["at_us"] + int(kept_s) * 1_000_000)
+    if ends_us and min(ends_us) <= at_us:
         return "expired"
     if "recalled" in seen:
         return "recalled"
@@ -130,8 +143,7 @@ def verify_knew(signed: dict[str, Any], keys: KeyRing, *, now_us: int) -> dict[s
                 raise VerificationError(f"line {item['seq']} is not what the record says", code="record.report")
             for event in item["events"]:
                 told = leaves[event["seq"]]
-                status = "recalled" if told["kind"] == "recalled" else told["status"]
-                if (told["release_id"], status, told["at_us"]) != (item["release_id"], event["status"], event["at_us"]):
+                if told["release_id"] != item["release_id"] or event != _event(event["seq"], told):
                     raise VerificationError(f"line {event['seq']} is not what the record says", code="record.report")
     except (KeyError, TypeError, ValueError, AttributeError) as err:
         raise VerificationError(f"not a report: {err}", code="record.report") from err

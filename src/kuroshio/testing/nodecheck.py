@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from kuroshio.api import models, wire
+from kuroshio.api import models, models_sharing, wire
 from kuroshio.node.views import NodeView
 
 
@@ -27,8 +27,8 @@ def _faults(node: NodeView, viewpoints: bool) -> Iterator[str]:
         ("info", models.Info, node.info),
         ("feeds", list[models.Feed], node.feeds),
         ("partners", list[models.Partner], node.partners),
-        ("releases", list[models.Release], node.releases),
-        ("pending", list[models.Pending], node.pending),
+        ("releases", list[models_sharing.Release], node.releases),
+        ("pending", list[models_sharing.Pending], node.pending),
         ("accords", list[models.Accord], node.accords),
         ("zones", models.Features, node.zones),
         ("record", models.RecordStatus, node.record_status),

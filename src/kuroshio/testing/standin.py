@@ -2,8 +2,7 @@
 
     python -m kuroshio.testing.standin --port 8080
 
-serves the API (and the page, where it is built) with a made-up user ``watch`` who holds every role. A stand-in is
-for tests of the API and of the page; it proves nothing about detection or sharing.
+serves the API (and the page, where it is built) with a user ``watch`` of every role, for tests of both alone.
 """
 
 from __future__ import annotations
@@ -226,12 +225,13 @@ class StandIn:
 
     def recall(self, release_id: str, *, by: str, reason: str) -> dict[str, Any]:
         """Mark a release withdrawn."""
-        for row in self._releases:
-            if row["release_id"] == release_id:
-                row.update(state="withdrawn", recalled_by=by, reason=reason, withdrawn_at=rfc3339(self.now_us()))
-                self._changed.append({"type": "releases"})
-                return dict(row)
-        raise NotFound(f"no release {release_id!r}", code="release.unknown")
+        change = {"state": "withdrawn", "recalled_by": by, "reason": reason, "withdrawn_at": rfc3339(self.now_us())}
+        return answers.changed_release(self._releases, release_id, change, self._changed)
+
+    def tighten(self, release_id: str, retain_until: str, *, by: str, reason: str) -> dict[str, Any]:
+        """Mark a release as ending earlier."""
+        ends = {"retain_until": retain_until, "reason": f"{by}: {reason}", "tightened_at": rfc3339(self.now_us())}
+        return answers.changed_release(self._releases, release_id, ends, self._changed)
 
     def pending(self) -> list[dict[str, Any]]:
         """Items that wait for a person."""

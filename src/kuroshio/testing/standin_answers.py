@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from kuroshio.clock import parse_rfc3339, rfc3339
+from kuroshio.errors import NotFound
 from kuroshio.node.told import coverage as told_coverage
 from kuroshio.picture.model import SensorModel
 from kuroshio.picture.pdmap import RINGS, PdMap
@@ -356,6 +357,18 @@ def change_of(row: dict[str, Any]) -> dict[str, Any]:
     return {
         name: row.get(name) for name in ("change", "grade", "severity", "summary", "known_at", "start_at", "end_at")
     }
+
+
+def changed_release(
+    rows: list[dict[str, Any]], release_id: str, change: dict[str, Any], events: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The release as it is after a change, which listeners are told of; NotFound where there is none."""
+    row = next((row for row in rows if row["release_id"] == release_id), None)
+    if row is None:
+        raise NotFound(f"no release {release_id!r}", code="release.unknown")
+    row.update(change)
+    events.append({"type": "releases"})
+    return dict(row)
 
 
 def pack_of(row: dict[str, Any]) -> bytes:

@@ -12,17 +12,14 @@ from kuroshio.api.access import AsAsker, AsConsenter, AsDrafter, AsHealth, AsPic
 from kuroshio.api.auth import check_roles
 from kuroshio.api.models import (
     Accord,
-    Consent,
     Done,
     DryRun,
     Partner,
-    Pending,
-    Recall,
-    Release,
     Why,
     Withheld,
 )
 from kuroshio.api.models_accord import Agreement
+from kuroshio.api.models_sharing import Consent, Pending, Recall, Release, Tighten
 from kuroshio.api.reply import BASE, PROBLEMS, Name, check_time, gate_of, node_of, reply
 from kuroshio.errors import NotFound
 from kuroshio.store import ROLES
@@ -62,6 +59,23 @@ async def recall(
     detail = {"release": release_id, "reason": body.reason}
     async with gate_of(request).audited(request, caller, "recall", detail):
         result = await asyncio.to_thread(node_of(request).recall, release_id, by=caller.name, reason=body.reason)
+    return reply(result)
+
+
+@router.post("/releases/{release_id}/tighten", response_model=Done, summary="End the retention of a release earlier")
+async def tighten(
+    request: Request,
+    release_id: Name,
+    body: Tighten,
+    *,
+    caller: AsRelease,
+) -> Response:
+    """Let a release end earlier at its partner; the receipt is awaited and shown. An end cannot be made later."""
+    check_time(body.retain_until, "retain_until")
+    detail = {"release": release_id, "retain_until": body.retain_until, "reason": body.reason}
+    named = {"by": caller.name, "reason": body.reason}
+    async with gate_of(request).audited(request, caller, "tighten", detail):
+        result = await asyncio.to_thread(node_of(request).tighten, release_id, body.retain_until, **named)
     return reply(result)
 
 
