@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ class Node:
             statics=lambda *_: STATICS.empty(), now_us=lambda: self.now_us,
         )  # fmt: skip
         self.rules.recover()
-        self.packs = PackDesk(self.operations, self.archive, definitions, zones)
+        self.packs = PackDesk(self.operations, partial(self.archive.read, TRACKS.name), definitions, zones)
 
     def watch(self, name, behaviours):
         rule = {"id": name, "behaviours": behaviours, "flags": [400], "max_per_day": 10_000}
@@ -122,7 +123,7 @@ def test_what_cannot_be_packed_is_refused_with_the_reason(node, tmp_path):
         node.packs.pack("nothing")
     row = next(r for r in node.operations.alerts().to_pylist() if r["definition"] in node.named)
     definitions, zones = node.engine.definitions, node.engine.zones
-    empty = PackDesk(node.operations, Archive(tmp_path / "empty"), definitions, zones)
+    empty = PackDesk(node.operations, partial(Archive(tmp_path / "empty").read, TRACKS.name), definitions, zones)
     with pytest.raises(NotFound, match="not kept"):
         empty.pack(row["alert_id"])
     kept = Archive(tmp_path / "some")
@@ -130,7 +131,7 @@ def test_what_cannot_be_packed_is_refused_with_the_reason(node, tmp_path):
         whole = node.archive.read(TRACKS.name, track_id=track)
         kept.append(TRACKS.name, whole.slice(0, 2))
     with pytest.raises(VerificationError, match="archive"):
-        PackDesk(node.operations, kept, definitions, zones).pack(row["alert_id"])
+        PackDesk(node.operations, partial(kept.read, TRACKS.name), definitions, zones).pack(row["alert_id"])
     void = ALERTS.from_rows([row | {"change": "void", "alert_id": "withdrawn"}])
     node.operations.append_ruled(void, [], recorded_us=1)
     with pytest.raises(InputError, match="withdrawn"):

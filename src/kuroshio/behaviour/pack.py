@@ -12,7 +12,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,7 +32,7 @@ from kuroshio.behaviour.others import others_about
 from kuroshio.behaviour.rule_pack import alerts_of_rule, definitions_of, is_of_rule, rule_part
 from kuroshio.behaviour.sketch import draw
 from kuroshio.errors import InputError, NotFound, VerificationError
-from kuroshio.geo.zones import Zone, Zones, load_zones
+from kuroshio.geo.zones import ALWAYS, Zone, Zones, load_zones
 from kuroshio.units import FloatArray
 
 FORMAT = "kuroshio.evidence/1"
@@ -50,6 +52,8 @@ _PARTS = (
     "manifest.json",
 )
 LEAD_US = 24 * 3600 * 1_000_000
+# what a part may end in whose digest holds and whose form is another: RuntimeError is also that of depth and of methods
+_DAMAGED = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, struct.error)
 _UNFIXED = ("known_at", "change", "grade")
 _NEAR_DEG = 1.0  # further than the greatest distance from shore that is told (detector.SHORE_LIMIT_M)
 
@@ -80,7 +84,7 @@ def _geojson(zones: list[Zone]) -> dict[str, Any]:
             {
                 "type": "Feature",
                 "id": zone.zone_id,
-                "properties": {"name": zone.name, "kind": zone.kind, **dict(zone.properties or {})},
+                "properties": {"name": zone.name, "kind": zone.kind, **_validity(zone), **dict(zone.properties or {})},
                 "geometry": {
                     "type": "MultiPolygon",
                     "coordinates": [[r.tolist() for r in part] for part in zone.parts],
@@ -89,6 +93,11 @@ def _geojson(zones: list[Zone]) -> dict[str, Any]:
             for zone in zones
         ],
     }
+
+
+def _validity(zone: Zone) -> dict[str, str]:
+    times = {"valid_from": (zone.valid_from_us, ALWAYS[0]), "valid_to": (zone.valid_to_us, ALWAYS[1])}
+    return {name: clock.rfc3339(us) for name, (us, always) in times.items() if us != always}
 
 
 def _areas(zones: Zones | None, basis: list[Definition], alert: Mapping[str, Any], rows: pa.Table) -> list[Zone]:
@@ -181,6 +190,10 @@ def make_pack(
             raise NotFound(f"no definition {name!r} for alert {alert['alert_id']}", code="behaviour.unknown")
     basis = [definitions[name] for name in wanted]
     own = select_rows(rows, alert)
+    if {d.kernel for d in basis} == {
+        "interference"
+    }:  # it judges numbers: of another that a track claimed it has a part
+        own = own.filter(pc.is_in(own["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"], pa.int64())))
     others = [
         some
         for base in bases or [alert]
@@ -251,12 +264,12 @@ def verify_pack(path: str | Path) -> dict[str, bytes]:
                 raise InputError(f"{path}: larger than {MAX_PACK_BYTES} bytes", code="behaviour.pack_limit")
             body = {i.filename: archive.read(i) for i in infos}
         manifest = json.loads(body["manifest.json"])
-        digests: dict[str, str] = manifest["sha256"]
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as err:
+        digests: dict[str, str] = dict(manifest["sha256"])
+    except (*_DAMAGED, OSError, zipfile.BadZipFile, zlib.error, EOFError) as err:
         raise InputError(f"{path}: not an evidence pack: {err}", code="behaviour.pack") from err
     if manifest.get("format") != FORMAT:
         raise InputError(f"{path}: format {manifest.get('format')!r}, not {FORMAT}", code="behaviour.pack")
-    if set(body) != {*digests, "manifest.json"}:
+    if len(body) != len(infos) or set(body) != {*digests, "manifest.json"}:
         raise VerificationError(f"{path}: parts are not those of the manifest", code="behaviour.pack_parts")
     for name, digest in digests.items():
         if hashlib.sha256(body[name]).hexdigest() != digest:
@@ -303,10 +316,15 @@ def reproduce(path: str | Path) -> dict[str, Any]:
         When the pack is damaged, or its rows make another alert.
     """
     body = verify_pack(path)
-    manifest = json.loads(body["manifest.json"])
-    for again in _detect(body, int(manifest["looked_at_us"])):
-        if again["alert_id"] == manifest["alert_id"]:
-            if as_json(_alert_plain(again)).encode() != body["alert.json"]:
+    try:
+        manifest = json.loads(body["manifest.json"])
+        told, wanted = body["alert.json"], manifest["alert_id"]
+        found = _detect(body, int(manifest["looked_at_us"]))
+    except _DAMAGED as err:
+        raise InputError(f"{path}: a part cannot be read: {err!r}", code="behaviour.pack") from err
+    for again in found:
+        if again["alert_id"] == wanted:
+            if as_json(_alert_plain(again)).encode() != told:
                 raise VerificationError(f"{path}: the alert comes out different", code="behaviour.pack_other")
             return _alert_plain(again)
     raise VerificationError(f"{path}: the alert does not come out of the rows", code="behaviour.pack_other")
@@ -314,5 +332,23 @@ def reproduce(path: str | Path) -> dict[str, Any]:
 
 def alert_rows(table: pa.Table) -> list[dict[str, Any]]:
     """ALERTS rows as dicts, refused when the table is of another form."""
-    rows: list[dict[str, Any]] = schema.ALERTS.conform(table).to_pylist()
+    alerts = schema.ALERTS.conform(table)
+    for name in ("alert_id", "start_at", "known_at", "track_ids", "evidence"):
+        if alerts[name].null_count:
+            raise InputError(f"alerts: {alerts[name].null_count} rows without {name}", code="behaviour.alerts")
+    rows: list[dict[str, Any]] = alerts.to_pylist()
     return rows
+
+
+def raised_of(alert: Mapping[str, Any]) -> list[str]:
+    """Ids of the alerts that a rule raised it of; none where no rule did.
+
+    Raises
+    ------
+    InputError
+        When its evidence is of another form.
+    """
+    try:
+        return [str(of["alert_id"]) for of in json.loads(alert["evidence"]).get("raised_of", [])]
+    except _DAMAGED as err:
+        raise InputError(f"alert {alert['alert_id']}: evidence of another form", code="behaviour.alerts") from err

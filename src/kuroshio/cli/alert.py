@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import urllib.parse
 import zipfile
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kuroshio.behaviour import load_definitions, load_norms, load_zones
-from kuroshio.behaviour.pack import alert_rows, make_pack, verify_pack
+from kuroshio.behaviour.pack import alert_rows, make_pack, raised_of, verify_pack
 from kuroshio.behaviour.pack import reproduce as reproduce_pack
 from kuroshio.cli import output
 from kuroshio.cli.asking import HERE, TokenFile, Url, ask, fetch, token_of
@@ -40,13 +39,15 @@ def pack(
     if alert_id not in every:
         raise NotFound(f"{alerts}: no alert {alert_id!r}", code="behaviour.no_alert")
     chosen = every[alert_id]
-    rested = json.loads(chosen["evidence"]).get("raised_of", [])  # of a rule's alert
-    bases = [every[of["alert_id"]] for of in rested if of["alert_id"] in every]
+    bases = [every[name] for name in raised_of(chosen) if name in every]
     data = read_files(rows)
     areas = load_zones(*zones) if zones else None
     usual = load_norms(norms) if norms is not None else None
     known = load_definitions([*definitions] if definitions else None)
-    digest = make_pack(out, chosen, data, known, zones=areas, norms=usual, bases=bases)
+    try:
+        digest = make_pack(out, chosen, data, known, zones=areas, norms=usual, bases=bases)
+    except OSError as err:
+        raise InputError(f"{out}: cannot be written: {err}", code="input.write") from err
     if as_json:
         output.emit_json({"alert_id": alert_id, "pack": str(out), "sha256": digest})
     else:
@@ -219,6 +220,8 @@ def rules(known_at: KnownAt = None, url: Url = HERE, token_file: TokenFile = Non
 def _write_map(path: Path, out: Path) -> None:
     try:
         out.write_bytes(verify_pack(path)["map.svg"])
+    except KeyError as err:
+        raise InputError(f"{path}: has no map", code="behaviour.pack") from err
     except (OSError, zipfile.BadZipFile) as err:
         raise InputError(f"{out}: cannot be written: {err}", code="input.write") from err
     output.say(f"{out} written")

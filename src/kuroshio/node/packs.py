@@ -7,7 +7,6 @@ is made only where the alert comes out of the stored rows as the node told it; e
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from kuroshio import clock
 from kuroshio.behaviour import Definitions, Norms, Zones
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.others import others_about, stretches
-from kuroshio.behaviour.pack import LEAD_US, alert_rows, make_pack
+from kuroshio.behaviour.pack import LEAD_US, alert_rows, make_pack, raised_of
 from kuroshio.behaviour.ruling import micros
 from kuroshio.errors import InputError, NotFound, VerificationError
 from kuroshio.schema import TRACKS
@@ -75,8 +74,7 @@ class PackDesk:
                 advice="Ask for it with known_at, as it stood before.",
             )
         known_us = micros(alert["known_at"])
-        rested = json.loads(alert["evidence"]).get("raised_of", [])  # of a rule's alert
-        bases = [base for of in rested if (base := self._alert(of["alert_id"], known_us)) is not None]
+        bases = [base for name in raised_of(alert) if (base := self._alert(name, known_us)) is not None]
         rows = self._rows(alert, bases or [alert], known_us)
         if not rows.num_rows:
             raise NotFound(f"the rows of alert {alert_id} are not kept any more", code="alert.rows_gone")
