@@ -189,6 +189,9 @@ export interface Release {
   at?: string;
   state?: string;
   text?: string;
+  retain_until?: string | null;
+  tightened_at?: string | null;
+  tightening_confirmed_at?: string | null;
 }
 
 export interface Pending {
