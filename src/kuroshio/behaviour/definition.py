@@ -20,9 +20,12 @@ from typing import Any
 import yaml
 
 from kuroshio.errors import ConfigError
+from kuroshio.geo.zones import KINDS
 
 FOLDER = Path(__file__).parent / "definitions"
 SEVERITIES = ("info", "caution", "warning", "alarm")
+EVENTS = ("entry", "exit")
+_COUNTS = ("_n", "_fixes", "_days", "_reports", "_others", "_vessels", "_bit", "_observations", "_confidence")
 SENSES = ("at least", "at most", "exactly", "parameter")
 MAX_FILES = 1000
 MAX_FILE_BYTES = 1 << 20
@@ -194,7 +197,7 @@ def _read(file: Path) -> list[Mapping[str, Any]]:
             raise ConfigError(f"{file}: larger than {MAX_FILE_BYTES} bytes", code="behaviour.limit")
         text = file.read_text("utf-8")
         raw = tomllib.loads(text) if file.suffix == ".toml" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as err:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as err:
         raise ConfigError(f"{file}: cannot be read: {err}", code="behaviour.file") from err
     items = raw["definitions"] if isinstance(raw, dict) and set(raw) == {"definitions"} else [raw]
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -314,7 +317,24 @@ def _threshold(name: str, raw: Any, base: Threshold | None, place: str) -> Thres
                 f"{place}: thresholds.{name} = {value:g} is outside [{low}, {high}] {result.unit}",
                 code="behaviour.range",
             )
+    wrong = _what_is_wrong(name, value)
+    if wrong is not None:
+        raise ConfigError(f"{place}: thresholds.{name} = {value!r}: {wrong}", code="behaviour.value")
     return result
+
+
+def _what_is_wrong(name: str, value: Any) -> str | None:
+    """What a threshold of this name cannot be and would be passed over: a kind of zone misspelt matches none."""
+    if name.endswith("zone_kinds"):
+        unknown = [v for v in value if v not in KINDS]
+        return f"{unknown[0]!r} is none of {', '.join(KINDS)}" if unknown else None
+    if name.endswith("mmsi_prefixes"):
+        digits = range(3, 4) if name == "mmsi_prefixes" else range(1, 10)
+        good = all(str(v).isdecimal() and len(str(v)) in digits for v in value)
+        return None if good else f"each must be {digits[0]} to {digits[-1]} digits"
+    if name == "event":
+        return None if value in EVENTS else f"none of {', '.join(EVENTS)}"
+    return "not a whole number" if name.endswith(_COUNTS) and value != int(value) else None
 
 
 def _checked(definition: Definition, place: str) -> Definition:

@@ -161,7 +161,7 @@ def load_rules(path: str | Path) -> list[Rule]:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise ConfigError(f"{file}: larger than {MAX_FILE_BYTES} bytes", code="behaviour.limit")
         raw = yaml.safe_load(file.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as err:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as err:
         raise ConfigError(f"{file}: cannot be read: {err}", code="behaviour.file") from err
     if not isinstance(raw, dict) or set(raw) != {"rules"} or not isinstance(raw["rules"], list):
         raise ConfigError(f"{file}: a list under the key 'rules' is expected", code="behaviour.file")
