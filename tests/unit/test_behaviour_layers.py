@@ -294,6 +294,14 @@ def test_buoys_of_fishing_gear_meet_nobody_and_do_not_loiter():
         assert other == 412000002 or not any(other in a["mmsis"] for a in found)
 
 
+def test_a_beginning_of_numbers_may_be_given_as_a_number(tmp_path):
+    (tmp_path / "u.yaml").write_text("id: loitering\nthresholds: {exclude_mmsi_prefixes: [412]}")
+    only = behaviour.load_definitions(tmp_path / "u.yaml").only("loitering")
+    columns = {"mmsi": np.repeat([412000001, 431000001], 72), "observed_at": np.tile(T0 + 5 * MIN * np.arange(72), 2)}
+    rows = pa.table({**columns, "lat_deg": np.repeat([20.0, 21.0], 72), "lon_deg": np.full(144, 121.0)})
+    assert [a["mmsis"] for a in behaviour.detect(rows, only).to_pylist()] == [[431000001]]
+
+
 def test_many_that_fall_silent_in_one_hour_point_at_the_receivers(tmp_path):
     t = T0 + 5 * MIN * np.arange(24)
 

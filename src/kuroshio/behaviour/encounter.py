@@ -39,7 +39,7 @@ class EncounterDetector(Detector):
         self.open_f: FloatArray = np.zeros((0, 6), np.float64)
         d = definition
         self.types, self.states = (np.asarray(d[n], np.int64) for n in ("exclude_ship_types", "exclude_nav_status"))
-        self.left_out = tuple(d["exclude_zone_kinds"]), tuple(d["exclude_mmsi_prefixes"])
+        self.left_out = tuple(d["exclude_zone_kinds"]), tuple(map(str, d["exclude_mmsi_prefixes"]))
         self.step_us, self.gap_us = d.us("time_step_s"), d.us("max_gap_s")
         self.search = Search(float(d["distance_m"]), float(d["max_speed_mps"]))
         self.fast = max(float(d["leave_speed_mps"]), float(d["max_speed_mps"]))

@@ -213,7 +213,7 @@ class LoiterDetector(SlotDetector):
             float(d["min_cover"]),
             d.us("extend_every_s"),
         )
-        self.left_out = tuple(d["exclude_zone_kinds"]), tuple(d["exclude_mmsi_prefixes"])
+        self.left_out = tuple(d["exclude_zone_kinds"]), tuple(map(str, d["exclude_mmsi_prefixes"]))
         self.events = Events(8, 6)
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:
