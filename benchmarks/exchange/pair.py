@@ -145,8 +145,10 @@ class Pair:
         twice = [i for i, n in Counter(v["release_id"] for v in log if v.get("to")).items() if n > 1]
         told: Counter[tuple[Any, ...]] = Counter()
         for (bundle,) in self.rows("JPN", "SELECT bundle FROM held WHERE kind='alerts'"):
-            for row in rows_of(Release.from_bytes(bundle)).select(["alert_ref", "change", "end_at"]).to_pylist():
-                told[row["alert_ref"], row["change"], str(row["end_at"])] += 1
+            for row in rows_of(
+                Release.from_bytes(bundle)
+            ).to_pylist():  # two revisions may have one end
+                told[tuple(map(str, row.values()))] += 1
         with sqlite3.connect(self.nodes["PHL"].folder / "data" / "operations.db") as db:
             alerts = db.execute("SELECT count(*) FROM alerts").fetchone()[0]
         faults = {p: self._faults(p) for p in PARTIES}
