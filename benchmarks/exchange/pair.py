@@ -23,7 +23,6 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.exchange.accords import accord_files
 from benchmarks.exchange.far import make_keys
 from kuroshio import clock, record
 from kuroshio.errors import LinkError
@@ -31,6 +30,7 @@ from kuroshio.exchange import rows_of
 from kuroshio.links.tls import KeyFolder
 from kuroshio.schema.release import Release
 from kuroshio.sensing.ais import encode_position
+from kuroshio.testing.accord_files import accord_files
 from kuroshio.testing.demo import DemoNode, end, free_port, get, post, up
 from kuroshio.testing.shaping import Shaper
 
@@ -145,9 +145,7 @@ class Pair:
         twice = [i for i, n in Counter(v["release_id"] for v in log if v.get("to")).items() if n > 1]
         told: Counter[tuple[Any, ...]] = Counter()
         for (bundle,) in self.rows("JPN", "SELECT bundle FROM held WHERE kind='alerts'"):
-            for row in rows_of(
-                Release.from_bytes(bundle)
-            ).to_pylist():  # two revisions may have one end
+            for row in rows_of(Release.from_bytes(bundle)).to_pylist():  # two revisions may have one end
                 told[tuple(map(str, row.values()))] += 1
         with sqlite3.connect(self.nodes["PHL"].folder / "data" / "operations.db") as db:
             alerts = db.execute("SELECT count(*) FROM alerts").fetchone()[0]

@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.exchange.accords import accord_files
 from benchmarks.exchange.far import make_keys
 from kuroshio import clock
 from kuroshio.node import assemble, config
@@ -35,6 +34,7 @@ from kuroshio.node.node import TICK_S, Node
 from kuroshio.node.time import NodeClock
 from kuroshio.schema import ALERTS, TRACKS
 from kuroshio.schema.core import UTC_US
+from kuroshio.testing.accord_files import accord_files
 from kuroshio.testing.demo import free_port
 from kuroshio.testing.shaping import Shaper
 

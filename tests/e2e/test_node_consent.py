@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from benchmarks.exchange.accords import accord_files
 
 from kuroshio import clock
 from kuroshio.sensing.ais import encode_position
+from kuroshio.testing.accord_files import accord_files
 from kuroshio.testing.demo import DemoNode, end, free_port, up
 from kuroshio.testing.handnode import trusting
 

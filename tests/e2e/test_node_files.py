@@ -12,7 +12,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from benchmarks.exchange.accords import accord_files
 from typer.testing import CliRunner
 
 from kuroshio import clock
@@ -21,6 +20,7 @@ from kuroshio.errors import InputError, LinkError, VerificationError
 from kuroshio.exchange.carry import read_bundles, write_bundles
 from kuroshio.schema.release import Release
 from kuroshio.sensing.ais import encode_position
+from kuroshio.testing.accord_files import accord_files
 from kuroshio.testing.demo import DemoNode, end, free_port, up
 from kuroshio.testing.handnode import trusting
 

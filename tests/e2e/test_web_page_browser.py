@@ -121,7 +121,7 @@ def test_the_queue_is_worked_by_keys_alone(screen: Screen, served: Served) -> No
 def test_the_evidence_of_an_alert_is_saved_from_its_page(screen: Screen, served: Served, tmp_path: Path) -> None:
     screen.until("alerts", re.compile(r"[1-9]\d*"))
     screen.page.keyboard.press("j")
-    alert = screen.page.locator("li[data-alert]").first.get_attribute("data-alert")
+    alert = screen.page.locator("button.alert[aria-current=true]").locator("..").get_attribute("data-alert")
     with screen.page.expect_download() as saved:
         screen.page.get_by_test_id("alert-detail").get_by_test_id("pack").click()
     assert saved.value.suggested_filename == f"{alert}.evidence"

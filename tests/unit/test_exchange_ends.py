@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from benchmarks.exchange.accords import accord_files
 
 from kuroshio import record
 from kuroshio.errors import InputError, NotFound
@@ -14,6 +13,7 @@ from kuroshio.exchange import Ledger
 from kuroshio.exchange.ends import end_of, retained
 from kuroshio.schema.release import Release
 from kuroshio.sensing.ais import encode_position
+from kuroshio.testing.accord_files import accord_files
 from kuroshio.testing.handnode import HandNode, trusting
 
 US = 1_000_000

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.exchange.accords import accord_files
 
 from kuroshio.node.config import ArchiveSection
 from kuroshio.node.past import Past
 from kuroshio.schema import ALERTS, OBSERVATIONS, TIED_TRACKS, TRACKS
 from kuroshio.sensing.ais import encode_position
 from kuroshio.store import DAY_US, Archive
+from kuroshio.testing.accord_files import accord_files
 from kuroshio.testing.handnode import HandNode, trusting
 
 US = 1_000_000

@@ -102,7 +102,7 @@ def test_rows_flushed_and_compacted_during_a_reading_are_shown_once(
 
         assert archive.read("tracks", track_id=[3, 7, 99]).equals(rows.take([3, 7]))
         assert archive.read("tracks", track_id=4).equals(rows.slice(4, 1).combine_chunks())
-        monkeypatch.setattr("kuroshio.store.archive.read_days", late)
+        monkeypatch.setattr("kuroshio.store.questions.read_days", late)
         assert archive.read("tracks").equals(rows.combine_chunks())
 
 

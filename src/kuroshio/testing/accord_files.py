@@ -1,4 +1,4 @@
-"""Agreements for the exchange benchmarks: one between each two parties, and standing orders that let them send.
+"""Agreements for tests and benchmarks: one between each two parties, and standing orders that let them send.
 
 What enters: pairs with the terms between them. What leaves: files as `kuroshio.accord` reads them. All invented.
 """
