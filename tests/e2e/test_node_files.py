@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from typer.testing import CliRunner
 
-from kuroshio import clock
 from kuroshio.cli.exchange import app
 from kuroshio.errors import InputError, LinkError, VerificationError
 from kuroshio.exchange.carry import read_bundles, write_bundles
 from kuroshio.schema.release import Release
-from kuroshio.sensing.ais import encode_position
 from kuroshio.testing.accord_files import accord_files
-from kuroshio.testing.demo import DemoNode, end, free_port, up
-from kuroshio.testing.handnode import trusting
+from kuroshio.testing.demo import DemoNode, end, free_port
+from kuroshio.testing.nodes import ask, begun, report_now, trusting_keys, until
 
 NODE = """
 keys = "keys"
@@ -49,41 +44,18 @@ link = "push"
 
 @pytest.fixture
 async def pair(tmp_path: Path) -> AsyncIterator[dict[str, DemoNode]]:
-    trusting(tmp_path, ["PHL", "JPN"], now_us=clock.now_us() - 1_000_000)
+    trusting_keys({party: tmp_path / party for party in ("PHL", "JPN")})
     accord_files(tmp_path / "accords", [("PHL", "JPN", {})])
-    nodes = {}
-    for me, other in (("PHL", "JPN"), ("JPN", "PHL")):
-        node = DemoNode(me, tmp_path / me, free_port(), 0)
-        (node.folder / "node.toml").write_text(NODE.format(me=me, other=other, port=node.api_port))
-        with (node.folder / "log.txt").open("ab") as log:
-            node.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "kuroshio", "run", str(node.folder / "node.toml"), stdout=log, stderr=log
-            )
-        nodes[me] = node
+    nodes: dict[str, DemoNode] = {}
     try:
-        async with aiohttp.ClientSession() as http:
-            for node in nodes.values():
-                await up(http, node)
+        for me, other in (("PHL", "JPN"), ("JPN", "PHL")):
+            node = DemoNode(me, tmp_path / me, free_port(), 0)
+            (node.folder / "node.toml").write_text(NODE.format(me=me, other=other, port=node.api_port))
+            nodes[me] = await begun(node)
         yield nodes
     finally:
         for node in nodes.values():
             await end(node)
-
-
-def ask(node: DemoNode, path: str, body: Any = None) -> Any:
-    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
-    headers = {"X-Kuroshio-Request": "1", "Content-Type": kind}
-    request = urllib.request.Request(f"http://127.0.0.1:{node.api_port}/api/v1/{path}", data=data, headers=headers)
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.loads(answer.read() or b"null")
-
-
-async def until(look: Any, seconds: float = 60.0) -> Any:
-    async with asyncio.timeout(seconds):
-        while not (found := await asyncio.to_thread(look)):
-            await asyncio.sleep(0.3)
-    return found
 
 
 def exported(node: DemoNode, to: str, file: Path) -> dict[str, int]:
@@ -108,45 +80,43 @@ def given(node: DemoNode, file: Path, *words: str, error: type[Exception] | None
 
 async def carried(a: DemoNode, b: DemoNode, file: Path, kind: str) -> dict[str, Any]:
     """Wait until a has something of a kind for b, and carry what there is."""
-    await until(lambda: exported(a, b.party, file).get(kind))
+    await until(lambda: exported(a, b.party, file).get(kind), "something to carry")
     return await asyncio.to_thread(given, b, file)
 
 
 async def test_two_nodes_joined_by_files_alone(pair: dict[str, DemoNode], tmp_path: Path) -> None:
     phl, jpn, file = pair["PHL"], pair["JPN"], tmp_path / "stick.bundles"
-    at_s = clock.now_us() // 1_000_000
-    line = encode_position(mmsi=431000001, lat_deg=20.0, lon_deg=121.0, sog_mps=5.0, cog_deg=0.0, tag_block={"c": at_s})
-    await asyncio.to_thread(ask, phl, "push/feed", line + b"\r\n")
+    await asyncio.to_thread(ask, phl, "push/feed", report_now(431000001))
     told = await carried(phl, jpn, file, "tracks")
     assert (told["taken"]["tracks"] >= 1, told["refused"], told["error"]) == (True, 0, None)
 
     def shown() -> list[dict[str, Any]]:
         return [row for row in ask(jpn, "tracks?format=json")["tracks"] if row["mmsi"] == 431000001]
 
-    (row,) = await until(shown)
+    (row,) = await until(shown, "the partner's ship")
     assert row["partner"] == "PHL"
     again = await asyncio.to_thread(given, jpn, file)
     assert again["held_before"] >= 1
     assert "tracks" not in again["taken"]
     # the answer comes back as a file, and what it answers waits no more
     await carried(jpn, phl, tmp_path / "back.bundles", "receipt")
-    (release,) = await until(lambda: [r for r in ask(phl, "releases") if r["state"] == "received"])
-    await until(lambda: "tracks" not in exported(phl, "JPN", file))
+    (release,) = await until(lambda: [r for r in ask(phl, "releases") if r["state"] == "received"], "a receipt")
+    await until(lambda: "tracks" not in exported(phl, "JPN", file), "an emptied queue")
     # of receipts there are no receipts: a person says that the file arrived
     run = CliRunner().invoke(app, ["arrived", str(tmp_path / "back.bundles"), "--node", str(jpn.folder / "data")])
     assert run.exit_code == 0, run.output
-    await until(lambda: "receipt" not in exported(jpn, "PHL", tmp_path / "back.bundles"))
+    await until(lambda: "receipt" not in exported(jpn, "PHL", tmp_path / "back.bundles"), "an emptied queue")
     # a recall too
     await asyncio.to_thread(ask, phl, f"releases/{release['release_id']}/recall", {"reason": "sent in error"})
     assert "recall" in (await carried(phl, jpn, file, "recall"))["taken"]
-    await until(lambda: not shown())
+    await until(lambda: not shown(), "the recalled ship gone")
 
     def confirmed() -> list[dict[str, Any]]:
         if exported(jpn, "PHL", tmp_path / "back.bundles"):
             given(phl, tmp_path / "back.bundles")
         return [r for r in ask(phl, "releases") if r["state"] == "withdrawal_confirmed" and r["confirmed_at"]]
 
-    await until(confirmed)
+    await until(confirmed, "a confirmed recall")
     assert list((jpn.folder / "data" / "inbox").iterdir()) == []  # nothing is kept outside its terms
 
 
@@ -154,9 +124,8 @@ async def test_files_that_are_none_forged_or_cut_are_told_and_change_nothing(
     pair: dict[str, DemoNode], tmp_path: Path
 ) -> None:
     phl, jpn, file = pair["PHL"], pair["JPN"], tmp_path / "stick.bundles"
-    line = encode_position(mmsi=431000001, lat_deg=20.0, lon_deg=121.0, tag_block={"c": clock.now_us() // 1_000_000})
-    await asyncio.to_thread(ask, phl, "push/feed", line + b"\r\n")
-    await until(lambda: exported(phl, "JPN", file).get("tracks"))
+    await asyncio.to_thread(ask, phl, "push/feed", report_now(431000001))
+    await until(lambda: exported(phl, "JPN", file).get("tracks"), "tracks to carry")
     good = list(read_bundles(file.open("rb")))
     (tracks,) = [bundle for bundle in good if Release.from_bytes(bundle).kind == "tracks"][:1]
     signature = Release.from_bytes(tracks).signature

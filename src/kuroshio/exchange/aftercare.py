@@ -70,12 +70,7 @@ class Aftercare:
     def tighten(self, release_id: str, retain_until_us: int, *, by: str, reason: str, now_us: int) -> Parcel:
         """End the retention of a release earlier: in the ledger, on record, and a parcel the partner must confirm.
 
-        Raises
-        ------
-        NotFound
-            When this node made no such release.
-        InputError
-            When it was withdrawn, or must be gone by then already.
+        Raises as `Ends.shorten` does.
         """
         row = self.ledger.shorten(release_id, retain_until_us, by=by, reason=reason, now_us=now_us)
         told = {"kind": "tightened", "release_id": release_id, "retain_until_us": retain_until_us, "by": by,

@@ -7,6 +7,7 @@ recalled or its retention ends, the row is shown no more at once, and soon it is
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 
 from kuroshio.errors import StoreError
 from kuroshio.node.config import ArchiveSection
+from kuroshio.node.items import keys_of
 from kuroshio.schema import TIED_TRACKS, TRACKS
 from kuroshio.store import DAY_US, Archive, names_any
 from kuroshio.units import US_PER_S
@@ -50,7 +52,7 @@ class Past:
     def __init__(self, archive: Archive, keep: ArchiveSection) -> None:
         self._archive, self._keep = archive, keep
         self._held: Callable[[], set[str]] = set
-        self._release_of: dict[str, str] = {}  # by PARTY:reference
+        self._release_of: dict[Key, str] = {}
         self._gone = frozenset[str]()  # whose rows may still be on the disk
         self._looked = False
         self._lock = threading.Lock()
@@ -70,7 +72,7 @@ class Past:
 
     def heard(self, release_id: str | None, rows: pa.Table) -> None:
         """Rows of partners' tracks go to the picture: from a release, or None where they end what is gone."""
-        for key in _keys_of(rows):
+        for key in itertools.chain.from_iterable(keys_of(rows)):
             if release_id is None:
                 self._release_of.pop(key, None)
             else:
@@ -78,8 +80,8 @@ class Past:
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Let go of tracks that nobody shows any more."""
-        for party, ref in keys:
-            self._release_of.pop(f"{party}:{ref}", None)
+        for key in keys:
+            self._release_of.pop(key, None)
 
     def releases(self) -> set[str]:
         """The releases that brought partners' tracks which are still shown."""
@@ -103,10 +105,7 @@ class Past:
 
     def _tied(self, rows: pa.Table) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
         """TIED_TRACKS rows, and one flag a row: all releases that it rests on are known and held."""
-        of = self._release_of.get
-        releases = [[of(key)] for key in _keys_of(rows)]
-        for at in np.flatnonzero(pc.is_valid(rows["fused_with"]).to_numpy()).tolist():
-            releases[at] = sorted({*releases[at], *map(of, rows["fused_with"][at].as_py())}, key=str)
+        releases = [list(dict.fromkeys(map(self._release_of.get, keys))) for keys in keys_of(rows)]
         whole = np.array([None not in some and self._gone.isdisjoint(some) for some in releases], np.bool_)
         kind = TIED_TRACKS.arrow.field(RELEASES).type
         listed = pa.array([some if ok else [] for some, ok in zip(releases, whole.tolist(), strict=True)], kind)
@@ -192,18 +191,14 @@ class Past:
 
     def state(self) -> pa.Table:
         """Which release each partner's track came with."""
-        return pa.table({"key": pa.array(self._release_of.keys(), pa.string()),
-                         "release": pa.array(self._release_of.values(), pa.string())})  # fmt: skip
+        parties, refs = ([key[k] for key in self._release_of] for k in (0, 1))
+        columns = {"partner": parties, "partner_track": refs, "release": list(self._release_of.values())}
+        return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
     def restore(self, state: pa.Table) -> None:
         """Take `state` back."""
-        self._release_of = dict(zip(state["key"].to_pylist(), state["release"].to_pylist(), strict=True))
-
-
-def _keys_of(rows: pa.Table) -> list[str]:
-    """PARTY:reference of each row."""
-    joined = pc.binary_join_element_wise(rows["partner"].cast(pa.string()), rows["partner_track"], ":")
-    return joined.to_pylist()
+        keys = zip(state["partner"].to_pylist(), state["partner_track"].to_pylist(), strict=True)
+        self._release_of = dict(zip(keys, state["release"].to_pylist(), strict=True))
 
 
 def _rest_on(releases: Collection[str], rows: pa.Table) -> npt.NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""For tests of whole nodes: keys that trust one another, a ship's report of now, and waiting for what must come.
+"""For tests of whole nodes: keys that trust one another, processes, a ship's report of now, asking and waiting.
 
 What enters: folders, ships, conditions. What leaves: key folders, NMEA lines, or an AssertionError that says what
 never came.
@@ -7,13 +7,19 @@ never came.
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
+import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import aiohttp
 
 from kuroshio import clock
 from kuroshio.links.tls import KeyFolder
 from kuroshio.sensing.ais import encode_position
+from kuroshio.testing.demo import DemoNode, up
 
 Found = TypeVar("Found")
 LOOK_EVERY_S = 0.2
@@ -38,6 +44,26 @@ def report_now(mmsi: int, *, lat_deg: float = 20.0, lon_deg: float = 121.0, sog_
         nav_status=0, utc_second=at_s % 60, tag_block={"c": at_s},
     )  # fmt: skip
     return line.strip() + b"\r\n"
+
+
+async def begun(node: DemoNode) -> DemoNode:
+    """The node of a folder with its ``node.toml``, in a process of its own that writes ``log.txt``."""
+    command = [sys.executable, "-m", "kuroshio", "run", str(node.folder / "node.toml")]
+    with (node.folder / "log.txt").open("ab") as log:
+        node.process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    async with aiohttp.ClientSession() as http:
+        await up(http, node)
+    return node
+
+
+def ask(node: DemoNode, path: str, body: Any = None) -> Any:
+    """JSON answer of a node without sign-in; a body is posted, bytes as they are."""
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+    headers = {"X-Kuroshio-Request": "1", "Content-Type": kind}
+    request = urllib.request.Request(f"{node.address}api/v1/{path}", data=data, headers=headers)  # noqa: S310 - http
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        return json.loads(answer.read() or b"null")
 
 
 async def until(look: Callable[[], Found], what: str, *, limit_s: float = 60.0) -> Found:
