@@ -80,6 +80,14 @@ def test_one_fault_is_kept_out_without_the_others() -> None:
     assert whole.plan == none.plan
 
 
+def test_states_that_grow_old_after_the_end_are_not_missed() -> None:
+    """Seed 5391: told nothing before its terms became a delay and a bucket, and restarted within that bucket."""
+    world = World(5391)
+    world.run()
+    assert world.checker.violations == []
+    assert world.nodes["PHL"].desk.outlet("JPN").counters["held"] > 0  # they are there, and too young
+
+
 def test_the_quick_keys_refuse_what_the_shipped_ones_refuse() -> None:
     for shipped in (True, False):
         signer = key_of("PHL", shipped=shipped)
