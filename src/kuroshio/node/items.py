@@ -246,10 +246,10 @@ def _rests_on(
             about.append(item)
             originators.add(str(item["originator"]))
         if came is not None and (item is None or last_us >= since_us):
-            about.append(_of_gone(came))
+            about.append(_of_given(came))
             originators |= set() if item is not None else {came.originator}
         elif item is None and number >= NUMBER_BASE:
-            about.append(_of_gone(unknown(holdings.party)))
+            about.append(_of_given(unknown(holdings.party)))
         if item is None and came is None:
             originators.add(holdings.party)
     return about, originators
@@ -294,7 +294,7 @@ def of_alerts(alerts: pa.Table, track_items: Mapping[int, Mapping[str, Any]], ho
     return ITEMS.from_rows(rows)
 
 
-def _of_gone(came: Given) -> dict[str, Any]:
+def _of_given(came: Given) -> dict[str, Any]:
     """What an alert takes of what a partner told of a track."""
     limit = sorted(came.only_to) if came.only_to is not None else None
     plain = {"originator": came.originator, "level": came.level, "held_under": sorted(came.held_under)}

@@ -20,6 +20,7 @@ from kuroshio.node.mailroom import Mailroom
 from kuroshio.node.sharing import Sharing
 from kuroshio.node.trust import Trust
 from kuroshio.schema import TRACKS, concat
+from kuroshio.testing.nodes import trusting_keys
 
 ROOM_BYTES = 8_000_000
 
@@ -116,8 +117,4 @@ class HandNode:
 
 def trusting(folder: Path, parties: Sequence[str], *, now_us: int) -> None:
     """Key folders of parties below a folder, each with the others' keys as trusted."""
-    keys = {p: KeyFolder.make(folder / p / "keys", p, now_us=now_us) for p in parties}
-    for party, own in keys.items():
-        for other, theirs in keys.items():
-            if other != party:
-                own.trust(theirs.export())
+    trusting_keys({p: folder / p for p in parties}, now_us=now_us)

@@ -20,15 +20,17 @@ from kuroshio import clock
 from kuroshio.links.tls import KeyFolder
 from kuroshio.sensing.ais import encode_position
 from kuroshio.testing.demo import DemoNode, up
+from kuroshio.units import UtcMicros
 
 Found = TypeVar("Found")
 LOOK_EVERY_S = 0.2
 
 
-def trusting_keys(folders: Mapping[str, Path]) -> dict[str, KeyFolder]:
-    """Keys of parties in ``keys`` below each one's folder, every one trusting all the others."""
+def trusting_keys(folders: Mapping[str, Path], *, now_us: UtcMicros | None = None) -> dict[str, KeyFolder]:
+    """Keys of parties in ``keys`` below each one's folder, made now or then, every one trusting all the others."""
+    at_us = clock.now_us() if now_us is None else now_us
     hosts = ["127.0.0.1"]
-    keys = {p: KeyFolder.make(f / "keys", p, now_us=clock.now_us(), hosts=hosts) for p, f in folders.items()}
+    keys = {p: KeyFolder.make(f / "keys", p, now_us=at_us, hosts=hosts) for p, f in folders.items()}
     for party, folder in keys.items():
         for other, theirs in keys.items():
             if other != party:
