@@ -77,16 +77,43 @@ class Engine:
         # a row this long after the end of a fact may still go on with it
         lasting = [d.us(n) for d in definitions.enabled for n in ("max_gap_s", "forget_s") if n in d.thresholds]
         self.slack_us = max(lasting, default=0)
+        self.counts: Counter[str] = Counter()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know of no row."""
         self.watermark_us = self.settled_us = START
-        self.present = Snapshot(Core(definitions, self.around, names=Names()))
+        self.present = Snapshot(Core(self.definitions, self.around, names=Names()))
         self.past = Past(self.repair_us, max(self.lateness_us, KEEP_US))
         self.past.keep(self.present, START, MAX_LOG_ROWS)
-        self.urgent = Urgent(definitions, self.around, self.ledger)
+        self.urgent = Urgent(self.definitions, self.around, self.ledger)
         self.dirty: list[Late] = []  # rows that the present does not hold yet
         self.ahead: Fixes = empty()  # rows later than the present
         self.unconfirmed: list[tuple[int, str]] = []  # heap: when the watermark is here, the fact is confirmed
         self.ending: list[tuple[int, str]] = []  # heap: ends of facts that have one
-        self.counts: Counter[str] = Counter()
+
+    def set_back(self, now_us: int) -> pa.Table:
+        """ALERTS rows that follow when the clock was ahead and is right again; all rows from now on are new ones.
+
+        Rows of the future would make the present late for as long as the clock was ahead. What was found at a time that
+        has not come yet is void; what still goes on closes now, since nobody knows which of its rows were of the
+        wrong clock. What goes on in truth is found again.
+        """
+        self.counts["clock_set_back"] += 1
+        standing = self.ledger.standing
+        future = [n for n, s in standing.items() if max(s.fact.start_us, s.fact.met_us) > now_us]
+        changes = self.ledger.withdraw(future, now_us)
+        closed = {
+            name: s.fact._replace(end_us=now_us) if s.fact.end_us is None or s.fact.end_us > now_us else s.fact
+            for name, s in standing.items()
+        }
+        self._begin()
+        self.watermark_us = self.settled_us = now_us - self.lateness_us
+        for snapshot in (self.present, *self.past.snapshots):  # a repair finds them as they are
+            snapshot.facts = dict(closed)
+        changes += self._told(closed, now_us)
+        self.counts["alert_rows"] += len(changes)
+        return table(changes)
 
     def step(self, tracks: pa.Table, *, now_us: int, watermark_us: int | None = None) -> pa.Table:
         """ALERTS rows: what changed by these updates and by the passing of time.

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kuroshio.errors import AuthError, ConfigError, InputError, LinkError, NotFound
+from kuroshio.errors import AuthError, ConfigError, InputError, LinkError, NotFound, StoreError
 
 TIMEOUT_S = 10.0
 ANSWER_BYTES_MAX = 64_000_000
@@ -63,6 +63,8 @@ def fetch(
         When the node wants a token, or a better one.
     NotFound, InputError
         When the node says so.
+    StoreError
+        When its disk or database refuses what was asked.
     LinkError
         When it does not answer, or is no node.
     """
@@ -98,6 +100,8 @@ def _refused(url: str, err: urllib.error.HTTPError) -> Exception:
         detail, code = str(problem["detail"]), str(problem["code"])
     except (OSError, ValueError, KeyError, TypeError):
         return LinkError(f"{url} answers {err.code}", code="feeds.answer")
+    if code.startswith("store."):
+        return StoreError(detail, code=code, advice=str(problem.get("advice") or "") or None)
     if err.code == 404:
         return NotFound(detail, code=code)
     return InputError(detail, code=code) if err.code < 500 else LinkError(detail, code=code)

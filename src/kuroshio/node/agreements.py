@@ -97,7 +97,7 @@ class Agreements:
 
     def look(self, now_us: UtcMicros) -> bool:
         """Take the files up when they changed; True when another book decides from now on."""
-        if now_us < self._look_due_us:
+        if now_us < self._look_due_us <= now_us + LOOK_EVERY_US:  # not longer, though the clock was set back
             return False
         self._look_due_us = now_us + LOOK_EVERY_US
         stamp = self._stamp()

@@ -20,14 +20,16 @@ import numpy as np
 import pyarrow as pa
 
 from kuroshio import clock
-from kuroshio.errors import InputError, NotFound, StoreError
+from kuroshio.errors import InputError, StoreError
 from kuroshio.node.intake import Sources
 from kuroshio.node.items import Holdings
 from kuroshio.node.live import Channel, current
+from kuroshio.node.orders import WATCH, Orders
 from kuroshio.node.past import Past, Told
 from kuroshio.node.pipeline import Entry, Pipeline, Step
 from kuroshio.node.retold import untold
 from kuroshio.node.rules import RuleDesk
+from kuroshio.node.time import not_beyond
 from kuroshio.node.unfused import Unfused
 from kuroshio.picture import BLIND_PD
 from kuroshio.schema import ALERTS, EVENTS, LINKS, OBSERVATIONS, POSITIONS, STATICS, TRACKS, concat
@@ -44,7 +46,6 @@ ARCHIVED_REPORTS = (
     *("aids", "base_stations", "safety", "binary", "rejects", "receptions", "radar_status", "footprints"),
 )
 ENTRY_BYTES_MAX = 4_000_000
-WATCH = "@watch"  # journal entries of watch officers' actions: no source has such a name
 JOIN_US_MAX = 250_000  # arrivals further apart keep their own times
 JOURNAL_SHARE_MAX = 0.25  # of its limit: above, a checkpoint does not wait for its time
 FEEDS = "feeds.json"
@@ -105,6 +106,7 @@ class Core:
         self._archive = archive
         self.past, self._holdings = past, holdings
         self._operations = operations
+        self.orders = Orders(pipeline, journal, operations)
         self._own = own
         self.picture = TRACKS.empty()
         self._unfused = Unfused()
@@ -157,6 +159,8 @@ class Core:
 
     def cycle(self, entries: Sequence[Entry], *, now_us: int) -> Outcome:
         """Make entries durable, then make what follows from them, and publish it."""
+        if self.orders.set_back(now_us):
+            self._sources.set_back(now_us)
         joined = join(entries)
         position = self._journal.append(joined) if joined else self._journal.end_position
         told, self.partner_rows = self.partner_rows, []
@@ -187,24 +191,15 @@ class Core:
         return left
 
     def operate(self, action: str, arguments: dict[str, Any], *, by: str, now_us: int) -> dict[str, Any]:
-        """A watch officer's action: on the tracks, and in the book of actions."""
-        clock_us = self._pipeline.tracker.clock_us
-        done = self._pipeline.tracker.operate(action, arguments, by, now_us)
-        # the tracks it saw are those of the last cycle: reading it again begins with the same ones
-        said = {"action": action, "arguments": arguments, "by": by, "at_us": now_us, "clock_us": clock_us}
-        self._journal.append([(WATCH, now_us, json.dumps(said, sort_keys=True).encode())])
-        self._operations.add_action(action, arguments, by=by, at_us=now_us)
-        return done
+        """A watch officer's action: in the journal, on the tracks, and in the book of actions; or not at all."""
+        return self.orders.operate(action, arguments, by=by, now_us=now_us)
 
     def _repeat(self, data: bytes, position: int) -> None:
-        """Do a watch officer's action of the journal again, in its place among the reports."""
-        said = json.loads(data)
+        """Do again what the journal says was done besides, in its place among the reports."""
+        said = self.orders.read(data)
         if said.get("clock_us") is not None:
             self._replay([], position, now_us=said["clock_us"])
-        try:
-            self._pipeline.tracker.operate(said["action"], said["arguments"], said["by"], said["at_us"])
-        except (InputError, NotFound) as err:
-            log.error("action %s of %s cannot be done again: %s", said["action"], said["by"], err)
+        self.orders.repeat(said)
 
     def operated(self) -> list[dict[str, Any]]:
         """Records of what watch officers did, oldest first."""
@@ -262,6 +257,9 @@ class Core:
 
     def _keep(self, position: int, now_us: int) -> None:
         wall_us = clock.now_us()
+        self._archive_due_us = not_beyond(self._archive_due_us, wall_us, ARCHIVE_EVERY_S)
+        self._checkpoint_due_us = not_beyond(self._checkpoint_due_us, wall_us, CHECKPOINT_EVERY_S)
+        self.orders.book()
         if wall_us >= self._archive_due_us:
             if self._archive_due_us:
                 self._archive.flush(position)
@@ -287,6 +285,7 @@ class Core:
         """Let time pass for the sources, and keep what was learned of them now and then."""
         self._sources.look(now_us)
         wall_us = clock.now_us()
+        self._feeds_due_us = not_beyond(self._feeds_due_us, wall_us, FEEDS_EVERY_S)
         if wall_us >= self._feeds_due_us:
             if self._feeds_due_us:
                 self.save_feeds()
@@ -311,6 +310,7 @@ class Core:
     def checkpoint(self, position: int | None = None) -> None:
         """Write the state of tracker and alerts, then let go of the journal before it."""
         at = self._journal.end_position if position is None else position
+        self.orders.book(must=True)
         self._rules.step(self._untold(), self.picture)
         self._archive.flush(at)
         self._archived_to = at

@@ -136,6 +136,11 @@ class Sources:
         for source in self.by_name.values():
             source.look(now_us)
 
+    def set_back(self, now_us: int) -> None:
+        """The clock was ahead and is right again: no source was heard later than now."""
+        for source in self.by_name.values():
+            source.set_back(now_us)
+
     def counts(self) -> dict[str, int]:
         """How many sources there are, and how many are in alarm, by state."""
         states = Counter(source.watch.state for source in self.by_name.values() if source.watch.since_us is not None)

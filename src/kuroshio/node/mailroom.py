@@ -321,7 +321,7 @@ class Mailroom:
         for party, kind, body in replies:
             self._sharing.control(kind, body, party, now_us=now_us)
         wall_us = clock.now_us()
-        if wall_us >= self._checkpoint_due_us:
+        if not wall_us < self._checkpoint_due_us <= wall_us + CHECKPOINT_EVERY_US:  # nor beyond, by a clock set back
             self._checkpoint_due_us = wall_us + CHECKPOINT_EVERY_US
             for party in ready:
                 statement = self._witness.statement(party)
@@ -331,7 +331,7 @@ class Mailroom:
             self._drop(gone)
         for request in self._rewitness.take():
             self._begin_again(request, now_us)
-        if now_us >= self._forget_due_us:
+        if not now_us < self._forget_due_us <= now_us + FORGET_EVERY_US:
             self._forget_due_us = now_us + FORGET_EVERY_US
             self._forget(now_us)
 

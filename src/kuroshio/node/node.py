@@ -22,6 +22,7 @@ from kuroshio.node.core import Outcome
 from kuroshio.node.partners import Partners
 from kuroshio.node.service import Service
 from kuroshio.node.sharing import Sharing
+from kuroshio.node.time import not_beyond
 from kuroshio.node.trust import Trust
 from kuroshio.schema import TRACKS, concat
 from kuroshio.units import US_PER_S
@@ -156,6 +157,8 @@ class Node:
         outcomes: list[Outcome] = [*core.left_over(), core.cycle(entries, now_us=now_us)]
         self._changed.extend(o for o in outcomes if o.tracks.num_rows)
         wall_us = clock.now_us()
+        self._share_due_us = not_beyond(self._share_due_us, wall_us, SHARE_EVERY_S)
+        self._health_due_us = not_beyond(self._health_due_us, wall_us, HEALTH_EVERY_S)
         if wall_us >= self._share_due_us or sum(o.own.num_rows for o in self._changed) >= SHARE_ROWS:
             self._share_due_us = wall_us + int(SHARE_EVERY_S * US_PER_S)
             out = self.sharing.alerts_out  # the book of alerts is the queue: a crash keeps nothing from the partners

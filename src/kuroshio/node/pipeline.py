@@ -22,7 +22,7 @@ from kuroshio import behaviour, picture, sensing
 from kuroshio.node.config import SourceSection
 from kuroshio.node.health import Repeats
 from kuroshio.node.late import LateReports
-from kuroshio.schema import OBSERVATIONS, RECEPTIONS, REJECTS, STATICS, TRACKS, concat
+from kuroshio.schema import ALERTS, OBSERVATIONS, RECEPTIONS, REJECTS, STATICS, TRACKS, concat
 from kuroshio.sensing.base import Decoded, Ledger, SourceDecoder
 from kuroshio.units import US_PER_S
 
@@ -96,6 +96,7 @@ class Pipeline:
         self._once = sensing.Deduplicator(window_s=deduplicate_s) if deduplicate_s > 0 else None
         self._repeats = Repeats()
         self._rejects: dict[str, tuple[int, int]] = {}
+        self._alerts: list[pa.Table] = []  # of a clock set back
         self.late = LateReports({name: section.watermark_s for name, section in sections.items()})
 
     def step(
@@ -144,6 +145,8 @@ class Pipeline:
         alerts = self.engine.step(
             concat(TRACKS, [update.tracks, late]) if late.num_rows else update.tracks, now_us=now_us
         )
+        if self._alerts:
+            alerts, self._alerts = concat(ALERTS, [*self._alerts, alerts]), []
         reports = {name: table for name, table in joined.tables.items() if name != OBSERVATIONS.name}
         return Step(
             now_us, rows, update.tracks, update.unfused, alerts, update.links, update.events, reports, results,
@@ -178,6 +181,11 @@ class Pipeline:
         if rows.num_rows > room:
             decoded.tables[REJECTS.name] = rows.slice(0, room)
         return max(0, rows.num_rows - room)
+
+    def set_back(self, now_us: int) -> None:
+        """The clock was ahead and is right again; what follows comes with the next step."""
+        self.tracker.set_back(now_us)
+        self._alerts.append(self.engine.set_back(now_us))
 
     # -- checkpoint
 

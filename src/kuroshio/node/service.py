@@ -97,6 +97,7 @@ class Service:
                 "longest_cycle_ms": round(counters.longest_cycle_ms),
                 "refused_releases": self.sharing.refused,
                 "forced_decisions": counters.forced_decisions,
+                **self.parts.core.orders.clocks(),
                 **{f"archive_{name}": count for name, count in self.parts.core.past.counters.items()},
                 **self.parts.sources.counts(),
             },

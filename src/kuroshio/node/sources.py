@@ -159,6 +159,14 @@ class Source:
         if offsets_s is not None and offsets_s.size:
             self.offset.add(offsets_s)
 
+    def set_back(self, now_us: int) -> None:
+        """The clock was ahead and is right again: a silence counts from now, and so do rates."""
+        self.recent = Recent()
+        if self.last_message_at_us is not None:
+            self.last_message_at_us = min(self.last_message_at_us, now_us)
+        if self.started_at_us is not None:
+            self.started_at_us = min(self.started_at_us, now_us)
+
     def look(self, now_us: int) -> None:
         """Let time pass: a silence is noticed, and a change of state is noted and told."""
         if self.started_at_us is None:

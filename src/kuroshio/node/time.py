@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from kuroshio import clock
-from kuroshio.units import UtcMicros
+from kuroshio.units import US_PER_S, UtcMicros
+
+
+def not_beyond(due_us: UtcMicros, now_us: UtcMicros, every_s: float) -> UtcMicros:
+    """When something is due that is done every so often: never further off, though the clock was set back since."""
+    return min(due_us, now_us + int(every_s * US_PER_S))
 
 
 class NodeClock:

@@ -180,6 +180,15 @@ class Fusion:
         if len(orphans):
             self._leaving.append(self.rows.take(pa.array(orphans[self.linked[orphans] == 0])))
 
+    def drop_ahead(self, now_us: int) -> int:
+        """End tracks told of a time that is too far ahead of a clock set back; how many."""
+        ahead = np.flatnonzero(self.t_us > now_us + AHEAD_S * US_PER_S)
+        if len(ahead):
+            self._leave(ahead[self.shown[ahead]], "ended", None, now_us)
+            self._remove(ahead.tolist())
+            self.whole = Fused()
+        return len(ahead)
+
     # -- ticks
 
     @property

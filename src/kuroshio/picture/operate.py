@@ -9,6 +9,7 @@ can be undone after a restart too.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from kuroshio.picture import journal
 from kuroshio.picture.identity import Obs
 from kuroshio.picture.model import AIS
 from kuroshio.picture.seen import only_kind
-from kuroshio.picture.table import bind, take_row, unbind
+from kuroshio.picture.table import CTL_FREE, bind, take_row, unbind
 from kuroshio.picture.undo import PIN_CLAIM, PIN_IDENTITY, Undo, Words
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ ACTIONS = ("merge", "split", "correlate", "decorrelate", "name", "classify", "dr
 RECORDS_MAX = 10_000
 UNDO_MAX = 500  # newest operations that can be undone: each keeps the rows it changed, 3 kB a row
 SAID_MAX = 80
+# An action: it checks its arguments, yields once, then changes tracks and gives (track numbers touched, how to undo it)
+Steps = Generator[None, None, tuple[list[int], Undo | None]]
 
 
 class Desk:
@@ -38,8 +41,15 @@ class Desk:
         self.records: list[dict[str, Any]] = []
         self.words = Words(tracker)
 
-    def act(self, action: str, arguments: dict[str, Any], by: str, now_us: int) -> dict[str, Any]:
-        """Record of an action done.
+    def act(
+        self,
+        action: str,
+        arguments: dict[str, Any],
+        by: str,
+        now_us: int,
+        keep: Callable[[], None] | None = None,
+    ) -> dict[str, Any]:
+        """Record of an action done; ``keep`` is called once it is known to fit, before anything is changed.
 
         Raises
         ------
@@ -62,7 +72,11 @@ class Desk:
         }
         table = self.tracker.table
         self.tracker.room(4)
-        ids, undo = getattr(self, "_reverse" if action == "undo" else f"_{action}")(arguments, int(now_us))
+        steps: Steps = getattr(self, "_reverse" if action == "undo" else f"_{action}")(arguments, int(now_us))
+        next(steps)
+        if keep is not None:
+            keep()
+        ids, undo = _rest(steps)
         self.records.append(record)
         del self.records[:-RECORDS_MAX]
         record["track_ids"] = ids
@@ -123,14 +137,15 @@ class Desk:
             (other,) = set(pair) - {younger}
             words.change(undo, ("apart", *sorted((older, other))), True)
 
-    # -- actions: each gives (track numbers touched, how to undo it)
+    # -- actions, each a generator as `Steps` says
 
-    def _merge(self, arguments: dict[str, Any], now_us: int) -> tuple[list[int], Undo]:
+    def _merge(self, arguments: dict[str, Any], now_us: int) -> Steps:
         a, b = self._rows(arguments, 2)
         tr, words = self.tracker, self.words
         life = tr.table.life
         if life.exercise[a] != life.exercise[b]:
             raise InputError("merge: one of the tracks is of an exercise, the other is real", code="operate.exercise")
+        yield
         older, younger = (a, b) if life.uid[a] < life.uid[b] else (b, a)
         pair = int(life.uid[older]), int(life.uid[younger])
         undo = Undo([self._copy(older), self._copy(younger)])
@@ -151,7 +166,7 @@ class Desk:
                     words.change(undo, (name, "mmsi", first), value)
         return list(pair), undo
 
-    def _split(self, arguments: dict[str, Any], now_us: int) -> tuple[list[int], Undo]:
+    def _split(self, arguments: dict[str, Any], now_us: int) -> Steps:
         """Give the AIS identity of a track a track of its own; the old one keeps what radar holds."""
         (row,) = self._rows(arguments, 1)
         tr = self.tracker
@@ -159,10 +174,11 @@ class Desk:
         mmsi = int(life.mmsi[row])
         if not mmsi:
             raise InputError("split: the track carries no MMSI to split off", code="operate.split")
+        if int(tr.table.ctl[CTL_FREE]) == 0:
+            raise InputError("split: no room for another track", code="operate.full")
+        yield
         undo = Undo([self._copy(row)])
         new = int(take_row(tr.table.tracks, tr.table.ctl, tr.table.free, now_us))
-        if new < 0:
-            raise InputError("split: no room for another track", code="operate.full")
         uid, fresh = int(life.uid[row]), int(life.uid[new])
         for column in kin:
             column[new] = column[row]
@@ -179,16 +195,17 @@ class Desk:
         tr.house.claims_changed = True
         return [uid, fresh], undo
 
-    def _correlate(self, arguments: dict[str, Any], now_us: int) -> tuple[list[int], Undo]:
+    def _correlate(self, arguments: dict[str, Any], now_us: int) -> Steps:
         """Two tracks are one ship; or an MMSI belongs to a track, whatever was said of that MMSI before."""
         if len(_track_ids(arguments)) == 2:
-            return self._merge(arguments, now_us)
+            return (yield from self._merge(arguments, now_us))
         (row,) = self._rows(arguments, 1)
         tr = self.tracker
         life = tr.table.life
         mmsi, uid = _integer(arguments, "mmsi"), int(life.uid[row])
         if not 0 < mmsi < 1_000_000_000:
             raise InputError(f"mmsi {mmsi} is not an MMSI", code="operate.argument")
+        yield
         undo = Undo([self._copy(row)])
         self._allow(undo, uid, mmsi)
         self.words.change(undo, ("alias", mmsi), None)
@@ -202,11 +219,12 @@ class Desk:
         tr.house.claims_changed = True
         return [uid], undo
 
-    def _decorrelate(self, arguments: dict[str, Any], now_us: int) -> tuple[list[int], Undo]:
+    def _decorrelate(self, arguments: dict[str, Any], now_us: int) -> Steps:
         """Two tracks are not one ship; or a track is not of its MMSI."""
         undo = Undo()
         if len(_track_ids(arguments)) == 2:
             a, b = sorted(int(self.tracker.table.life.uid[r]) for r in self._rows(arguments, 2))
+            yield
             self.words.change(undo, ("apart", a, b), True)
             return [a, b], undo
         (row,) = self._rows(arguments, 1)
@@ -214,25 +232,27 @@ class Desk:
         mmsi, uid = int(life.mmsi[row]), int(life.uid[row])
         if not mmsi:
             raise InputError(f"decorrelate: track {uid} carries no MMSI", code="operate.decorrelate")
+        yield
         undo.rows.append(self._copy(row))
         self._take_identity(row, uid, mmsi, undo)
         return [uid], undo
 
-    def _name(self, arguments: dict[str, Any], now_us: int) -> tuple[list[int], Undo]:
+    def _name(self, arguments: dict[str, Any], now_us: int) -> Steps:
         name = arguments.get("name")
         if not isinstance(name, str) or not name.strip() or len(name) > SAID_MAX:
             raise InputError(f"name: {name!r} is not a name of 1 to {SAID_MAX} characters", code="operate.name")
-        return self._say(arguments, "name", name.strip())
+        return (yield from self._say(arguments, "name", name.strip()))
 
-    def _classify(self, arguments: dict[str, Any], now_us: int) -> tuple[list[int], Undo]:
+    def _classify(self, arguments: dict[str, Any], now_us: int) -> Steps:
         kind = _integer(arguments, "ship_type")
         if not 0 <= kind <= 255:
             raise InputError(f"ship_type {kind} is not 0 to 255", code="operate.classify")
-        return self._say(arguments, "ship_type", kind)
+        return (yield from self._say(arguments, "ship_type", kind))
 
-    def _drop(self, arguments: dict[str, Any], now_us: int) -> tuple[list[int], Undo]:
+    def _drop(self, arguments: dict[str, Any], now_us: int) -> Steps:
         (row,) = self._rows(arguments, 1)
         life = self.tracker.table.life
+        yield
         uid, mmsi = int(life.uid[row]), int(life.mmsi[row])
         undo = Undo([self._copy(row)])
         self.tracker.house.end(np.array([row]), now_us, "dropped")
@@ -240,7 +260,7 @@ class Desk:
             self.words.change(undo, ("dropped", mmsi), True)
         return [uid], undo
 
-    def _reverse(self, arguments: dict[str, Any], now_us: int) -> tuple[list[int], None]:
+    def _reverse(self, arguments: dict[str, Any], now_us: int) -> Steps:
         """Undo an operation."""
         record = self._find(_integer(arguments, "operation"))
         if record["undone_by"] is not None:
@@ -250,13 +270,16 @@ class Desk:
                 f"operation {record['operation']} cannot be undone: it is an undo, or older than the last {UNDO_MAX}",
                 code="operate.undo_lost",
             )
+        self.words.check_back(record["operation"])
+        yield
         self.words.go_back(record["operation"])
         return list(record["track_ids"]), None
 
     # -- parts
 
-    def _say(self, arguments: dict[str, Any], what: str, value: Any) -> tuple[list[int], Undo]:
+    def _say(self, arguments: dict[str, Any], what: str, value: Any) -> Steps:
         (row,) = self._rows(arguments, 1)
+        yield
         life, undo = self.tracker.table.life, Undo()
         uid, mmsi = int(life.uid[row]), int(life.mmsi[row])
         self.words.change(undo, (what, "mmsi", mmsi) if mmsi else (what, "uid", uid), value)
@@ -324,6 +347,16 @@ class Desk:
             at = np.array(rows)
             tr.table.life.shown[at] = 1
             tr.house.lines(at, max(now_us, int(tr.table.kin.t_us[at].max())), 0, np.zeros(len(at), np.int64))
+
+
+def _rest(steps: Steps) -> tuple[list[int], Undo | None]:
+    """What an action gives that has been checked, once it is done."""
+    try:
+        next(steps)
+    except StopIteration as done:
+        ids, undo = done.value
+        return ids, undo
+    raise AssertionError("an action yields once")
 
 
 def _integer(arguments: dict[str, Any], name: str) -> int:

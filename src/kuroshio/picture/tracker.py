@@ -9,7 +9,7 @@ give the same tracks however they are cut into steps. It opens no file but check
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from kuroshio.picture.model import RADAR, SensorModel, TrackerConfig, motion_of
 from kuroshio.picture.operate import Desk
 from kuroshio.picture.registry import Registry
 from kuroshio.picture.seen import TIME_MAX_US
+from kuroshio.picture.set_back import set_back
 from kuroshio.picture.table import CONFIRMED, CTL_EVENTS, CTL_LOG, TrackTable
 from kuroshio.picture.tick import Housekeeping
 from kuroshio.picture.update import Update
@@ -95,6 +96,7 @@ class Tracker:
         self.book = ClaimBook(registry)
         self.seen = Seen(self.config.dedupe_capacity)
         self.totals: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()  # of what happened between two steps
         self.clock_us: int | None = None
         self.next_tick_us: int | None = None
         self.pending: Obs = no_obs()
@@ -127,7 +129,8 @@ class Tracker:
         observations
             Table of the OBSERVATIONS schema, in any order; rows that cannot be used are refused and counted.
         now_us
-            Time up to which events happen, UTC microseconds; what is observed later waits for the next step.
+            Time up to which events happen, UTC microseconds; what is observed later waits for the next step. It does
+            not go back: an earlier one than before is taken as that. For a clock that was wrong there is `set_back`.
         statics
             Table of the STATICS schema, applied at the next tick.
         partners
@@ -142,6 +145,8 @@ class Tracker:
         if self.clock_us is not None:
             now_us = max(now_us, self.clock_us)
         new, table, reason, tally = clean(observations, now_us, self.clock_us, self.sources, self.seen, self.config)
+        tally += self._told
+        self._told.clear()
         if statics is not None and statics.num_rows:
             self.book.hear(statics)
             self.house.claims_changed = True
@@ -293,7 +298,24 @@ class Tracker:
             return own
         return concat(TRACKS, [self.fusion.fuse_rows(own), self.fusion.alone()])
 
-    def operate(self, action: str, arguments: dict[str, Any], by: str, now_us: int) -> dict[str, Any]:
+    def set_back(self, now_us: int) -> None:
+        """Take it that the clock was ahead and is right again: nothing after ``now_us`` has happened.
+
+        Tracks fed by later reports end, with the next step, and begin anew. Without this call reports of the present
+        are late, or ancient, until the time is reached again. Counted in the next step: ``clock_set_back``,
+        ``clock_tracks``, ``clock_waiting`` and ``clock_partner_tracks``. Does nothing where the clock was not ahead.
+        """
+        if self.clock_us is not None and now_us < self.clock_us:
+            self._told += set_back(self, now_us)
+
+    def operate(
+        self,
+        action: str,
+        arguments: dict[str, Any],
+        by: str,
+        now_us: int,
+        keep: Callable[[], None] | None = None,
+    ) -> dict[str, Any]:
         """Record of a watch officer's action; the tracks it changed come with the next step.
 
         Parameters
@@ -304,13 +326,15 @@ class Tracker:
             ``track_ids`` (or ``track_id``), and by action ``mmsi``, ``name``, ``ship_type`` or ``operation``.
         by
             Who does it.
+        keep
+            Writes the action down: called once it is known to fit, before a track is changed. What it raises is raised.
 
         Raises
         ------
         InputError, NotFound
             On an unknown action, arguments that do not fit, or a track that is not live.
         """
-        return self.desk.act(action, arguments, by, now_us)
+        return self.desk.act(action, arguments, by, now_us, keep)
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint: the whole state, so that `load` goes on with the same rows.

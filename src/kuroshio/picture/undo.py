@@ -131,22 +131,31 @@ class Words:
 
     # -- back
 
-    def go_back(self, operation: int) -> None:
-        """Make an operation undone.
+    def check_back(self, operation: int) -> None:
+        """Nothing where an operation can be undone.
 
         Raises
         ------
         InputError
-            When a track cannot come back because the table is full; nothing is changed then.
+            When a track cannot come back because the table is full.
         """
         undo, tr = self.ways[operation], self.tracker
-        later = [way for number, way in self.ways.items() if number > operation]
-        rows = [track for track in undo.rows if not _handed_on(track, later)]
-        gone = sum(tr.table.row_of(int(track["uid"])) < 0 for track in rows)
-        made = [row for row in map(tr.table.row_of, undo.remove) if row >= 0]
+        later = {int(track["uid"]) for way in self._later(operation) for track in way.rows}
+        back = [uid for track in undo.rows if (uid := int(track["uid"])) not in later]
+        gone = sum(tr.table.row_of(uid) < 0 for uid in back)
         tr.room(gone)
-        if int(tr.table.ctl[CTL_FREE]) + len(made) < gone:
+        if int(tr.table.ctl[CTL_FREE]) + sum(tr.table.row_of(uid) >= 0 for uid in undo.remove) < gone:
             raise InputError("undo: no room for another track", code="operate.full")
+
+    def _later(self, operation: int) -> list[Undo]:
+        return [way for number, way in self.ways.items() if number > operation]
+
+    def go_back(self, operation: int) -> None:
+        """Make an operation undone that `check_back` has passed."""
+        undo, tr = self.ways[operation], self.tracker
+        later = self._later(operation)
+        rows = [track for track in undo.rows if not _handed_on(track, later)]
+        made = [row for row in map(tr.table.row_of, undo.remove) if row >= 0]
         del self.ways[operation]
         tr.house.end(np.array(made, np.int64), tr.clock_us or 0, "undone")
         for track in rows:

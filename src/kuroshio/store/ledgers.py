@@ -110,6 +110,12 @@ class Ledgers:
         """Append an operator's action on tracks; its number."""
         return self._append(actions, {"action": action, "arguments": as_json(arguments), "by": by, "at_us": at_us})
 
+    def has_action(self, action: str, arguments: dict[str, Any], *, by: str, at_us: UtcMicros) -> bool:
+        """True when the book has this action of a time."""
+        said = {"action": action, "arguments": as_json(arguments), "by": by, "at_us": at_us}
+        query = sa.select(actions.c.number).where(*(actions.c[name] == value for name, value in said.items())).limit(1)
+        return self._engine.read(lambda c: c.execute(query).first()) is not None
+
     def actions(self, *, after: int = 0) -> list[dict[str, Any]]:
         """Operators' actions after a number, oldest first, to be replayed on a restart."""
         rows = self._rows(sa.select(actions).where(actions.c.number > after).order_by(actions.c.number))
