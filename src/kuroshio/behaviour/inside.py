@@ -91,7 +91,8 @@ class OnLandDetector(ZoneRunDetector):
         _deepest(zones.index, owner, zone, x, y, zones.accuracy_m, far, label, depth)
         claimed = batch.fixes.ais_at == batch.fixes.t
         deep = depth >= limit
-        return Codes(three_way(deep, claimed), label, depth, bool((deep & claimed).any()))
+        code = np.where(claimed, np.where(deep, np.int8(1), np.int8(-1)), np.int8(3))
+        return Codes(code, label, depth, bool((deep & claimed).any()))
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
         """Greatest distance from the shore, beyond what its line may be wrong by."""

@@ -13,7 +13,7 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
-from kuroshio.behaviour.fixes import NEVER
+from kuroshio.behaviour.fixes import NEVER, NO_FLAGS
 from kuroshio.behaviour.state import Batch, Marks, State
 from kuroshio.units import BoolArray, FloatArray
 
@@ -260,7 +260,7 @@ def _bit_codes(flags: Any, bit: int, code: Any, value: Any) -> bool:
     raises = False
     for i in range(flags.size):
         on = (flags[i] & bit) != 0
-        code[i] = 1 if on else -1
+        code[i] = 1 if on else (0 if (flags[i] & NO_FLAGS) != 0 else -1)
         value[i] = 1.0
         raises |= on
     return raises
@@ -271,7 +271,7 @@ class FlagDetector(RunDetector):
     """A judgement of the picture that lasts: AIS against radar, or a claim that no sensor bears out."""
 
     def codes(self, batch: Batch) -> Codes:
-        """The bit of the flags that the definition names."""
+        """The bit of the flags that the definition names; a row that says nothing of its flags is neutral."""
         code, value = room(len(batch.fixes))
         raises = _bit_codes(batch.fixes.flags, int(self.definition["flag_bit"]), code, value)
         return Codes(code, None, value, raises)
@@ -285,7 +285,7 @@ class FlagDetector(RunDetector):
 def _distress_codes(mmsi: Any, nav: Any, ais_at: Any, t: Any, prefixes: Any, code: Any, value: Any) -> bool:
     raises, last, beacon = False, np.int64(-1), False
     for i in range(t.size):
-        code[i] = 0
+        code[i] = 3
         if ais_at[i] != t[i]:
             continue
         if mmsi[i] != last:
@@ -293,7 +293,7 @@ def _distress_codes(mmsi: Any, nav: Any, ais_at: Any, t: Any, prefixes: Any, cod
             for p in prefixes:
                 beacon |= p * 1_000_000 <= last < (p + 1) * 1_000_000
         holds = (beacon and nav[i] != 15) or nav[i] == 14
-        code[i] = 1 if holds else -1
+        code[i] = 1 if holds else (-1 if beacon or nav[i] >= 0 else 0)
         if holds:
             value[i] = 1.0 if beacon else 0.0
             raises = True
@@ -309,7 +309,7 @@ class DistressDetector(RunDetector):
         self.prefixes = np.asarray(definition["mmsi_prefixes"], np.int64)
 
     def codes(self, batch: Batch) -> Codes:
-        """A beacon's MMSI or status 14 raises, another AIS report lowers."""
+        """A beacon's MMSI or status 14 raises, another status lowers; what radar sees says nothing."""
         f, (code, beacon) = batch.fixes, room(len(batch.fixes))
         raises = _distress_codes(f.mmsi, f.nav, f.ais_at, f.t, self.prefixes, code, beacon)
         return Codes(code, None, beacon, raises)

@@ -1,9 +1,9 @@
 """Runs: stretches of time over which a condition holds on a track, with hysteresis, least duration and distance.
 
-What enters: for every row a code (1 raise, -1 lower, 0 neutral, 2 the track ends) and a label (such as a zone). What
-leaves: events open, extend and close, under the label of the row that began. One kernel serves every behaviour of the
-kind "this, on one track, for a while"; what the condition is stands in the detector. A silence longer than
-``max_gap_us`` ends a run at its last row.
+What enters: for every row a code (1 raise, -1 lower, 0 neutral, 2 the track ends, 3 a row of another sensor, which
+breaks no silence) and a label (such as a zone). What leaves: events open, extend and close, under the label of the row
+that began. One kernel serves every behaviour of the kind "this, on one track, for a while"; what the condition is
+stands in the detector. A silence longer than ``max_gap_us`` ends a run at its last row.
 """
 
 from __future__ import annotations
@@ -75,6 +75,9 @@ def run_rows(
         s = slot[i]
         code = np.int64(2) if ended[i] else np.int64(codes[i])
         if code != 1 and ints[s, PHASE] == IDLE:
+            continue
+        if code == 3:
+            floats[s, WAY] += step_m[i]
             continue
         if ints[s, PHASE] != IDLE:
             cause = np.int64(0)

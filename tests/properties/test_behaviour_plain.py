@@ -1,0 +1,71 @@
+"""What the picture flags, distress, dark ships, fishing, circles and norms, against plain loops from the pages."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from plain_sea import ALL, live, same, seas, spells, standing, table, tracks, us, values
+
+from kuroshio import behaviour
+
+SEEDS = range(int(os.environ.get("KUROSHIO_SEEDS", "4")))
+
+
+def limits(kind: str) -> dict[str, Any]:
+    return {t.name: t.value for t in ALL[kind].thresholds.values()}
+
+
+def check(kind: str, seed: int, verdict: Any, *, rows: Any = None, changed: Any = None, **around: Any) -> int:
+    """Hold the alerts of one definition against the loop, in the archive and live; the number of them."""
+    rows = seas(seed) if rows is None else rows
+    definitions = (changed or ALL).only(kind)
+    d = {t.name: t.value for t in definitions[kind].thresholds.values()}
+    data = table(rows)
+    found = standing(data, definitions, **around)
+    told = sorted((a["track_ids"][0], us(a["start_at"]), us(a["end_at"]), values(a)["updates"]) for a in found)
+    plain = [
+        (track, *spell)
+        for track, mine in tracks(rows).items()
+        for spell in spells(mine, [verdict(mine, k, d) for k in range(len(mine))], d)
+    ]
+    assert told == sorted(plain)
+    if seed % 2 == 0:
+        same(found, live(data, definitions, seed, **around))
+    return len(plain)
+
+
+def in_distress(rows: Any, k: int, d: Any) -> Any:
+    """AIS alone says so; a beacon unless it says that it tests, a ship by its status, unknown where it gives none."""
+    row = rows[k]
+    if row["ais"] != row["t"]:
+        return "away"
+    if row["mmsi"] is not None and row["mmsi"] // 1_000_000 in d["mmsi_prefixes"]:
+        return row["nav"] != 15
+    return None if row["nav"] is None else row["nav"] == 14
+
+
+def test_distress_is_that_of_a_plain_loop() -> None:
+    assert sum(check("distress", seed, in_distress) for seed in SEEDS) > 10
+
+
+LAND = {
+    "type": "Feature",
+    "properties": {"name": "Batan", "kind": "land"},
+    "geometry": {
+        "type": "Polygon",
+        "coordinates": [[[179.0, 19.0], [181.0, 19.0], [181.0, 21.0], [179.0, 21.0], [179.0, 19.0]]],
+    },
+}
+
+
+def on_land(rows: Any, k: int, d: Any) -> Any:
+    """Only where AIS claims to be counts; this land is so wide that whoever is on it is deep inside."""
+    row = rows[k]
+    return "away" if row["ais"] != row["t"] else 19 <= row["lat"] <= 21 and abs(row["lon"]) >= 179
+
+
+def test_positions_on_land_are_those_of_a_plain_loop_whatever_radar_sees() -> None:
+    zones = behaviour.load_zones(LAND)
+    assert sum(check("position_on_land", seed, on_land, zones=zones) for seed in SEEDS) > 10
