@@ -36,6 +36,16 @@ def check(kind: str, seed: int, verdict: Any, *, rows: Any = None, changed: Any 
     return len(plain)
 
 
+def bit(rows: Any, k: int, d: Any) -> Any:
+    """The picture says of each update whether it marks it; where it says nothing, nothing is known."""
+    return None if rows[k]["flags"] is None else bool(rows[k]["flags"] & d["flag_bit"])
+
+
+@pytest.mark.parametrize("kind", ["uncorroborated_ais", "ais_radar_disagreement"])
+def test_marks_of_the_picture_are_those_of_a_plain_loop(kind: str) -> None:
+    assert sum(check(kind, seed, bit) for seed in SEEDS) > 10
+
+
 def in_distress(rows: Any, k: int, d: Any) -> Any:
     """AIS alone says so; a beacon unless it says that it tests, a ship by its status, unknown where it gives none."""
     row = rows[k]
