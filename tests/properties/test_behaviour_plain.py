@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-from plain_sea import ALL, live, same, seas, spells, standing, table, tracks, us, values
+from plain_sea import ALL, S, live, same, seas, spells, standing, table, tracks, us, values
 
 from kuroshio import behaviour
 
@@ -79,3 +79,19 @@ def on_land(rows: Any, k: int, d: Any) -> Any:
 def test_positions_on_land_are_those_of_a_plain_loop_whatever_radar_sees() -> None:
     zones = behaviour.load_zones(LAND)
     assert sum(check("position_on_land", seed, on_land, zones=zones) for seed in SEEDS) > 10
+
+
+def dark(rows: Any, k: int, d: Any) -> Any:
+    """Held now, not heard for long, and flagged unless the picture flags nothing; only an AIS report speaks against."""
+    row = rows[k]
+    seen = max((row[s] for s in ("radar", "image") if row[s] is not None), default=None)
+    flagged = None if row["flags"] is None else bool(row["flags"] & 1)
+    held = bool(flagged) if seen is None else row["t"] - seen <= d["held_s"] * S
+    silent = row["ais"] is None or row["t"] - row["ais"] >= d["ais_silence_s"] * S
+    if held and silent and flagged is not False:
+        return True
+    return False if row["ais"] == row["t"] else None
+
+
+def test_dark_vessels_are_those_of_a_plain_loop() -> None:
+    assert sum(check("dark_vessel", seed, dark) for seed in SEEDS) > 10

@@ -22,12 +22,12 @@ def _dark_codes(
     raises = False
     for i in range(t.size):
         seen, ais = max(radar_at[i], image_at[i]), ais_at[i]
-        held = seen != NEVER and t[i] - seen <= held_us
-        silent = ais == NEVER or t[i] - ais > silent_us
+        silent = ais == NEVER or t[i] - ais >= silent_us
         # a picture that flags its tracks knows where AIS is heard: outside it silence means nothing
-        untold = (flags[i] & NO_FLAGS) != 0
-        dark = (held and silent and untold) or ((flags[i] & FLAG_DARK) != 0 and (held or seen == NEVER))
-        code[i] = 1 if dark else (0 if silent else -1)
+        untold, marked = (flags[i] & NO_FLAGS) != 0, (flags[i] & FLAG_DARK) != 0
+        held = t[i] - seen <= held_us if seen != NEVER else marked
+        dark = held and silent and (untold or marked)
+        code[i] = 1 if dark else (-1 if ais == t[i] else 0)
         if dark:
             value[i] = -1.0 if ais == NEVER else (t[i] - ais) / 1e6
             raises = True
@@ -36,7 +36,7 @@ def _dark_codes(
 
 @register("dark")
 class DarkDetector(RunDetector):
-    """Held by radar or image, silent on AIS: the picture says so, or its sensor times do."""
+    """Held by radar or image and silent on AIS, where the picture says dark or says nothing."""
 
     def codes(self, batch: Batch) -> Codes:
         """Raise while radar or image hold it and no AIS does; lower on an AIS report."""
