@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-from plain_sea import ALL, S, live, same, seas, spells, standing, table, tracks, us, values
+from plain_sea import ALL, S, apart_m, live, same, seas, spells, standing, table, tracks, us, values
 
 from kuroshio import behaviour
 
@@ -95,3 +95,34 @@ def dark(rows: Any, k: int, d: Any) -> Any:
 
 def test_dark_vessels_are_those_of_a_plain_loop() -> None:
     assert sum(check("dark_vessel", seed, dark) for seed in SEEDS) > 10
+
+
+def turning(rows: Any, k: int, d: Any) -> Any:
+    """At a speed of gear, the mean of the changes of course since the last silence; ports are left out."""
+    row, mean, last = rows[k], 0.0, None
+    for j in range(k + 1):  # from the beginning each time: slow, and plain
+        if j and rows[j]["t"] - rows[j - 1]["t"] > d["max_gap_s"] * S:
+            mean, last = 0.0, None
+        course = rows[j]["cog"]
+        if course is not None and last is not None:
+            change = abs(course - last) % 360
+            mean += d["turn_weight"] * (min(change, 360 - change) - mean)
+        last = last if course is None else course
+    speed = row["sog"]
+    if speed is None and k:
+        speed = apart_m(rows[k - 1], row) / ((row["t"] - rows[k - 1]["t"]) / S)
+    if speed is None:
+        return None
+    if not d["min_speed_mps"] <= speed <= d["max_speed_mps"] or (19 <= row["lat"] <= 21 and row["lon"] >= 179):
+        return False
+    return None if row["cog"] is None else mean >= d["turn_deg"]
+
+
+def test_fishing_is_that_of_a_plain_loop(tmp_path: Any) -> None:
+    (tmp_path / "d.yaml").write_text("definitions: [{id: fishing_movement, thresholds: {min_duration_s: 600}}]")
+    port = {"name": "Basco", "kind": "port"}
+    ring = [[179.0, 19.0], [180.0, 19.0], [180.0, 21.0], [179.0, 21.0], [179.0, 19.0]]
+    shape = {"type": "Polygon", "coordinates": [ring]}
+    zones = behaviour.load_zones({"type": "Feature", "properties": port, "geometry": shape})
+    around = {"zones": zones, "changed": behaviour.load_definitions(tmp_path / "d.yaml")}
+    assert sum(check("fishing_movement", seed, turning, **around) for seed in SEEDS) > 10

@@ -177,6 +177,7 @@ class SuddenStopDetector(RunDetector):
 @kernel
 def _turning(
     slot: Any,
+    dt_us: Any,
     cog: Any,
     sog: Any,
     piece: Any,
@@ -186,13 +187,19 @@ def _turning(
     low: float,
     high: float,
     most: float,
+    gap_us: int,
     code: Any,
     value: Any,
 ) -> bool:
-    """Exponential mean of the absolute change of course from row to row; state a slot: last course, mean."""
+    """Exponential mean of the absolute change of course from row to row; state a slot: last course, mean.
+
+    A silence begins it anew: what the course was hours ago is no turn, and what a ship did then no turning.
+    """
     raises = False
     for i in range(slot.size):
         s = slot[i]
+        if dt_us[i] > gap_us:
+            state[s, 0], state[s, 1] = np.nan, 0.0
         if cog[i] == cog[i]:
             if state[s, 0] == state[s, 0]:
                 turn = abs(cog[i] - state[s, 0])
@@ -200,8 +207,9 @@ def _turning(
                 state[s, 1] += weight * (turn - state[s, 1])
             state[s, 0] = cog[i]
         v = sog[i] if np.isfinite(sog[i]) else piece[i]
-        holds = low <= v <= high and state[s, 1] >= most and not (port.size and port[i])
-        code[i] = 1 if holds else (-1 if np.isfinite(v) else 0)
+        can = low <= v <= high and not (port.size and port[i])
+        holds = can and state[s, 1] >= most and cog[i] == cog[i]
+        code[i] = 1 if holds else (0 if v != v or (can and cog[i] != cog[i]) else -1)
         if holds:
             value[i] = state[s, 1]
             raises = True
@@ -216,7 +224,8 @@ class FishingDetector(RunDetector):
         super().__init__(definition, around)
         self.course = State((), (np.nan, 0.0))
         d = definition
-        self.limits = 0.2, float(d["min_speed_mps"]), float(d["max_speed_mps"]), float(d["turn_deg"])
+        speeds = float(d["min_speed_mps"]), float(d["max_speed_mps"])
+        self.limits = float(d["turn_weight"]), *speeds, float(d["turn_deg"]), self.gap_us
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -247,7 +256,9 @@ class FishingDetector(RunDetector):
         f, (code, turn) = batch.fixes, room(len(batch.fixes))
         port = batch.within(self.around.zones, self.definition["exclude_zone_kinds"])
         course = self.course.floats
-        raises = _turning(batch.slot, f.cog, f.sog, batch.speed_mps, port, course, *self.limits, code, turn)
+        raises = _turning(
+            batch.slot, batch.dt_us, f.cog, f.sog, batch.speed_mps, port, course, *self.limits, code, turn
+        )
         return Codes(code, None, turn, raises)
 
     def values(self, start: int, end: int, rows: int, num: FloatArray, label: int) -> dict[str, Any]:
