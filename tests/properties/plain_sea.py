@@ -34,11 +34,14 @@ def absent(rng: Any, values: Any, share: float) -> list[Any]:
     ]
 
 
-def places(rng: Any, n: int, t: Any) -> tuple[Any, Any]:
+def places(rng: Any, n: int, circles: bool) -> tuple[Any, Any]:
     """A way about one of the places: a walk, a circle, a line, or a circle that a silence or a line breaks off."""
     lat0, lon0 = PLACES[rng.integers(len(PLACES))]
-    kind, radius_m = rng.integers(4), float(rng.choice([30.0, 60.0, 1000.0, 15_000.0, 25_000.0]))
-    turn = np.arange(n) * 2 * np.pi / float(rng.choice([9.0, 15.0, 19.0, 30.0]))
+    kind, radius_m = (
+        rng.choice([2, 3]) if circles else rng.integers(4),
+        float(rng.choice([30.0, 60.0, 1000.0, 15_000.0, 25_000.0])),
+    )
+    turn = np.arange(n) * 2 * np.pi / float(rng.choice([9.0, 15.0, 18.9, 19.1, 30.0]))
     east, north = radius_m * np.cos(turn), radius_m * np.sin(turn) * float(rng.choice([1.0, 1.0, 0.7]))
     if kind == 0:
         east, north = np.cumsum(rng.normal(0, 1, (2, n)), axis=1) * float(rng.choice([0.0, 3.0, 300.0]))
@@ -62,13 +65,13 @@ def plane_back(lat0: float, lon0: float, east_m: Any, north_m: Any) -> tuple[Any
     return np.clip(np.round(lat, 7), -90, 90), np.round(lon, 7)
 
 
-def ship(rng: Any, track: int) -> list[dict[str, Any]]:
+def ship(rng: Any, track: int, circles: bool = False) -> list[dict[str, Any]]:
     """Rows of one track in order of time."""
     n = int(rng.integers(1, 160))
     rare = rng.choice(STEPS_S, n)
     step = np.where(rng.random(n) < float(rng.choice([0.0, 0.05, 0.3])), rare, rng.choice(_OFTEN[rng.integers(3) :], n))
     t = T0 + np.cumsum(step) * S
-    lat, lon = places(rng, n, t)
+    lat, lon = places(rng, n, circles)
     by = np.repeat(rng.choice(3, n // 5 + 1, p=rng.dirichlet([1, 1, 0.3])), 5)[:n]  # the sensor a row is of
     if rng.random() < 0.3:
         by[:] = 0
@@ -98,10 +101,10 @@ def ship(rng: Any, track: int) -> list[dict[str, Any]]:
     return rows
 
 
-def seas(seed: int, ships: int = 40) -> list[dict[str, Any]]:
-    """Rows of all ships."""
+def seas(seed: int, ships: int = 40, *, circles: bool = False) -> list[dict[str, Any]]:
+    """Rows of all ships; of ``circles`` alone where that is asked for."""
     rng = clock.generator(seed)
-    return [row for track in range(1, ships + 1) for row in ship(rng, track)]
+    return [row for track in range(1, ships + 1) for row in ship(rng, track, circles)]
 
 
 NAMES = {

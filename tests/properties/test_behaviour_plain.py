@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
+import numpy as np
 import pytest
 from plain_sea import ALL, S, apart_m, live, same, seas, spells, standing, table, tracks, us, values
 
@@ -126,3 +128,54 @@ def test_fishing_is_that_of_a_plain_loop(tmp_path: Any) -> None:
     zones = behaviour.load_zones({"type": "Feature", "properties": port, "geometry": shape})
     around = {"zones": zones, "changed": behaviour.load_definitions(tmp_path / "d.yaml")}
     assert sum(check("fishing_movement", seed, turning, **around) for seed in SEEDS) > 10
+
+
+def on_plane(block: Any) -> Any:
+    """East and north of the first, by the tangent plane of the ellipsoid."""
+    lat, lon = (np.radians([row[n] for row in block]) for n in ("lat", "lon"))
+    a, b = 6_378_137.0, 6_356_752.314245
+    n = a * a / np.hypot(a * np.cos(lat), b * np.sin(lat))
+    xyz = np.array([n * np.cos(lat) * np.cos(lon), n * np.cos(lat) * np.sin(lon), b * b / a / a * n * np.sin(lat)])
+    east = np.array([-np.sin(lon[0]), np.cos(lon[0]), 0])
+    north = np.array([-np.sin(lat[0]) * np.cos(lon[0]), -np.sin(lat[0]) * np.sin(lon[0]), np.cos(lat[0])])
+    return east @ (xyz - xyz[:, :1]), north @ (xyz - xyz[:, :1])
+
+
+def round_and_round(block: Any, d: Any) -> bool:
+    """Least squares of x2 + y2 = 2 a x + 2 b y + c: the circle; then how far off, how far round, how far sailed."""
+    x, y = on_plane(block)
+    design = np.stack([x, y, np.ones(len(x))], axis=1) / 1000
+    (p, q, c), _, rank, _ = np.linalg.lstsq(design, (x * x + y * y) / 1e6, rcond=None)
+    if rank < 3:
+        return False
+    a, b = p * 500, q * 500
+    radius = math.sqrt(max(0.0, c * 1000 + a * a + b * b))
+    off = math.sqrt(np.mean((np.hypot(x - a, y - b) - radius) ** 2))
+    turn = np.diff(np.unwrap(np.arctan2(y - b, x - a))).sum() / (2 * math.pi)
+    known = [k for k in range(1, len(block)) if block[k]["sog"] is not None]
+    way = sum(apart_m(block[k - 1], block[k]) for k in known)
+    claimed = sum(block[k]["sog"] * (block[k]["t"] - block[k - 1]["t"]) / S for k in known)
+    fits = d["min_radius_m"] <= radius <= d["max_radius_m"] and off <= d["max_residual"] * radius
+    return bool(fits and abs(turn) >= d["min_turns"] and way > d["speed_ratio"] * claimed)
+
+
+def circling(rows: Any, d: Any) -> list[Any]:
+    """A verdict on the last fix of each block."""
+    out, block = [], []
+    for k, row in enumerate(rows):
+        if k and row["t"] - rows[k - 1]["t"] > d["max_gap_s"] * S:
+            block = []
+        block = [*block, row]
+        whole = len(block) == d["block_fixes"] and row["status"] != "ended"
+        out.append(round_and_round(block, d) if whole else None)
+        block = [] if whole else block
+    return out
+
+
+def test_circles_are_those_of_a_plain_loop() -> None:
+    told = 0
+    for seed in SEEDS:
+        rows = seas(seed, circles=True)
+        verdicts = {t: circling(mine, limits("circle_spoofing")) for t, mine in tracks(rows).items()}
+        told += check("circle_spoofing", seed, lambda mine, k, d, v=verdicts: v[mine[0]["track"]][k], rows=rows)
+    assert told > 10

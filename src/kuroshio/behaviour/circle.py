@@ -15,7 +15,7 @@ from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
 from kuroshio.behaviour.motion import room
 from kuroshio.behaviour.state import Batch, Marks, State
-from kuroshio.geo.earth import enu_offset_m
+from kuroshio.geo.earth import WGS84_A_M, WGS84_E2
 from kuroshio.geo.polygon import UNITS_PER_DEG
 from kuroshio.units import FloatArray
 
@@ -26,14 +26,20 @@ HALF_TURN = 180 * UNITS_PER_DEG
 
 @inner
 def _unpack(ints: Any, s: int, n: int, plane: Any) -> None:
-    """Metres east and north of the first of the n places of a slot."""
-    lat0, lon0 = 0.0, 0.0
+    """Metres east and north of the first of the n places of a slot, in the plane that touches the earth there."""
+    x0, y0, z0, sin_lat, cos_lat, lon0 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(n):
         place = ints[s, PLACES + i]
-        lat, lon = (place >> 32) / UNITS_PER_DEG, ((place & 0xFFFFFFFF) - HALF_TURN) / UNITS_PER_DEG
+        lat = np.radians((place >> 32) / UNITS_PER_DEG)
+        lon = np.radians(((place & 0xFFFFFFFF) - HALF_TURN) / UNITS_PER_DEG)
         if i == 0:
-            lat0, lon0 = lat, lon
-        plane[i, 0], plane[i, 1] = enu_offset_m(lat0, lon0, lat, lon)
+            lon0, sin_lat, cos_lat = lon, np.sin(lat), np.cos(lat)
+        ball = WGS84_A_M / np.sqrt(1.0 - WGS84_E2 * np.sin(lat) ** 2)
+        out = ball * np.cos(lat)  # from the axis
+        x, y, z = out * np.cos(lon - lon0), out * np.sin(lon - lon0), ball * (1.0 - WGS84_E2) * np.sin(lat)
+        if i == 0:
+            x0, y0, z0 = x, y, z
+        plane[i, 0], plane[i, 1] = y - y0, (z - z0) * cos_lat - (x - x0) * sin_lat
 
 
 @inner
@@ -79,11 +85,14 @@ def circle_codes(
     slot: Any,
     lat: Any,
     lon: Any,
-    speed: Any,
+    dt_us: Any,
+    step_m: Any,
     sog: Any,
+    ended: Any,
     ints: Any,
     floats: Any,
     block: int,
+    gap_us: int,
     low_m: float,
     high_m: float,
     off: float,
@@ -93,19 +102,25 @@ def circle_codes(
     code: Any,
     value: Any,
 ) -> bool:
-    """Code, and radius, at the last row of each block; state a slot: fixes so far, places, way, claimed way."""
+    """Code, and radius, at the last row of each block; state a slot: fixes so far, places, way, claimed way.
+
+    A silence begins a block anew. Ways are those from fix to fix within the block, where the speed was told.
+    """
     raises = False
     for i in range(slot.size):
         s = slot[i]
-        c = ints[s, 0]
         code[i] = 0
+        c = np.int64(0) if dt_us[i] > gap_us else ints[s, 0]
+        if ended[i]:
+            ints[s, 0] = 0
+            continue
         if c == 0:
             floats[s, 0], floats[s, 1] = 0.0, 0.0
         east = np.int64(np.rint(lon[i] * UNITS_PER_DEG)) + HALF_TURN
         ints[s, PLACES + c] = (np.int64(np.rint(lat[i] * UNITS_PER_DEG)) << 32) | east
-        if speed[i] == speed[i] and sog[i] == sog[i]:
-            floats[s, 0] += speed[i]
-            floats[s, 1] += sog[i]
+        if c > 0 and sog[i] == sog[i]:
+            floats[s, 0] += step_m[i]
+            floats[s, 1] += sog[i] * dt_us[i] * 1e-6
         ints[s, 0] = c + 1
         if c + 1 < block:
             continue
@@ -163,11 +178,14 @@ class CircleDetector(RunDetector):
             batch.slot,
             f.lat,
             f.lon,
-            batch.speed_mps,
+            batch.dt_us,
+            batch.step_m,
             f.sog,
+            batch.ended,
             self.block.ints,
             self.block.floats,
             self.fixes,
+            self.gap_us,
             *self.limits,
             self.plane,
             code,
