@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
-from plain_sea import ALL, S, apart_m, live, same, seas, spells, standing, table, tracks, us, values
+from plain_sea import ALL, S, absent, apart_m, live, same, seas, spells, standing, table, tracks, us, values
 
-from kuroshio import behaviour
+from kuroshio import behaviour, clock
+from kuroshio.behaviour import norms as norms_of
+from kuroshio.behaviour.archive import archive_fixes
 
 SEEDS = range(int(os.environ.get("KUROSHIO_SEEDS", "4")))
 
@@ -178,4 +181,62 @@ def test_circles_are_those_of_a_plain_loop() -> None:
         rows = seas(seed, circles=True)
         verdicts = {t: circling(mine, limits("circle_spoofing")) for t, mine in tracks(rows).items()}
         told += check("circle_spoofing", seed, lambda mine, k, d, v=verdicts: v[mine[0]["track"]][k], rows=rows)
+    assert told > 10
+
+
+KNOT = 1852 / 3600
+
+
+def cell(row: Any) -> Any:
+    """Which cell, kind and size of ship."""
+    east = (row["lon"] + 180) % 360
+    kind = row["type"] // 10 if row["type"] is not None and 0 <= row["type"] < 100 else 0
+    size = None if row["length"] is None else sum(row["length"] >= limit for limit in (50, 100, 200))
+    return min(719, math.floor((row["lat"] + 90) / 0.25)), math.floor(east / 0.25), kind, size
+
+
+def marks(row: Any) -> Any:
+    """(knot, sixteenth of the compass) of a row; None where it says none or lies still."""
+    if row["sog"] is None:
+        return None, None
+    course = None if row["cog"] is None or row["sog"] < KNOT else math.floor(row["cog"] / 22.5) % 16
+    return min(40, math.floor(row["sog"] / KNOT)), course
+
+
+def going(seed: int, ships: int, share: float) -> Any:
+    """A sea whose ships go alike, but for a share of stretches in which they go fast or the other way."""
+    rng, rows = clock.generator(seed), seas(seed, ships)
+    odd = np.repeat(rng.random(len(rows) // 5 + 1) < share, 5)
+    for row, other in zip(rows, odd.tolist(), strict=False):
+        row["sog"] = float(rng.choice([0.1, 0.5, KNOT, 2.0] if not other else [1.0, 9.0, 30.0]))
+        row["cog"] = float(rng.choice([0.0, 22.5, 90.0, 359.9] if not other else [90.0, 180.0, 200.0]))
+        row["sog"], row["cog"] = absent(rng, [row["sog"], row["cog"]], 0.05)
+        if row["track"] % 5 == 0 and not other:  # a ship that lies still: its course is nobody's
+            row["sog"] = 0.1
+    return [row for row in rows if row["status"] in ("confirmed", "ended")]
+
+
+def test_what_is_usual_nowhere_is_that_of_a_plain_count(tmp_path: Any) -> None:
+    text = "{id: speed_course_anomaly, thresholds: {max_p: 0.02, min_observations: 60, min_duration_s: 30, lower_n: 2}}"
+    (tmp_path / "d.yaml").write_text(f"definitions: [{text}]")
+    changed, told = behaviour.load_definitions(tmp_path / "d.yaml"), 0
+    learned = going(1000, 100, 0.002)
+    usual: dict[Any, Counter[int]] = {}
+    for row in learned:
+        for what, mark in enumerate(marks(row)):
+            if mark is not None:
+                usual.setdefault((cell(row), what), Counter())[mark] += 1
+
+    def rare(rows: Any, k: int, d: Any) -> Any:
+        """Rarer than the limit among enough; not known where there are not enough."""
+        shares = []
+        for what, mark in enumerate(marks(rows[k])):
+            seen = usual.get((cell(rows[k]), what), Counter())
+            if mark is not None and seen.total() >= d["min_observations"]:
+                shares.append(sum(n for n in seen.values() if n <= seen[mark]) / seen.total())
+        return None if not shares else min(shares) < d["max_p"]
+
+    norms = norms_of.build(archive_fixes(table(learned)))
+    for seed in SEEDS:
+        told += check("speed_course_anomaly", seed, rare, rows=going(seed, 40, 0.2), changed=changed, norms=norms)
     assert told > 10

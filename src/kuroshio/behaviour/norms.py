@@ -133,7 +133,7 @@ class Norms:
             else np.zeros((0, bins), np.int64)
             for c, bins in (("speed", SPEED_BINS), ("course", COURSE_BINS))
         )
-        self.observations = speed.sum(axis=1)
+        self.observations, self.courses = speed.sum(axis=1), course.sum(axis=1)
         self.speed_tail, self.course_tail = _tails(speed), _tails(course)
 
     def p_heard_hourly(self, lat_deg: Any, lon_deg: Any, hour: IntArray, class_b: Any) -> FloatArray:
@@ -181,7 +181,8 @@ class Norms:
         rows = np.flatnonzero(known)
         speed, course = bins_of(fixes.sog[rows], fixes.cog[rows])
         p = np.where(speed >= 0, self.speed_tail[row[rows], speed], np.nan)
-        q = np.where(course >= 0, self.course_tail[row[rows], course], np.nan)
+        enough = (course >= 0) & (self.courses[row[rows]] >= min_observations)  # where ships lie still, few have one
+        q = np.where(enough, self.course_tail[row[rows], course], np.nan)
         out[rows] = np.fmin(p, q)
         return out
 
