@@ -141,10 +141,10 @@ def test_only_the_releaser_ends_and_a_strange_detail_confirms_nothing(pair: tupl
     release_id = made(jpn)
     bundle = jpn.parcels[0].data
     carry(jpn, phl, now_us=T0 + 3 * US)
-    phl.ledger.shorten_here([release_id], "USA", T0 + 4 * US)
+    phl.ledger.shorten_here([release_id], "USA", T0 + 4 * US, now_us=T0 + 3 * US)
     assert phl.ledger.holding(release_id)["retain_until_us"] == T0 + 3_602 * US  # type: ignore[index]
     fresh = Ledger()
-    fresh.shorten_here([release_id], "USA", T0 + 4 * US)
+    fresh.shorten_here([release_id], "USA", T0 + 4 * US, now_us=T0 + 3 * US)
     assert fresh.kept_until(release_id, "JPN", 7) == 7
     assert fresh.kept_until(release_id, "JPN", None) is None
     assert Release.from_bytes(bundle).release_id == release_id

@@ -28,7 +28,7 @@ from kuroshio.exchange.records import CONTROL_KINDS
 from kuroshio.exchange.seal import Terms, as_table, due_alerts, seal_alerts, seal_control, seal_record, seal_tracks
 from kuroshio.exchange.select import select_alerts
 from kuroshio.schema import ALERTS, Decision, Obligations
-from kuroshio.schema.release import RECEIVED, REFUSED, Receipt, Release
+from kuroshio.schema.release import REFUSED, Receipt, Release
 from kuroshio.schema.signing import KeyRing, Signer
 
 MAX_RECEIPTS = 500
@@ -252,7 +252,7 @@ class Desk(Aftercare):
         """Parcels with signed receipts for everything taken, withdrawn or refused and not yet answered."""
         owed: dict[str, list[tuple[str, str, str]]] = {}
         for partner, answers in self.ledger.unanswered(MAX_RECEIPTS).items():
-            until = self.ledger.shortened_here(i for i, status in answers if status == RECEIVED)
+            until = self.ledger.shortened_here(i for i, _ in answers)
             owed.setdefault(partner, []).extend((i, status, retained(until.get(i))) for i, status in answers)
         for partner, refusals in self.ledger.refusals(MAX_RECEIPTS).items():
             owed.setdefault(partner, []).extend((release_id, REFUSED, code) for release_id, code in refusals)
@@ -269,11 +269,12 @@ class Desk(Aftercare):
 
     # -- in
 
-    def accept(self, partner: str, data: bytes, now_us: int) -> Accepted:
+    def accept(self, partner: str, data: bytes, now_us: int, *, carried: bool = False) -> Accepted:
         """Take a bundle that came from a partner's stream; durable when it returns. Taking it twice changes nothing.
 
         A release refused for good is kept in mind until a signed receipt has said so: the wire's own word of it may be
-        lost.
+        lost. One that was carried as a file is refused for good only once its sender's record has vouched for it:
+        before that the fault may be the carrier's, and a whole copy still waits at the sender.
 
         Raises
         ------
@@ -282,14 +283,18 @@ class Desk(Aftercare):
         StoreError
             When it cannot be kept now.
         """
-        keys = self._keys()
+        keys, proven = self._keys(), not carried
+
+        def verify(release: Release) -> None:
+            nonlocal proven
+            self._verify(release, now_us)
+            proven = True
+
         try:
-            got = receive(
-                data, keys=keys, me=self.me, now_us=now_us, gave=self.gave,
-                verify_receipt=lambda release: self._verify(release, now_us),
-            )  # fmt: skip
+            got = receive(data, keys=keys, me=self.me, now_us=now_us, gave=self.gave, verify_receipt=verify)
+            self._hold_due(got, now_us)
         except VerificationError as err:
-            if err.error_code not in NOT_YET:
+            if err.error_code not in NOT_YET and proven:
                 self._refuse(partner, data, err.error_code, now_us)
             raise
         if got.partner != partner:
@@ -298,7 +303,7 @@ class Desk(Aftercare):
             return self._recalled(got, now_us)
         if got.kind == "tighten":
             body = got.body or {}
-            self.ledger.shorten_here(body["release_ids"], partner, int(body["retain_until_us"]))
+            self.ledger.shorten_here(body["release_ids"], partner, int(body["retain_until_us"]), now_us=now_us)
             return Accepted(got.kind, got, body=body)
         if got.kind == "receipt":
             return self._receipted(got, keys, now_us)
@@ -306,6 +311,12 @@ class Desk(Aftercare):
             return Accepted(got.kind, got, body=got.body)
         new = self.ledger.hold(got)
         return Accepted(got.kind, got if new else None, body=got.body)
+
+    def _hold_due(self, got: Received, now_us: int) -> None:
+        """Raise where a release comes after the earlier end that its releaser asked for; one that is here stays so."""
+        until_us = self.ledger.kept_until(got.release.release_id, got.partner, None)
+        if until_us is not None and until_us <= now_us and self.ledger.holding(got.release.release_id) is None:
+            raise VerificationError("its releaser ended its retention earlier", code="exchange.expired")
 
     def _refuse(self, partner: str, data: bytes, code: str, now_us: int) -> None:
         """Owe a receipt of the refusal where the bundle claims to be a release of the partner to us.

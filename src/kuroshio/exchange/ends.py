@@ -54,6 +54,11 @@ class Ends:
         )
         return {"release_id": release_id, "to_party": row["to_party"], "retain_until_us": retain_until_us}
 
+    def over(self, row: dict[str, Any], now_us: int) -> bool:
+        """True for a release made here that must be gone at its recipient by now: it goes no more."""
+        until_us = self.must_be_gone(row)
+        return until_us is not None and until_us <= now_us
+
     def must_be_gone(self, row: dict[str, Any]) -> int | None:
         """When a release made here must be gone at its recipient, by its obligations or an earlier end; None: never."""
         end = self.end(row["release_id"])
@@ -68,8 +73,14 @@ class Ends:
         return dict(rows[0]) if rows else None
 
     def unconfirmed_ends(self, *, before_us: int) -> list[dict[str, Any]]:
-        """Earlier ends that were last asked for before a time and are not confirmed, oldest first."""
-        sql = "SELECT * FROM ends WHERE confirmed_us IS NULL AND asked_us<? ORDER BY asked_us, release_id LIMIT ?"
+        """Earlier ends that were last asked for before a time and are not confirmed, oldest first.
+
+        What was recalled since is gone sooner than at any end: nobody would confirm it any more.
+        """
+        sql = (
+            "SELECT ends.* FROM ends JOIN sent USING (release_id) WHERE ends.confirmed_us IS NULL AND ends.asked_us<?"
+            " AND state NOT IN ('withdrawn','withdrawal_confirmed') ORDER BY ends.asked_us, release_id LIMIT ?"
+        )
         return [dict(row) for row in self._run(sql, (before_us, ENDS_MAX))]
 
     def asked_again(self, release_id: str, now_us: int) -> None:
@@ -85,10 +96,12 @@ class Ends:
 
     # -- the receiver's side
 
-    def shorten_here(self, release_ids: Iterable[str], partner: str, retain_until_us: int) -> None:
+    def shorten_here(self, release_ids: Iterable[str], partner: str, retain_until_us: int, *, now_us: int) -> None:
         """Shorten the retention of releases of a partner, also of one still on its way; never lengthens it.
 
-        A receipt that says so is owed for each.
+        A receipt that says so is owed for each that came. Of one that has not come by its end a mark is left, as of one
+        recalled: it is not taken when it comes, and the receipt says that nothing of it is here. Else its releaser
+        would ask for ever.
         """
         for release_id in release_ids:
             self._run(
@@ -98,9 +111,15 @@ class Ends:
             )
             self._run(
                 "UPDATE held SET retain_until_us=min(coalesce(retain_until_us,?1),?1),"
-                " answered=iif(state='withdrawn',answered,'') WHERE release_id=?2 AND from_party=?3",
+                " answered='' WHERE release_id=?2 AND from_party=?3",
                 (retain_until_us, release_id, partner),
             )
+            if retain_until_us <= now_us:
+                self._run(
+                    "INSERT INTO held VALUES (?,?,'',?,0,'[]','{}',?,'[]',NULL,'withdrawn',?,'')"
+                    " ON CONFLICT(release_id) DO NOTHING",
+                    (release_id, partner, now_us, retain_until_us, now_us),
+                )
 
     def kept_until(self, release_id: str, partner: str, retain_until_us: int | None) -> int | None:
         """When a release that comes now must be gone, by its own words and by what its releaser said since."""

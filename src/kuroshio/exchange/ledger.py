@@ -129,6 +129,8 @@ class Ledger(Ends):
                 f"{receipt.by} receipts a release it was not given", code="exchange.receipt_stranger"
             )
         state, text = rows[0]["state"], json.dumps(receipt.as_dict(), sort_keys=True)
+        if receipt.status in (RECEIVED, WITHDRAWN) and (until_us := end_of(receipt.detail)) is not None:
+            self.end_confirmed(receipt.release_id, until_us, receipt.at_us)
         if receipt.status == WITHDRAWN and state in ("withdrawn", "withdrawal_confirmed"):
             self._run(
                 "UPDATE sent SET state='withdrawal_confirmed', confirmed_us=coalesce(confirmed_us,?), receipt=?"
@@ -142,8 +144,6 @@ class Ledger(Ends):
                 " WHERE release_id=?",
                 (receipt.at_us, text, text, receipt.release_id),
             )
-            if (until_us := end_of(receipt.detail)) is not None:
-                self.end_confirmed(receipt.release_id, until_us, receipt.at_us)
         elif receipt.status == REFUSED and state == SENT:
             self._run(
                 "UPDATE sent SET state='refused', receipt=?, reason=? WHERE release_id=?",
@@ -267,7 +267,8 @@ class Ledger(Ends):
     def withdraw(self, release_ids: Iterable[str], partner: str, *, now_us: int) -> list[str]:
         """Carry out a partner's recall; the releases that were held until now.
 
-        A recall that comes before its release leaves a mark, so that the release is not taken when it comes.
+        A recall that comes before its release leaves a mark, so that the release is not taken when it comes. One said
+        again is answered again: the answer before may be lost.
         """
         gone: list[str] = []
         for release_id in release_ids:
@@ -278,7 +279,8 @@ class Ledger(Ends):
                 gone.append(release_id)
             self._run(
                 "INSERT INTO held VALUES (?,?,'',?,0,'[]','{}',NULL,'[]',NULL,'withdrawn',?,'')"
-                " ON CONFLICT(release_id) DO UPDATE SET bundle=NULL, refs='[]', state='withdrawn', gone_us=?",
+                " ON CONFLICT(release_id) DO UPDATE SET bundle=NULL, refs='[]', state='withdrawn', gone_us=?,"
+                " answered=''",
                 (release_id, partner, now_us, now_us, now_us),
             )
             self._run("DELETE FROM content WHERE release_id=? AND way=?", (release_id, TAKEN))

@@ -10,35 +10,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from kuroshio.errors import KuroshioError, StoreError, VerificationError
-from kuroshio.exchange.carry import read_bundles
-from kuroshio.schema.release import Release
+from kuroshio.errors import StoreError
+from kuroshio.exchange.carry import Accept, Carrier, Gone, Known, Taken
 from kuroshio.store import disk
 
 log = logging.getLogger(__name__)
 
 FOLDER, ENDING, ARRIVED, ANSWER = "inbox", ".bundles", ".arrived", ".json"
-SEEN, SEEN_MAX = "carried.json", 10_000  # statements taken: what waits for a partner is in each file until it arrived
+SEEN = "carried.json"
 A_LOOK = 32  # bundles taken a turn: the node goes on meanwhile
-REFUSALS_MAX = 100  # named in the answer; all are counted
-
-Take = Callable[[str, bytes, int], bool]
-Gone = Callable[[str, str], None]
-
-
-@dataclass
-class Taken:
-    """What became of a file: bundles taken by kind, held before, refused, and why it could not be read to its end."""
-
-    taken: dict[str, int] = field(default_factory=dict)
-    held_before: int = 0
-    refused: int = 0
-    refusals: list[dict[str, str | int]] = field(default_factory=list)
-    error: str | None = None
 
 
 class Inbox:
@@ -48,22 +32,17 @@ class Inbox:
     ----------
     data
         Data folder of the node.
-    known
-        Raises where a release is not signed by a key of the party it names that counts now.
-    take
-        Takes a bundle of a partner at a time as its link would; False where it was taken before.
-    gone
-        Takes a release off the queue of a partner.
+    me, known, accept, gone
+        As a `Carrier` has them.
     """
 
-    def __init__(self, data: Path, *, known: Callable[[Release, int], None], take: Take, gone: Gone) -> None:
+    def __init__(self, data: Path, me: str, *, known: Known, accept: Accept, gone: Gone) -> None:
         self._folder = data / FOLDER
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._known, self._take, self._gone = known, take, gone
         self._open: tuple[Path, Iterator[None], Taken] | None = None
         self._now_us = 0
         self._seen_file = data / SEEN
-        self._seen: dict[str, None] = dict.fromkeys(_ids(self._seen_file))
+        self._carrier = Carrier(me, known=known, accept=accept, gone=gone, seen=_ids(self._seen_file))
 
     def look(self, now_us: int) -> None:
         """Take some bundles of the oldest file, if there is one."""
@@ -91,37 +70,12 @@ class Inbox:
     def _work(self, path: Path, taken: Taken) -> Iterator[None]:
         try:
             with path.open("rb") as file:
-                for number, bundle in enumerate(read_bundles(file)):
-                    self._one(bundle, number, taken, arrived=path.suffix == ARRIVED)
-                    yield
-        except VerificationError as err:
-            taken.error = err.message
+                yield from self._carrier.work(file, taken, lambda: self._now_us, arrived=path.suffix == ARRIVED)
         except OSError as err:
             taken.error = err.strerror or str(err)
 
-    def _one(self, bundle: bytes, number: int, taken: Taken, *, arrived: bool) -> None:
-        try:
-            release = Release.from_bytes(bundle)
-            self._known(release, self._now_us)
-            if arrived:
-                self._gone(release.to, release.release_id)
-                taken.taken[release.kind] = taken.taken.get(release.kind, 0) + 1
-            elif release.release_id not in self._seen and self._take(release.releaser, bundle, self._now_us):
-                self._seen[release.release_id] = None
-                taken.taken[release.kind] = taken.taken.get(release.kind, 0) + 1
-            else:
-                taken.held_before += 1
-        except StoreError:
-            raise
-        except KuroshioError as err:
-            taken.refused += 1
-            if len(taken.refusals) < REFUSALS_MAX:
-                taken.refusals.append({"bundle": number, "code": err.error_code, "text": err.message})
-
     def _answer(self, path: Path, taken: Taken) -> None:
-        for old in list(self._seen)[:-SEEN_MAX]:
-            del self._seen[old]
-        seen = json.dumps(list(self._seen))
+        seen = json.dumps(self._carrier.seen())
         disk.write_durably(self._seen_file, lambda to: disk.write_text(to, seen))
         log.info("%s: %s", path.name, asdict(taken))
         text = json.dumps(asdict(taken), ensure_ascii=False)

@@ -169,15 +169,15 @@ class Mailroom:
         self.verifier.keys, self.verifier.now_us = self._trust.ring(), now_us
         self.verifier.verify(release)
 
-    def take(self, party: str, body: bytes, *, now_us: int) -> exchange.Accepted:
-        """Verify a partner's bundle, make it durable and carry it out; what was taken.
+    def take(self, party: str, body: bytes, *, now_us: int, carried: bool = False) -> exchange.Accepted:
+        """Verify a partner's bundle, of its link or carried, make it durable and carry it out; what was taken.
 
         Raises
         ------
         KuroshioError
             When it is not taken; the partner is told the code.
         """
-        accepted = self._desk.accept(party, body, now_us)
+        accepted = self._desk.accept(party, body, now_us, carried=carried)
         self._keep_numbers(party)
         name = f"taken_{accepted.kind}"
         self.counters[name] = self.counters.get(name, 0) + 1
@@ -364,7 +364,8 @@ class Mailroom:
             return True
         if item.kind in STEP_KINDS:  # what was done under an agreement is told to its other party, also when it ended
             return bool(self._desk.ledger.release(item.release_id)["state"] in ("sent", "received"))
-        if self._desk.ledger.release(item.release_id)["state"] not in ("sent", "received"):
+        row = self._desk.ledger.release(item.release_id)
+        if row["state"] not in ("sent", "received") or self._desk.ledger.over(row, now_us):
             return False
         release = Release.from_bytes(item.body)
         if release.fields["wire"] > form:  # sealed for a partner that now speaks an older version

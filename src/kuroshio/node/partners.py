@@ -83,7 +83,10 @@ class Partners:
         """Join sharing and picture, known only after both exist."""
         self._sharing = sharing
         self.room = mailroom.Mailroom(self._config.node.party, trust=self._trust, sharing=sharing, parts=parts)
-        self._inbox = Inbox(self._config.node.data, known=self._signed, take=self._from_file, gone=self._arrived)
+        self._inbox = Inbox(
+            self._config.node.data, self._config.node.party,
+            known=self._signed, accept=self._from_file, gone=self._arrived,
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Open outbound logs, listen and dial.
@@ -242,20 +245,11 @@ class Partners:
             str(fields["from"]), str(fields["key_id"]), release.header, release.signature, now_us=now_us
         )
 
-    def _from_file(self, party: str, body: bytes, now_us: int) -> bool:
-        """Take a bundle that no link brought; what a receipt in it answers waits for no link any more."""
+    def _from_file(self, party: str, body: bytes, now_us: int) -> exchange.Accepted:
+        """Take a bundle that no link brought."""
         if party not in self._drivers:
             raise VerificationError(f"{party} is no partner of this node", code="exchange.stranger")
-        try:
-            accepted = self.room.take(party, body, now_us=now_us)
-        except VerificationError as err:
-            if err.error_code != "record.consistency_start":
-                raise
-            return False  # made before our cosignature of a newer checkpoint had arrived there: the next one proves it
-        if accepted.kind == "receipt":
-            for receipt in (accepted.body or {})["receipts"]:
-                self._arrived(party, str(receipt["release_id"]))
-        return accepted.received is not None
+        return self.room.take(party, body, now_us=now_us, carried=True)
 
     def _arrived(self, party: str, release_id: str) -> None:
         """Take off a partner's queue what it has by another way than its link."""

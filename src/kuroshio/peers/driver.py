@@ -102,6 +102,13 @@ class PeerDriver:
             await self._do([])
             return found
 
+    async def to_carry(self) -> list[bytes]:
+        """Bundles that wait and may go now, for a file."""
+        async with self._lock:
+            bundles, told = self.session.to_carry(self._now())
+            await self._do(told)
+            return bundles
+
     def state_room(self) -> int:
         """Bytes that a state release sealed now may have, to go now; 0 says wait."""
         return self.session.out.state_room(self._now())

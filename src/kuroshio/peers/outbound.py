@@ -121,6 +121,25 @@ class Outbound:
                 found = True
         return found
 
+    def to_carry(self, now_us: int) -> tuple[list[bytes], list[Instruction]]:
+        """Bundles that wait and may go now, for a file; they wait until they are answered or said to have arrived.
+
+        Judged as at each sending: what may not go any more is dropped, but for what this stream has sent already.
+        """
+        bundles, out = [], list[Instruction]()
+        for lane, seq, release_id in self._outbox.queued():
+            item = self._outbox.get(lane, seq)
+            if item is None:
+                continue
+            if lane is Lane.CONTROL or self._may_send(item, now_us):
+                bundles.append(item.body)
+            elif self.state != OPEN or seq >= self.cursor[lane]:
+                self._outbox.drop(lane, seq)
+                self.counters["withheld"] += 1
+                detail = {"partner": self.partner, "release_id": release_id, "kind": item.kind}
+                out.append(Told("withheld", detail))
+        return bundles, out
+
     # -- from the stream
 
     def dialled(self, now_us: int) -> list[Instruction]:

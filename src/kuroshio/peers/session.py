@@ -80,6 +80,10 @@ class Session:
         """Take a release off the queue; True when it was still there (a recall must go to the partner all the same)."""
         return self.out.withdraw(release_id)
 
+    def to_carry(self, now_us: int) -> tuple[list[bytes], list[Instruction]]:
+        """Bundles that wait and may go now, for a file, and what was dropped because it may not."""
+        return self.out.to_carry(now_us)
+
     def up(self, direction: Direction, now_us: int) -> list[Instruction]:
         """The stream of a direction is up."""
         return self.out.dialled(now_us) if direction is Direction.OUT else self.inn.accepted(now_us)

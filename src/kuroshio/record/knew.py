@@ -106,7 +106,7 @@ def _state(item: dict[str, Any], at_us: int) -> str:
     seen = {event["status"] for event in item["events"]}
     kept_s = item["why"]["obligations"].get("retention_s")
     ends_us = [int(event["retain_until_us"]) for event in item["events"] if event["status"] == "tightened"]
-    if "withdrawn" in seen:
+    if "withdrawn" in seen and ("recalled" in seen or not ends_us):  # else it came after its end, and was not taken
         return "withdrawn"
     if "refused" in seen:
         return "refused"

@@ -25,6 +25,7 @@ WAITS_S = 15  # a healthy link takes an item long before that
 CONTROL = frozenset({"recall", "tighten", "receipt", "checkpoint", "cosignature", "policy"})
 TRACKLETS = ("provenance", *(f"cov_{name}_m2s2" for name in ("vee", "ven", "vnn")))
 TRACKLETS += tuple(f"cov_{name}_m2s" for name in ("eve", "evn", "nve", "nvn"))
+GOOD_REASONS = ("exchange.expired", "keys.revoked", "exchange.version")
 GROUPS = {
     "identity": ("mmsi", "imo", "name", "call_sign"),
     "sensor": ("sensors", "p_exists"),
@@ -51,8 +52,8 @@ class Checker:
 
     # -- when a frame leaves
 
-    def left(self, sender: str, to: str, bundle: bytes) -> None:
-        """A bundle is on its way over the link."""
+    def left(self, sender: str, to: str, bundle: bytes, *, carried: bool = False) -> None:
+        """A bundle is on its way over the link, or in a file."""
         release = Release.from_bytes(bundle)
         header = release.fields
         if header["kind"] in CONTROL:
@@ -76,7 +77,7 @@ class Checker:
         if release.release_id not in self._leaves(sender):
             self.fail("released without a leaf", sender=sender, to=to)
         if header["kind"] == "tracks":
-            self._rows(release, then, sender, to)
+            self._rows(release, then, sender, to, carried=carried)
 
     def _leaves(self, party: str) -> set[str]:
         """Ids of the releases that have a leaf."""
@@ -86,7 +87,7 @@ class Checker:
         self.leaves[party] = (log.size, found)
         return found
 
-    def _rows(self, release: Release, terms: dict[str, Any], sender: str, to: str) -> None:
+    def _rows(self, release: Release, terms: dict[str, Any], sender: str, to: str, *, carried: bool) -> None:
         """Values of the rows against the terms in their own header and the truth."""
         plain = pa.decompress(
             release.payload, decompressed_size=release.fields["payload_bytes"], codec="zstd", asbytes=True
@@ -94,7 +95,7 @@ class Checker:
         grid, bucket = float(terms.get("grid_deg", 0)), int(terms.get("time_bucket_s", 0))
         table = pa.ipc.open_stream(plain).read_all()
         other, whole = self.world.nodes[to], set(table.column_names) & set(TRACKLETS)
-        if whole and other.versions == WIRE_VERSIONS[:1]:
+        if whole and other.versions == WIRE_VERSIONS[:1] and not carried:  # a file asks nobody: it is refused there
             self.fail("released in a form that the partner does not read", sender=sender, to=to)
         if whole and to not in self.world.nodes[sender].tells_whole:
             self.fail("told tracklets to whom the node file does not name", sender=sender, to=to)
@@ -138,6 +139,7 @@ class Checker:
             if not self.world.was_made(release_id, node.held[release_id][0]):
                 self.fail("holds what its sender never made", party=party)
             self._proven(party, release_id)
+            self.world.ends.taken(node, release_id)
             known.add(release_id)
         if any(count > 1 for count in node.taken_count.values()):
             self.fail("took one release twice", party=party)
@@ -151,6 +153,8 @@ class Checker:
             return
         release = Release.from_bytes(bundle)
         sender, key_id = str(release.fields["from"]), str(release.fields["key_id"])
+        if release.to != party:
+            self.fail("took a release for another", party=party, sender=sender)
         if json.loads(json.loads(release.receipt)["leaf"]).get("release_id") != release_id:
             self.fail("took a release without its proof", party=party, sender=sender)
         try:  # the class's own check: a planted bug may have replaced the node's
@@ -195,10 +199,14 @@ class Checker:
                 if state == "withdrawal_confirmed" and (held == "held" or release_id in other.held):
                     self.fail("a recalled release is still held", sender=sender, to=to)
                 gone = release_id in self.world.withheld or state == "refused"
+                reason = node.ledger.release(release_id)["reason"]
+                if state == "refused" and reason not in GOOD_REASONS:
+                    self.fail("a good release was refused", sender=sender, to=to, reason=reason)
                 if state == "sent" and not gone:
                     self.fail("a release was lost", sender=sender, to=to, kind=self.world.made[release_id], held=held)
                 if state == "received" and held not in ("held", "expired"):
                     self.fail("acknowledged and not held", sender=sender, to=to, held=held)
+        self.world.ends.end()
         for party in self.world.group.unaware():
             self.fail("a removal from a group did not reach a member", party=party)
         for party, node in sorted(self.world.nodes.items()):

@@ -12,6 +12,8 @@ from kuroshio.peers import Direction, Frame
 from kuroshio.peers.frames import WIRE_VERSIONS, item_id_of
 from kuroshio.schema import Citation, Decision, Effect, Obligations
 from kuroshio.schema.release import RECEIVED, Receipt, Release
+from kuroshio.testing.network import ends, sticks
+from kuroshio.testing.network.moves import a_pair, one_of, outage, permit
 from kuroshio.testing.network.traffic import random_agreement
 
 if TYPE_CHECKING:
@@ -19,25 +21,16 @@ if TYPE_CHECKING:
     from kuroshio.testing.network.world import World
 
 
-def _pair(world: World) -> tuple[str, str]:
-    pairs = sorted(world.links)
-    return pairs[int(world.rng.integers(0, len(pairs)))]
-
-
-def _one(world: World) -> str:
-    return world.parties[int(world.rng.integers(0, len(world.parties)))]
-
-
 Act = Callable[["World"], bool | None]  # False: there was nothing to do it to, so it is not counted
 
 
 def _cut(world: World) -> None:
-    world.cut(*_pair(world))
+    world.cut(*a_pair(world))
 
 
 def _frames(kind: str) -> Callable[[World], None]:
     def start(world: World) -> None:
-        link = world.links[_pair(world)]
+        link = world.links[a_pair(world)]
         link["faults"][kind] = True
         world.after(float(world.rng.uniform(3, 15)), lambda: link["faults"].pop(kind, None))
 
@@ -45,44 +38,44 @@ def _frames(kind: str) -> Callable[[World], None]:
 
 
 def _one_way(world: World) -> None:
-    link = world.links[_pair(world)]
+    link = world.links[a_pair(world)]
     direction = Direction.OUT if world.rng.random() < 0.5 else Direction.IN
     link["blocked"][direction] = True
     world.after(float(world.rng.uniform(5, 25)), lambda: link["blocked"].__setitem__(direction, False))
 
 
 def _slow(world: World) -> None:
-    link = world.links[_pair(world)]
+    link = world.links[a_pair(world)]
     link["rate"] = 50_000 / 8  # 50 kbit/s
     world.after(float(world.rng.uniform(10, 30)), lambda: link.__setitem__("rate", None))
 
 
 def _crash(world: World) -> None:
-    world.crash(_one(world), float(world.rng.uniform(0.5, 8)))
+    world.crash(one_of(world), float(world.rng.uniform(0.5, 8)))
 
 
 def _power_cut(world: World) -> None:
-    world.nodes[_one(world)].files.cut_after = int(world.rng.integers(1, 12))
+    world.nodes[one_of(world)].files.cut_after = int(world.rng.integers(1, 12))
 
 
 def _disk_full(world: World) -> None:
-    node = world.nodes[_one(world)]
+    node = world.nodes[one_of(world)]
     node.files.full = True
     world.after(float(world.rng.uniform(2, 10)), lambda: setattr(node.files, "full", False))
 
 
 def _skew(world: World) -> None:
-    node = world.nodes[_one(world)]
+    node = world.nodes[one_of(world)]
     node.skew_us = int(world.rng.integers(-30, 30)) * 1_000_000
     world.after(float(world.rng.uniform(5, 20)), lambda: setattr(node, "skew_us", 0))
 
 
 def _accord_ends(world: World) -> None:
-    world.rule(*_pair(world), Decision(Effect.DENY, ()))
+    world.rule(*a_pair(world), Decision(Effect.DENY, ()))
 
 
 def _accord_tightens(world: World) -> bool:
-    pair = _pair(world)
+    pair = a_pair(world)
     old = world.decision(*pair)
     if old.flows:
         terms = replace(old.obligations, grid_deg=max(old.obligations.grid_deg, 0.5), time_bucket_s=60)
@@ -92,7 +85,7 @@ def _accord_tightens(world: World) -> bool:
 
 def _consent_revoked(world: World) -> None:
     """What flows by a consent alone flows no more once it is taken back, even what waits in a queue."""
-    pair = _pair(world)
+    pair = a_pair(world)
     before = world.decision(*pair)
     consent = Citation(f"CON-{world.now_us}", "", "consent")
     cites = (Citation("SIM", "Art.9"), consent)
@@ -107,21 +100,12 @@ def _consent_revoked(world: World) -> None:
     world.after(float(world.rng.uniform(3, 12)), revoke)
 
 
-def _outage(world: World, pair: tuple[str, str], seconds: float) -> None:
-    """Nothing goes between two parties for a while."""
-    for a, b in (pair, pair[::-1]):
-        link = world.links[a, b]
-        link["blocked"] = {Direction.OUT: True, Direction.IN: True}
-        world.cut(a, b)
-        world.after(seconds, lambda link=link: link.update(blocked={Direction.OUT: False, Direction.IN: False}))  # type: ignore[misc]
-
-
 def _ends_in_outage(world: World) -> bool:
     """An accord ends while messages under it wait for a partner that is away: they must not go when it is back."""
-    pair = _pair(world)
+    pair = a_pair(world)
     if not world.decision(*pair).flows:
-        world.rule(*pair, _permit())
-    _outage(world, pair, 20.0)
+        world.rule(*pair, permit())
+    outage(world, pair, 20.0)
 
     def warn() -> None:
         world.warn(*pair)
@@ -137,10 +121,10 @@ def _ends_in_outage(world: World) -> bool:
 
 def _recall_in_outage(world: World) -> bool:
     """An officer recalls a message that still waits: its number carries nothing, and what comes after must arrive."""
-    pair = _pair(world)
+    pair = a_pair(world)
     if not world.decision(*pair).flows:
-        world.rule(*pair, _permit())
-    _outage(world, pair, 15.0)
+        world.rule(*pair, permit())
+    outage(world, pair, 15.0)
 
     def recall() -> None:
         release_id = world.warn(*pair)
@@ -163,7 +147,7 @@ def _member_removed(world: World) -> bool:
     begin_s = float(world.rng.uniform(4, 12))
     late_s = {p: float(world.rng.uniform(8, 35)) for p in others if world.rng.random() < 0.5}
     if world.rng.random() < 0.5:
-        world.after(begin_s - 3.0, lambda: _outage(world, (others[0], removed), 20.0))
+        world.after(begin_s - 3.0, lambda: outage(world, (others[0], removed), 20.0))
 
     def remove() -> None:
         for party in others:
@@ -175,17 +159,13 @@ def _member_removed(world: World) -> bool:
     return True
 
 
-def _permit() -> Decision:
-    return Decision(Effect.PERMIT, (Citation("SIM", "Art.4"),), Obligations(), basis="SIM", rules_digest="00" * 32)
-
-
 def _accord_begins(world: World) -> None:
-    world.rule(*_pair(world), random_agreement(world.rng))
+    world.rule(*a_pair(world), random_agreement(world.rng))
 
 
 def _key_revoked(world: World) -> None:
     """A party's key is revoked everywhere at once; it takes a new one, and its queue goes on."""
-    party = _one(world)
+    party = one_of(world)
     node = world.nodes[party]
     old = node.signer.key_id
     for other in world.nodes.values():
@@ -201,7 +181,7 @@ def _key_revoked(world: World) -> None:
 
 def _old_version(world: World) -> None:
     """A node comes up again with older software, and some of them with the newer one after a while."""
-    node = world.nodes[_one(world)]
+    node = world.nodes[one_of(world)]
     node.versions = WIRE_VERSIONS[:1]
     world.crash(node.party, 1.0)
     if world.rng.random() < 0.5:
@@ -215,7 +195,7 @@ def _renewed(world: World, node: SimNode) -> None:
 
 def _withholding(world: World) -> None:
     """A sender swallows releases and closes its own numbers over them: only the record's numbers show the gap."""
-    party = _one(world)
+    party = one_of(world)
     swallowed: dict[tuple[str, int], int] = {}
     for other in world.nodes[party].partners:
         world.liars.add((party, other))
@@ -237,7 +217,7 @@ def _withholding(world: World) -> None:
 
 def _lying(kind: str) -> Callable[[World], None]:
     def start(world: World) -> None:
-        party = _one(world)
+        party = one_of(world)
         node = world.nodes[party]
         first: dict[str, bytes] = {}
         for other in node.partners:
@@ -278,7 +258,7 @@ def _honest(world: World, party: str) -> None:
 
 def _forged_receipt(world: World) -> bool:
     """A partner claims receipt of a release that was made for another."""
-    party = _one(world)
+    party = one_of(world)
     node = world.nodes[party]
     victim = node.partners[0]
     others = [r for p in node.partners[1:] for r in world.told.get((victim, p), [])]
@@ -299,7 +279,7 @@ def _forged_receipt(world: World) -> bool:
 
 def _backup_restored(world: World) -> bool:
     """A node's session state comes back from an older copy: numbers it used once must not be used again."""
-    party = _one(world)
+    party = one_of(world)
     node = world.nodes[party]
     if not node.alive:
         return False
@@ -348,11 +328,20 @@ _ACTS: dict[str, Act] = {
     "forged_receipt": _forged_receipt,
     "restored_backup": _backup_restored,
     "member_removed": _member_removed,
+    "ends_earlier": ends.ends_earlier,
+    "ends_in_outage": ends.ends_in_outage,
+    "file_late": sticks.file_late,
+    "file_twice": sticks.file_twice,
+    "file_lost": sticks.file_lost,
+    "file_astray": sticks.file_astray,
+    "file_damaged": sticks.file_damaged,
+    "file_arrived": sticks.file_arrived,
 }
 FAULTS = tuple(_ACTS)
 LATER = {
     "drop", "duplicate", "reorder", "delay", "corrupt", "crash", "consent_revoked", "lying_gap", "restored_backup",
-    "accord_ends_in_outage", "recall_in_outage", "member_removed",
+    "accord_ends_in_outage", "recall_in_outage", "member_removed", "ends_in_outage", "file_late", "file_twice",
+    "file_astray", "file_damaged", "file_arrived",
 }  # fmt: skip
 
 

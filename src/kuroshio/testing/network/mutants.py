@@ -13,10 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from kuroshio.exchange import Accepted
 from kuroshio.exchange.rules import still_allowed
 from kuroshio.peers import Lane
 from kuroshio.schema import Citation, Decision, Effect, Obligations
 from kuroshio.schema.release import Release
+from kuroshio.testing.network.mutants_carried import CARRIED
 from kuroshio.testing.network.node import SimNode
 from kuroshio.testing.network.world import World
 
@@ -114,11 +116,11 @@ def _acknowledged_unseen(node: SimNode) -> None:
     """A failed store is acknowledged all the same."""
     honest = type(node)._accept
 
-    def accept(partner: str, data: bytes) -> None:
+    def accept(partner: str, data: bytes, *, carried: bool = False) -> Accepted:
         try:
-            honest(node, partner, data)
+            return honest(node, partner, data, carried=carried)
         except Exception:
-            return
+            return Accepted("", None)
 
     node._accept = accept  # type: ignore[method-assign]
 
@@ -296,6 +298,7 @@ MUTANTS: dict[str, Hook] = {
     "form the partner reads not asked": _form_not_asked,
     "form asked at sealing only": _form_asked_at_sealing_only,
     "tracklets to everybody": _tracklets_to_all,
+    **CARRIED,
 }
 
 

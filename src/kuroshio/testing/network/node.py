@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,8 @@ import pyarrow as pa
 
 from kuroshio.accord import Versions
 from kuroshio.errors import KuroshioError, StoreError, VerificationError
-from kuroshio.exchange import NOT_YET, Desk, Ledger, Parcel
+from kuroshio.exchange import NOT_YET, Accepted, Desk, Ledger, Parcel
+from kuroshio.exchange.carry import Carrier, Taken, write_bundles
 from kuroshio.exchange.rules import still_allowed
 from kuroshio.peers import LOST_MEMORY, Close, Deliver, Direction, Instruction, Limits, Memory, Send, Session, Told
 from kuroshio.peers.frames import WIRE_VERSIONS
@@ -86,6 +88,7 @@ class SimNode:
         self.held: dict[str, tuple[str, pa.Table | dict[str, Any]]] = {}
         self.taken_count: dict[str, int] = {}
         self.stated_us: dict[str, int] = {}
+        self.carried: list[str] = []
         self.files_of_groups: dict[str, Edition] = {}
         self._groups_kept = Versions(party).as_dict()
         self.alive = False
@@ -121,6 +124,9 @@ class SimNode:
             partner: Session(self.party, partner, self.boxes[partner], self._may_send, LIMITS, self.versions)
             for partner in self.partners
         }
+        self.carrier = Carrier(
+            self.party, known=self._signed, accept=self._accept_carried, gone=self._gone, seen=self.carried
+        )
         self.versions_of_groups = Versions.from_dict(self.party, self._groups_kept)
         self.versions_of_groups.tell_again()
         self.alive = True
@@ -180,7 +186,8 @@ class SimNode:
         decision = self.decision(row["to_party"])
         header = Release.from_bytes(item.body).fields
         read = header["wire"] <= max(1, self._form(row["to_party"]))
-        return row["state"] == "sent" and read and still_allowed(header, decision)
+        over = self.ledger.over(row, self.now_us())
+        return row["state"] == "sent" and not over and read and still_allowed(header, decision)
 
     def offer(self, parcel: Parcel | None) -> None:
         """Hand a parcel to its session, durably."""
@@ -219,6 +226,26 @@ class SimNode:
         parcel = self.desk.recall(release_id, by="officer", reason="error", now_us=self.now_us())
         self.sessions[parcel.to].withdraw(release_id)
         self.offer(parcel)
+
+    def tighten(self, release_id: str, retain_until_us: int) -> None:
+        """End a release of ours earlier."""
+        self.offer(self.desk.tighten(release_id, retain_until_us, by="officer", reason="shorter", now_us=self.now_us()))
+
+    def export(self, partner: str) -> bytes:
+        """File of what waits for a partner and may go now."""
+        bundles, told = self.sessions[partner].to_carry(self.now_us())
+        self.perform(partner, told)
+        file = io.BytesIO()
+        write_bundles(file, bundles)
+        return file.getvalue()
+
+    def take_file(self, data: bytes, *, arrived: bool = False) -> Taken:
+        """Take a file as its inbox does; when it is interrupted, it is to be taken again from the beginning."""
+        taken = Taken()
+        for _ in self.carrier.work(io.BytesIO(data), taken, self.now_us, arrived=arrived):
+            pass
+        self.carried = self.carrier.seen()
+        return taken
 
     def answer(self) -> None:
         """Versions of groups and receipts owed, and checkpoints for witnesses."""
@@ -288,27 +315,42 @@ class SimNode:
                 self._note(self.party, "refused_here", {"partner": partner, "code": refused})
         self.perform(partner, session.taken(item.lane, item.seq, item.item_id, self.now_us(), refused=refused))
 
-    def _accept(self, partner: str, data: bytes) -> None:
+    def _signed(self, release: Release, now_us: int) -> None:
+        fields = release.fields
+        self.ring.verify(str(fields["from"]), str(fields["key_id"]), release.header, release.signature, now_us=now_us)
+
+    def _gone(self, partner: str, release_id: str) -> None:
+        if partner in self.sessions:
+            self.sessions[partner].withdraw(release_id)
+            self.perform(partner, [])
+
+    def _accept_carried(self, partner: str, data: bytes, now_us: int) -> Accepted:
+        del now_us
+        if partner not in self.sessions:
+            raise VerificationError(f"{partner} is no partner", code="exchange.stranger")
+        return self._accept(partner, data, carried=True)
+
+    def _accept(self, partner: str, data: bytes, *, carried: bool = False) -> Accepted:
         now_us = self.now_us()
         if self.files.full:
             raise StoreError("no space left on device", code="store.full")
-        done = self.desk.accept(partner, data, now_us)
+        if self.versions == WIRE_VERSIONS[:1] and Release.from_bytes(data).fields["wire"] > 1:  # as older software does
+            self.desk._refuse(partner, data, "exchange.version", now_us)
+            raise VerificationError("a form not known here", code="exchange.version")
+        done = self.desk.accept(partner, data, now_us, carried=carried)
         self.witness_state = {p: w.as_dict() for p, w in self.check.witnesses.items()}
         if done.received is None:
-            return
+            return done
         release_id = done.received.release.release_id
         if done.kind == "checkpoint":
-            try:
-                body = self.witness.on_checkpoint(partner, dict(done.body or {}), now_us)
-            except VerificationError as err:
-                if err.error_code == "record.consistency_start":
-                    return
-                raise
+            body = self.witness.on_checkpoint(partner, dict(done.body or {}), now_us)
             self.witness_state = {p: w.as_dict() for p, w in self.check.witnesses.items()}
             self.offer(self.desk.control("cosignature", body, to=partner, now_us=now_us))
         elif done.kind == "cosignature":
             self.witness.on_cosignature(partner, dict(done.body or {}), now_us)
-        elif done.kind in ("recall", "tighten"):
+        elif done.kind == "tighten":
+            self._note(self.party, "tightened", {"partner": partner, **(done.body or {})})
+        elif done.kind == "recall":
             self._forget()
         elif done.kind == "policy":
             self._heed(partner, dict(done.body or {}))
@@ -316,6 +358,7 @@ class SimNode:
             self.taken_count[release_id] = self.taken_count.get(release_id, 0) + 1
             content = done.received.released if done.received.released is not None else dict(done.body or {})
             self.held[release_id] = (partner, content)
+        return done
 
     def _heed(self, partner: str, body: dict[str, Any]) -> None:
         self.versions_of_groups.heed(partner, body, self.files_of_groups)

@@ -20,10 +20,12 @@ from kuroshio.peers import Direction, Frame, Type
 from kuroshio.schema import Decision
 from kuroshio.testing.network.checks import Checker
 from kuroshio.testing.network.disk import PowerCut
+from kuroshio.testing.network.ends import Earlier
 from kuroshio.testing.network.faults import FAULTS, inject
 from kuroshio.testing.network.groups import Membership
 from kuroshio.testing.network.keys import SHIPPED_EVERY
 from kuroshio.testing.network.node import SimNode
+from kuroshio.testing.network.sticks import Sticks
 from kuroshio.testing.network.traffic import random_agreement, through, two_ships
 
 S = 1_000_000
@@ -84,7 +86,7 @@ class World:
         self._rules = {(a, b): random_agreement(self.rng) for a in self.parties for b in self.parties if a != b}
         self.mutation_hook = mutate
         self.checker = Checker(self)
-        self.group = Membership(self)
+        self.group, self.ends, self.sticks = Membership(self), Earlier(self), Sticks(self)
         self.nodes: dict[str, SimNode] = {}
         for party in self.parties:
             others = [p for p in self.parties if p != party]
@@ -146,6 +148,8 @@ class World:
         self.seen(f"{party} {what} {detail.get('partner', '')} {code}")
         if what == "versions":
             self.group.arrived(party, str(detail["partner"]), detail["told"])
+        if what == "tightened":
+            self.ends.arrived(party, detail)
         if what == "withheld":
             self.withheld.add(str(detail["release_id"]))
 
@@ -321,6 +325,7 @@ class World:
         def work(n: SimNode) -> None:
             n.tick()
             n.expire()
+            self.ends.kept(n)
             if self.resting:
                 n.answer()
                 return
@@ -332,15 +337,8 @@ class World:
                     self._made(party, partner, n.tell(partner, text))
             if self.rng.random() < 0.5:
                 n.answer()
-            early = (
-                self.now_us < T0_US + (self.chaos_s + self.calm_s // 4) * S
-            )  # later ones would empty a picture at rest
-            if early and self.rng.random() < (0.05 if self.calm else 0.15):
-                sent = [(i, to) for i, to, kind in n.ledger.made_ids()[-50:] if kind in ("tracks", "safety")]
-                if sent:
-                    release_id, to = sent[int(self.rng.integers(0, len(sent)))]
-                    self.seen(f"{party} recalls one of {to}")
-                    n.recall(release_id)
+            if self.now_us < T0_US + (self.chaos_s + self.calm_s // 4) * S:  # later a picture at rest would be emptied
+                self.ends.second_thought(n, calm=self.calm)
 
         self.doing(party, work)
         if node.alive:
