@@ -29,7 +29,7 @@ def test_a_world_holds(seed: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_world_under_any_hash_seed() -> None:
-    seeds = (3, FAULTS.index("member_removed"), FAULTS.index("restored_backup"))
+    seeds = (3, *(FAULTS.index(kind) for kind in ("member_removed", "restored_backup", "ends_in_outage", "file_arrived")))
     program = "from kuroshio.testing.network.world import World\n"
     program += f"print([World(s, chaos_s=30, calm_s=35).run()['digest'] for s in {seeds}])"
     digests = {
@@ -46,8 +46,8 @@ def test_the_same_seed_gives_the_same_world_under_any_hash_seed() -> None:
 
 
 def test_there_are_twenty_kinds_of_fault_and_planted_bug() -> None:
-    assert len(FAULTS) >= 29
-    assert len(MUTANTS) >= 20
+    assert len(FAULTS) >= 37
+    assert len(MUTANTS) >= 42
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,11 @@ def test_a_refusal_said_once_is_lost_with_its_frame() -> None:
         ("record receipt not checked", "lying_receipt"),
         ("later version of a group ignored", "member_removed"),
         ("group not asked again at replay", "member_removed"),
+        ("earlier end forgotten in a restart", "ends_earlier"),
+        ("earlier end that overtakes its release lost", "ends_in_outage"),
+        ("record receipt of a carried release not checked", "file_damaged"),
+        ("file written without asking the policy", "file_late"),
+        ("arrived takes more off the queue than the file holds", "file_arrived"),
     ],
 )
 def test_a_planted_bug_is_found_by_the_fault_made_for_it(name: str, kind: str) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kuroshio.exchange.ledger import Ledger
 
 REMIND_US = 60_000_000
+CARRIED_US = 3600 * 1_000_000  # a file that somebody carries holds what was said before, until it is answered
 
 
 class Aftercare:
@@ -41,18 +42,23 @@ class Aftercare:
         told = {"kind": "recalled", "release_id": release_id, "by": by, "reason": word(reason), "at_us": now_us}
         return self.control("recall", body, to=row["to_party"], now_us=now_us, also=[told])
 
-    def remind(self, now_us: int, *, after_us: int = REMIND_US, to: Collection[str] | None = None) -> list[Parcel]:
+    def remind(
+        self, now_us: int, *, after_us: int = REMIND_US, to: Collection[str] | None = None,
+        carried: Collection[str] = (),
+    ) -> list[Parcel]:  # fmt: skip
         """Parcels that say again each recall and earlier end that a partner has not confirmed; twice changes nothing.
 
         With ``to`` only those partners are reminded: for one that is away the recall waits in its outbound log already.
+        Those in ``carried``, whom only files reach, once an hour.
         """
         waiting: dict[str, list[str]] = {}
         late = self.ledger.withdrawn(before_us=now_us - after_us)
         self._reminded = {i: self._reminded[i] for i in late if i in self._reminded}  # confirmed ones are forgotten
         for release_id in late:
             if self._reminded.get(release_id, 0) <= now_us - after_us:
-                partner = self.ledger.release(release_id)["to_party"]
-                if to is None or partner in to:
+                row = self.ledger.release(release_id)
+                partner, said_us = row["to_party"], self._reminded.get(release_id, row["withdrawn_us"])
+                if (to is None or partner in to) and (partner not in carried or said_us <= now_us - CARRIED_US):
                     self._reminded[release_id] = now_us
                     waiting.setdefault(partner, []).append(release_id)
         parcels = [
@@ -62,7 +68,8 @@ class Aftercare:
             for partner, ids in waiting.items()
         ]
         for row in self.ledger.unconfirmed_ends(before_us=now_us - after_us):
-            if to is None or row["to_party"] in to:
+            partner = row["to_party"]
+            if (to is None or partner in to) and (partner not in carried or row["asked_us"] <= now_us - CARRIED_US):
                 self.ledger.asked_again(row["release_id"], now_us)
                 parcels.append(self._end(row, "reminder", now_us))
         return parcels

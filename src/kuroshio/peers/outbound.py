@@ -18,6 +18,7 @@ from kuroshio.peers.outbox import Item, Outbox
 MaySend = Callable[[Item, int], bool]
 DOWN, GREETED, OPEN = "down", "greeted", "open"
 CRAWL_BYTES_PER_S = 1_000  # a third of 50 kbit/s with 30 % loss
+CARRY_BYTES = 1 << 28  # of one file
 EPOCH_MAX = 1 << 52  # beyond it an epoch has no whole number in JSON: 142 years of microseconds
 
 
@@ -124,15 +125,19 @@ class Outbound:
     def to_carry(self, now_us: int) -> tuple[list[bytes], list[Instruction]]:
         """Bundles that wait and may go now, for a file; they wait until they are answered or said to have arrived.
 
-        Judged as at each sending: what may not go any more is dropped, but for what this stream has sent already.
+        Judged as at each sending: what may not go any more is dropped, but for what this stream has sent already. A
+        file holds `CARRY_BYTES` at most, the most urgent and oldest first.
         """
-        bundles, out = [], list[Instruction]()
+        bundles, out, size = [], list[Instruction](), 0
         for lane, seq, release_id in self._outbox.queued():
             item = self._outbox.get(lane, seq)
             if item is None:
                 continue
+            if size + len(item.body) > CARRY_BYTES:
+                break
             if lane is Lane.CONTROL or self._may_send(item, now_us):
                 bundles.append(item.body)
+                size += len(item.body)
             elif self.state != OPEN or seq >= self.cursor[lane]:
                 self._outbox.drop(lane, seq)
                 self.counters["withheld"] += 1

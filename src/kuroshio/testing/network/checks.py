@@ -58,6 +58,11 @@ class Checker:
         header = release.fields
         if header["kind"] in CONTROL:
             return
+        node = self.world.nodes[sender]
+        if node.ledger.release(release.release_id)["state"].startswith("withdraw"):
+            self.fail("released after its recall", sender=sender, to=to, kind=header["kind"])
+        if self.world.ends.past(node, release.release_id):
+            self.fail("released after its earlier end", sender=sender, to=to, kind=header["kind"])
         decision = self.world.judged(sender, to)
         if not decision.flows and self.world.decision(sender, to).flows:
             self.fail("released under a group after a removal was known", sender=sender, to=to, kind=header["kind"])
@@ -188,7 +193,7 @@ class Checker:
             node, other = self.world.nodes[sender], self.world.nodes[to]
             if {(sender, to), (to, sender)} & self.world.liars:
                 continue
-            lost_us = self.world.lost_us(sender, to)
+            lost_us = max(self.world.restored_us.get(p, 0) for p in (sender, to))
             for release_id in made:
                 if self.world.made_us[release_id] <= lost_us:
                     continue  # an old copy of a session came back: what it forgot is gone, what came after is not

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kuroshio.errors import InputError
 from kuroshio.schema.release import Release
-from kuroshio.testing.network.moves import a_pair, one_of, outage, warning
+from kuroshio.testing.network.moves import a_pair, backup, one_of, outage, warning
 
 if TYPE_CHECKING:
     from kuroshio.testing.network.node import SimNode
@@ -78,6 +78,10 @@ class Earlier:
 
     # -- what must hold
 
+    def past(self, node: SimNode, release_id: str) -> bool:
+        """True when a release of a node is past the end that was asked for."""
+        return release_id in self.asked and self.asked[release_id][2] <= node.now_us()
+
     def taken(self, node: SimNode, release_id: str) -> None:
         """A release was taken just now."""
         end_us = self.told.get(node.party, {}).get(release_id)
@@ -120,8 +124,10 @@ def ends_earlier(world: World) -> bool:
     one = world.ends.one_of(node, 10) if node.alive else None
     if one is None:
         return False
-    again = world.rng.random() < 0.5
+    again, restarts = world.rng.random() < 0.5, world.rng.random() < 0.4
     world.ends.ask(node.party, one[0], float(world.rng.uniform(6.0, 20.0)))
+    if restarts:
+        world.after(3.0, lambda: world.crash(one[1], 1.0))
     if again:
         world.after(2.0, lambda: world.ends.ask(node.party, one[0], 2.0))
     return True
@@ -131,13 +137,21 @@ def ends_in_outage(world: World) -> bool:
     """Releases that wait are ended earlier: one before the partner is back and must not go, one after it."""
     pair = a_pair(world)
     outage(world, pair, 15.0)
+    forgets = world.rng.random() < 0.4
 
-    def ask() -> None:
-        for seconds in (4.0, 25.0):
-            release_id = warning(world, *pair)
-            if release_id is not None:
-                world.fault("ends_in_outage")
-                world.ends.ask(pair[0], release_id, seconds)
+    def ask(seconds: float) -> None:
+        release_id = warning(world, *pair)
+        if release_id is not None:
+            world.fault("ends_in_outage")
+            world.ends.ask(pair[0], release_id, seconds)
 
-    world.after(5.0, ask)
+    def forgetting() -> None:
+        back = backup(world, pair[0])
+        ask(3.0)
+        world.after(1.0, back)
+
+    world.after(5.0, lambda: ask(4.0))
+    world.after(6.0, lambda: ask(25.0))
+    if forgets:  # the statement waits in a log of which an older copy comes back
+        world.after(7.0, forgetting)
     return True

@@ -13,7 +13,7 @@ from kuroshio.peers.frames import WIRE_VERSIONS, item_id_of
 from kuroshio.schema import Citation, Decision, Effect, Obligations
 from kuroshio.schema.release import RECEIVED, Receipt, Release
 from kuroshio.testing.network import ends, sticks
-from kuroshio.testing.network.moves import a_pair, one_of, outage, permit
+from kuroshio.testing.network.moves import a_pair, backup, one_of, outage, permit
 from kuroshio.testing.network.traffic import random_agreement
 
 if TYPE_CHECKING:
@@ -280,21 +280,9 @@ def _forged_receipt(world: World) -> bool:
 def _backup_restored(world: World) -> bool:
     """A node's session state comes back from an older copy: numbers it used once must not be used again."""
     party = one_of(world)
-    node = world.nodes[party]
-    if not node.alive:
+    if not world.nodes[party].alive:
         return False
-    copies = {partner: box.copy() for partner, box in node.boxes.items()}
-
-    def restore() -> None:
-        if not node.alive:
-            return
-        world.fault("restored_backup")
-        world.crash(party, 1.0)
-        node.boxes = copies
-        # what was sealed since the copy was in the session alone: it is lost, and the partner sees the gap
-        world.restored_us[party] = world.now_us
-
-    world.after(float(world.rng.uniform(4, 10)), restore)
+    world.after(float(world.rng.uniform(4, 10)), backup(world, party))
     return True
 
 
@@ -341,7 +329,7 @@ FAULTS = tuple(_ACTS)
 LATER = {
     "drop", "duplicate", "reorder", "delay", "corrupt", "crash", "consent_revoked", "lying_gap", "restored_backup",
     "accord_ends_in_outage", "recall_in_outage", "member_removed", "ends_in_outage", "file_late", "file_twice",
-    "file_astray", "file_damaged", "file_arrived",
+    "file_lost", "file_astray", "file_damaged", "file_arrived",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ What enters: the world. What leaves: names drawn from its seed, links that are b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kuroshio.peers import Direction
@@ -49,3 +50,19 @@ def warning(world: World, sender: str, to: str) -> str | None:
 def warned(world: World, sender: str, to: str) -> None:
     """The same, whatever its id."""
     warning(world, sender, to)
+
+
+def backup(world: World, party: str) -> Callable[[], None]:
+    """Copy the sessions of a node; what is given back puts the copies in their place, with a restart."""
+    node = world.nodes[party]
+    copies = {partner: box.copy() for partner, box in node.boxes.items()}
+
+    def restore() -> None:
+        if node.alive:
+            world.fault("restored_backup")
+            world.crash(party, 1.0)
+            node.boxes = copies
+            # what was sealed since the copy was in the session alone: it is lost, and the partner sees the gap
+            world.restored_us[party] = world.now_us
+
+    return restore

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kuroshio.exchange.carry import HEAD, Taken, read_bundles, write_bundles
 from kuroshio.schema.release import Release
+from kuroshio.testing.network.groups import OUT
 from kuroshio.testing.network.moves import a_pair, outage, warned, warning
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _file(bundles: list[bytes]) -> bytes:
 def file_late(world: World) -> None:
     """A file is written now and taken much later: what is in it came by the link meanwhile, ended or was recalled."""
     sender, to = a_pair(world)
-    late_s = float(world.rng.uniform(2.0, 40.0))
+    late_s, ends = float(world.rng.uniform(2.0, 40.0)), world.rng.random() < 0.3
 
     def write() -> None:
         data = world.sticks.export(sender, to)
@@ -96,6 +97,8 @@ def file_late(world: World) -> None:
 
     outage(world, (sender, to), 8.0)
     world.after(1.0, lambda: warned(world, sender, to))
+    if ends:  # what waits must not go into the file either
+        world.after(5.0, lambda: world.rule(sender, to, OUT))
     world.after(6.0, write)
 
 
@@ -125,9 +128,18 @@ def file_twice(world: World) -> None:
     world.after(9.0, give)
 
 
-def file_lost(world: World) -> bool:
+def file_lost(world: World) -> None:
     """A file that never arrives: what is in it goes on waiting."""
-    return world.sticks.export(*a_pair(world)) is not None
+    sender, to = a_pair(world)
+
+    def write() -> None:
+        if world.sticks.export(sender, to) is not None:
+            world.fault("file_lost")
+
+    outage(world, (sender, to), 8.0)
+    for at_s in (2.0, 5.0):
+        world.after(at_s, lambda: warned(world, sender, to))
+    world.after(4.0, write)
 
 
 def file_astray(world: World) -> None:

@@ -283,10 +283,6 @@ class World:
         """TRACKS of the two ships a node sees now."""
         return two_ships(self.parties.index(party), at_us=self.now_us, age_s=(self.now_us - T0_US) / S)
 
-    def lost_us(self, a: str, b: str) -> int:
-        """When an old copy of a session of either party came back last; 0 when never."""
-        return max(self.restored_us.get(a, 0), self.restored_us.get(b, 0))
-
     def _made(self, sender: str, to: str, parcel: Any) -> None:
         if parcel is not None:
             self.made[parcel.release_id], self.made_us[parcel.release_id] = parcel.kind, self.now_us
