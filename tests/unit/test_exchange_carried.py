@@ -214,3 +214,29 @@ def test_a_recall_that_is_said_again_is_answered_again(phl: Office, jpn: Office)
     [told] = jpn.answers(T0 + 102 * S)
     phl.desk.accept("JPN", told.data, T0 + 103 * S)
     assert phl.ledger.release(parcel.release_id)["state"] == "withdrawal_confirmed"
+
+
+def test_a_start_owes_the_receipts_of_records_again(phl: Office, jpn: Office) -> None:
+    """They waited in an outbound log of which an older copy came back with the start: nobody can notice that."""
+    old, parcel = phl.warn("JPN", 1), phl.warn("JPN", 2 * S)
+    for bundle in (old, parcel):
+        jpn.desk.accept("PHL", bundle.data, T0 + 3 * S)
+    jpn.ledger._run("UPDATE held SET kind='tracks' WHERE release_id=?", (old.release_id,))
+    assert len(jpn.answers(T0 + 4 * S)) == 1  # and lost
+    jpn.ledger.answer_again(T0 + 3 * S, records=True)
+    assert jpn.answers(T0 + 5 * S) == []
+    jpn.ledger.answer_again(T0, records=True)
+    assert jpn.ledger.unanswered(10) == {"PHL": [(parcel.release_id, "received")]}
+    jpn.ledger.answer_again(T0)
+    assert len(jpn.ledger.unanswered(10)["PHL"]) == 2
+
+
+def test_whom_only_files_reach_is_reminded_once_an_hour(phl: Office) -> None:
+    """What was said before is in each file until it is answered: a statement a minute would fill the queue."""
+    recalled, ended = phl.warn("JPN", 1), phl.warn("JPN", 2)
+    phl.desk.recall(recalled.release_id, by="ra", reason="x", now_us=T0)
+    phl.desk.tighten(ended.release_id, T0 + 9_000 * S, by="ra", reason="x", now_us=T0)
+    times = [60 * minute for minute in range(1, 190)]
+    said = [t for t in times for _ in phl.desk.remind(T0 + t * S, to=["JPN"], carried=["JPN"])]
+    assert said == [3600, 3600, 7200, 7200, 10800, 10800]
+    assert len(phl.desk.remind(T0 + 12_000 * S, to=["JPN"])) == 2

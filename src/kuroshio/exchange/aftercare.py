@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kuroshio.exchange.ledger import Ledger
 
 REMIND_US = 60_000_000
+SAID_AGAIN_US = 24 * 3600 * 1_000_000  # receipts of records that a start says again
 CARRIED_US = 3600 * 1_000_000  # a file that somebody carries holds what was said before, until it is answered
 
 

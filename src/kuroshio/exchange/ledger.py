@@ -331,9 +331,13 @@ class Ledger(Ends):
             else:
                 self._run(held, (WITHDRAWN if status == WITHDRAWN else HELD, json.dumps(some)))
 
-    def answer_again(self, since_us: int) -> None:
-        """Owe receipts once more for releases made since a time: the key they were signed with counts no more."""
-        self._run("UPDATE held SET answered='' WHERE at_us>=?", (since_us,))
+    def answer_again(self, since_us: int, *, records: bool = False) -> None:
+        """Owe receipts once more for releases made since a time: the key they were signed with counts no more.
+
+        With ``records`` only for what is no state of tracks, of which the newest alone matters: a start owes them, as
+        an outbound log may have come back from a copy older than they are, and nobody could notice.
+        """
+        self._run("UPDATE held SET answered='' WHERE at_us>=? AND (kind<>'tracks' OR NOT ?)", (since_us, records))
         self._run("UPDATE refused SET answered=0 WHERE at_us>=?", (since_us,))
 
     def holding(self, release_id: str) -> dict[str, Any] | None:

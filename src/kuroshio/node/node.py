@@ -15,6 +15,7 @@ from typing import Any
 
 from kuroshio import clock, exchange, record
 from kuroshio.errors import ConfigError, StoreError
+from kuroshio.exchange.aftercare import SAID_AGAIN_US
 from kuroshio.links.tls import KeyFolder
 from kuroshio.node import assemble
 from kuroshio.node.config import NodeConfig
@@ -108,7 +109,9 @@ class Node:
     def _resume(self) -> None:
         self.sharing.alerts_out.resume(self._ledger.told(), self.parts.operations.alerts_after)
         self._ledger.keep_told(self.sharing.alerts_out.to_keep())  # from the first start on nothing is left out
-        self.sharing.resume(self.parts.core.picture, now_us=self.parts.time.now_us())
+        now_us = self.parts.time.now_us()
+        self._ledger.answer_again(now_us - SAID_AGAIN_US, records=True)
+        self.sharing.resume(self.parts.core.picture, now_us=now_us)
 
     def _check_record(self) -> dict[str, Any]:
         """Every leaf, tile and signature of the record, looked at once at each start."""

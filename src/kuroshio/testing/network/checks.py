@@ -193,9 +193,10 @@ class Checker:
             node, other = self.world.nodes[sender], self.world.nodes[to]
             if {(sender, to), (to, sender)} & self.world.liars:
                 continue
-            lost_us = max(self.world.restored_us.get(p, 0) for p in (sender, to))
+            lost_us, theirs_us = (self.world.restored_us.get(p, 0) for p in (sender, to))
             for release_id in made:
-                if self.world.made_us[release_id] <= lost_us:
+                forgot_us = max(lost_us, theirs_us) if self.world.made[release_id] == "tracks" else lost_us
+                if self.world.made_us[release_id] <= forgot_us:
                     continue  # an old copy of a session came back: what it forgot is gone, what came after is not
                 state = node.ledger.release(release_id)["state"]
                 held = (other.ledger.holding(release_id) or {}).get("state")

@@ -17,6 +17,7 @@ import pyarrow as pa
 from kuroshio.accord import Versions
 from kuroshio.errors import KuroshioError, StoreError, VerificationError
 from kuroshio.exchange import NOT_YET, Accepted, Desk, Ledger, Parcel
+from kuroshio.exchange.aftercare import SAID_AGAIN_US
 from kuroshio.exchange.carry import Carrier, Taken, write_bundles
 from kuroshio.exchange.rules import still_allowed
 from kuroshio.peers import LOST_MEMORY, Close, Deliver, Direction, Instruction, Limits, Memory, Send, Session, Told
@@ -129,6 +130,7 @@ class SimNode:
         )
         self.versions_of_groups = Versions.from_dict(self.party, self._groups_kept)
         self.versions_of_groups.tell_again()
+        self.ledger.answer_again(self.now_us() - SAID_AGAIN_US, records=True)
         self.alive = True
         for parcel in self.desk.unoffered(self.log.numbers()):
             self.offer(parcel)
