@@ -99,14 +99,17 @@ def test_cells_of_interference_are_those_of_a_plain_loop(place) -> None:
 def plain_steps(kind, rows):
     limits = {t.name: t.value for t in ALL[kind].thresholds.values()}
     spells, spell, before = [], None, None
-    for t, lat, lon, *_ in rows:
+    for t, lat, lon, sog, *_ in rows:
         if before is None:
             before = (t, lat, lon)
             continue
         if spell and t - spell["end"] > limits["forget_s"] * S:
             spells, spell = [*spells, spell], None
         dt_s = (t - before[0]) / S
-        if dt_s < 5 or (lat, lon) == before[1:]:
+        if dt_s < 5:
+            continue
+        if (lat, lon) == before[1:]:
+            before = (t, lat, lon) if sog <= 0.5144 else before  # it lies there; else an old report sent again
             continue
         far = float(distance_m(*before[1:], lat, lon))
         bad = far > 2000 and far / dt_s > 30.867
@@ -141,6 +144,15 @@ def test_impossible_steps_are_those_of_a_plain_loop_and_their_share_is_up_to_the
             )
         assert sorted(told) == [(ship, *s) for ship, rows in reports_of(c) for s in plain_steps(kind, rows)]
         assert told
+
+
+@pytest.mark.parametrize(("sog", "told"), [(0.0, 1), (0.5144, 1), (5.0, 0), (np.nan, 0)])
+def test_a_ship_that_lies_still_for_an_hour_and_jumps_is_told_and_an_old_report_sent_again_is_not(sog, told) -> None:
+    t = T0 + np.arange(61) * 60 * S
+    c = {"track": np.full(61, 7), "mmsi": np.full(61, 7), "t": t, "lat": np.full(61, 20.0), "lon": np.full(61, 121.0)}
+    c |= {"sog": np.full(61, sog)}
+    c["lat"][-1] = 20.2
+    assert len(behaviour.detect(table(c), ALL.only("impossible_kinematics"), now_us=T0 + 48 * H)) == told
 
 
 def test_a_stop_in_port_lasts_until_it_goes_faster_and_a_track_that_ends_outside_ended_its_visit_in_port() -> None:

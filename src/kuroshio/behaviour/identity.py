@@ -44,9 +44,11 @@ def steps(
     t: Any,
     lat: Any,
     lon: Any,
+    sog: Any,
     track: Any,
     ints: Any,
     floats: Any,
+    still: float,
     max_speed: float,
     min_m: float,
     min_dt_us: int,
@@ -59,7 +61,8 @@ def steps(
 
     A step is impossible when it is longer than ``min_m`` and faster than ``max_speed``, and longer ago than
     ``min_dt_us``: two receivers' clocks a second apart make no such step. A position that is sent again unchanged is
-    no step. ``under_way`` counts the numbers whose steps have been told and have not stopped.
+    no step; what comes after is held against it where it says ``still`` or less: there the ship lies. From a ship under
+    way it is an old one, and the time is counted from when it was new. ``under_way`` counts the numbers whose steps have been told and have not stopped.
     """
     for i in range(begin, who.size):
         if k + 2 > ev.shape[0]:
@@ -76,7 +79,11 @@ def steps(
                 under_way[0] -= 1
             ints[w, FIRST], ints[w, OPENED] = NEVER, 0
         la0, lo0 = floats[w, 0], floats[w, 1]
-        if dt < min_dt_us or (lat[i] == la0 and lon[i] == lo0):
+        if dt < min_dt_us:
+            continue
+        if lat[i] == la0 and lon[i] == lo0:
+            if sog[i] <= still:  # false where it is not told
+                ints[w, T], ints[w, TRACK] = t1, track[i]
             continue
         ints[w, STEPS] += 1
         dlon = abs(lon[i] - lo0)
@@ -131,7 +138,8 @@ class StepsDetector(Detector):
         self.events = Events(9, 6)
         self.under_way: IntArray = np.zeros(1, np.int64)
         d, self.forget_us = definition, definition.us("forget_s")
-        limits = float(d["max_speed_mps"]), float(d["min_step_m"]), d.us("min_interval_s")
+        still, fast = float(d["still_mps"]), float(d["max_speed_mps"])
+        limits = still, fast, float(d["min_step_m"]), d.us("min_interval_s")
         self.rule = *limits, self.forget_us, d.us("min_duration_s"), float(d["bad_share"])
 
     def arrays(self) -> dict[str, Any]:
@@ -155,8 +163,9 @@ class StepsDetector(Detector):
         r = batch.reports()
         self.numbers = batch.numbers
         self.state.ensure(len(self.numbers))
-        ints, floats = self.state.ints, self.state.floats
-        self._say(steps, len(r.t), r.who, r.t, r.lat, r.lon, r.track, ints, floats, *self.rule, self.under_way, out=out)
+        ints, floats, sog = self.state.ints, self.state.floats, r.of(batch.fixes.sog)
+        rows = r.who, r.t, r.lat, r.lon, sog, r.track
+        self._say(steps, len(r.t), *rows, ints, floats, *self.rule, self.under_way, out=out)
 
     def advance(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """End what has stopped."""
