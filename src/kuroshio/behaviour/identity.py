@@ -62,7 +62,8 @@ def steps(
     A step is impossible when it is longer than ``min_m`` and faster than ``max_speed``, and longer ago than
     ``min_dt_us``: two receivers' clocks a second apart make no such step. A position that is sent again unchanged is
     no step; what comes after is held against it where it says ``still`` or less: there the ship lies. From a ship under
-    way it is an old one, and the time is counted from when it was new. ``under_way`` counts the numbers whose steps have been told and have not stopped.
+    way it is an old one, and the time is counted from when it was new. ``under_way`` counts the numbers whose steps
+    have been told and have not stopped.
     """
     for i in range(begin, who.size):
         if k + 2 > ev.shape[0]:

@@ -14,9 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kuroshio.behaviour.archive import archive_fixes
 from kuroshio.behaviour.area import cells_at
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
+from kuroshio.behaviour.fixes import HOUR_US
 from kuroshio.behaviour.reception import CELLS_A_DEG, cells_about, cells_of, period_of
+from kuroshio.geo.earth import distance_m
 
 Alert = Mapping[str, Any]
 Box = tuple[float, float, float, float]  # west, south, east, north in degrees
@@ -34,11 +38,16 @@ def stretches(alert: Alert, definition: Definition) -> list[Stretch]:
         west = alert["lon_deg"] - half
         edge = 1e-7 if west <= -180.0 else 0.0  # 180 east is in this cell too
         box = _box(alert["lat_deg"] - half, west - edge, 2.0 * half + edge)
-        return [(start_us, _us(alert["end_at"]), box)]
+        return [(start_us - HOUR_US, _us(alert["end_at"]), box)]  # a jump in the hour may be from a place before it
     side, silence_us = 1.0 / CELLS_A_DEG, definition.us("silence_s")
     south, west = (floor(alert[n] * CELLS_A_DEG) * side - side for n in ("lat_deg", "lon_deg"))
     period_us, box = period_of(silence_us), _box(south, west, 3.0 * side)
     return [(p * period_us, (p + 1) * period_us, box) for p in _periods(start_us, silence_us)]
+
+
+def ways_about(definition: Definition) -> bool:
+    """True where all rows in a stretch of time count of the ships that were in its box, wherever they were."""
+    return definition.kernel == "interference"
 
 
 def others_about(rows: pa.Table, alert: Alert, definition: Definition) -> pa.Table | None:
@@ -46,7 +55,7 @@ def others_about(rows: pa.Table, alert: Alert, definition: Definition) -> pa.Tab
     if "mmsi" not in rows.column_names or not _has_others(alert, definition):
         return None
     if definition.kernel == "interference":
-        return _counted_beside(rows, alert, float(definition["cell_deg"]))
+        return _counted_beside(rows, alert, definition)
     return _heard_about(rows, alert, definition.us("silence_s"))
 
 
@@ -70,13 +79,45 @@ def _heard_about(rows: pa.Table, alert: Alert, silence_us: int) -> pa.Table:
     return _first_of_each(near, about, cell, np.asarray(_times(near)) // period_us)
 
 
-def _counted_beside(rows: pa.Table, alert: Alert, cell_deg: float) -> pa.Table:
-    """A row a ship that counts it in the cell and hour of an interference."""
-    near = _reports(rows, alert, _us(alert["start_at"]), _us(alert["end_at"]))
-    lat, lon = (np.asarray(near[name], np.float64) for name in ("lat_deg", "lon_deg"))
-    own = cells_at(np.asarray([alert["lat_deg"]]), np.asarray([alert["lon_deg"]]), cell_deg)
-    inside = cells_at(lat, lon, cell_deg) == own
-    return _first_of_each(near, inside)
+def _counted_beside(rows: pa.Table, alert: Alert, definition: Definition) -> pa.Table:
+    """Of each ship a report that was hit, else one that counts it there, and where it jumped the one it came from."""
+    start_us, d, times = _us(alert["start_at"]), definition, _times(rows)
+    near = pc.and_(pc.greater_equal(times, start_us - 24 * HOUR_US), pc.less(times, _us(alert["end_at"])))
+    mine = pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"], pa.int64()))
+    rows = rows.filter(pc.fill_null(pc.and_(near, pc.invert(mine)), False))
+    whole, rows = rows, rows.drop_columns("imo") if "imo" in rows.column_names else rows
+    f = archive_fixes(rows.append_column("imo", pa.array(np.arange(rows.num_rows))))
+    f = f.take((f.mmsi >= 0) & (f.ais_at == f.t))
+    f = f.take(np.lexsort((f.track, f.t, f.mmsi)))
+    who, t, lat, lon, sog = f.mmsi, f.t, f.lat, f.lon, f.sog
+    held, own, across = np.empty(len(t), np.int64), np.arange(len(t)), np.abs(f.cog - f.heading)
+    _held_against(who, t, d.us("min_interval_s"), held)
+    far, dt_us = distance_m(lat[held], lon[held], lat, lon), t - t[held]
+    jumped = (far > float(d["min_step_m"])) & (far > float(d["max_speed_mps"]) * dt_us * 1e-6)
+    broken = (sog > float(d["break_speed_mps"])) & (np.minimum(across, 360.0 - across) > float(d["break_angle_deg"]))
+    hit = (jumped & (dt_us >= d.us("min_interval_s"))) | broken
+    place, size = np.where(jumped, held, own), float(d["cell_deg"])
+    here = cells_at(np.asarray([alert["lat_deg"]]), np.asarray([alert["lon_deg"]]), size)
+    counted = np.flatnonzero((cells_at(lat[place], lon[place], size) == here) & (t >= start_us))
+    counted = counted[np.lexsort((~hit[counted], who[counted]))]
+    first = counted[np.unique(who[counted], return_index=True)[1]]
+    kept, more = first, first
+    while len(more):  # the one it came from counts where it came from itself, if it points across its course
+        more = np.setdiff1d(held[more[jumped[more]]], kept)
+        kept, more = np.union1d(kept, more), more[broken[more]]
+    return whole.take(pa.array(np.sort(f.imo[kept])))
+
+
+@kernel
+def _held_against(who: Any, t: Any, min_us: int, out: Any) -> None:
+    """Row that each report is held against, of reports by (mmsi, time): its own for the first; see `area.jumps`."""
+    last = 0
+    for i in range(who.size):
+        if who[i] != who[last]:
+            last = i
+        out[i] = last
+        if t[i] - t[last] >= min_us:
+            last = i
 
 
 def _first_of_each(rows: pa.Table, wanted: Any, *by: Any) -> pa.Table:

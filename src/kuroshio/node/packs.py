@@ -7,7 +7,7 @@ is made only where the alert comes out of the stored rows as the node told it; e
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from kuroshio import clock
 from kuroshio.behaviour import Definitions, Norms, Zones
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.others import others_about, stretches
+from kuroshio.behaviour.others import others_about, stretches, ways_about
 from kuroshio.behaviour.pack import LEAD_US, alert_rows, make_pack, raised_of
 from kuroshio.behaviour.ruling import micros
 from kuroshio.errors import InputError, NotFound, VerificationError
@@ -94,10 +94,13 @@ class PackDesk:
         known = [row for row in rows if known_at_us is None or micros(row["known_at"]) <= known_at_us]
         return known[-1] if known else None
 
-    def _rows(self, alert: Row, bases: Iterable[Row], known_us: int) -> pa.Table:
+    def _rows(self, alert: Row, bases: Sequence[Row], known_us: int) -> pa.Table:
         """TRACKS rows of the ships of an alert, and of the others that it rests on."""
         tracks, mmsis = list(alert["track_ids"]), list(alert["mmsis"])
         first_us, end_us, read = micros(alert["start_at"]) - LEAD_US, known_us + 1, self._read
+        of = {base["definition"]: self._definitions.get(str(base["definition"])) for base in bases}
+        if all(d is not None and ways_about(d) for d in of.values()):  # of other numbers on its tracks it has a part
+            tracks = []
         parts = [read(track_id=tracks, start_us=first_us, end_us=end_us)] if tracks else []
         if mmsis:
             named = read(mmsi=mmsis, start_us=first_us, end_us=end_us)
@@ -115,6 +118,9 @@ class PackDesk:
         """Rows of other ships, a stretch of time at a time: there may be many, and few are kept."""
         for first_us, over_us, box in stretches(base, definition):
             rows = self._read(start_us=first_us, end_us=min(over_us, end_us), box=box)
+            if ways_about(definition):
+                ships = pc.unique(rows["mmsi"].drop_null()).to_pylist()
+                rows = self._read(mmsi=ships, start_us=first_us, end_us=min(over_us, end_us)) if ships else rows
             some = others_about(rows, base, definition)
             if some is not None:
                 yield some
