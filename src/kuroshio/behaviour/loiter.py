@@ -18,8 +18,10 @@ from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
 from kuroshio.units import FloatArray, IntArray
 
 BINS = 6
-# integers; BIN is the bin that the last fix lies in
+# integers; BIN is the bin that the last fix lies in; then BINS numbers of fixes, and of those that claim to lie still
 LAST, KNOWN, PHASE, START, MET, END, NEXT, ROWS, STILL, MMSI, FIRST, BIN = range(12)
+FIXES = 12
+STILLS = FIXES + BINS
 # numbers: LAT, LON of the last fix; place of the start; way in the run; then BINS ways, BINS times (s), BINS lats, lons
 LAT, LON, LAT0, LON0, WAY, TIME = range(6)
 WAYS = 6
@@ -64,6 +66,9 @@ def _end_of_bin(
     if time * 1e6 >= cover * BINS * bin_us and way <= slow * time:
         if ints[s, PHASE] == 0:
             ints[s, PHASE], ints[s, ROWS], ints[s, STILL] = 1, 0, 0
+            for q in range(BINS):
+                ints[s, ROWS] += ints[s, FIXES + q]
+                ints[s, STILL] += ints[s, STILLS + q]
             ints[s, START] = max(ints[s, FIRST], (b + 1 - BINS) * bin_us)
             floats[s, WAY], floats[s, TIME] = way, time
             first = (b + 1) % BINS
@@ -89,6 +94,7 @@ def _end_of_bin(
         _say(ev, num, k, kind, s, ints, floats, cause)
         k += 1
     following = (b + 1) % BINS
+    ints[s, FIXES + following], ints[s, STILLS + following] = 0, 0
     floats[s, WAYS + following] = 0.0
     floats[s, TIMES + following] = 0.0
     return k
@@ -137,7 +143,10 @@ def loiter_rows(
             ints[s, PHASE] = 0
             ints[s, MMSI] = mmsi[i] if mmsi[i] >= 0 else ints[s, MMSI]
             clear_row(floats, s, WAYS)
+            clear_row(ints, s, FIXES)
             ints[s, KNOWN], ints[s, FIRST], ints[s, BIN] = 0 if skip else 1, t1, t1 // bin_us
+            c = ints[s, BIN] % BINS
+            ints[s, FIXES + c], ints[s, STILLS + c] = 1, nav[i] == 1 or nav[i] == 5
             ints[s, LAST], floats[s, LAT], floats[s, LON] = t1, lat[i], lon[i]
             continue
         if mmsi[i] >= 0:
@@ -167,8 +176,11 @@ def loiter_rows(
                 b += 1
             ints[s, BIN] = b
         ints[s, LAST], floats[s, LAT], floats[s, LON] = t1, lat[i], lon[i]
+        c, still = ints[s, BIN] % BINS, nav[i] == 1 or nav[i] == 5
         ints[s, ROWS] += 1
-        ints[s, STILL] += nav[i] == 1 or nav[i] == 5
+        ints[s, STILL] += still
+        ints[s, FIXES + c] += 1
+        ints[s, STILLS + c] += still
     return slot.size, k
 
 
@@ -197,7 +209,7 @@ def loiter_silence(
 class LoiterDetector(SlotDetector):
     """See `definitions/loitering.toml`."""
 
-    int_default = (0,) * 9 + (-1, 0, 0)
+    int_default = (0,) * 9 + (-1, 0, 0) + (0,) * (2 * BINS)
     float_default = (0.0,) * (WAYS + 4 * BINS)
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
