@@ -16,6 +16,7 @@ from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
+from kuroshio.geo.earth import enu_offset_m
 from kuroshio.units import FloatArray, IntArray
 
 M_PER_DEG, LON_M_PER_DEG = 110_574.0, 111_320.0  # of latitude, of longitude at the equator
@@ -122,6 +123,22 @@ def closest_approaches(
 
 
 T, NAV, MMSI = range(3)
+STILL_MPS = 0.25  # below it a state has no course (schema: tracks.cog_deg)
+
+
+def _velocity(batch: Batch, longest_us: int) -> tuple[FloatArray, FloatArray]:
+    """East and north m/s as reported, else those of the piece that leads to the fix, else 0 or NaN: unknown."""
+    f, course = batch.fixes, np.radians(batch.fixes.cog)
+    ve, vn = f.sog * np.sin(course), f.sog * np.cos(course)
+    absent = np.flatnonzero(~np.isfinite(ve))
+    if len(absent):
+        dt_us, lat, lon, sog = (c[absent] for c in (batch.dt_us, f.lat, f.lon, f.sog))
+        still = sog < STILL_MPS  # false where it is not told
+        east, north = enu_offset_m(batch.prev_lat[absent], batch.prev_lon[absent], lat, lon)
+        known, s = (dt_us > 0) & (dt_us <= longest_us), np.maximum(dt_us, 1) * 1e-6
+        ve[absent] = np.where(still, 0.0, np.where(known, east / s, np.nan))
+        vn[absent] = np.where(still, 0.0, np.where(known, north / s, np.nan))
+    return ve, vn
 
 
 def _step_of(at_us: int, every_us: int) -> int:
@@ -187,13 +204,12 @@ class CollisionDetector(Detector):
         """Keep the rows until their time step is over."""
         self.track_of = batch.track_of
         f = batch.fixes
-        v = np.where(np.isfinite(f.sog), f.sog, np.nan_to_num(batch.speed_mps))
-        course = np.radians(np.nan_to_num(f.cog))
+        ve, vn = _velocity(batch, self.definition.us("max_age_s"))
         nav = np.where(batch.ended, -9, f.nav)
         self.pending.append(
             (
                 np.stack([f.t, batch.slot, nav, f.mmsi], axis=1),
-                np.stack([f.lat, f.lon, v * np.sin(course), v * np.cos(course)], axis=1),
+                np.stack([f.lat, f.lon, ve, vn], axis=1),
             )
         )
 
