@@ -60,7 +60,7 @@ async def pair(tmp_path: Path) -> AsyncIterator[dict[str, DemoNode]]:
 
 def exported(node: DemoNode, to: str, file: Path) -> dict[str, int]:
     """Bundles by kind of a file that waits for a partner."""
-    run = CliRunner().invoke(app, ["export", str(node.folder / "data/peers" / f"{to}.db"), str(file), "--to", to])
+    run = CliRunner().invoke(app, ["export", str(file), "--node", str(node.folder / "data"), "--to", to])
     assert run.exit_code == 0, run.output
     kinds: dict[str, int] = {}
     for bundle in read_bundles(file.open("rb")):
@@ -150,3 +150,18 @@ async def test_files_that_are_none_forged_or_cut_are_told_and_change_nothing(
     await end(jpn)
     told = await asyncio.to_thread(given, jpn, file, "--wait-s", "0.3", error=LinkError)
     assert len(list((jpn.folder / "data" / "inbox").glob("*.bundles"))) == 1  # it is taken when the node runs
+
+
+async def test_what_may_go_no_more_goes_into_no_file(pair: dict[str, DemoNode], tmp_path: Path) -> None:
+    """What waits is judged when the file is written, by what is in force then; it was written whatever was."""
+    phl, file = pair["PHL"], tmp_path / "stick.bundles"
+    await asyncio.to_thread(ask, phl, "push/feed", report_now(431000001))
+    await until(lambda: exported(phl, "JPN", file).get("tracks"), "tracks to carry")
+    agreement = tmp_path / "accords" / "PHL-JPN.yaml"
+    text = json.loads(agreement.read_text())
+    text["status"].append({**text["status"][0], "state": "terminated", "from": "2026-01-01", "recorded": "2026-01-01",
+                           "confidence": "terminated"})  # fmt: skip
+    agreement.write_text(json.dumps(text))
+    await until(lambda: "tracks" not in exported(phl, "JPN", file), "nothing that may go")
+    run = CliRunner().invoke(app, ["export", str(file), "--node", str(phl.folder / "data"), "--to", "KOR"])
+    assert isinstance(run.exception, InputError)

@@ -215,3 +215,64 @@ def test_what_lies_in_a_queue_for_a_partner_of_older_software_stays_and_its_trac
     carried = pq.read_table(tmp_path / "rows.parquet")
     assert carried.schema.names == list(TRACKS.names)
     assert [p is None for p in carried["provenance"].to_pylist()] == [False] * 3 + [True] * 3
+
+
+def test_an_end_that_an_older_partner_could_not_read_is_told_it_in_the_older_form(tmp_path: Path) -> None:
+    """The track has left the picture by then: its last row comes from the release that would have told it."""
+    trusting(tmp_path, ("PHL", "JPN"), now_us=T0 - 1)
+    (tmp_path / "book.yaml").write_text(BOOK, encoding="utf-8")
+    partner = {"party": "JPN", "url": "https://127.0.0.1:1", "tracklets": True}
+    document = {"node": {"party": "PHL", "name": "PHL"}, "accords": {"paths": ["../book.yaml"]}, "partners": [partner]}
+    node = HandNode(tmp_path / "PHL", document)
+    rows = whole()
+
+    def told(changed: pa.Table, picture: pa.Table, now_us: int) -> list[exchange.Parcel]:
+        node.parts.core.picture = picture
+        node.sharing.share((changed, changed), picture, own=picture, now_us=now_us)
+        parcels, node.parcels[:] = list(node.parcels), []
+        return [parcel for parcel in parcels if parcel.kind == "tracks"]
+
+    [first] = told(rows, rows, T0)
+    one = whole(1, at_us=T0 + 1_000_000)
+    at = one.schema.get_field_index("status")
+    ended = one.set_column(
+        at, TRACKS.arrow.field(at), pa.array(["ended"]).dictionary_encode().cast(TRACKS.arrow.field(at).type)
+    )
+    left = rows.filter(pa.array([i != ended["track_id"][0].as_py() for i in rows["track_id"].to_pylist()]))
+    [over] = told(ended, left, T0 + 2_000_000)
+    assert Release.from_bytes(over.data).fields["wire"] == 2
+    node.forms["JPN"] = 1  # its stream came up again with the version before, and the end still waited
+    item = Item(Lane.STATE, 1, "tracks", over.release_id, "", T0, over.data)
+    assert not node.room.may_still_go(item, now_us=T0 + 3_000_000, form=1)
+    node.room.settle([], now_us=T0 + 3_000_000)
+    [again] = told(ended.slice(0, 0), left, T0 + 4_000_000)
+    release = Release.from_bytes(again.data)
+    assert release.fields["wire"] == 1
+    [row] = rows_of(release).to_pylist()
+    before = rows_of(Release.from_bytes(over.data)).to_pylist()[0]
+    assert row["status"] == "ended"
+    assert row == {name: before[name] for name in row}
+    assert row["ref"] in rows_of(Release.from_bytes(first.data))["ref"].to_pylist()
+    node.close()
+
+
+def test_a_form_refused_in_a_file_is_told_in_the_older_one(tmp_path: Path) -> None:
+    trusting(tmp_path, ("PHL", "JPN"), now_us=T0 - 1)
+    (tmp_path / "book.yaml").write_text(BOOK, encoding="utf-8")
+    partner = {"party": "JPN", "url": "https://127.0.0.1:1", "tracklets": True}
+    document = {"node": {"party": "PHL", "name": "PHL"}, "accords": {"paths": ["../book.yaml"]}, "partners": [partner]}
+    node = HandNode(tmp_path / "PHL", document)
+    rows = whole()
+    node.parts.core.picture = rows
+    node.sharing.share((rows, rows), rows, own=rows, now_us=T0)
+    [parcel] = [p for p in node.parcels if p.kind == "tracks"]
+    said = {"release_id": parcel.release_id, "detail": "exchange.expired"}
+    for detail, old in (("exchange.expired", set()), ("exchange.version", {"JPN"})):
+        node.parcels.clear()
+        node.room.unread.refused("JPN", [said | {"detail": detail}, {"release_id": "0" * 64, "detail": detail}])
+        assert node.room.unread.old == old
+        node.forms["JPN"] = 1 if old else 2
+        node.room.settle([], now_us=T0 + 1_000_000)
+        node.sharing.share((rows.slice(0, 0), rows.slice(0, 0)), rows, own=rows, now_us=T0 + 2_000_000)
+        assert [Release.from_bytes(p.data).fields["wire"] for p in node.parcels if p.kind == "tracks"] == [1] * len(old)
+    node.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,9 @@ from kuroshio import clock
 from kuroshio.cli import output
 from kuroshio.errors import InputError, KuroshioError, LinkError, VerificationError
 from kuroshio.exchange import Ledger, receive
-from kuroshio.exchange.carry import read_bundles, write_bundles
+from kuroshio.exchange.carry import read_bundles
 from kuroshio.links.tls import KeyFolder
-from kuroshio.node import inbox
-from kuroshio.peers import Sqlite
+from kuroshio.node import files_out, inbox
 from kuroshio.record import ReceiptVerifier
 from kuroshio.schema import TRACKS, concat
 from kuroshio.schema.release import Release
@@ -29,23 +29,24 @@ JSON = typer.Option(False, "--json", help="One JSON object on stdout.")
 
 @app.command("export")
 def export(
-    outbox: Path = typer.Argument(..., help="Outbox file of the partner (in the node's data folder)."),
-    out: Path = typer.Argument(..., help="File to carry."),
-    to: str = typer.Option(..., help="Partner it is for."),
+    file: Path = typer.Argument(..., help="File to carry."),
+    node: Path = typer.Option(..., "--node", help="Data folder of the running node, which says what may go now."),
+    to: str = typer.Option(..., "--to", help="Partner it is for."),
+    wait_s: float = typer.Option(60.0, "--wait-s", min=0, help="Wait so long for the node."),
     json_: bool = JSON,
 ) -> None:
-    """Write everything that waits for a partner to a file; it stays queued until a receipt comes."""
-    if not outbox.is_file():
-        raise InputError(f"no outbox at {outbox}", code="exchange.outbox")
-    box = Sqlite(str(outbox), to, epoch=1)
-    bundles = []
-    for lane, seq, _ in box.queued():
-        item = box.get(lane, seq)
-        if item is not None and Release.from_bytes(item.body).to == to:
-            bundles.append(item.body)
-    with out.open("wb") as file:
-        count = write_bundles(file, bundles)
-    _say({"bundles": count, "file": str(out), "to": to}, json_)
+    """Write what waits for a partner and may go now to a file; it stays queued until a receipt comes."""
+    _hold_node(node)
+    name = f"{clock.now_us():x}-{to[:20]}".replace("/", "_")
+    written, answer = files_out.ask(node, name, to)
+    told = _answer(answer, wait_s, "It is written when the node runs; the file is then beside it.")
+    if told["error"] is not None:
+        raise InputError(told["error"], code="exchange.export")
+    try:
+        shutil.move(written, file)
+    except OSError as err:
+        raise InputError(f"{file}: {err.strerror}", code="exchange.carrier") from err
+    _say({"bundles": told["bundles"], "file": str(file), "to": to}, json_)
 
 
 @app.command("import")
@@ -81,27 +82,36 @@ def arrived(
 
 def _give(file: Path, node: Path, wait_s: float, *, ending: str, json_: bool) -> None:
     """Put the file into the node's inbox and tell what became of it."""
-    if not (node / "releases.db").is_file():
-        raise InputError(f"{node} is no data folder of a node", code="exchange.node")
+    _hold_node(node)
     try:
         content = file.read_bytes()
     except OSError as err:
         raise InputError(f"{file}: {err.strerror}", code="exchange.carrier") from err
     answer = inbox.put(node, f"{clock.now_us():x}-{hashlib.sha256(content).hexdigest()[:16]}", content, ending=ending)
-    end_s = time.monotonic() + wait_s
-    while not answer.is_file():
-        if time.monotonic() >= end_s:
-            advice = "It is taken when the node runs; its answer is then beside it."
-            raise LinkError(
-                f"no answer in {answer}: the node is not running, or busy", code="exchange.waits", advice=advice
-            )
-        time.sleep(0.1)
-    told = json.loads(answer.read_text())
-    answer.unlink()
+    told = _answer(answer, wait_s, "It is taken when the node runs; its answer is then beside it.")
     _say(told, json_)
     if told["error"] is not None or told["refused"]:
         first = told["error"] or told["refusals"][0]["text"]
         raise VerificationError(f"not all of {file} was taken: {first}", code="exchange.carrier")
+
+
+def _hold_node(node: Path) -> None:
+    if not (node / "releases.db").is_file():
+        raise InputError(f"{node} is no data folder of a node", code="exchange.node")
+
+
+def _answer(answer: Path, wait_s: float, advice: str) -> dict[str, Any]:
+    """Wait for what the node says."""
+    end_s = time.monotonic() + wait_s
+    while not answer.is_file():
+        if time.monotonic() >= end_s:
+            raise LinkError(
+                f"no answer in {answer}: the node is not running, or busy", code="exchange.waits", advice=advice
+            )
+        time.sleep(0.1)
+    told: dict[str, Any] = json.loads(answer.read_text())
+    answer.unlink()
+    return told
 
 
 def _verify(file: Path, keys: Path, tracks: Path | None, ledger: Path | None, *, json_: bool) -> None:

@@ -209,6 +209,9 @@ class PartnerSection(Section):
     carry_every_s: float | None = Field(
         default=None, ge=1, description="queue the picture this often while no link takes it, to be carried as a file"
     )
+    carry_copies: int | None = Field(
+        default=None, ge=1, le=1000, description="one way: a bundle waits no more once it was in so many files"
+    )
 
 
 class MapSection(Section):

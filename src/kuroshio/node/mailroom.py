@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from kuroshio import clock, exchange, record
 from kuroshio.errors import InputError, KuroshioError
+from kuroshio.exchange.aftercare import CARRIED_US
 from kuroshio.geo import metres_per_degree
 from kuroshio.node import cards
 from kuroshio.node.books import RECORD_OF
@@ -28,6 +29,7 @@ from kuroshio.node.items import Given, keys_of
 from kuroshio.node.past import Told
 from kuroshio.node.rewitness import Request, Requests
 from kuroshio.node.trust import Trust
+from kuroshio.node.unread import Unread
 from kuroshio.node.witnesses import WitnessBook
 from kuroshio.peers import Item, Lane, lane_of
 from kuroshio.schema import TRACKS
@@ -43,7 +45,6 @@ log = logging.getLogger(__name__)
 ALERTS_MAX = 500
 CHECKPOINT_EVERY_US = 20 * US_PER_S
 REKEYED_US = 3600 * US_PER_S
-UNREAD_MAX = 10_000
 FORGET_US = 3600 * US_PER_S  # what left the picture is remembered that long
 FORGET_EVERY_US = 60 * US_PER_S
 RELOAD_US = 1800 * US_PER_S  # twice the silence after which the picture lets a partner's track go
@@ -97,8 +98,8 @@ class Mailroom:
         self._alerts: deque[dict[str, Any]] = deque(maxlen=ALERTS_MAX)
         parts.core.past.attach(self._desk.ledger.held_ids)
         self._rewitness = Requests(parts.config.node.data)
-        self._unread: deque[tuple[str, str]] = deque(maxlen=UNREAD_MAX)
-        self._checkpoint_due_us = 0
+        self.unread = Unread(sharing)
+        self._checkpoint_due_us: dict[str, int] = {}
         self.counters: dict[str, int] = {}
         self.echo_rows: dict[str, int] = {}
 
@@ -297,21 +298,22 @@ class Mailroom:
         self._desk.ledger.answer_again(now_us - REKEYED_US)
         self._agreements.tell_again(party)
 
-    def settle(self, ready: Sequence[str], *, now_us: int) -> None:
+    def settle(self, ready: Sequence[str], *, now_us: int, carried: Collection[str] = ()) -> None:
         """Send receipts and replies that wait, a checkpoint now and then, and drop what retention has ended.
 
         Parameters
         ----------
         ready
             Partners whose link has room: for the others these statements would only pile up, and they go later.
+        carried
+            Those of them whom only files reach: each file has what was said before, so they are told less often.
         """
-        self._sharing.settle(ready, now_us=now_us)
+        self._sharing.settle(ready, now_us=now_us, carried=carried)
         self._agreements.look(clock.now_us())
         if self._agreements.book.rules_digest != self._decided_by:
             self._decided_by = self._agreements.book.rules_digest
             self._sharing.reconsider(self._parts.core.picture)
-        while self._unread:
-            self._again(*self._unread.popleft())
+        self.unread.tell(self._parts.core.picture)
         for party in ready:
             statement = self._agreements.owed(party, now_us)
             if statement is not None:
@@ -321,9 +323,12 @@ class Mailroom:
         for party, kind, body in replies:
             self._sharing.control(kind, body, party, now_us=now_us)
         wall_us = clock.now_us()
-        if not wall_us < self._checkpoint_due_us <= wall_us + CHECKPOINT_EVERY_US:  # nor beyond, by a clock set back
-            self._checkpoint_due_us = wall_us + CHECKPOINT_EVERY_US
-            for party in ready:
+        for party in ready:
+            pause_us = CARRIED_US if party in carried else CHECKPOINT_EVERY_US
+            if (
+                not wall_us < self._checkpoint_due_us.get(party, 0) <= wall_us + pause_us
+            ):  # nor beyond, by a clock set back
+                self._checkpoint_due_us[party] = wall_us + pause_us
                 statement = self._witness.statement(party)
                 if statement is not None:
                     self._sharing.control("checkpoint", statement, party, now_us=now_us)
@@ -334,13 +339,6 @@ class Mailroom:
         if not now_us < self._forget_due_us <= now_us + FORGET_EVERY_US:
             self._forget_due_us = now_us + FORGET_EVERY_US
             self._forget(now_us)
-
-    def _again(self, party: str, release_id: str) -> None:
-        """Let the tracks of a release that its partner cannot read wait anew: they go in the form it reads."""
-        outlet = self._desk.outlet(party)
-        tracks, picture = outlet.untold(self._desk.ledger.release(release_id)["refs"]), self._parts.core.picture
-        rows = picture.filter(pc.is_in(picture["track_id"], pa.array(tracks, pa.int64())))
-        self._sharing.waiting[party].add(rows, outlet.was_given)
 
     def _begin_again(self, request: Request, now_us: int) -> None:
         """Let a partner's record begin anew here, as a person asked; what was seen of it goes on our own record."""
@@ -369,7 +367,7 @@ class Mailroom:
             return False
         release = Release.from_bytes(item.body)
         if release.fields["wire"] > form:  # sealed for a partner that now speaks an older version
-            self._unread.append((release.to, release.release_id))
+            self.unread.not_sent(release)
             return False
         return may_still_go(self._parts.decider, release.fields, released_places(release), now_us=now_us)
 

@@ -24,6 +24,7 @@ from kuroshio.links.peer_http import Handler, PeerClient, PeerServer
 from kuroshio.links.peer_nats import NatsClient, NatsPeers
 from kuroshio.node import mailroom
 from kuroshio.node.config import NodeConfig, PartnerSection
+from kuroshio.node.files_out import FilesOut
 from kuroshio.node.inbox import Inbox
 from kuroshio.node.past import Told
 from kuroshio.node.time import NodeClock
@@ -31,6 +32,7 @@ from kuroshio.node.trust import Trust
 from kuroshio.node.waiting import Carried
 from kuroshio.peers import LOST_MEMORY, TRACK_FORM_OF, Direction, Limits, PeerDriver, Session, outbox
 from kuroshio.peers.instructions import Deliver
+from kuroshio.peers.outbound import OPEN
 from kuroshio.peers.outbox import Item
 from kuroshio.schema import TRACKS
 from kuroshio.schema.release import Release
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTICES_MAX = 200
+FILE_S = 60.0  # a file of what waits is collected so long, not longer
 
 
 class Partners:
@@ -87,6 +90,8 @@ class Partners:
             self._config.node.data, self._config.node.party,
             known=self._signed, accept=self._from_file, gone=self._arrived,
         )  # fmt: skip
+        copies = {p.party: p.carry_copies for p in self._config.partners if p.carry_copies is not None}
+        self._files_out = FilesOut(self._config.node.data, waiting=self._to_carry, gone=self._arrived, copies=copies)
 
     async def start(self) -> None:
         """Open outbound logs, listen and dial.
@@ -249,7 +254,17 @@ class Partners:
         """Take a bundle that no link brought."""
         if party not in self._drivers:
             raise VerificationError(f"{party} is no partner of this node", code="exchange.stranger")
-        return self.room.take(party, body, now_us=now_us, carried=True)
+        accepted = self.room.take(party, body, now_us=now_us, carried=True)
+        if accepted.kind == "receipt":
+            self.room.unread.refused(party, (accepted.body or {})["receipts"])
+        return accepted
+
+    def _to_carry(self, party: str) -> list[bytes]:
+        """Bundles that wait for a partner and may go now; from the worker thread."""
+        driver = self._drivers.get(party)
+        if driver is None or self._loop is None:
+            raise PeerError(f"no link to {party[:20]} is configured", code="partner.unknown")
+        return asyncio.run_coroutine_threadsafe(driver.to_carry(), self._loop).result(timeout=FILE_S)
 
     def _arrived(self, party: str, release_id: str) -> None:
         """Take off a partner's queue what it has by another way than its link."""
@@ -275,7 +290,12 @@ class Partners:
         for party, waiting in self._sharing.waiting.items():
             self._drivers[party].thinned(waiting.thinned)
         self._inbox.look(now_us)
-        self.room.settle([party for party in self._drivers if self.state_room(party)], now_us=now_us)
+        self._files_out.look()
+        ready = [party for party in self._drivers if self.state_room(party)]
+        self.room.settle(ready, now_us=now_us, carried=[p for p in self._carried if not self._linked(p)])
+
+    def _linked(self, party: str) -> bool:
+        return party in self._drivers and self._drivers[party].session.out.state == OPEN
 
     def state_room(self, party: str) -> int:
         """Bytes of state that go to a partner now, over its link or for a file; 0 says that the newest states wait."""
@@ -292,6 +312,8 @@ class Partners:
         told = {p.party: p.wire_version for p in self._config.partners if p.tracklets}
         if party not in told:
             return 1
+        if party in self.room.unread.old and not self._linked(party):
+            return 1  # it refused the newer one that a file brought
         driver = self._drivers.get(party)
         negotiated = driver.session.track_form if driver is not None else 0
         return negotiated or TRACK_FORM_OF.get(told[party] or 0, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -240,15 +240,13 @@ class Sharing:
         )
         return True
 
-    def settle(self, ready: Sequence[str], *, now_us: UtcMicros) -> None:
+    def settle(self, ready: Sequence[str], *, now_us: UtcMicros, carried: Collection[str] = ()) -> None:
         """Receipts that are owed, and each recall that a partner has not confirmed in time, said again, where they go.
 
-        Parameters
-        ----------
-        ready
-            Partners whose link has room.
+        ``ready`` are partners whose link has room, ``carried`` those of them whom only files reach.
         """
-        for parcel in [*self.desk.remind(now_us, to=ready), *self.desk.receipts(now_us, to=ready)]:
+        reminders = self.desk.remind(now_us, to=ready, carried=carried)
+        for parcel in [*reminders, *self.desk.receipts(now_us, to=ready)]:
             self.post(parcel, now_us=now_us)
 
     def recall(self, release_id: str, *, by: str, reason: str, now_us: UtcMicros) -> dict[str, Any]:
