@@ -126,7 +126,7 @@ DOORS = {
     "PeerClient": {"node/partners.py"},
     "PeerServer": {"node/partners.py"},
     "NatsPeers": {"node/partners.py"},
-    "write_bundles": {"cli/exchange.py"},
+    "write_bundles": {"node/files_out.py"},
 }
 
 
