@@ -23,8 +23,9 @@ from kuroshio.units import FloatArray, IntArray
 LAST, KNOWN, MMSI, PHASE, START, MET, INSIDE, ROWS, SEEN, NAME, ZONE, STOP, STOPPED, NEXT = range(14)
 LAT, LON, LAT0, LON0, LAT1, LON1 = range(6)  # last fix, place of entry, last place in port
 ENTRY, STOPPING, GAP, EXIT = 1, 2, 4, 8  # bits of SEEN
-LEFT, SILENT, ENDED = 1, 2, 3
+LEFT, SILENT, ENDED, LOST = 1, 2, 3, 4
 _CAUSES = {LEFT: "it left", SILENT: "it fell silent in port", ENDED: "the track ended in port"}
+_CAUSES[LOST] = "it fell silent outside"
 
 
 def confidence(seen: int) -> int:
@@ -61,6 +62,16 @@ def _end(ev: Any, num: Any, k: int, s: int, ints: Any, floats: Any, end: int, me
     return k
 
 
+@inner
+def _fall_silent(ev: Any, num: Any, k: int, s: int, ints: Any, floats: Any, gap_us: int, least: int) -> int:
+    """Close a visit in a silence, which tells of the port only where the last fix was in it; the number of events."""
+    there = ints[s, INSIDE] == ints[s, LAST]
+    if there:
+        ints[s, SEEN] |= GAP
+    why = np.int64(SILENT) if there else np.int64(LOST)
+    return _end(ev, num, k, s, ints, floats, ints[s, INSIDE], ints[s, LAST] + gap_us, why, least)
+
+
 @kernel
 def port_rows(
     begin: int,
@@ -94,8 +105,7 @@ def port_rows(
         s, z = slot[i], label[i]
         known = ints[s, KNOWN] == 1 and t[i] - ints[s, LAST] <= gap_us
         if ints[s, PHASE] > 0 and not known:
-            ints[s, SEEN] |= GAP
-            k = _end(ev, num, k, s, ints, floats, ints[s, INSIDE], ints[s, LAST] + gap_us, SILENT, least)
+            k = _fall_silent(ev, num, k, s, ints, floats, gap_us, least)
         if mmsi[i] >= 0:
             ints[s, MMSI] = mmsi[i]
         x1, y1 = np.rint(lon[i] * UNITS_PER_DEG), np.rint(lat[i] * UNITS_PER_DEG)
@@ -143,9 +153,13 @@ def port_rows(
                     ints[s, NEXT] = t[i] + extend_us
                     _say(ev, num, k, EXTEND, s, ints, floats, t[i], 0)
                     k += 1
-            elif edge_distance_m(ix, ints[s, ZONE], x1, y1, out_m) >= out_m:
-                ints[s, SEEN] |= EXIT
-                k = _end(ev, num, k, s, ints, floats, ints[s, INSIDE], t[i], LEFT, least)
+            else:
+                if ints[s, STOP] != 0:  # whoever is out goes
+                    ints[s, STOPPED] += ints[s, INSIDE] - ints[s, STOP]
+                    ints[s, STOP] = 0
+                if edge_distance_m(ix, ints[s, ZONE], x1, y1, out_m) >= out_m:
+                    ints[s, SEEN] |= EXIT
+                    k = _end(ev, num, k, s, ints, floats, ints[s, INSIDE], t[i], LEFT, least)
         ints[s, LAST], ints[s, KNOWN], floats[s, LAT], floats[s, LON] = t[i], 1, lat[i], lon[i]
     return slot.size, k
 
@@ -159,8 +173,7 @@ def port_silence(
         if k + 2 > ev.shape[0]:
             return s, k
         if ints[s, PHASE] > 0 and to_us - ints[s, LAST] > gap_us:
-            ints[s, SEEN] |= GAP
-            k = _end(ev, num, k, s, ints, floats, ints[s, INSIDE], ints[s, LAST] + gap_us, SILENT, least)
+            k = _fall_silent(ev, num, k, s, ints, floats, gap_us, least)
             ints[s, KNOWN] = 0
     return ints.shape[0], k
 
