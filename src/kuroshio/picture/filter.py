@@ -15,7 +15,8 @@ import numpy as np
 
 from kuroshio.picture.compiled import inner, within
 from kuroshio.picture.motion import agility, move, process_noise, turn_axes
-from kuroshio.picture.single import mixed, predicted, store, widened, with_position, with_velocity
+from kuroshio.picture.pair import first_of, pair, second_of
+from kuroshio.picture.single import mixed, predicted, store_both, widened, with_position, with_velocity
 from kuroshio.units import FloatArray, IntArray
 
 LOG_2PI = math.log(2.0 * math.pi)
@@ -123,16 +124,19 @@ def _collapse(t):  # type: ignore[no-untyped-def]
 
 
 @within
-def _cycle(t, w0, w1, dt, q, e, n, r0, r1, r2, has_v, zve, zvn, rv, lasting):  # type: ignore[no-untyped-def]
-    """(one model mixed, predicted and updated; d2 of the position; that with the velocity's; determinants)."""
-    s = predicted(mixed(t.x, t.p, w0, w1), dt, q)
+def _cycle(t, w1, dt, q, e, n, r0, r1, r2, has_v, zve, zvn, rv, lasting):  # type: ignore[no-untyped-def]
+    """(both models mixed, predicted and updated; d2 of the position; that with the velocity's; determinants).
+
+    Each is a pair of the two models; ``w1`` is the share of the second model in each, ``q`` its noise density.
+    """
+    s = predicted(mixed(t.x, t.p, 1.0 - w1, w1), dt, q)
     least_e, least_n = min(s[4], lasting * r0), min(s[8], lasting * r2)
     s, d, det = with_position(s, e, n, r0, r1, r2)
     both = d
     if has_v:
         s, dv, detv = with_velocity(s, zve, zvn, rv)
-        both += dv
-        det *= detv
+        both = both + dv
+        det = det * detv
         s = widened(s, least_e, least_n)
     return s, d, both, det
 
@@ -161,14 +165,11 @@ def imm_update(t, t_us, e, n, r0, r1, r2, has_v, zve, zvn, rv, motion):  # type:
     w01, w11 = (1.0 - stay1) * m1 / c0, stay1 * m1 / c1
     share = agility(t.ve, t.vn)
     lasting = LASTING_SHARE * max(1.0 - t.scatter, 0.0)
-    low, d0, both0, det0 = _cycle(
-        t, 1.0 - w01, w01, dt, share * motion.q0, e, n, r0, r1, r2, has_v, zve, zvn, rv, lasting
-    )
-    high, d1, both1, det1 = _cycle(
-        t, 1.0 - w11, w11, dt, share * motion.q1, e, n, r0, r1, r2, has_v, zve, zvn, rv, lasting
-    )
-    store(low, t.x[0], t.p[0])
-    store(high, t.x[1], t.p[1])
+    q = pair(share * motion.q0, share * motion.q1)
+    s, d, both, det = _cycle(t, pair(w01, w11), dt, q, e, n, r0, r1, r2, has_v, zve, zvn, rv, lasting)
+    store_both(s, t.x, t.p)
+    d0, d1, both0, both1 = first_of(d), second_of(d), first_of(both), second_of(both)
+    det0, det1 = first_of(det), second_of(det)
     d2 = c0 * d0 + c1 * d1
     exponent = min(max(-0.5 * (both1 - both0), -EXPONENT_MAX), EXPONENT_MAX)
     g1 = c1 * math.exp(exponent) * math.sqrt(det0 / det1)
@@ -228,8 +229,8 @@ def density(spread, de, dn, r0, r1, r2, gate_d2):  # type: ignore[no-untyped-def
     if d1 >= gate_d2:
         return d1, 0.0
     d0, det0 = distance_2d(b0 + low, b1, b2 + low, de, dn)
-    top = min(d0, d1)
-    f0, f1 = math.exp(0.5 * (top - d0)) / math.sqrt(det0), math.exp(0.5 * (top - d1)) / math.sqrt(det1)
+    top, less = min(d0, d1), math.exp(-0.5 * abs(d0 - d1))  # the likelier model has an exponent of 0
+    f0, f1 = (1.0 if d0 <= d1 else less) / math.sqrt(det0), (less if d0 <= d1 else 1.0) / math.sqrt(det1)
     return d1, math.log(c0 * f0 + (1.0 - c0) * f1) - 0.5 * top - LOG_2PI
 
 

@@ -1,15 +1,17 @@
-"""One model of the interacting multiple models, in scalars: mix, predict, update by a position and by a velocity.
+"""Models of the interacting multiple models, number by number: mix, predict, update by a position and by a velocity.
 
 What enters and leaves: a state as a tuple of fourteen numbers: e, n, ve, vn and the packed upper triangle of its
 covariance. The functions become part of their caller, so that a state stays in registers from the mixing to the last
-update; through memory each of the four would wait for what the one before it wrote. One division an update. They keep
-nothing. `picture.reference` is the plain form that tests hold them equal to.
+update; through memory each of the four would wait for what the one before it wrote. One division an update. A number
+is a float, or a `picture.pair` of the two models, which then cost little more than one. They keep nothing.
+`picture.reference` is the plain form that tests hold them equal to.
 """
 
 from __future__ import annotations
 
 from kuroshio.picture.compiled import within
 from kuroshio.picture.motion import process_noise
+from kuroshio.picture.pair import first_of, second_of
 
 
 @within
@@ -139,3 +141,16 @@ def store(s, x, p):  # type: ignore[no-untyped-def]
     x[0], x[1], x[2], x[3] = s[0], s[1], s[2], s[3]
     p[0], p[1], p[2], p[3], p[4] = s[4], s[5], s[6], s[7], s[8]
     p[5], p[6], p[7], p[8], p[9] = s[9], s[10], s[11], s[12], s[13]
+
+
+@within
+def store_both(s, x, p):  # type: ignore[no-untyped-def]
+    """Write a state of pairs to both models of a track."""
+    x[0, 0], x[0, 1], x[0, 2], x[0, 3] = first_of(s[0]), first_of(s[1]), first_of(s[2]), first_of(s[3])
+    p[0, 0], p[0, 1], p[0, 2], p[0, 3] = first_of(s[4]), first_of(s[5]), first_of(s[6]), first_of(s[7])
+    p[0, 4], p[0, 5], p[0, 6] = first_of(s[8]), first_of(s[9]), first_of(s[10])
+    p[0, 7], p[0, 8], p[0, 9] = first_of(s[11]), first_of(s[12]), first_of(s[13])
+    x[1, 0], x[1, 1], x[1, 2], x[1, 3] = second_of(s[0]), second_of(s[1]), second_of(s[2]), second_of(s[3])
+    p[1, 0], p[1, 1], p[1, 2], p[1, 3] = second_of(s[4]), second_of(s[5]), second_of(s[6]), second_of(s[7])
+    p[1, 4], p[1, 5], p[1, 6] = second_of(s[8]), second_of(s[9]), second_of(s[10])
+    p[1, 7], p[1, 8], p[1, 9] = second_of(s[11]), second_of(s[12]), second_of(s[13])
