@@ -7,6 +7,7 @@ TRACKS table, and events that tell a track's story. Writing is cheap; Arrow is b
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +87,10 @@ LOG_CROSS = LOG_FLOATS.index("cov_eve")
 KEYED_LOGODDS = 4.0  # evidence of existence in one report that names itself
 KEYED_LOGODDS_MAX = 12.0
 
+LINES_FIRST = 1 << 16  # places at the start: memory is taken as they are written
+LINES_COPIED = 256  # so few cost less than a buffer that is held for their sake
+PAGES_KEPT = 2
+
 
 # one line: a change of one track
 LINE = np.dtype([("ints", np.int64, (LOG_SEEN + SEEN_MAX,)), ("floats", np.float64, (len(LOG_FLOATS),))])
@@ -111,6 +116,30 @@ class Log(NamedTuple):
 def new_log(updates: int = 1024, events: int = 1024) -> Log:
     """Empty buffers."""
     return Log(np.zeros(updates, LINE), np.zeros((events, 5), np.int64))
+
+
+class Pages:
+    """Buffers of lines that steps have given away, to be written again once nobody looks at them.
+
+    A copy of a step's lines costs as much as a fifth of making them: they are more bytes than all else a report
+    leaves. So the buffer itself goes, and its memory comes back without a word: what only this list holds is free.
+    """
+
+    def __init__(self) -> None:
+        self._given: list[Any] = []
+
+    def hand_over(self, log: Log, ctl: Any) -> tuple[Any, IntArray, Log]:
+        """(lines, events) written so far, for good, and the buffers to go on with, empty."""
+        n, told = int(ctl[CTL_LOG]), int(ctl[CTL_EVENTS])
+        ctl[CTL_LOG] = ctl[CTL_EVENTS] = 0
+        events = log.events[:told].copy()
+        if n <= LINES_COPIED:
+            return log.lines[:n].copy(), events, log
+        given, size = self._given, len(log.lines)
+        free = [k for k in range(len(given)) if sys.getrefcount(given[k]) == 2 and len(given[k]) >= size]
+        fresh = given.pop(free[0]) if free else np.zeros(size, LINE)
+        self._given = [*given[1 - PAGES_KEPT :], log.lines]
+        return log.lines[:n], events, Log(fresh, log.events)
 
 
 def ensure(log: Log, ctl: Any, updates: int, events: int) -> Log:

@@ -36,7 +36,7 @@ from kuroshio.picture.seen import TIME_MAX_US
 from kuroshio.picture.set_back import set_back
 from kuroshio.picture.table import CONFIRMED, CTL_EVENTS, CTL_LOG, TrackTable
 from kuroshio.picture.tick import Housekeeping
-from kuroshio.picture.update import Update
+from kuroshio.picture.update import Update, outcome_counts
 from kuroshio.schema import OBSERVATIONS, TRACKS, concat
 from kuroshio.units import US_PER_S
 
@@ -92,7 +92,7 @@ class Tracker:
             replay_mb=self.config.replay_mb,
             keep_s=self.config.late_s + REPLAY_SLACK_S,
         )
-        self.log = journal.new_log()
+        self.log, self.pages = journal.new_log(journal.LINES_FIRST), journal.Pages()
         self.book = ClaimBook(registry)
         self.seen = Seen(self.config.dedupe_capacity)
         self.totals: Counter[str] = Counter()
@@ -239,7 +239,6 @@ class Tracker:
 
     # ------------------------------------------------------------------ what leaves
     def _update(self, obs: Obs, out: Outcome, done: Any, table: pa.Table, reason: Any, tally: Counter[str]) -> Update:
-        ctl = self.table.ctl
         if not done.all():
             obs, out = obs[done], out[done]
         links: tuple[Any, ...] = (obs["obs_id"], obs["t_us"], out["uid"], out["d2"], out["code"])
@@ -250,9 +249,8 @@ class Tracker:
             nothing = np.zeros(len(bad))
             refused = (ids, times, nothing.astype(np.int64), nothing, reason[bad] + len(OUTCOME_WORDS))
             links = tuple(np.concatenate(pair) for pair in zip(links, refused, strict=True))
-        for code, count in enumerate(np.bincount(out["code"]).tolist()):
-            if count:
-                tally[OUTCOME_WORDS[code]] += count
+        for code in np.flatnonzero(counts := outcome_counts(out)).tolist():
+            tally[OUTCOME_WORDS[code]] += int(counts[code])
         counters = {name: tally[name] for name in sorted(tally)}
         self.totals.update(counters)
         counters["observations"] = table.num_rows
@@ -260,13 +258,11 @@ class Tracker:
         counters["pending"] = len(self.pending)
         counters["live"] = len(self.table.live)
         counters["confirmed"] = self.house.confirmed
-        n, told = int(ctl[CTL_LOG]), int(ctl[CTL_EVENTS])
-        ctl[CTL_LOG] = ctl[CTL_EVENTS] = 0
-        lines = self.log.lines[:n].copy()
+        lines, events, self.log = self.pages.hand_over(self.log, self.table.ctl)
         update = Update(
             lines["ints"],
             lines["floats"],
-            self.log.events[:told].copy(),
+            events,
             links,
             self.book,
             list(self.sources.names),

@@ -9,12 +9,28 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from kuroshio.picture.claims import ClaimBook
+from kuroshio.picture.compiled import bare
 from kuroshio.picture.emit import events_table, links_table, tracks_table
+from kuroshio.picture.identity import OUTCOME_WORDS, Outcome
 from kuroshio.picture.model import Motion
 from kuroshio.units import FloatArray, IntArray
+
+
+@bare
+def _count(out, counts):  # type: ignore[no-untyped-def]
+    for k in range(len(out)):
+        counts[out[k].code] += 1
+
+
+def outcome_counts(out: Outcome) -> IntArray:
+    """How many there are of each of `OUTCOME_WORDS`."""
+    counts = np.zeros(len(OUTCOME_WORDS), np.int64)
+    _count(out, counts)
+    return counts
 
 
 class Update:
