@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from kuroshio.errors import InputError
 from kuroshio.picture import TrackerConfig
-from kuroshio.picture.ingest import SEEN_FIRST, Seen, Sources, clean
+from kuroshio.picture.ingest import SEEN_FIRST, SOURCES_MAX, Seen, Sources, clean
 from kuroshio.schema import OBSERVATIONS, concat
 
 T0 = 1_700_000_000_000_000
@@ -61,6 +64,29 @@ def test_a_slice_says_what_its_rows_say(rng: np.random.Generator, first: int) ->
         assert np.isnan(o["heading"]) if r["heading_deg"] is None else o["heading"] == r["heading_deg"]
         moves = r["sog_mps"] is not None and (r["cog_deg"] is not None or r["sog_mps"] < 0.3)
         assert (o["z"][7] > 0.0) == moves
+
+
+def test_a_table_with_less_memory_than_rows_is_refused_before_a_kernel_follows_it(rng: np.random.Generator) -> None:
+    """A stream whose head says more rows than its body holds."""
+    table, sink = _table(rng, 4321), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    told = sink.getvalue().to_pybytes().replace(struct.pack("<q", 4321), struct.pack("<q", 87_654))
+    damaged = pa.ipc.open_stream(told).read_all()
+    assert damaged.num_rows == 87_654
+    with pytest.raises(InputError, match="damaged"):
+        _cleaned(damaged)
+
+
+def test_a_label_beyond_its_dictionary_is_no_label(rng: np.random.Generator) -> None:
+    table = _table(rng, 30)
+    words = table["source"].combine_chunks()
+    indices = pa.array([99, -7, *([0] * 28)], pa.int32())
+    beyond = pa.DictionaryArray.from_arrays(indices, words.dictionary, safe=False)
+    at = table.schema.get_field_index("source")
+    table = table.set_column(at, table.schema.field(at), beyond)
+    obs = _cleaned(table)
+    assert set(obs["source"].tolist()) <= set(range(SOURCES_MAX + 1))
 
 
 def test_a_table_of_several_chunks_is_one_table(rng: np.random.Generator) -> None:

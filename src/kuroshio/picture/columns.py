@@ -1,23 +1,25 @@
 """Observations out of Arrow's own memory: each row judged, and as a record where it can be used.
 
 What enters: tables of the OBSERVATIONS schema. What leaves: records in the table's order, and a reason for each row
-refused. Kernels read the columns' buffers and their bits of validity, so that a step of ten rows does not pay for
-nineteen columns made into arrays. It knows nothing of repeats, and sorts nothing.
+refused. Kernels read the columns where Arrow's C data interface says they are, so that a step of ten rows does not pay
+for nineteen columns made into arrays. It knows nothing of repeats, and sorts nothing.
 """
 
 from __future__ import annotations
 
+import ctypes
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from kuroshio.picture.compiled import bare, within
+from kuroshio.errors import InputError
+from kuroshio.picture.compiled import bare, peek, within
 from kuroshio.picture.model import SENSOR_KINDS
 from kuroshio.picture.seen import TIME_MAX_US
 from kuroshio.schema import OBSERVATIONS
-from kuroshio.units import FloatArray, IntArray
+from kuroshio.units import IntArray
 
 (OK, NO_TIME, NON_FINITE, OUT_OF_RANGE, BAD_COVARIANCE, FUTURE, ANCIENT, REPEAT, NOT_A_VESSEL, PARTNER_ROW) = range(10)
 SPEED_MAX_MPS = 60.0  # faster is not a ship: the velocity is ignored
@@ -47,31 +49,8 @@ _LABELS = ("sensor", "source")
 _ORDER = [OBSERVATIONS.arrow.get_field_index(name) for name in (*_REALS, *_WHOLES, *_SMALL, *_LABELS, "exercise")]
 LAT, LON, EE, EN, NN, SOG, COG, SIGMA, HEADING = range(9)
 TIME, ID, MMSI, SCAN = range(4)
-SOURCE, DRILL = len(_ORDER) - 2, len(_ORDER) - 1
-
-
-class Raw(NamedTuple):
-    """Columns of an observations table as Arrow holds them.
-
-    Parameters
-    ----------
-    reals, wholes, small, codes
-        Values of the columns `_REALS`, `_WHOLES`, `_SMALL` and the places in the dictionaries of `_LABELS`.
-    drill
-        Bits of ``exercise``.
-    valid
-        Bits of validity of all columns in that order; empty where nothing is null.
-    offset
-        By column, the bit its first row has; the last is that of ``drill``.
-    """
-
-    reals: tuple[FloatArray, ...]
-    wholes: tuple[IntArray, ...]
-    small: tuple[Any, ...]
-    codes: tuple[Any, ...]
-    drill: Any
-    valid: tuple[Any, ...]
-    offset: IntArray
+SENSOR, SOURCE, DRILL = range(len(_ORDER) - 3, len(_ORDER))
+_COLUMNS = np.array(_ORDER, np.int64)
 
 
 class Words(NamedTuple):
@@ -88,83 +67,108 @@ class Limits(NamedTuple):
     ancient_us: int
 
 
-_ALL_VALID = np.frombuffer(b"", np.uint8)
-_TYPES = (*(np.float64,) * len(_REALS), *(np.int64,) * len(_WHOLES), *(np.uint8,) * len(_SMALL), *(np.int32,) * 2)
-
-_SIZES = [np.dtype(t).itemsize for t in _TYPES]
-
-
-def _seen(data: Any, type_: Any, count: int = -1, offset: int = 0) -> Any:
-    """Arrow's memory as an array that nobody writes to: a kernel is compiled for one form only."""
-    array = np.frombuffer(data, type_, count, offset)
-    array.flags.writeable = False
-    return array
+# What a column of the C data interface (arrow.apache.org/docs/format/CDataInterface.html, ArrowArray) says, by word
+_LENGTH, _NULLS, _OFFSET, _BUFFERS, _CHILDREN = 0, 1, 2, 5, 6
+VALUES, BITS, FIRST = range(3)  # of a column: where values are, where bits of validity (0: all valid), first row
+_GET = ctypes.pythonapi.PyCapsule_GetPointer
+_GET.restype, _GET.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
 
 
-def raw_columns(table: pa.Table) -> tuple[Raw, pa.Array, pa.Array]:
-    """(columns, words of ``sensor``, words of ``source``) of a table that has rows."""
+@bare
+def _some_null(bits, first, rows):  # type: ignore[no-untyped-def]
+    k = first
+    while k < first + rows:
+        if k & 7 == 0 and k + 8 <= first + rows and peek(bits, k >> 3, np.uint8) == 255:
+            k += 8
+        elif (peek(bits, k >> 3, np.uint8) >> (k & 7)) & 1:
+            k += 1
+        else:
+            return True
+    return False
+
+
+@bare
+def _locate(batch, order, places):  # type: ignore[no-untyped-def]
+    """Fill the places of columns from where Arrow says they are."""
+    children, offset = peek(batch, _CHILDREN, np.int64), peek(batch, _OFFSET, np.int64)
+    rows = peek(batch, _LENGTH, np.int64)
+    for k in range(len(order)):
+        column = peek(children, order[k], np.int64)
+        buffers = peek(column, _BUFFERS, np.int64)
+        bits, first = peek(buffers, 0, np.int64), peek(column, _OFFSET, np.int64) + offset
+        if bits != 0 and (peek(column, _NULLS, np.int64) == 0 or not _some_null(bits, first, rows)):
+            bits = 0
+        places[k, VALUES], places[k, BITS], places[k, FIRST] = peek(buffers, 1, np.int64), bits, first
+
+
+def raw_columns(table: pa.Table) -> tuple[IntArray, pa.RecordBatch, pa.Array, pa.Array]:
+    """(where Arrow holds the columns, what keeps them there, words of ``sensor``, words of ``source``).
+
+    Of a table that has rows. The places, one row a column of `_ORDER`, hold as long as the batch does.
+
+    Raises
+    ------
+    InputError
+        When the table has more rows than memory for them: kernels follow what it says of itself.
+    """
     batches = table.to_batches()
     if len(batches) != 1:
         batches = table.unify_dictionaries().combine_chunks().to_batches()
-    batch, n = batches[0], table.num_rows
-    values, valid, offset, words = [], [], np.empty(len(_ORDER), np.int64), []
-    for k, at in enumerate(_ORDER):
-        column = batch.column(at)
-        if isinstance(column, pa.DictionaryArray):
-            words.append(column.dictionary)
-            column = column.indices
-        bits, data = column.buffers()
-        first = column.offset
-        offset[k] = first
-        valid.append(_seen(bits, np.uint8) if bits is not None and column.null_count else _ALL_VALID)
-        if data is None:  # all null
-            data = bytes(8 * (n + first))
-        if k < len(_TYPES):
-            values.append(_seen(data, _TYPES[k], n, first * _SIZES[k]))
-        else:
-            values.append(_seen(data, np.uint8))
-    a, b, c = len(_REALS), len(_REALS) + len(_WHOLES), len(_REALS) + len(_WHOLES) + len(_SMALL)
-    columns = tuple(values[:a]), tuple(values[a:b]), tuple(values[b:c]), tuple(values[c:-1]), values[-1]
-    return Raw(*columns, tuple(valid), offset), words[0], words[1]
+    batch = batches[0]
+    try:
+        batch.validate()
+    except pa.ArrowInvalid as error:
+        raise InputError(f"an observations table is damaged: {error}", code="picture.damaged_table") from error
+    schema, array = batch.__arrow_c_array__()
+    places = np.empty((len(_ORDER), 3), np.int64)
+    _locate(_GET(array, b"arrow_array"), _COLUMNS, places)
+    del schema, array  # the batch keeps what they showed
+    return places, batch, *(batch.column(_ORDER[SENSOR + k]).dictionary for k in range(len(_LABELS)))
 
 
 @within
-def _has(raw, column, k):  # type: ignore[no-untyped-def]
-    bits, at = raw.valid[column], k + raw.offset[column]
-    return len(bits) == 0 or (bits[at >> 3] >> (at & 7)) & 1 > 0
+def _has(places, column, k):  # type: ignore[no-untyped-def]
+    bits, at = places[column, BITS], k + places[column, FIRST]
+    return bits == 0 or (peek(bits, at >> 3, np.uint8) >> (at & 7)) & 1 > 0
 
 
 @within
-def _real(raw, column, k):  # type: ignore[no-untyped-def]
-    return raw.reals[column][k] if _has(raw, column, k) else math.nan
+def _real(places, column, k):  # type: ignore[no-untyped-def]
+    if not _has(places, column, k):
+        return math.nan
+    return peek(places[column, VALUES], k + places[column, FIRST], np.float64)
 
 
 @within
-def _whole(raw, column, k, absent):  # type: ignore[no-untyped-def]
-    return raw.wholes[column][k] if _has(raw, len(_REALS) + column, k) else absent
+def _whole(places, column, k, absent):  # type: ignore[no-untyped-def]
+    at = len(_REALS) + column
+    return peek(places[at, VALUES], k + places[at, FIRST], np.int64) if _has(places, at, k) else absent
 
 
 @within
-def _small(raw, column, k, absent):  # type: ignore[no-untyped-def]
-    there = _has(raw, len(_REALS) + len(_WHOLES) + column, k)
-    return np.int64(raw.small[column][k]) if there else np.int64(absent)
+def _small(places, column, k, absent):  # type: ignore[no-untyped-def]
+    at = len(_REALS) + len(_WHOLES) + column
+    there = _has(places, at, k)
+    return np.int64(peek(places[at, VALUES], k + places[at, FIRST], np.uint8)) if there else np.int64(absent)
 
 
 @within
-def _code(raw, column, k):  # type: ignore[no-untyped-def]
-    """Place of a label in its dictionary, -1 for null: that is the last of what the words mean."""
-    there = _has(raw, len(_REALS) + len(_WHOLES) + len(_SMALL) + column, k)
-    return np.int64(raw.codes[column][k]) if there else np.int64(-1)
+def _code(places, column, k, words):  # type: ignore[no-untyped-def]
+    """Place of a label in its dictionary; that of null, the last of what the ``words`` mean, where it has none."""
+    if not _has(places, column, k):
+        return len(words) - 1
+    code = np.int64(peek(places[column, VALUES], k + places[column, FIRST], np.int32))
+    return code if 0 <= code < len(words) else len(words) - 1
 
 
 @within
-def _drill(raw, k):  # type: ignore[no-untyped-def]
-    at = k + raw.offset[-1]
-    return 1 if _has(raw, DRILL, k) and (raw.drill[at >> 3] >> (at & 7)) & 1 > 0 else 0
+def _drill(places, k):  # type: ignore[no-untyped-def]
+    at = k + places[DRILL, FIRST]
+    return 1 if _has(places, DRILL, k) and (peek(places[DRILL, VALUES], at >> 3, np.uint8) >> (at & 7)) & 1 > 0 else 0
 
 
 @within
-def _fault(raw, k, o, lon, limits):  # type: ignore[no-untyped-def]
+def _fault(places, k, o, lon, limits):  # type: ignore[no-untyped-def]
     """Why a row cannot be used, or `OK`; its time, place and covariance are in the record."""
     z = o.z
     if o.t_us < 0 or o.t_us >= TIME_MAX_US:
@@ -181,7 +185,7 @@ def _fault(raw, k, o, lon, limits):  # type: ignore[no-untyped-def]
         return FUTURE
     if o.t_us < limits.ancient_us:
         return ANCIENT
-    if _small(raw, 0, k, 0) in (BASE_STATION, UTC_RESPONSE, AID_TO_NAVIGATION):
+    if _small(places, 0, k, 0) in (BASE_STATION, UTC_RESPONSE, AID_TO_NAVIGATION):
         return NOT_A_VESSEL
     return PARTNER_ROW if o.kind == PARTNER else OK
 
@@ -202,36 +206,36 @@ def _velocity(z, sog, cog, sigma):  # type: ignore[no-untyped-def]
 
 
 @within
-def _record(raw, words, k, limits, o):  # type: ignore[no-untyped-def]
+def _record(places, words, k, limits, o):  # type: ignore[no-untyped-def]
     """Reason of a row; it is written as an observation, of use where the reason is `OK`."""
     z = o.z
-    o.t_us, o.obs_id = _whole(raw, TIME, k, np.int64(-(1 << 62))), _whole(raw, ID, k, np.int64(0))
-    lon = _real(raw, LON, k)
-    z[0], z[1] = _real(raw, LAT, k), lon - 360.0 if lon >= 180.0 else lon
-    z[2], z[3], z[4] = _real(raw, EE, k), _real(raw, EN, k), _real(raw, NN, k)
-    o.kind = words.kind[_code(raw, 0, k)]
-    reason = _fault(raw, k, o, lon, limits)
+    o.t_us, o.obs_id = _whole(places, TIME, k, np.int64(-(1 << 62))), _whole(places, ID, k, np.int64(0))
+    lon = _real(places, LON, k)
+    z[0], z[1] = _real(places, LAT, k), lon - 360.0 if lon >= 180.0 else lon
+    z[2], z[3], z[4] = _real(places, EE, k), _real(places, EN, k), _real(places, NN, k)
+    o.kind = words.kind[_code(places, SENSOR, k, words.kind)]
+    reason = _fault(places, k, o, lon, limits)
     if reason != OK:
         return reason
     z[2], z[4] = max(z[2], VAR_MIN_M2), max(z[4], VAR_MIN_M2)
     most = CORRELATION_MAX * math.sqrt(z[2] * z[4])
     z[3] = min(max(z[3], -most), most)
-    _velocity(z, _real(raw, SOG, k), _real(raw, COG, k), _real(raw, SIGMA, k))
-    o.mmsi, o.scan = max(_whole(raw, MMSI, k, np.int64(0)), 0), _whole(raw, SCAN, k, np.int64(-1))
-    heading = _real(raw, HEADING, k)
+    _velocity(z, _real(places, SOG, k), _real(places, COG, k), _real(places, SIGMA, k))
+    o.mmsi, o.scan = max(_whole(places, MMSI, k, np.int64(0)), 0), _whole(places, SCAN, k, np.int64(-1))
+    heading = _real(places, HEADING, k)
     o.heading = heading if heading >= 0.0 and heading < 360.0 else math.nan
-    nav = _small(raw, 1, k, NAV_UNKNOWN)
+    nav = _small(places, 1, k, NAV_UNKNOWN)
     o.nav = nav if nav != NAV_UNKNOWN else -1
-    o.source, o.exercise = words.source[_code(raw, 1, k)], _drill(raw, k)
+    o.source, o.exercise = words.source[_code(places, SOURCE, k, words.source)], _drill(places, k)
     return OK
 
 
 @bare
-def judge(raw, words, limits, reason, obs, ids, place):  # type: ignore[no-untyped-def]
+def judge(places, words, limits, reason, obs, ids, place):  # type: ignore[no-untyped-def]
     """Number of rows that can be used: they lead ``obs``, with identity and row; ``reason`` is filled for each row."""
     n = 0
     for k in range(len(reason)):
-        reason[k] = _record(raw, words, k, limits, obs[n])
+        reason[k] = _record(places, words, k, limits, obs[n])
         if reason[k] == OK:
             ids[n], place[n] = obs[n].obs_id, k
             n += 1
