@@ -12,6 +12,7 @@ what it was found not to help, is in docs/adr/0129.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from kuroshio.picture.compiled import bare, inner, kernel
 from kuroshio.picture.extent import extent_var
 from kuroshio.picture.filter import combined, spread_at
 from kuroshio.picture.motion import agility, local_offset, move
+from kuroshio.units import FloatArray, IntArray
 
 DOUBTFUL = 0.95  # a pair less probable is taken for its share only
 WITNESS_MIN = 0.9  # a plot that less probably is of the ship says nothing against its AIS
@@ -54,22 +56,51 @@ def _crowded(track, plot, n_plots):  # type: ignore[no-untyped-def]
             for e in range(a + 1, b):
                 parent[_root(parent, plot[e])] = _root(parent, plot[a])
         a = b
-    root = np.empty(rows, np.int64)
+    root, start = np.empty(rows, np.int64), np.zeros(n_plots + 1, np.int64)
     for i in range(rows):
         root[i] = _root(parent, plot[spans[i, 0]])
-    order = np.argsort(root, kind="mergesort")
-    return spans[order], root[order]
+        start[root[i] + 1] += 1
+    for j in range(n_plots):
+        start[j + 1] += start[j]
+    ordered, group = np.empty((rows, 2), np.int64), np.empty(rows, np.int64)
+    for i in range(rows):
+        at = start[root[i]]
+        start[root[i]] += 1
+        ordered[at, 0], ordered[at, 1], group[at] = spans[i, 0], spans[i, 1], root[i]
+    return ordered, group
 
 
-@kernel
-def _exact(spans, plot, cost, local, n_local, share):  # type: ignore[no-untyped-def]
+class Work(NamedTuple):
+    """Work space for all components of a frame: sums over sets of plots, and messages by pair and by plot.
+
+    ``before`` and ``after`` are (`EXACT_TRACKS` + 1, 2 ** `EXACT_PLOTS`). By pair: ``psi`` what it is worth, ``nu`` and
+    ``mu`` the messages of plots and of tracks, ``part`` what they are made of, ``at`` its plot. ``border`` is by track,
+    ``top``, ``best`` and ``rest`` by plot.
+    """
+
+    before: FloatArray
+    after: FloatArray
+    psi: FloatArray
+    nu: FloatArray
+    mu: FloatArray
+    part: FloatArray
+    at: IntArray
+    border: IntArray
+    top: IntArray
+    best: FloatArray
+    rest: FloatArray
+
+
+@inner
+def _exact(spans, plot, cost, local, n_local, share, w):  # type: ignore[no-untyped-def]
     """Probabilities in one small component by the sum over all its assignments, track by track over sets of plots.
 
     ``local`` numbers the plots of the component. Worths are told against the best of each track.
     """
     rows, sets = len(spans), 1 << n_local
-    before, after = np.zeros((rows + 1, sets)), np.ones((rows + 1, sets))
-    alone = np.empty(rows)
+    before, after, alone = w.before, w.after, w.best
+    for taken in range(sets):
+        before[0, taken], after[rows, taken] = 0.0, 1.0
     before[0, 0] = 1.0
     for i in range(rows):
         best = 0.0
@@ -80,81 +111,86 @@ def _exact(spans, plot, cost, local, n_local, share):  # type: ignore[no-untyped
             before[i + 1, taken] = before[i, taken] * alone[i]
         for e in range(spans[i, 0], spans[i, 1]):
             bit = 1 << local[plot[e]]
-            share[e] = math.exp(min(-cost[e], WORTH_MAX) - best)
-            for taken in range(sets):
-                if taken & bit == 0:
-                    before[i + 1, taken | bit] += before[i, taken] * share[e]
+            worth = math.exp(min(-cost[e], WORTH_MAX) - best)
+            for high in range(0, sets, 2 * bit):
+                for taken in range(high, high + bit):
+                    before[i + 1, taken + bit] += before[i, taken] * worth
+            share[e] = worth
     for i in range(rows - 1, -1, -1):  # what the tracks from here on can still make of the plots left
         for taken in range(sets):
             after[i, taken] = after[i + 1, taken] * alone[i]
         for e in range(spans[i, 0], spans[i, 1]):
-            bit = 1 << local[plot[e]]
-            for taken in range(sets):
-                if taken & bit == 0:
-                    after[i, taken] += after[i + 1, taken | bit] * share[e]
+            bit, worth = 1 << local[plot[e]], share[e]
+            for high in range(0, sets, 2 * bit):
+                for taken in range(high, high + bit):
+                    after[i, taken] += after[i + 1, taken + bit] * worth
     for i in range(rows):
         for e in range(spans[i, 0], spans[i, 1]):
             bit, total = 1 << local[plot[e]], 0.0
-            for taken in range(sets):
-                if taken & bit == 0:
-                    total += before[i, taken] * after[i + 1, taken | bit]
+            for high in range(0, sets, 2 * bit):
+                for taken in range(high, high + bit):
+                    total += before[i, taken] * after[i + 1, taken + bit]
             share[e] *= total / after[0, 0]
 
 
 @inner
-def _to_plots(border, rows, psi, nu, mu):  # type: ignore[no-untyped-def]
-    """Messages of tracks: what each pair is worth beside the track's other candidates and none."""
+def _to_plots(rows, pairs, w):  # type: ignore[no-untyped-def]
+    """Messages of tracks: what each pair is worth beside the track's other candidates and none.
+
+    The greatest of a track is kept apart, so that nothing is lost in a difference. Loops without a choice are of their
+    own: they take several pairs at a time.
+    """
+    psi, nu, mu, part, border = w.psi, w.nu, w.mu, w.part, w.border
+    for k in range(pairs):
+        part[k] = psi[k] * nu[k]
     for i in range(rows):
-        top, rest = border[i], 1.0
-        for k in range(border[i] + 1, border[i + 1]):  # the greatest apart, so that nothing is lost in a difference
-            if psi[k] * nu[k] > psi[top] * nu[top]:
-                rest += psi[top] * nu[top]
-                top = k
-            else:
-                rest += psi[k] * nu[k]
-        for k in range(border[i], border[i + 1]):
-            mu[k] = psi[k] / (rest if k == top else rest + psi[top] * nu[top] - psi[k] * nu[k])
+        a, b = border[i], border[i + 1]
+        top, best, rest = a, part[a], 1.0
+        for k in range(a + 1, b):
+            rest += min(part[k], best)
+            top, best = (k, part[k]) if part[k] > best else (top, best)
+        for k in range(a, b):
+            part[k] = rest + best - part[k]
+        part[top] = rest
+    for k in range(pairs):
+        mu[k] = psi[k] / part[k]
 
 
 @inner
-def _to_tracks(at, top, rest, mu, nu):  # type: ignore[no-untyped-def]
-    """Largest change of the messages of plots: how free each is of all other tracks; ``at`` is the plot of a pair."""
-    for k in range(len(mu)):
-        top[at[k]], rest[at[k]] = -1, 1.0
-    for k in range(len(mu)):
+def _to_tracks(pairs, n_local, w):  # type: ignore[no-untyped-def]
+    """Messages of plots: how free each is of all other tracks; True while any changes by `SETTLED`."""
+    nu, mu, part, at, top, best, rest = w.nu, w.mu, w.part, w.at, w.top, w.best, w.rest
+    for j in range(n_local):
+        top[j], best[j], rest[j] = -1, 0.0, 1.0
+    for k in range(pairs):
         j = at[k]
-        if top[j] < 0:
-            top[j] = k
-        elif mu[k] > mu[top[j]]:
-            rest[j] += mu[top[j]]
-            top[j] = k
-        else:
-            rest[j] += mu[k]
-    change = 0.0
-    for k in range(len(mu)):
+        rest[j] += min(mu[k], best[j])
+        top[j], best[j] = (k, mu[k]) if mu[k] > best[j] else (top[j], best[j])
+    for k in range(pairs):
         j = at[k]
-        new = 1.0 / (rest[j] if k == top[j] else rest[j] + mu[top[j]] - mu[k])
-        change = max(change, abs(new - nu[k]))
+        part[k] = rest[j] if k == top[j] else rest[j] + best[j] - mu[k]
+    moved = 0
+    for k in range(pairs):
+        new = 1.0 / part[k]
+        moved |= 1 if abs(new - nu[k]) >= SETTLED else 0
         nu[k] = new
-    return change
+    return moved > 0
 
 
-@kernel
-def _propagated(spans, plot, cost, local, n_local, share):  # type: ignore[no-untyped-def]
+@inner
+def _propagated(spans, plot, cost, local, n_local, share, w):  # type: ignore[no-untyped-def]
     """Probabilities in one component of any size by belief propagation; ``local`` numbers its plots."""
     rows, m = len(spans), 0
-    border = np.zeros(rows + 1, np.int64)
-    for i in range(rows):
-        border[i + 1] = border[i] + spans[i, 1] - spans[i, 0]
-    psi, nu, mu = np.empty(border[rows]), np.ones(border[rows]), np.empty(border[rows])
-    at, top, rest = np.empty(border[rows], np.int64), np.empty(n_local, np.int64), np.empty(n_local)
+    psi, nu, border, at = w.psi, w.nu, w.border, w.at
+    border[0] = 0
     for i in range(rows):
         for e in range(spans[i, 0], spans[i, 1]):
-            psi[m], at[m] = math.exp(min(-cost[e], WORTH_MAX)), local[plot[e]]
+            psi[m], nu[m], at[m] = math.exp(min(-cost[e], WORTH_MAX)), 1.0, local[plot[e]]
             m += 1
+        border[i + 1] = m
     for _ in range(TURNS_MAX):
-        _to_plots(border, rows, psi, nu, mu)
-        if _to_tracks(at, top, rest, mu, nu) < SETTLED:
+        _to_plots(rows, m, w)
+        if not _to_tracks(m, n_local, w):
             break
     for i in range(rows):
         total = 1.0
@@ -185,7 +221,14 @@ def marginals(track, plot, cost, n_plots, mmsi, exact_plots):  # type: ignore[no
     """
     share = np.ones(len(track))
     spans, root = _crowded(track, plot, n_plots)
-    local, a = np.full(n_plots, -1, np.int64), 0
+    if len(spans) == 0:
+        return share
+    local, a, m, shape = np.full(n_plots, -1, np.int64), 0, len(track), (EXACT_TRACKS + 1, 1 << EXACT_PLOTS)
+    w = Work(
+        np.empty(shape), np.empty(shape), np.empty(m), np.empty(m), np.empty(m), np.empty(m), np.empty(m, np.int64),
+        np.empty(len(spans) + 1, np.int64), np.empty(n_plots, np.int64), np.empty(max(n_plots, EXACT_TRACKS)),
+        np.empty(n_plots),
+    )  # fmt: skip
     while a < len(spans):
         b, number, named = a, 0, False
         while b < len(spans) and root[b] == root[a]:
@@ -195,10 +238,10 @@ def marginals(track, plot, cost, n_plots, mmsi, exact_plots):  # type: ignore[no
                     local[plot[e]] = number
                     number += 1
             b += 1
-        if named and number <= exact_plots and b - a <= EXACT_TRACKS:
-            _exact(spans[a:b], plot, cost, local, number, share)
+        if named and number <= min(exact_plots, EXACT_PLOTS) and b - a <= EXACT_TRACKS:
+            _exact(spans[a:b], plot, cost, local, number, share, w)
         elif named:
-            _propagated(spans[a:b], plot, cost, local, number, share)
+            _propagated(spans[a:b], plot, cost, local, number, share, w)
         a = b
     return share
 

@@ -65,35 +65,37 @@ class SourceState:
 
 
 @bare
-def _limit_us(pulse):  # type: ignore[no-untyped-def]
+def _limit_us(gap_us):  # type: ignore[no-untyped-def]
     """How long no AIS at all has to be heard before that is nobody's silence."""
-    return max(PAUSE_MIN_S * 1e6, PAUSE_GAPS * pulse[GAP_US])
+    return max(PAUSE_MIN_S * 1e6, PAUSE_GAPS * gap_us)
 
 
 @kernel
 def _hear(obs, heard_us, last_us, pulse, pauses):  # type: ignore[no-untyped-def]
     """Newest AIS report by cell and by source, and the times in which there was none."""
     rows, cols = heard_us.shape
+    newest, gap_us, count = pulse[NEWEST], pulse[GAP_US], pulse[COUNT]
     for j in range(len(obs)):
         o = obs[j]
         if o.mmsi <= 0 or o.kind != AIS:
             continue
-        if pulse[COUNT] == 0.0:
-            pulse[NEWEST] = o.t_us
-        wait = o.t_us - pulse[NEWEST]
+        if count == 0.0:
+            newest = float(o.t_us)
+        wait = o.t_us - newest
         if wait >= 0.0:
-            most = _limit_us(pulse)
-            if wait > most and pulse[COUNT] >= PULSE_REPORTS:
+            most = _limit_us(gap_us)
+            if wait > most and count >= PULSE_REPORTS:
                 for k in range(PAUSES - 1, 0, -1):
                     pauses[k, 0], pauses[k, 1] = pauses[k - 1, 0], pauses[k - 1, 1]
-                pauses[0, 0], pauses[0, 1] = int(pulse[NEWEST]), o.t_us
-            pulse[COUNT] = min(pulse[COUNT] + 1.0, PULSE_REPORTS)
-            pulse[GAP_US] += (min(wait, most) - pulse[GAP_US]) / pulse[COUNT]
-            pulse[NEWEST] = o.t_us
+                pauses[0, 0], pauses[0, 1] = int(newest), o.t_us
+            count = min(count + 1.0, PULSE_REPORTS)
+            gap_us += (min(wait, most) - gap_us) / count
+            newest = float(o.t_us)
         r = min(max(int((o.z[0] + 90.0) / CELL_DEG), 0), rows - 1)
         c = int((o.z[1] + 180.0) / CELL_DEG) % cols
         heard_us[r, c] = max(heard_us[r, c], o.t_us)
         last_us[o.source] = max(last_us[o.source], o.t_us)
+    pulse[NEWEST], pulse[GAP_US], pulse[COUNT] = newest, gap_us, count
 
 
 class Coverage:
@@ -163,7 +165,7 @@ class Coverage:
             state.last_us = max(state.last_us, int(last_us[code]))
 
     def _paused(self, t_us: int) -> bool:
-        return bool(self.pulse[COUNT] >= PULSE_REPORTS and t_us - self.pulse[NEWEST] > _limit_us(self.pulse))
+        return bool(self.pulse[COUNT] >= PULSE_REPORTS and t_us - self.pulse[NEWEST] > _limit_us(self.pulse[GAP_US]))
 
     def pauses_until(self, t_us: int) -> IntArray:
         """(pauses, 2) times between which no AIS was heard from anybody, the one under way at a time among them."""

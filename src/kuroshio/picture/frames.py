@@ -18,8 +18,8 @@ from kuroshio.picture.associate import assign
 from kuroshio.picture.compiled import kernel
 from kuroshio.picture.identity import Obs, Outcome
 from kuroshio.picture.ingest import SOURCES_MAX
-from kuroshio.picture.lifecycle import after_scan
 from kuroshio.picture.model import HUMAN, RADAR
+from kuroshio.picture.scans import after_scan
 from kuroshio.picture.table import CONFIRMED
 from kuroshio.units import US_PER_S, IntArray
 
@@ -135,7 +135,7 @@ class Frames:
             return
         chart = state.pd_map if tr.house.compares(source, state, last) else state.pd_map.aside()
         dead = after_scan(
-            tr.table.tracks, tr.table.live, began, last, state.kernel, np.sort(hit_uids), chart.pd(state.model.pd),
+            tr.table.tracks, tr.table.live, began, last, state.kernel, hit_uids, chart.pd(state.model.pd),
             chart.sight_m, chart.tried, chart.seen, tr.limits,
         )  # fmt: skip
         tr.room(0)

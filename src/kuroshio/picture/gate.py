@@ -14,17 +14,17 @@ import numpy as np
 
 from kuroshio.picture.ahead import fetch_plots
 from kuroshio.picture.ambiguity import DOUBTFUL, WITNESS_MIN, blend
-from kuroshio.picture.compiled import fetch, inner, kernel
+from kuroshio.picture.compiled import fetch, fetch_part, inner, kernel
 from kuroshio.picture.drag import note_offset
 from kuroshio.picture.extent import HULL_UNKNOWN, extent_var, hull_of
 from kuroshio.picture.filter import combined, density, spread_at
-from kuroshio.picture.grid import SPANS_MAX, build, coarse_map, reach_deg, spans, widest_near
+from kuroshio.picture.grid import SPANS_MAX, build, coarse_map, reach_deg, rows_near, spans
 from kuroshio.picture.identity import REFUSED, REPLAYED, STARTED, TOO_OLD, UPDATED, note_report
 from kuroshio.picture.journal import EV_CONFIRMED, show, write_event
 from kuroshio.picture.late import LATE_DUPLICATE, LATE_OK, apply_report, insert_late
 from kuroshio.picture.model import RADAR
 from kuroshio.picture.motion import agility, local_offset, move, plane_scale, process_noise
-from kuroshio.picture.table import CONFIRMED, CTL_FREE, TENTATIVE, take_row
+from kuroshio.picture.table import CONFIRMED, CTL_FREE, TENTATIVE, byte_of, take_row
 
 CELL_M = 2000.0
 RADIUS_MAX_M = 6 * CELL_M
@@ -33,6 +33,7 @@ FLAT_LAT_MAX = 80.0  # where a plane of metres a degree is good to the slack
 FLAT_MARGIN = 1.1
 HALF_ROUND_M = 2_000_000.0  # further apart in longitude is across the antimeridian
 AHEAD = 6  # rows whose memory is asked for before their turn
+EXTENT_BYTE = byte_of("extent")
 
 
 @inner
@@ -90,14 +91,12 @@ def gate_frame(tracks, rows, obs, idx, sensor, rules, motion):  # type: ignore[n
     base = math.log(sensor[4]) - sensor[3] - math.log(1.0 - sensor[4])
     g = math.sqrt(rules.gate)
     slack = (1.0 + 1.0 / (FLAT_MARGIN - 1.0)) * SLACK_M * SLACK_M / rules.gate
-    coarse = coarse_map(plat, plon, wide[0], wide[1])
+    rows, widest = rows_near(tracks, rows, coarse_map(plat, plon, wide[0], wide[1]))
     for k in range(len(rows)):
         fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 5)
-        i = rows[k]
+        fetch_part(tracks, rows[min(k + AHEAD, len(rows) - 1)], EXTENT_BYTE, 1)
+        i, wide_e, wide_n = rows[k], widest[k, 0], widest[k, 1]
         t = tracks[i]
-        wide_e, wide_n = widest_near(coarse, t.lat, t.lon)
-        if wide_e <= 0.0:
-            continue
         dt = (mid - t.t_us) * 1e-6
         combined(t, pc)
         extent = extent_var(t)

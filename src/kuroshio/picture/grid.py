@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuroshio.geo import metres_per_degree
-from kuroshio.picture.compiled import inner, kernel
+from kuroshio.picture.compiled import fetch, inner, kernel
 from kuroshio.units import FloatArray
 
 M_PER_DEG = 111_319.49  # equatorial degree on WGS 84: cells err to the larger side
@@ -23,6 +23,7 @@ COARSE_M = 16_000.0
 COARSE_MAX = 128  # cells a side
 COARSE_LAT_MAX = 80.0
 SPANS_MAX = 64  # runs of neighbours a search gives at most: rows touched, twice where they cross the antimeridian
+AHEAD = 8  # rows whose memory is asked for before their turn
 SPARE_RUNS = 4  # runs of columns a row may have for each of its points
 
 
@@ -211,3 +212,20 @@ def widest_near(coarse, lat, lon):  # type: ignore[no-untyped-def]
     if 0 <= x < side and 0 <= y < side:
         return coarse.widest[x, y, 0], coarse.widest[x, y, 1]
     return 0.0, 0.0
+
+
+@kernel
+def rows_near(tracks, rows, coarse):  # type: ignore[no-untyped-def]
+    """(rows with a point of a coarse map near them, (rows, 2) what `widest_near` says of them).
+
+    Of a record only the first line is read: most tracks are nowhere near the points of one radar.
+    """
+    near, wide, n = np.empty(len(rows), np.int64), np.empty((len(rows), 2)), 0
+    for k in range(len(rows)):
+        fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 1)
+        t = tracks[rows[k]]
+        wide_e, wide_n = widest_near(coarse, t.lat, t.lon)
+        if wide_e > 0.0:
+            near[n], wide[n, 0], wide[n, 1] = rows[k], wide_e, wide_n
+            n += 1
+    return near[:n], wide[:n]

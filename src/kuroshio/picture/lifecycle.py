@@ -1,8 +1,7 @@
-"""Birth, life and end of tracks: misses weighed by coverage, silence weighed by habit, and the flags.
+"""Life and end of tracks: silence weighed by habit, and the flags.
 
-What enters: the table at a tick of data time, or at the end of a sensor's scan. What leaves: rows that ended,
-coasted or changed a flag. A scan a ship could not be seen in is not evidence: only rows inside the coverage of a
-sensor that scanned count a miss.
+What enters: the table at a tick of data time. What leaves: rows that ended, coasted or changed a flag. What a scan
+says of those it missed is in `picture.scans`.
 """
 
 from __future__ import annotations
@@ -12,28 +11,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kuroshio.picture.compiled import fetch, inner, kernel
+from kuroshio.picture.compiled import fetch, fetch_part, inner, kernel
 from kuroshio.picture.drag import WEIGHT_MIN
 from kuroshio.picture.filter import combined
-from kuroshio.picture.grid import M_PER_DEG
 from kuroshio.picture.identity import Rules
 from kuroshio.picture.journal import LOG_CROSS, LOG_SUCCESSOR, write_update
 from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
-from kuroshio.picture.motion import agility, local_offset, move, process_noise
-from kuroshio.picture.pdmap import BLIND_PD, cell_of
+from kuroshio.picture.motion import agility, move, process_noise
 from kuroshio.picture.seen import last_seen, seen_us
-from kuroshio.picture.table import COASTED, CONFIRMED, CTL_LOG, FED_MAX, TENTATIVE, Life, first_row
+from kuroshio.picture.table import COASTED, CONFIRMED, CTL_LOG, TENTATIVE, Life, byte_of, first_row
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG, FLAG_UNCORROBORATED
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
-EDGE_IN_M = 2000.0  # misses are not counted this near the edge of the coverage
-SPEED_DEG_MAX = 0.5  # a track is not further than this from where it was last updated
 HUMAN_END_S = 1800.0  # what a person saw is looked for this long, its ellipse growing
 VMS_END_S = 3 * 7200.0  # three usual intervals of a vessel monitoring system
 US = 1e-6
 SLOW_INTERVALS = 3.0  # of a ship at rest: six of 180 s would be 18 minutes, and three lost in a row are one in 1,000
 AHEAD = 6  # rows whose memory is asked for before their turn
-VOUCH_S = 60.0  # a ship heard by AIS so lately is there: whether radar sees it says how well radar sees
+BORN_BYTE = byte_of("born_us")  # from here on a record says what the flags follow from
 
 
 def rules_of(config: TrackerConfig) -> Rules:
@@ -133,75 +128,14 @@ def limits_of(config: TrackerConfig) -> Limits:
 
 
 @kernel
-def _is_in(ordered, value):  # type: ignore[no-untyped-def]
-    k = np.searchsorted(ordered, value)
-    return k < len(ordered) and ordered[k] == value
-
-
-@kernel
-def after_scan(  # type: ignore[no-untyped-def]
-    tracks, rows, began_us, last_us, sensor, hit_uids, pd, sight_m, tried, seen, limits
-):
-    """Rows that end after a scan in which they could be seen and were not; ``llr`` and ``misses`` are changed.
-
-    Parameters
-    ----------
-    began_us, last_us
-        First and last plot of the scan: a row born in it misses nothing.
-    sensor
-        As in `gate.gate_frame`.
-    hit_uids
-        Track numbers that took or began with a plot of the scan, ascending.
-    pd
-        Probability of detection by cell, as `pdmap.PdMap.pd` gives it.
-    sight_m
-        Range at which land ends the view, by degree.
-    tried, seen
-        Counts of the map: changed by ships that AIS vouches for.
-    """
-    dead = np.empty(len(rows), np.int64)
-    n = 0
-    reach = sensor[2] - min(EDGE_IN_M, 0.1 * sensor[2])
-    sure = min(reach, sensor[5])
-    coarse = 1.05 * reach / M_PER_DEG  # a box of degrees around the circle
-    for i in rows:
-        t = tracks[i]
-        if abs(t.lat - sensor[0]) > coarse + SPEED_DEG_MAX or t.born_us >= began_us:
-            continue
-        dt = (last_us - t.t_us) * 1e-6
-        e, no = local_offset(sensor[0], sensor[1], t.lat, t.lon)
-        e += t.ve * dt
-        no += t.vn * dt
-        far = math.sqrt(e * e + no * no)
-        if far >= reach or far > sight_m[min(int(math.atan2(e, no) / (2.0 * math.pi) % 1.0 * 360.0), 359)]:
-            continue
-        sector, ring = cell_of(e, no, sensor[2])
-        hit = _is_in(hit_uids, t.uid)
-        heard = t.fed[AIS] > 0 and abs(last_us - last_seen(t, AIS)) * US < VOUCH_S
-        if heard and t.status == CONFIRMED and t.flags & (FLAG_CONFLICT | FLAG_DRAG) == 0:
-            tried[sector, ring] += 1.0
-            seen[sector, ring] += 1.0 if hit else 0.0
-        if hit:
-            continue
-        t.llr = max(t.llr + math.log(1.0 - pd[sector, ring]), -limits.llr_max)
-        if pd[sector, ring] < BLIND_PD:
-            continue
-        if far < sure:
-            t.misses = min(t.misses + 1, FED_MAX)
-        floor = limits.tentative_end_llr if t.status == TENTATIVE else limits.confirmed_end_llr
-        if t.mmsi == 0 and t.llr < floor:
-            dead[n] = i
-            n += 1
-    return dead[:n]
-
-
-@kernel
 def silent(tracks, rows, t_us, limits):  # type: ignore[no-untyped-def]
     """Rows that have not been fed for longer than their habit allows."""
     out = np.empty(len(rows), np.int64)
     n = 0
     shortest = min(limits.plot_end_s, limits.tentative_ais_end_s, limits.ais_end_min_s)
-    for i in rows:
+    for k in range(len(rows)):
+        fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 1)
+        i = rows[k]
         t = tracks[i]
         age = (t_us - t.t_us) * US
         if age <= shortest:
@@ -246,16 +180,15 @@ def _silent_s(since_us, t_us, pauses):  # type: ignore[no-untyped-def]
 @inner
 def _flag_now(t, t_us, doubtful, all_healthy, pauses, limits, motion, pc):  # type: ignore[no-untyped-def]
     """(flags, whether dark) a track should have: uncorroborated set or not, dark where an AIS source would hear it."""
-    radar_age = (t_us - last_seen(t, RADAR)) * US
-    ais_age = (t_us - last_seen(t, AIS)) * US
-    held = t.fed[RADAR] > 0 and radar_age <= limits.radar_held_s
     had_ais = t.fed[AIS] > 0
-    never = (t_us - t.born_us) * US
+    held = t.fed[RADAR] > 0 and (t_us - last_seen(t, RADAR)) * US <= limits.radar_held_s
     flag = t.flags & ~(FLAG_DARK | FLAG_UNCORROBORATED | FLAG_CONFLICT)
-    dark = False
-    silence = ais_age if had_ais else never
-    if held and silence >= limits.dark_min_s:
-        silence = _silent_s(last_seen(t, AIS) if had_ais else t.born_us, t_us, pauses)
+    dark, silence = False, 0.0
+    if held:
+        since_us = last_seen(t, AIS) if had_ais else t.born_us
+        silence = (t_us - since_us) * US
+        if silence >= limits.dark_min_s:
+            silence = _silent_s(since_us, t_us, pauses)
     if held and silence >= limits.dark_min_s and (t.last_source < 0 or not doubtful[t.last_source]):
         slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
         least = limits.dark_slow_s if slow else limits.dark_min_s
@@ -269,19 +202,21 @@ def _flag_now(t, t_us, doubtful, all_healthy, pauses, limits, motion, pc):  # ty
         slow = _surely_slow(t, t_us, limits.dark_slow_mps, motion, pc)
         least = limits.dark_slow_s if slow else limits.dark_min_s
         quiet = max(least, limits.dark_intervals * t.gap_s)
-        if ais_age <= quiet and min(radar_age, never) > limits.uncorroborated_s:
+        ais_age, unseen_us = (t_us - last_seen(t, AIS)) * US, t_us - max(last_seen(t, RADAR), t.born_us)
+        if ais_age <= quiet and unseen_us * US > limits.uncorroborated_s:
             flag |= FLAG_UNCORROBORATED
     return flag, dark
 
 
 class Survey(NamedTuple):
-    """What a pass over all tracks found: confirmed rows with the flags they should have, and who needs a closer look.
+    """What a pass over all tracks found: confirmed rows, the flags they have and should have, who needs a closer look.
 
     ``dark``, ``full`` (plots enough to compare with AIS) are indices of ``sure``; ``coasted`` are rows, whose status
     has been changed; ``chained`` counts rows that share a name with another.
     """
 
     sure: IntArray
+    was: IntArray
     flags: IntArray
     dark: IntArray
     full: IntArray
@@ -304,11 +239,13 @@ def survey(tracks, rows, t_us, since_us, doubtful, pauses, limits, motion):  # t
         Times in which no AIS was heard from anybody: no ship's silence counts in them.
     """
     n, d, f, c, chained = 0, 0, 0, 0, 0
-    sure, flags, pc = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64), np.empty(10)
+    sure, pc = np.empty(len(rows), np.int64), np.empty(10)
+    was, flags = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
     dark, full, coasted = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
     all_healthy = not doubtful.any()
     for k in range(len(rows)):
-        fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 8)
+        fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 1)
+        fetch_part(tracks, rows[min(k + AHEAD, len(rows) - 1)], BORN_BYTE, 3)
         t = tracks[rows[k]]
         if t.status < CONFIRMED:
             continue
@@ -317,7 +254,7 @@ def survey(tracks, rows, t_us, since_us, doubtful, pauses, limits, motion):  # t
             t.status = COASTED
             coasted[c] = rows[k]
             c += 1
-        sure[n] = rows[k]
+        sure[n], was[n] = rows[k], t.flags
         flags[n], is_dark = _flag_now(t, t_us, doubtful, all_healthy, pauses, limits, motion, pc)
         if t.conflict_us >= since_us:
             flags[n] |= FLAG_CONFLICT
@@ -329,19 +266,18 @@ def survey(tracks, rows, t_us, since_us, doubtful, pauses, limits, motion):  # t
             f += 1
         chained += 1 if t.next_row >= 0 else 0
         n += 1
-    return Survey(sure[:n], flags[:n], dark[:d], full[:f], coasted[:c], chained)
+    return Survey(sure[:n], was[:n], flags[:n], dark[:d], full[:f], coasted[:c], chained)
 
 
 @kernel
-def set_flags(tracks, rows, flags):  # type: ignore[no-untyped-def]
-    """(rows, flags before, flags after) of those that changed."""
+def set_flags(tracks, rows, was, flags):  # type: ignore[no-untyped-def]
+    """(rows, flags before, flags after) of those that change; ``was`` are the flags they have."""
     out = np.empty((3, len(rows)), np.int64)
     n = 0
     for k in range(len(rows)):
-        t = tracks[rows[k]]
-        if t.flags != flags[k]:
-            out[0, n], out[1, n], out[2, n] = rows[k], t.flags, flags[k]
-            t.flags = flags[k]
+        if was[k] != flags[k]:
+            out[0, n], out[1, n], out[2, n] = rows[k], was[k], flags[k]
+            tracks[rows[k]].flags = flags[k]
             n += 1
     return out[0, :n], out[1, :n], out[2, :n]
 
@@ -386,7 +322,6 @@ def stale_bindings(life: Life, rows: IntArray, twice: BoolArray) -> IntArray:
 
 
 __all__ = [
-    "after_scan",
     "claimed_twice",
     "exists_probability",
     "limits_of",

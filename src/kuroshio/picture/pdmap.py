@@ -17,7 +17,7 @@ import numpy as np
 from kuroshio.geo import destination, wrap_lon_deg
 from kuroshio.geo.coastline import Coastline
 from kuroshio.geo.zones import Zones
-from kuroshio.picture.compiled import inner
+from kuroshio.picture.compiled import bare, inner
 from kuroshio.picture.model import SensorModel
 from kuroshio.units import BoolArray, FloatArray
 
@@ -31,11 +31,27 @@ SIGHT_STEPS = 256  # along a bearing: every 200 m of 50 km
 
 
 @inner
-def cell_of(east_m, north_m, reach_m):  # type: ignore[no-untyped-def]
-    """(sector, ring) of an offset from the antenna; the outermost ring beyond its reach."""
-    turn = math.atan2(east_m, north_m) / (2.0 * math.pi) % 1.0
-    ring = int(math.sqrt(east_m * east_m + north_m * north_m) / reach_m * RINGS)
-    return min(int(turn * SECTORS), SECTORS - 1), min(ring, RINGS - 1)
+def turn_of(east_m, north_m):  # type: ignore[no-untyped-def]
+    """Bearing of an offset as a share of the full turn."""
+    return math.atan2(east_m, north_m) / (2.0 * math.pi) % 1.0
+
+
+@inner
+def cell_at(turn, range_m, reach_m):  # type: ignore[no-untyped-def]
+    """(sector, ring) of a bearing (`turn_of`) and a range; the outermost ring beyond the antenna's reach."""
+    return min(int(turn * SECTORS), SECTORS - 1), min(int(range_m / reach_m * RINGS), RINGS - 1)
+
+
+@bare
+def _learned(tried, seen, land, declared, out):  # type: ignore[no-untyped-def]
+    """Fill the probability of each cell; counts beyond `MEMORY_SCANS` are halved."""
+    for s in range(SECTORS):
+        for r in range(RINGS):
+            if tried[s, r] > MEMORY_SCANS:
+                seen[s, r] /= 2.0
+                tried[s, r] /= 2.0
+            pd = (PRIOR_SCANS * declared + seen[s, r]) / (PRIOR_SCANS + tried[s, r])
+            out[s, r] = PD_LEAST if land[s, r] else min(max(pd, PD_LEAST), PD_MOST)
 
 
 @dataclass
@@ -50,11 +66,9 @@ class PdMap:
 
     def pd(self, declared: float) -> FloatArray:
         """Probability of detection of each cell; the least there is where the cell is land."""
-        full = self.tried > MEMORY_SCANS
-        self.seen[full] /= 2.0
-        self.tried[full] /= 2.0
-        learned = (PRIOR_SCANS * declared + self.seen) / (PRIOR_SCANS + self.tried)
-        return np.where(self.land, PD_LEAST, np.clip(learned, PD_LEAST, PD_MOST))
+        out = np.empty((SECTORS, RINGS))
+        _learned(self.tried, self.seen, self.land, declared, out)
+        return out
 
     def aside(self) -> PdMap:
         """Copy that learns nothing: for a radar whose registration is in doubt, which misses what it should see."""

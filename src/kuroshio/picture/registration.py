@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from kuroshio.picture.compiled import fetch, inner, kernel
-from kuroshio.picture.grid import SPANS_MAX, build, coarse_map, reach_deg, spans, widest_near
+from kuroshio.picture.compiled import fetch_part, inner, kernel
+from kuroshio.picture.grid import SPANS_MAX, build, coarse_map, reach_deg, rows_near, spans
 from kuroshio.picture.motion import local_offset, move, plane_scale
 from kuroshio.picture.seen import last_seen
+from kuroshio.picture.table import byte_of
 from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray
 
 PAIR_RADIUS_M = 1500.0
 FLAT_LAT_MAX = 80.0  # where metres per degree at a ship are good for its surroundings
 AHEAD = 6  # rows whose memory is asked for before their turn
+SEEN_BYTE = byte_of("seen")  # from here on a record says where AIS had it
 WINDOW = 256
 MIN_PAIRS = 20
 AIS_FRESH_US = 30_000_000
@@ -35,10 +37,31 @@ ERROR_MAX_M = 1200.0  # a larger bias leaves the pairing radius: the radar is un
 
 
 @inner
+def _by_ais(t, t_us):  # type: ignore[no-untyped-def]
+    """Place of a ship at a time by its last AIS report."""
+    dt = (t_us - last_seen(t, 0)) * 1e-6
+    lat, lon, _ = move(t.ais[0], t.ais[1], t.ais_v[0] * dt, t.ais_v[1] * dt)
+    return lat, lon
+
+
+@inner
+def _difference(t, o, place, sensor):  # type: ignore[no-untyped-def]
+    """(range in m, bearing in rad) of a plot less those of a ship by its AIS; NaN where they are not comparable."""
+    lat, lon = _by_ais(t, o.t_us)
+    e0, n0 = local_offset(sensor[0], sensor[1], lat, lon)
+    e1, n1 = local_offset(sensor[0], sensor[1], place[0], place[1])
+    r0, r1 = math.hypot(e0, n0), math.hypot(e1, n1)
+    if t.exercise != o.exercise or r0 < RANGE_MIN_M:
+        return math.nan, math.nan
+    return r1 - r0, math.atan2(e1 * n0 - n1 * e0, e1 * e0 + n1 * n0)
+
+
+@inner
 def _only_near(grid, packed, lat, lon, runs, taken):  # type: ignore[no-untyped-def]
     """Place in the grid of the only plot within `PAIR_RADIUS_M`, -1 for none, -2 for more.
 
-    Every plot in a cell that was searched counts as ``taken`` once more, unless there was none within the radius.
+    Every plot in a cell that was searched counts as taken once more, unless there was none within the radius:
+    ``taken`` says by how much more than the plot before it.
     """
     dlat, dlon = reach_deg(lat, PAIR_RADIUS_M)
     east, north = plane_scale(lat)
@@ -54,12 +77,14 @@ def _only_near(grid, packed, lat, lon, runs, taken):  # type: ignore[no-untyped-
             if e * e + m * m < PAIR_RADIUS_M * PAIR_RADIUS_M:
                 count += 1
                 only = at
+                if count > 1:
+                    break
         if count > 1:
             break
     if count > 0:
         for s in range(found):
-            for at in range(runs[s, 0], runs[s, 1]):
-                taken[at] += 1
+            taken[runs[s, 0]] += 1
+            taken[runs[s, 1]] -= 1
     return only if count < 2 else -2
 
 
@@ -72,54 +97,38 @@ def pair_residuals(tracks, rows, obs, idx, sensor):  # type: ignore[no-untyped-d
         z = obs[idx[q]].z
         plat[q], plon[q] = z[0], z[1]
     grid = build(plat, plon, PAIR_RADIUS_M)
-    packed = np.empty((n, 2))  # in the grid's order, as ``taken`` and ``out``
+    packed = np.empty((n, 2))  # in the grid's order, as ``taken`` and ``owner``
     for at in range(n):
         packed[at, 0], packed[at, 1] = plat[grid.point[at]], plon[grid.point[at]]
     runs = np.empty((SPANS_MAX, 2), np.int64)
-    taken = np.zeros(n, np.int64)
-    out = np.full((n, 2), np.nan)  # also a plot that one of several ships may own has no difference
+    taken, owner = np.zeros(n + 1, np.int64), np.full(n, -1, np.int64)
     t_us = obs[idx[n - 1]].t_us
     ones = np.ones(n)
-    coarse = coarse_map(plat, plon, ones, ones)
+    rows, _ = rows_near(tracks, rows, coarse_map(plat, plon, ones, ones))
     for k in range(len(rows)):
-        fetch(tracks, rows[min(k + AHEAD, len(rows) - 1)], 1)
+        fetch_part(tracks, rows[min(k + AHEAD, len(rows) - 1)], SEEN_BYTE, 3)
         t = tracks[rows[k]]
-        if t.mmsi == 0 or widest_near(coarse, t.lat, t.lon)[0] == 0.0:
-            continue
-        if t.fed[0] < 2 or t.flags & ~FLAG_DARK != 0:
+        if t.mmsi == 0 or t.fed[0] < 2 or t.flags & ~FLAG_DARK != 0:
             continue
         age = t_us - last_seen(t, 0)
         if age > AIS_FRESH_US or age < -AIS_FRESH_US or math.isnan(t.ais_v[0]):
             continue
-        dt = age * 1e-6
-        lat, lon, _ = move(t.ais[0], t.ais[1], t.ais_v[0] * dt, t.ais_v[1] * dt)
+        lat, lon = _by_ais(t, t_us)
         only = _only_near(grid, packed, lat, lon, runs, taken)
-        if only < 0:
-            continue
-        o = obs[idx[grid.point[only]]]
-        if t.exercise != o.exercise:
-            continue
-        dtp = (o.t_us - last_seen(t, 0)) * 1e-6
-        lat, lon, _ = move(t.ais[0], t.ais[1], t.ais_v[0] * dtp, t.ais_v[1] * dtp)
-        e0, n0 = local_offset(sensor[0], sensor[1], lat, lon)
-        e1, n1 = local_offset(sensor[0], sensor[1], packed[only, 0], packed[only, 1])
-        r0, r1 = math.hypot(e0, n0), math.hypot(e1, n1)
-        turn = math.atan2(e1 * n0 - n1 * e0, e1 * e0 + n1 * n0)
-        if taken[only] > 1 or r0 < RANGE_MIN_M:
-            out[only, 0] = math.nan
-        else:
-            out[only, 0], out[only, 1] = r1 - r0, turn
+        if only >= 0:
+            owner[only] = rows[k]
+    for at in range(n):
+        taken[at + 1] += taken[at]
     place = np.empty(n, np.int64)
     for at in range(n):
         place[grid.point[at]] = at
-    kept = np.empty((n, 2))
-    m = 0
+    kept, m = np.empty((n, 2)), 0
     for q in range(n):
         at = place[q]
-        fits = abs(out[at, 1]) < 0.5 and abs(out[at, 0]) < 2 * PAIR_RADIUS_M  # not so where it is NaN
-        if taken[at] == 1 and fits:
-            kept[m] = out[at]
-            m += 1
+        if taken[at] == 1 and owner[at] >= 0:  # also a plot that one of several ships may own has no difference
+            kept[m, 0], kept[m, 1] = _difference(tracks[owner[at]], obs[idx[q]], packed[at], sensor)
+            if abs(kept[m, 1]) < 0.5 and abs(kept[m, 0]) < 2 * PAIR_RADIUS_M:  # not so where it is NaN
+                m += 1
     return kept[:m]
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kuroshio.picture.compiled import fetch, inner
+from kuroshio.picture.compiled import fetch, fetch_part, inner
 from kuroshio.picture.model import RADAR
 from kuroshio.units import IntArray
 
@@ -54,6 +54,7 @@ HEAD = np.dtype(
     ],
     align=True,
 )
+LAST_BYTE = REPORT.itemsize - 1
 BYTES_A_BLOCK = HEAD.itemsize + BLOCK * REPORT.itemsize
 CTL_SEQ, CTL_HAND, CTL_TOP, CTL_KEEP_US, CTL_LOST = range(5)
 SEQ_MAX = (1 << 31) - 1
@@ -209,7 +210,9 @@ def find_start(t, pool, t_us, obs_id):  # type: ignore[no-untyped-def]
 @inner
 def fetch_report(t, pool):  # type: ignore[no-untyped-def]
     """Ask for the memory of a track's next report."""
-    fetch(pool.reports, t.block * BLOCK + pool.heads[t.block].count, 1)
+    at = t.block * BLOCK + pool.heads[t.block].count
+    fetch(pool.reports, at, 1)
+    fetch_part(pool.reports, at, LAST_BYTE, 1)
 
 
 @inner

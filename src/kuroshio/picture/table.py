@@ -70,6 +70,13 @@ TRACK = np.dtype(
     ],
     align=True,
 )
+
+
+def byte_of(field: str) -> int:
+    """Where a field of `TRACK` begins in the record."""
+    return int(dict(TRACK.fields or {})[field][1])
+
+
 # MMSI -> first row, open addressing; rows of one MMSI are chained by ``next_row``
 KEY = np.dtype([("mmsi", np.int64), ("head", np.int32)], align=True)
 

@@ -190,7 +190,7 @@ class Housekeeping:
             flags[doubly] |= FLAG_CONFLICT
         if len(found.full):
             flags[found.full[drag.dragged(life, sure[found.full], t_us)]] |= FLAG_DRAG
-        changed, before, after = set_flags(tr.table.tracks, sure, flags)
+        changed, before, after = set_flags(tr.table.tracks, sure, found.was, flags)
         # few rows: only those whose flags changed
         for i, was, now in zip(changed.tolist(), before.tolist(), after.tolist(), strict=True):
             if now & ~was:
