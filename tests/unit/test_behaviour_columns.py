@@ -7,8 +7,7 @@ import pyarrow as pa
 import pytest
 
 from kuroshio import clock, schema
-from kuroshio.behaviour.columns import matrix
-from kuroshio.behaviour.fixes import from_tracks
+from kuroshio.behaviour.fixes import Fixes, from_tracks
 
 
 def tracks(seed: int, n: int) -> pa.Table:
@@ -46,11 +45,37 @@ def test_a_step_reads_as_the_same_rows_in_chunks_and_slices(seed: int) -> None:
         np.testing.assert_array_equal(column, plain[name][10:30], err_msg=name)
 
 
-def test_numbers_of_other_types_are_read_one_by_one() -> None:
-    batch = pa.table({"a": pa.array([1.5, None]), "b": pa.array([2, 3], pa.int32())}).to_batches()[0]
-    a, b = matrix(batch, ("a", "b"), 2)
-    np.testing.assert_array_equal(a, [1.5, np.nan])
-    np.testing.assert_array_equal(b, [2.0, 3.0])
-    assert b.dtype == np.float64
-    absent = matrix(batch, ("a", "nothing"), 2)[1]
-    assert np.isnan(absent).all()
+def test_a_step_of_other_types_reads_as_one_of_the_usual() -> None:
+    usual = tracks(1, 40)
+    names = ["ONE", "TWO", None, "NULL SHIP"] * 10
+    usual = usual.set_column(usual.schema.get_field_index("name"), "name", pa.array(names, pa.string()))
+    usual = usual.set_column(usual.schema.get_field_index("length_m"), "length_m", pa.array([9.0, None] * 20))
+    plain = from_tracks(usual)
+    assert plain.block is not None
+    kinds = {"mmsi": pa.float64(), "observed_at": pa.timestamp("ns", tz="UTC"), "name": pa.large_string()}
+    kinds |= {"length_m": pa.float32(), "track_id": pa.uint16(), "name ": pa.dictionary(pa.int32(), pa.string())}
+    for name, kind in kinds.items():
+        place = usual.schema.get_field_index(name.strip())
+        other = usual.set_column(place, name.strip(), usual.column(place).cast(kind))
+        for column, values in from_tracks(other).as_columns().items():
+            np.testing.assert_array_equal(values, plain.as_columns()[column], err_msg=f"{name}: {column}")
+    fewer = usual.drop_columns(["hits", "name", "imo"])
+    assert fewer.num_columns < usual.num_columns
+    np.testing.assert_array_equal(from_tracks(fewer).length, plain.length)
+    assert (from_tracks(fewer).name == -1).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_blocks_take_join_and_order_as_columns_do(seed: int) -> None:
+    rng = clock.generator(seed)
+    fixes = from_tracks(tracks(seed, 60))
+    assert fixes.block is not None
+    plain = Fixes(**fixes.as_columns())
+    assert plain.block is None
+    rows = rng.permutation(len(fixes))[:31]
+    parts = [(f.take(rows), f.take(f.sog > 3.0), f.take(np.arange(0))) for f in (fixes, plain)]
+    for one, other in [*zip(*parts, strict=True), *((Fixes.concat(list(p)), Fixes.concat(list(q))) for p, q in [parts])]:
+        for name, column in one.ordered().as_columns().items():
+            expected = other.ordered().as_columns()[name]
+            assert column.dtype == expected.dtype, name
+            np.testing.assert_array_equal(column, expected, err_msg=name)

@@ -7,7 +7,6 @@ hold one value alone are views of one array of it, however many there are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 
 from kuroshio import schema
 from kuroshio.behaviour.compiled import kernel
+from kuroshio.behaviour.intake import text_hash
 from kuroshio.errors import InputError
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -39,7 +39,6 @@ def _column(table: Any, name: str) -> pa.Array | None:
     return pa.concat_arrays(column.unify_dictionaries().chunks) if column.num_chunks else pa.array([], column.type)
 
 
-_STEP_ROWS = 100_000
 _SHARED_ROWS = 1_000_000
 _SHARED: dict[tuple[Any, Any], Any] = {}  # (value, dtype) -> the longest column of it
 _OWNERS: dict[int, tuple[tuple[Any, Any], Any]] = {}  # id of every such column ever made, which keeps it alive
@@ -66,6 +65,11 @@ def is_shared(column: Any) -> bool:
     return id(column.base) in _OWNERS
 
 
+def shared_key(column: Any) -> Any:
+    """What is the same of two shared columns where their value and type are."""
+    return _OWNERS[id(column.base)][0]
+
+
 def shared_like(column: Any, n: int) -> Any:
     """As many rows of a shared column, which may be longer than it."""
     if n <= len(column.base):
@@ -77,7 +81,7 @@ def same(one: Any, other: Any) -> bool:
     """True for columns of one and the same value, the first of which is shared."""
     if one.base is other.base:
         return True
-    return is_shared(other) and bool(_OWNERS[id(one.base)][0] == _OWNERS[id(other.base)][0])
+    return is_shared(other) and bool(shared_key(one) == shared_key(other))
 
 
 def joined(columns: list[Any]) -> Any:
@@ -173,24 +177,14 @@ def floats(table: Any, name: str, n: int) -> FloatArray:
     return result
 
 
-def matrix(table: Any, names: Sequence[str], n: int) -> list[FloatArray]:
-    """Numbers of several columns; of a step in one pass of Arrow, which copies them."""
-    if isinstance(table, pa.RecordBatch) and n <= _STEP_ROWS:
-        places = [table.schema.get_field_index(name) for name in names]
-        if min(places) >= 0:
-            some = table.select(places)
-            if all(kind == _FLOAT64 for kind in some.schema.types):
-                numbers = some.to_tensor(null_to_nan=True, row_major=False).to_numpy()
-                return [numbers[:, k] for k in range(len(names))]
-    return [floats(table, name, n) for name in names]
-
-
 def bools(table: Any, name: str, n: int) -> BoolArray:
     """True where it is said."""
     column = _column(table, name)
     if column is None or column.null_count == n:
         return constant(n, False, np.bool_)
     column = pc.fill_null(schema.as_type(column, pa.bool_(), name), False)
+    if column.true_count == 0:
+        return constant(n, False, np.bool_)
     return np.asarray(column.to_numpy(zero_copy_only=False), np.bool_)
 
 
@@ -232,9 +226,5 @@ def _hashes(words: pa.Array) -> IntArray:
 
 @kernel
 def _fnv(ends: Any, data: Any, out: Any) -> None:
-    """Source: Fowler, Noll, Vo, FNV-1a with 64 bits; a tie of two names needs 2^31 of them."""
     for i in range(out.size):
-        h = np.uint64(14695981039346656037)
-        for j in range(ends[i], ends[i + 1]):
-            h = (h ^ np.uint64(data[j])) * np.uint64(1099511628211)
-        out[i] = np.int64(h >> np.uint64(2))
+        out[i] = text_hash(data, ends[i], ends[i + 1])

@@ -8,7 +8,8 @@ content); of rows with the same track and time the greatest content stays, whate
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,13 +24,14 @@ from kuroshio.behaviour.columns import (
     is_shared,
     joined,
     labels,
-    matrix,
+    shared_key,
     shared_like,
     times,
     whole,
 )
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.index import two_key_order
+from kuroshio.behaviour.intake import ABSENT, INTEGER, NUMBER, OTHER, TEXT, TIME, read
 from kuroshio.errors import InputError
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -43,9 +45,42 @@ NO_STATUS = -2
 _STATUS = {"confirmed": LIVE, "tentative": TENTATIVE, "coasted": COASTED, "ended": ENDED}
 
 
+class Form(NamedTuple):
+    """Which columns are rows of which matrix, and which are shared: equal forms are one object."""
+
+    ints: tuple[str, ...]
+    floats: tuple[str, ...]
+    shared: tuple[str, ...]
+    values: tuple[Any, ...]  # of the shared columns, by which they are told apart
+
+
+_FORMS: dict[Form, Form] = {}
+
+
+class Block(NamedTuple):
+    """The same columns as two matrices, a column a row: so few rows are taken or joined at once, not one by one."""
+
+    form: Form
+    ints: IntArray
+    floats: FloatArray
+
+
+@kernel
+def _take_rows(ints: Any, floats: Any, rows: Any, to_ints: Any, to_floats: Any) -> None:
+    for c in range(ints.shape[0]):
+        for i in range(rows.size):
+            to_ints[c, i] = ints[c, rows[i]]
+    for c in range(floats.shape[0]):
+        for i in range(rows.size):
+            to_floats[c, i] = floats[c, rows[i]]
+
+
 @dataclass
 class Fixes:
-    """Columns of equal length; see the module."""
+    """Columns of equal length; see the module.
+
+    Where there is a ``block``, its rows are the columns that are not shared; nobody puts another column in their place.
+    """
 
     track: IntArray
     t: IntArray
@@ -68,6 +103,7 @@ class Fixes:
     name: IntArray
     call_sign: IntArray
     length: FloatArray
+    block: ClassVar[Block | None] = None
 
     def __len__(self) -> int:
         return len(self.t)
@@ -75,7 +111,12 @@ class Fixes:
     def take(self, rows: Any) -> Fixes:
         """Rows by index or mask; a column of one value stays shared."""
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        n, columns = len(rows), [getattr(self, name) for name in _NAMES]
+        n, block = len(rows), self.block
+        if block is not None:
+            ints, floats = np.empty((len(block.ints), n), np.int64), np.empty((len(block.floats), n))
+            _take_rows(block.ints, block.floats, rows, ints, floats)
+            return _of_block(Block(block.form, ints, floats), self)
+        columns = [getattr(self, name) for name in _NAMES]
         return Fixes(*(shared_like(c, n) if is_shared(c) else c.take(rows) for c in columns))
 
     @staticmethod
@@ -83,6 +124,11 @@ class Fixes:
         """All rows of the parts."""
         if len(parts) < 2:
             return parts[0] if parts else empty()
+        first = parts[0].block
+        if first is not None and all(p.block is not None and p.block.form is first.form for p in parts):
+            ints = np.concatenate([p.block.ints for p in parts], axis=1)  # type: ignore[union-attr]
+            floats = np.concatenate([p.block.floats for p in parts], axis=1)  # type: ignore[union-attr]
+            return _of_block(Block(first.form, ints, floats), parts[0])
         return Fixes(*(joined([getattr(p, name) for p in parts]) for name in _NAMES))
 
     def ordered(self) -> Fixes:
@@ -115,6 +161,21 @@ class Fixes:
 
 
 _NAMES = tuple(f.name for f in fields(Fixes))
+
+
+def _of_block(block: Block, like: Any) -> Fixes:
+    """Fixes of a block; the shared columns are as those of ``like``, which may have another number of rows."""
+    n = block.ints.shape[1]
+    made = Fixes.__new__(Fixes)
+    columns, theirs = made.__dict__, like.__dict__
+    for name in block.form.shared:
+        columns[name] = shared_like(theirs[name], n)
+    for k, name in enumerate(block.form.ints):
+        columns[name] = block.ints[k]
+    for k, name in enumerate(block.form.floats):
+        columns[name] = block.floats[k]
+    columns["block"] = block
+    return made
 
 
 @kernel
@@ -168,34 +229,93 @@ def from_tracks(table: pa.Table) -> Fixes:
     missing = [name for name in _REQUIRED if names(name) < 0]
     if missing:
         raise InputError(f"tracks: missing column {', '.join(missing)}", code="behaviour.columns")
-    n, table = table.num_rows, whole(table)
-    status = labels(table, "status", _STATUS, NO_STATUS)
-    lat, lon, sog, cog, heading = matrix(table, ("lat_deg", "lon_deg", "sog_mps", "cog_deg", "heading_deg"), n)
-    return _finish(
-        Fixes(
-            track=ints(table, "track_id", n, NEVER),
-            t=times(table, "observed_at", n, NEVER),
-            lat=lat,
-            lon=lon,
-            sog=sog,
-            cog=cog,
-            heading=heading,
-            mmsi=ints(table, "mmsi", n),
-            flags=ints(table, "flags", n, NO_FLAGS),
-            ais_at=times(table, "last_ais_at", n, NEVER),
-            radar_at=times(table, "last_radar_at", n, NEVER),
-            image_at=times(table, "last_image_at", n, NEVER),
-            nav=ints(table, "nav_status", n),
-            ship_type=ints(table, "ship_type", n),
-            status=status,
-            hits=ints(table, "hits", n),
-            exercise=bools(table, "exercise", n),
-            imo=ints(table, "imo", n),
-            name=codes(table, "name", n),
-            call_sign=codes(table, "call_sign", n),
-            length=floats(table, "length_m", n),
-        )
-    )
+    n, batch = table.num_rows, whole(table)
+    made = _step_of(batch, n) if isinstance(batch, pa.RecordBatch) and n <= _STEP_ROWS else None
+    return _finish(made if made is not None else Fixes(**{name: _read_one(batch, name, n) for name in _NAMES}))
+
+
+# by column of `Fixes`: that of TRACKS, how it is read, and what stands where it is absent
+_STEP_ROWS = 100_000
+_TRACKS: dict[str, tuple[str, int, int]] = {
+    "track": ("track_id", INTEGER, NEVER),
+    "t": ("observed_at", TIME, NEVER),
+    "lat": ("lat_deg", NUMBER, 0),
+    "lon": ("lon_deg", NUMBER, 0),
+    "sog": ("sog_mps", NUMBER, 0),
+    "cog": ("cog_deg", NUMBER, 0),
+    "heading": ("heading_deg", NUMBER, 0),
+    "mmsi": ("mmsi", INTEGER, -1),
+    "flags": ("flags", INTEGER, NO_FLAGS),
+    "ais_at": ("last_ais_at", TIME, NEVER),
+    "radar_at": ("last_radar_at", TIME, NEVER),
+    "image_at": ("last_image_at", TIME, NEVER),
+    "nav": ("nav_status", INTEGER, -1),
+    "ship_type": ("ship_type", INTEGER, -1),
+    "hits": ("hits", INTEGER, -1),
+    "imo": ("imo", INTEGER, -1),
+    "name": ("name", TEXT, -1),
+    "call_sign": ("call_sign", TEXT, -1),
+    "length": ("length_m", NUMBER, 0),
+}
+_COLUMNS = [column for column, _, _ in _TRACKS.values()]
+_KINDS = np.asarray([kind for _, kind, _ in _TRACKS.values()])
+_STANDS = np.asarray([absent for *_, absent in _TRACKS.values()])
+_SHARED: dict[Any, tuple[Form, SimpleNamespace]] = {}  # by what of a step is absent: its form, and what it shares
+
+
+def _read_one(table: Any, name: str, n: int) -> Any:
+    """One column of a TRACKS table, of whatever type."""
+    if name == "status":
+        return labels(table, "status", _STATUS, NO_STATUS)
+    if name == "exercise":
+        return bools(table, "exercise", n)
+    column, kind, absent = _TRACKS[name]
+    if kind == NUMBER:
+        return floats(table, column, n)
+    if kind == TEXT:
+        return codes(table, column, n)
+    return ints(table, column, n, absent) if kind == INTEGER else times(table, column, n, absent)
+
+
+def _step_of(batch: pa.RecordBatch, n: int) -> Fixes | None:
+    """Columns of a step as a block; None where one of them is missing, exercise or of another type than is usual."""
+    index = batch.schema.get_field_index
+    places = [index(column) for column in _COLUMNS]
+    if min(places) < 0:
+        return None
+    int_rows, float_rows, row = read(batch, places, _KINDS, _STANDS)
+    status, exercise = labels(batch, "status", _STATUS, NO_STATUS), bools(batch, "exercise", n)
+    if not is_shared(exercise):
+        return None
+    key = (shared_key(status) if is_shared(status) else None, *row)
+    if key not in _SHARED:
+        made = _form_of(status, exercise, row)
+        if made is None:
+            return None
+        _SHARED[key] = made
+    form, shared = _SHARED[key]
+    if key[0] is None:
+        int_rows[len(form.ints) - 1] = status
+    return _of_block(Block(form, int_rows[: len(form.ints)], float_rows[: len(form.floats)]), shared)
+
+
+def _form_of(status: Any, exercise: Any, row: list[int]) -> tuple[Form, SimpleNamespace] | None:
+    """Form of a step and the columns it shares; None where it can have none."""
+    names: tuple[list[str], list[str]] = ([], [])
+    shared = {"exercise": exercise}
+    for (name, (_, kind, absent)), k in zip(_TRACKS.items(), row, strict=True):
+        if k == OTHER or (k == ABSENT and name in ("lat", "lon")):
+            return None
+        if k == ABSENT:
+            shared[name] = constant(1, np.nan, np.float64) if kind == NUMBER else constant(1, absent)
+        else:
+            names[kind == NUMBER].append(name)
+    if is_shared(status):
+        shared["status"] = status
+    else:
+        names[0].append("status")
+    form = Form(tuple(names[0]), tuple(names[1]), tuple(shared), tuple(map(shared_key, shared.values())))
+    return _FORMS.setdefault(form, form), SimpleNamespace(**shared)
 
 
 def from_positions(table: pa.Table, track: IntArray) -> Fixes:
@@ -231,11 +351,15 @@ def from_positions(table: pa.Table, track: IntArray) -> Fixes:
 
 
 def _finish(fixes: Fixes) -> Fixes:
-    n, report = len(fixes), np.zeros(2, np.int64)
-    lat, lon, good = np.empty(n), np.empty(n), np.empty(n, np.bool_)
+    n, report, own = len(fixes), np.zeros(2, np.int64), fixes.block is not None
+    lat, lon = (fixes.lat, fixes.lon) if own else (np.empty(n), np.empty(n))
+    good = np.empty(n, np.bool_)
     _tidy(fixes.track, fixes.status, fixes.t, fixes.lat, fixes.lon, fixes.sog, lat, lon, good, report)
-    fixes.lat, fixes.lon = lat, lon
-    if report[1]:
+    if not own:
+        fixes.lat, fixes.lon = lat, lon
+    if report[1] and own:
+        fixes.sog[fixes.sog >= SOG_SATURATED_MPS] = np.nan
+    elif report[1]:
         fixes.sog = np.where(fixes.sog >= SOG_SATURATED_MPS, np.nan, fixes.sog)
     return fixes.take(good) if report[0] else fixes
 
