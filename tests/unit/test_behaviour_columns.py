@@ -74,7 +74,10 @@ def test_blocks_take_join_and_order_as_columns_do(seed: int) -> None:
     assert plain.block is None
     rows = rng.permutation(len(fixes))[:31]
     parts = [(f.take(rows), f.take(f.sog > 3.0), f.take(np.arange(0))) for f in (fixes, plain)]
-    for one, other in [*zip(*parts, strict=True), *((Fixes.concat(list(p)), Fixes.concat(list(q))) for p, q in [parts])]:
+    for one, other in [
+        *zip(*parts, strict=True),
+        *((Fixes.concat(list(p)), Fixes.concat(list(q))) for p, q in [parts]),
+    ]:
         for name, column in one.ordered().as_columns().items():
             expected = other.ordered().as_columns()[name]
             assert column.dtype == expected.dtype, name

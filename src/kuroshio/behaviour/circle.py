@@ -13,7 +13,6 @@ import numpy as np
 from kuroshio.behaviour.compiled import inner, kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
-from kuroshio.behaviour.motion import room
 from kuroshio.behaviour.state import Batch, Marks, State
 from kuroshio.geo.earth import WGS84_A_M, WGS84_E2
 from kuroshio.geo.polygon import UNITS_PER_DEG
@@ -173,7 +172,7 @@ class CircleDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """A verdict at the end of each block."""
-        f, (code, radius) = batch.fixes, room(len(batch.fixes))
+        f, (code, radius) = batch.fixes, batch.room()
         raises = circle_codes(
             batch.slot,
             f.lat,

@@ -26,10 +26,11 @@ from kuroshio.behaviour import (  # noqa: F401  (they register themselves)
     unusual,
     zone,
 )
+from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import ALWAYS_DUE, REGISTRY, Detector, Surroundings
-from kuroshio.behaviour.fixes import ENDED, Fixes
+from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.names import Names
 from kuroshio.behaviour.pieces import pieces
 from kuroshio.behaviour.state import Batch, Fact, Marks, State
@@ -109,8 +110,7 @@ class Core:
     def _batch(self, fixes: Fixes, located: Located, last: State, heard: State) -> Batch:
         """Rows with the pieces that lead to them; ``last`` and ``heard`` take them in."""
         n, (slot, who) = len(fixes), located
-        dt, step, speed, la0, lo0 = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-        linked = np.empty(n, np.int64)
+        (dt, linked), (step, speed, la0, lo0) = np.empty((2, n), np.int64), np.empty((4, n))
         k = pieces(
             slot,
             fixes.t,
@@ -130,9 +130,9 @@ class Core:
         )
         if k:
             self.names.link(slot[linked[:k]], who[linked[:k]])
-        ended = fixes.status == ENDED
+        ended = fixes.ended()
         around = (self.names.tracks.names, self.names.exercise, self.names.numbers)
-        return Batch(fixes, slot, who, dt, step, speed, la0, lo0, ended, *around)
+        return Batch(fixes, slot, who, dt, step, speed, la0, lo0, ended, *around, not is_shared(ended) and ended.any())
 
     def step(self, fixes: Fixes, out: Facts, located: Located | None = None) -> None:
         """Facts of rows in canonical order (track, time)."""

@@ -9,7 +9,6 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.detector import Codes, RunDetector, register
 from kuroshio.behaviour.fixes import HOUR_US, NEVER, NO_FLAGS
-from kuroshio.behaviour.motion import room
 from kuroshio.behaviour.state import Batch
 from kuroshio.schema import FLAG_DARK
 from kuroshio.units import FloatArray
@@ -42,7 +41,7 @@ class DarkDetector(RunDetector):
         """Raise while radar or image hold it and no AIS does; lower on an AIS report."""
         f, d = batch.fixes, self.definition
         held_us, silent_us = d.us("held_s"), d.us("ais_silence_s")
-        code, silence_s = room(len(f))
+        code, silence_s = batch.room()
         raises = _dark_codes(f.t, f.radar_at, f.image_at, f.ais_at, f.flags, held_us, silent_us, code, silence_s)
         norms = self.around.norms
         if norms is not None and raises:  # where no AIS is heard, silence tells of the receiver

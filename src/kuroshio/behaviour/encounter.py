@@ -18,11 +18,16 @@ from kuroshio.units import BoolArray, FloatArray, IntArray
 _CAUSES = {pairs.PARTED: "they parted", pairs.LEFT_FAST: "one left at speed", pairs.LOST: "one was no longer heard"}
 
 _MOST_WAITING = 20_000
-_WAIT_US = 60_000_000
+_WAIT_US = 150_000_000  # half of what may pass from the rule's being met to the alert, and meetings take half an hour
 _NEVER = 1 << 62
 _NO_PAIRS = np.zeros((0, 3), np.int64)
 _NO_ROWS = np.zeros(0, np.bool_)
 _NO_POINTS = np.zeros((0, 3), np.int64), np.zeros((0, 3))
+
+
+def _first(waiting: list[tuple[IntArray, FloatArray]]) -> int:
+    """First step of points that wait."""
+    return min((int(i[:, points.P_BIN].min()) for i, _ in waiting), default=_NEVER)
 
 
 @register("encounter")
@@ -59,6 +64,7 @@ class EncounterDetector(Detector):
         self.again: tuple[BoolArray, IntArray] | None = None  # tracks gone back to, and how far each was known then
         self.waiting: list[tuple[IntArray, FloatArray]] = []  # points not put in yet: the search costs as much for few
         self.waits, self.waiting_us = 0, _NEVER  # their number, and since when
+        self.first = _NEVER  # first step of them
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -91,7 +97,7 @@ class EncounterDetector(Detector):
         self.held = self.reach = self.oldest
         waits = self.waits = len(arrays["waiting_i"])
         self.waiting = [(np.array(arrays["waiting_i"]), np.array(arrays["waiting_f"]))] if waits else []
-        self.waiting_us = _NEVER
+        self.waiting_us, self.first = _NEVER, _first(self.waiting)
 
     def take_from(self, other: Any) -> None:
         """Become as another is; what is past is shared, as nobody writes to it."""
@@ -127,7 +133,7 @@ class EncounterDetector(Detector):
             kept.append((i, f, mine[i[:, points.P_SLOT]]))
             np.minimum.at(known, i[:, points.P_SLOT], i[:, points.P_BIN] - 1)
         self.waiting = [(i[which], f[which]) for i, f, which in kept if which.any()]
-        self.waits = sum(len(i) for i, _ in self.waiting)
+        self.waits, self.first = sum(len(i) for i, _ in self.waiting), _first(self.waiting)
         self.again, self.due_us = (mine, known), ALWAYS_DUE
         return False
 
@@ -173,13 +179,15 @@ class EncounterDetector(Detector):
         if len(new_i):
             self.waiting.append((new_i, new_f) if now else (new_i.copy(), new_f.copy()))
             self.waits += len(new_i)
+            self.first = min(self.first, _first(self.waiting[-1:]))
         if now and self.waiting:  # what was gone back to waits for `advance`, which follows
             self._settle(points.NO_BIN, out)
 
     def _settle(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Put in the points that wait, find the near pairs that they make, and walk all pairs."""
         found, begin, fresh = _NO_PAIRS, 0, _NO_ROWS
-        waiting, self.waiting, self.waits, self.waiting_us = self.waiting, [], 0, _NEVER
+        waiting, self.waiting, self.waits = self.waiting, [], 0
+        self.waiting_us = self.first = _NEVER
         if waiting:
             new_i, new_f = waiting[0]
             if len(waiting) > 1:
@@ -228,8 +236,7 @@ class EncounterDetector(Detector):
         )  # it reads all of them: not at every call
         if self.waiting:
             self.waiting_us = min(self.waiting_us, to_us)
-            first = min(int(i[:, points.P_BIN].min()) for i, _ in self.waiting) * self.step_us
-            put_in = put_away or to_us >= min(first, self.waiting_us + _WAIT_US)
+            put_in = put_away or to_us >= min(self.first * self.step_us, self.waiting_us + _WAIT_US)
         if self.again is not None or (self.waiting and put_in) or (len(self.open_i) and to_us > self.due_us):
             self._settle(to_us, out)
         if put_away:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from types import SimpleNamespace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from kuroshio import schema
+from kuroshio.behaviour.blocks import Block, Form
 from kuroshio.behaviour.columns import (
     bools,
     codes,
@@ -43,36 +44,6 @@ LATEST_US = 253_402_300_800_000_000  # the year 10000, which no calendar here te
 LIVE, TENTATIVE, COASTED, ENDED = 0, 1, 2, 3
 NO_STATUS = -2
 _STATUS = {"confirmed": LIVE, "tentative": TENTATIVE, "coasted": COASTED, "ended": ENDED}
-
-
-class Form(NamedTuple):
-    """Which columns are rows of which matrix, and which are shared: equal forms are one object."""
-
-    ints: tuple[str, ...]
-    floats: tuple[str, ...]
-    shared: tuple[str, ...]
-    values: tuple[Any, ...]  # of the shared columns, by which they are told apart
-
-
-_FORMS: dict[Form, Form] = {}
-
-
-class Block(NamedTuple):
-    """The same columns as two matrices, a column a row: so few rows are taken or joined at once, not one by one."""
-
-    form: Form
-    ints: IntArray
-    floats: FloatArray
-
-
-@kernel
-def _take_rows(ints: Any, floats: Any, rows: Any, to_ints: Any, to_floats: Any) -> None:
-    for c in range(ints.shape[0]):
-        for i in range(rows.size):
-            to_ints[c, i] = ints[c, rows[i]]
-    for c in range(floats.shape[0]):
-        for i in range(rows.size):
-            to_floats[c, i] = floats[c, rows[i]]
 
 
 @dataclass
@@ -108,14 +79,19 @@ class Fixes:
     def __len__(self) -> int:
         return len(self.t)
 
+    def ended(self) -> BoolArray:
+        """True for rows that end their track."""
+        if is_shared(self.status) and len(self) and self.status[0] != ENDED:
+            none: BoolArray = constant(len(self), False, np.bool_)
+            return none
+        return np.asarray(self.status == ENDED)
+
     def take(self, rows: Any) -> Fixes:
         """Rows by index or mask; a column of one value stays shared."""
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         n, block = len(rows), self.block
         if block is not None:
-            ints, floats = np.empty((len(block.ints), n), np.int64), np.empty((len(block.floats), n))
-            _take_rows(block.ints, block.floats, rows, ints, floats)
-            return _of_block(Block(block.form, ints, floats), self)
+            return of_block(block.take(rows), self)
         columns = [getattr(self, name) for name in _NAMES]
         return Fixes(*(shared_like(c, n) if is_shared(c) else c.take(rows) for c in columns))
 
@@ -124,11 +100,9 @@ class Fixes:
         """All rows of the parts."""
         if len(parts) < 2:
             return parts[0] if parts else empty()
-        first = parts[0].block
-        if first is not None and all(p.block is not None and p.block.form is first.form for p in parts):
-            ints = np.concatenate([p.block.ints for p in parts], axis=1)  # type: ignore[union-attr]
-            floats = np.concatenate([p.block.floats for p in parts], axis=1)  # type: ignore[union-attr]
-            return _of_block(Block(first.form, ints, floats), parts[0])
+        blocks = [p.block for p in parts if p.block is not None]
+        if len(blocks) == len(parts) and all(b.form is blocks[0].form for b in blocks):
+            return of_block(Block.concat(blocks), parts[0])
         return Fixes(*(joined([getattr(p, name) for p in parts]) for name in _NAMES))
 
     def ordered(self) -> Fixes:
@@ -163,7 +137,7 @@ class Fixes:
 _NAMES = tuple(f.name for f in fields(Fixes))
 
 
-def _of_block(block: Block, like: Any) -> Fixes:
+def of_block(block: Block, like: Any) -> Fixes:
     """Fixes of a block; the shared columns are as those of ``like``, which may have another number of rows."""
     n = block.ints.shape[1]
     made = Fixes.__new__(Fixes)
@@ -296,7 +270,7 @@ def _step_of(batch: pa.RecordBatch, n: int) -> Fixes | None:
     form, shared = _SHARED[key]
     if key[0] is None:
         int_rows[len(form.ints) - 1] = status
-    return _of_block(Block(form, int_rows[: len(form.ints)], float_rows[: len(form.floats)]), shared)
+    return of_block(Block(form, int_rows[: len(form.ints)], float_rows[: len(form.floats)]), shared)
 
 
 def _form_of(status: Any, exercise: Any, row: list[int]) -> tuple[Form, SimpleNamespace] | None:
@@ -314,8 +288,7 @@ def _form_of(status: Any, exercise: Any, row: list[int]) -> tuple[Form, SimpleNa
         shared["status"] = status
     else:
         names[0].append("status")
-    form = Form(tuple(names[0]), tuple(names[1]), tuple(shared), tuple(map(shared_key, shared.values())))
-    return _FORMS.setdefault(form, form), SimpleNamespace(**shared)
+    return Form.of(names[0], names[1], shared), SimpleNamespace(**shared)
 
 
 def from_positions(table: pa.Table, track: IntArray) -> Fixes:

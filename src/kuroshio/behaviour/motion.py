@@ -28,11 +28,6 @@ def three_way(raising: BoolArray, known: BoolArray) -> Any:
     return np.where(known, np.where(raising, np.int8(1), np.int8(-1)), np.int8(0))
 
 
-def room(n: int) -> tuple[Any, FloatArray]:
-    """Arrays for the codes and values of ``n`` rows, not filled."""
-    return np.empty(n, np.int8), np.empty(n)
-
-
 def mean(num: FloatArray, rows: int) -> float:
     """Mean value of a run from its sums."""
     return float(num[5]) / max(1, rows)
@@ -68,7 +63,7 @@ class DriftDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """Speed in the band and course against heading beyond the angle."""
-        f, (code, across) = batch.fixes, room(len(batch.fixes))
+        f, (code, across) = batch.fixes, batch.room()
         raises = _drift_codes(f.sog, f.cog, f.heading, *self.limits, code, across)
         return Codes(code, None, across, raises)
 
@@ -163,7 +158,7 @@ class SuddenStopDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """Slow now, fast a moment ago."""
-        f, (code, speed) = batch.fixes, room(len(batch.fixes))
+        f, (code, speed) = batch.fixes, batch.room()
         port = batch.within(self.around.zones, self.definition["exclude_zone_kinds"])
         before = self.before.ints
         raises = _stop_codes(batch.slot, f.t, f.sog, batch.ended, port, before, *self.limits, code, speed)
@@ -253,7 +248,7 @@ class FishingDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """Speed in the band and turning above the limit."""
-        f, (code, turn) = batch.fixes, room(len(batch.fixes))
+        f, (code, turn) = batch.fixes, batch.room()
         port = batch.within(self.around.zones, self.definition["exclude_zone_kinds"])
         course = self.course.floats
         raises = _turning(
@@ -283,7 +278,7 @@ class FlagDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """The bit of the flags that the definition names; a row that says nothing of its flags is neutral."""
-        code, value = room(len(batch.fixes))
+        code, value = batch.room()
         raises = _bit_codes(batch.fixes.flags, int(self.definition["flag_bit"]), code, value)
         return Codes(code, None, value, raises)
 
@@ -321,7 +316,7 @@ class DistressDetector(RunDetector):
 
     def codes(self, batch: Batch) -> Codes:
         """A beacon's MMSI or status 14 raises, another status lowers; what radar sees says nothing."""
-        f, (code, beacon) = batch.fixes, room(len(batch.fixes))
+        f, (code, beacon) = batch.fixes, batch.room()
         raises = _distress_codes(f.mmsi, f.nav, f.ais_at, f.t, self.prefixes, code, beacon)
         return Codes(code, None, beacon, raises)
 

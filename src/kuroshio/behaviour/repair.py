@@ -11,39 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.core import Core, Facts
 from kuroshio.behaviour.fixes import Fixes
+from kuroshio.behaviour.log import START, Log
 from kuroshio.behaviour.state import VOID, Fact, Marks
 from kuroshio.units import BoolArray, IntArray
 
-START = -(1 << 61)
 _NEVER_AGAIN = 1 << 62
-_FEW_PARTS = 8  # of the log are not worth joining
 _ROWS_A_TRACK = 32  # rows between two states that are kept, as many as make a copy cheap beside them
 _THIN = 4  # of states so much older than the next one only one is kept
-
-
-@kernel
-def _select(slot: Any, t: Any, after: Any, until: Any, out: Any) -> int:
-    """Number of rows put into ``out``: those later than ``after`` and no later than ``until`` of their track."""
-    k = 0
-    for i in range(slot.size):
-        s = slot[i]
-        if after[s] < t[i] <= until[s]:
-            out[k] = i
-            k += 1
-    return k
-
-
-class _Part(NamedTuple):
-    arrived_us: int
-    fixes: Fixes
-    slot: IntArray
 
 
 class Late(NamedTuple):
@@ -58,63 +38,6 @@ class Late(NamedTuple):
     def concat(parts: list[Late]) -> Late:
         """All rows of the parts."""
         return Late(*(np.concatenate([np.zeros(0, np.int64), *columns]) for columns in zip(*parts, strict=True)))
-
-
-class Log:
-    """Rows in the order they came, with the rows of their tracks in the states."""
-
-    def __init__(self) -> None:
-        self.parts: list[_Part] = []
-        self.rows = self.gathered = 0
-
-    def add(self, fixes: Fixes, slot: IntArray, now_us: int) -> None:
-        """Take rows in, none of them later than ``now_us``."""
-        arrived_us = max(now_us, self.parts[-1].arrived_us) if self.parts else now_us
-        self.parts.append(_Part(arrived_us, fixes, slot))
-        self.rows += len(fixes)
-
-    def between(self, since_us: int, after_us: IntArray, until_us: IntArray) -> Fixes:
-        """Rows that came at ``since_us`` or later, and lie between two times of their track, in canonical order."""
-        found = []
-        for part in reversed(self.parts):  # one turn a step of the engine
-            if part.arrived_us < since_us:
-                break
-            rows = np.empty(len(part.slot), np.int64)
-            k = _select(part.slot, part.fixes.t, after_us, until_us, rows)
-            if k:
-                found.append(part.fixes.take(rows[:k]))
-        return Fixes.concat(found).ordered()
-
-    def gather(self) -> None:
-        """Join the parts since the last time: each part costs a turn of `between`."""
-        small = self.parts[self.gathered :]
-        if len(small) > _FEW_PARTS:
-            fixes, slot = Fixes.concat([p.fixes for p in small]), np.concatenate([p.slot for p in small])
-            self.parts[self.gathered :] = [_Part(small[-1].arrived_us, fixes, slot)]
-            self.gathered += 1
-
-    def forget(self, before_us: int) -> None:
-        """Drop rows that came before a time."""
-        kept = [part for part in self.parts if part.arrived_us >= before_us]
-        if len(kept) < len(self.parts):
-            self.gathered = max(0, self.gathered - len(self.parts) + len(kept))
-            self.parts, self.rows = kept, sum(len(part.slot) for part in kept)
-
-    def arrays(self) -> dict[str, Any]:
-        """State for a checkpoint."""
-        came = [np.full(len(part.slot), part.arrived_us) for part in self.parts]
-        slots = [part.slot for part in self.parts]
-        none = [np.zeros(0, np.int64)]
-        columns = Fixes.concat([part.fixes for part in self.parts]).as_columns()
-        return {**columns, "log_arrived": np.concatenate(none + came), "log_slot": np.concatenate(none + slots)}
-
-    def restore(self, arrays: dict[str, Any]) -> None:
-        """Take a checkpoint up."""
-        came, slot = arrays.pop("log_arrived"), arrays.pop("log_slot")
-        fixes, self.parts, self.rows = Fixes(**arrays), [], len(came)
-        ends = np.flatnonzero(np.diff(came, append=START) != 0) + 1 if len(came) else came
-        for a, b in pairwise([0, *ends.tolist()]):  # one turn a step
-            self.parts.append(_Part(int(came[a]), fixes.take(np.arange(a, b)), slot[a:b]))
 
 
 @dataclass
@@ -266,7 +189,6 @@ class Past:
         self, present: Snapshot, late: Late, name_of: Callable[[Fact], str], over: Container[str]
     ) -> tuple[dict[str, Fact], list[str]]:
         """Take rows of the log in that came out of order: facts that changed, and names of those that are no more."""
-        self.log.gather()
         names = present.core.names
         named = late.mmsi >= 0
         names.link(late.slot[named], late.who[named])  # of all: a track goes back with all that its rows claim

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import isfinite
 from typing import Any, Literal, NamedTuple
 
@@ -125,15 +124,18 @@ class Batch:
     track_of: IntArray
     exercise_of: BoolArray
     numbers: IdIndex
+    any_ended: bool  # true when a row ends its track
     _reports: Reports | None = None
+    _room: tuple[Any, FloatArray] | None = None
     _zones: dict[int, tuple[IntArray, IntArray]] = field(default_factory=dict)
     _within: dict[tuple[str, ...], BoolArray] = field(default_factory=dict)
     _left_out: dict[tuple[tuple[str, ...], tuple[str, ...]], BoolArray] = field(default_factory=dict)
 
-    @cached_property
-    def any_ended(self) -> bool:
-        """True when a row ends its track."""
-        return bool(self.ended.any())
+    def room(self) -> tuple[Any, FloatArray]:
+        """Arrays for a code (int8) and a value of every row, not filled; the next detector writes over them."""
+        if self._room is None:
+            self._room = np.empty(len(self.fixes), np.int8), np.empty(len(self.fixes))
+        return self._room
 
     def reports(self) -> Reports:
         """Rows that are AIS reports, in the order (mmsi, time, track); found once a batch."""
