@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,8 +33,15 @@ def rfc3339(at_us: UtcMicros) -> str:
     '1970-01-01T00:00:00Z'
     """
     seconds, micros = divmod(int(at_us), US_PER_S)
-    base = dt.datetime.fromtimestamp(seconds, tz=dt.UTC).isoformat()[:19]
+    day, seconds = divmod(seconds, 86_400)
+    base = f"{_date(day)}T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
     return f"{base}.{micros:06d}Z" if micros else f"{base}Z"
+
+
+@lru_cache(1024)
+def _date(day: int) -> str:
+    """Date of a day since 1970: most texts of one evidence are of few days."""
+    return dt.datetime.fromtimestamp(day * 86_400, tz=dt.UTC).date().isoformat()
 
 
 def parse_rfc3339(text: str) -> UtcMicros:

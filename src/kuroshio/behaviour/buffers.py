@@ -21,11 +21,21 @@ class Events:
 
     def run(self, some_rows: Callable[..., tuple[int, int]], count: int, *arguments: Any) -> tuple[Any, Any]:
         """Events (integers, numbers) of ``some_rows(i, k, ints, floats, *arguments)`` over ``count`` rows."""
-        i = k = 0
+        k = self.go_on(some_rows, count, 0, *arguments)
+        return self.ints[:k], self.floats[:k]
+
+    def go_on(self, some_rows: Callable[..., tuple[int, int]], count: int, k: int, *arguments: Any) -> int:
+        """As `run`, behind the first ``k`` events; the number of all."""
+        i = 0
         while True:  # one turn a doubling
             i, k = some_rows(i, k, self.ints, self.floats, *arguments)
             if i >= count:
-                return self.ints[:k], self.floats[:k]
+                return k
+            self.ints, self.floats = _doubled(self.ints), _doubled(self.floats)
+
+    def make_room(self, count: int) -> None:
+        """Room for that many events; those there are stay."""
+        while len(self.ints) < count:  # one turn a doubling
             self.ints, self.floats = _doubled(self.ints), _doubled(self.floats)
 
 

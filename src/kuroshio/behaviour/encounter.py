@@ -25,11 +25,6 @@ _NO_ROWS = np.zeros(0, np.bool_)
 _NO_POINTS = np.zeros((0, 3), np.int64), np.zeros((0, 3))
 
 
-def _first(waiting: list[tuple[IntArray, FloatArray]]) -> int:
-    """First step of points that wait."""
-    return min((int(i[:, points.P_BIN].min()) for i, _ in waiting), default=_NEVER)
-
-
 @register("encounter")
 class EncounterDetector(Detector):
     """See `definitions/encounter.toml` and `pairs`."""
@@ -62,9 +57,8 @@ class EncounterDetector(Detector):
         self.work = np.zeros((1, 7), np.int64), np.zeros((1, 6))
         self.past: list[tuple[IntArray, FloatArray]] = []  # points before the window, as far back as repairs go
         self.again: tuple[BoolArray, IntArray] | None = None  # tracks gone back to, and how far each was known then
-        self.waiting: list[tuple[IntArray, FloatArray]] = []  # points not put in yet: the search costs as much for few
-        self.waits, self.waiting_us = 0, _NEVER  # their number, and since when
-        self.first = _NEVER  # first step of them
+        # number of points in `new` that are not put in yet, as the search costs as much for few; and since when
+        self.waits, self.waiting_us = 0, _NEVER
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -83,8 +77,8 @@ class EncounterDetector(Detector):
             "past_i": np.concatenate([_NO_POINTS[0], *(i for i, _ in self.past)]),
             "past_f": np.concatenate([_NO_POINTS[1], *(f for _, f in self.past)]),
             "oldest": np.asarray([self.oldest], np.int64),
-            "waiting_i": np.concatenate([_NO_POINTS[0], *(i for i, _ in self.waiting)]),
-            "waiting_f": np.concatenate([_NO_POINTS[1], *(f for _, f in self.waiting)]),
+            "waiting_i": self.new.ints[: self.waits],
+            "waiting_f": self.new.floats[: self.waits],
         }
 
     def restore(self, arrays: dict[str, Any]) -> None:
@@ -95,9 +89,14 @@ class EncounterDetector(Detector):
         self.past = [(arrays["past_i"], arrays["past_f"])] if len(arrays["past_i"]) else []
         self.oldest, self.again = int(arrays["oldest"][0]), None
         self.held = self.reach = self.oldest
-        waits = self.waits = len(arrays["waiting_i"])
-        self.waiting = [(np.array(arrays["waiting_i"]), np.array(arrays["waiting_f"]))] if waits else []
-        self.waiting_us, self.first = _NEVER, _first(self.waiting)
+        self._wait_for(arrays["waiting_i"], arrays["waiting_f"])
+        self.waiting_us = _NEVER
+
+    def _wait_for(self, ints: IntArray, floats: FloatArray) -> None:
+        """Let these points wait and no others; they are not shared."""
+        self.waits = len(ints)
+        self.new.make_room(self.waits)
+        self.new.ints[: self.waits], self.new.floats[: self.waits] = ints, floats
 
     def take_from(self, other: Any) -> None:
         """Become as another is; what is past is shared, as nobody writes to it."""
@@ -128,12 +127,15 @@ class EncounterDetector(Detector):
             self.open_i, self.open_f = open_i[order], open_f[order]
         known = np.full(len(mine), points.NO_BIN, np.int64)
         known[: len(other.state.ints)] = other.state.ints[: len(mine), points.BIN]
-        kept = [(i, f, ~mine[i[:, points.P_SLOT]]) for i, f in self.waiting]
-        for i, f in other.waiting:
-            kept.append((i, f, mine[i[:, points.P_SLOT]]))
-            np.minimum.at(known, i[:, points.P_SLOT], i[:, points.P_BIN] - 1)
-        self.waiting = [(i[which], f[which]) for i, f, which in kept if which.any()]
-        self.waits, self.first = sum(len(i) for i, _ in self.waiting), _first(self.waiting)
+        if other.waits:
+            back_i = other.new.ints[: other.waits]
+            np.minimum.at(known, back_i[:, points.P_SLOT], back_i[:, points.P_BIN] - 1)
+        if self.waits or other.waits:
+            parts = [d.new.ints[: d.waits] for d in (self, other)], [d.new.floats[: d.waits] for d in (self, other)]
+            waiting_i, waiting_f = (np.concatenate(part) for part in parts)
+            use = mine[waiting_i[:, points.P_SLOT]]
+            use[: self.waits] ^= True  # its own of all others, the other's of these
+            self._wait_for(waiting_i[use], waiting_f[use])
         self.again, self.due_us = (mine, known), ALWAYS_DUE
         return False
 
@@ -151,9 +153,10 @@ class EncounterDetector(Detector):
         """Read the new pieces off at the time steps and walk all pairs as far as both are known."""
         self.track_of, self.exercise_of = batch.track_of, batch.exercise_of
         f = batch.fixes
-        new_i, new_f = self.new.run(
+        self.waits = self.new.go_on(
             points.read_off,
             len(f),
+            self.waits,
             batch.slot,
             f.t,
             f.lat,
@@ -175,33 +178,24 @@ class EncounterDetector(Detector):
             self.gap_us,
             self.fast,
         )
-        now = not self.repairs or self.waits + len(new_i) > _MOST_WAITING
-        if len(new_i):
-            self.waiting.append((new_i, new_f) if now else (new_i.copy(), new_f.copy()))
-            self.waits += len(new_i)
-            self.first = min(self.first, _first(self.waiting[-1:]))
-        if now and self.waiting:  # what was gone back to waits for `advance`, which follows
-            self._settle(points.NO_BIN, out)
+        if self.waits and (not self.repairs or self.waits > _MOST_WAITING):
+            self._settle(points.NO_BIN, out)  # what was gone back to waits for `advance`, which follows
 
     def _settle(self, to_us: int, out: list[tuple[int, Fact]]) -> None:
         """Put in the points that wait, find the near pairs that they make, and walk all pairs."""
         found, begin, fresh = _NO_PAIRS, 0, _NO_ROWS
-        waiting, self.waiting, self.waits = self.waiting, [], 0
-        self.waiting_us = self.first = _NEVER
-        if waiting:
-            new_i, new_f = waiting[0]
-            if len(waiting) > 1:
-                new_i, new_f = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
-            begin, fresh = self.points.put(*points.in_order(new_i, new_f))
+        waits, self.waits, self.waiting_us = self.waits, 0, _NEVER
+        if waits:
+            begin, fresh = self.points.put(*points.in_order(self.new.ints[:waits], self.new.floats[:waits]))
         if self.again is not None:
             found = self._near_again(begin, fresh)
-        elif waiting:
+        elif waits:
             found = self._offshore(self.search.pairs(self.points.ints, self.points.floats, begin, fresh, self.track_of))
-        self._walk(found, to_us, out)
+        oldest_us = self._walk(found, to_us, out)
         if to_us != points.NO_BIN:
-            self.due_us = self._lost_us(to_us)
+            self.due_us = min(to_us, oldest_us) + self.gap_us
         elif len(found) and self.due_us != ALWAYS_DUE:
-            self.due_us = min(self.due_us, self._lost_us(self.due_us - self.gap_us))
+            self.due_us = min(self.due_us, oldest_us + self.gap_us)
 
     def _near_again(self, begin: int, fresh: BoolArray) -> IntArray:
         """Near pairs of new points and of the tracks gone back to; what was met before they went back is left out."""
@@ -234,13 +228,17 @@ class EncounterDetector(Detector):
         put_away = (
             self.points.count and oldest >= self.oldest + window // 4 + 1
         )  # it reads all of them: not at every call
-        if self.waiting:
+        if self.waits:
             self.waiting_us = min(self.waiting_us, to_us)
-            put_in = put_away or to_us >= min(self.first * self.step_us, self.waiting_us + _WAIT_US)
-        if self.again is not None or (self.waiting and put_in) or (len(self.open_i) and to_us > self.due_us):
+        put_in = self.waits and (put_away or to_us >= self.waiting_us + _WAIT_US or to_us >= self._newest_us())
+        if self.again is not None or put_in or (len(self.open_i) and to_us > self.due_us):
             self._settle(to_us, out)
         if put_away:
             self._put_away(oldest)
+
+    def _newest_us(self) -> int:
+        """Time of the newest point that waits: once it has passed, there is nothing more to wait for."""
+        return int(self.new.ints[: self.waits, points.P_BIN].max()) * self.step_us
 
     def _put_away(self, oldest: int) -> None:
         self.points.join()
@@ -251,18 +249,14 @@ class EncounterDetector(Detector):
         self.points.forget(oldest)
         self.oldest = oldest
 
-    def _lost_us(self, to_us: int) -> int:
-        """Time up to which a silence can end no open pair, given that no row before ``to_us`` will come."""
-        last = self.state.ints[self.open_i[:, : pairs.BIN], points.T]
-        return int(last.min(initial=to_us)) + self.gap_us
-
     def _oldest(self, to_us: int) -> int:
         """First step that a piece to a row later than a time can reach."""
         return (to_us - self.gap_us) // self.step_us - 2
 
-    def _walk(self, found: IntArray, to_us: int, out: list[tuple[int, Fact]]) -> None:
+    def _walk(self, found: IntArray, to_us: int, out: list[tuple[int, Fact]]) -> int:
+        """Walk all pairs; the last fix of the ship of an open pair that is silent longest: until then none is lost."""
         if not len(found) and not len(self.open_i):
-            return
+            return _NEVER
         ptr = self.points.pointers(len(self.state.ints))
         most = len(self.open_i) + len(found)
         keep, keep_f = np.empty((most, 7), np.int64), np.empty((most, 6))
@@ -273,6 +267,7 @@ class EncounterDetector(Detector):
         if len(ev):
             for e, v in zip(ev.tolist(), evf.tolist(), strict=True):  # one turn an event
                 out.append((e[0], self._fact(e, v)))
+        return int(self.work[0][0, 1])
 
     def _fact(self, e: list[int], v: list[float]) -> Fact:
         kind, a, b, start, met, end, steps, mmsi_a, mmsi_b, cause = e

@@ -114,7 +114,8 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     if not rows:
         return _NONE
     whole = pa.array(rows, _ROW)  # all columns in one pass: most steps tell a few rows or none
-    return pa.Table.from_arrays(whole.flatten(), schema=schema.ALERTS.arrow)
+    batch = pa.RecordBatch.from_struct_array(whole)
+    return pa.Table.from_batches([batch.replace_schema_metadata(schema.ALERTS.arrow.metadata)])
 
 
 _NONE = schema.ALERTS.empty()

@@ -8,7 +8,7 @@ step nor a repair costs a turn a column, and a repair no turn a step. Rows in no
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -48,33 +48,22 @@ def _append(ints: Any, floats: Any, slot: Any, came_us: int, plan: Any, at: int,
         to_slot[at + i], to_came[at + i] = slot[i], came_us
 
 
-class _Part(NamedTuple):
-    """Rows as they are, and when each came."""
+class _Part:
+    """Rows as they are, and when each came; those before ``begin`` are forgotten."""
 
-    came: IntArray
-    slot: IntArray
-    fixes: Fixes
-
-    @property
-    def count(self) -> int:
-        return len(self.slot)
-
-    @property
-    def t(self) -> IntArray:
-        return self.fixes.t
+    def __init__(self, came: IntArray, slot: IntArray, fixes: Fixes) -> None:
+        self.came, self.slot, self.t, self.fixes = came, slot, fixes.t, fixes
+        self.begin, self.count = 0, len(slot)
 
     def take(self, rows: IntArray) -> Fixes:
         return self.fixes.take(rows)
 
-    def columns(self) -> Fixes:
-        return self.fixes
-
 
 class _Chunk:
-    """Room for rows of one form, of which the first are filled; what is shared is as in ``like``."""
+    """As `_Part`, with room for more rows of one form; what is shared is as in ``like``."""
 
     def __init__(self, form: Form, like: Fixes, room: int) -> None:
-        self.form, self.count, self.room = form, 0, room
+        self.form, self.begin, self.count, self.room = form, 0, 0, room
         self.shared = SimpleNamespace(**{name: getattr(like, name) for name in form.shared})
         self.ints, self.floats = np.empty((len(form.ints), room), np.int64), np.empty((len(form.floats), room))
         self.slot, self.came = np.empty(room, np.int64), np.empty(room, np.int64)
@@ -105,9 +94,6 @@ class _Chunk:
 
     def take(self, rows: IntArray) -> Fixes:
         return of_block(Block(self.form, self.ints, self.floats).take(rows), self.shared)
-
-    def columns(self) -> Fixes:
-        return self.take(np.arange(self.count))
 
 
 def _both(rows: Fixes, before: Form) -> Form:
@@ -163,17 +149,22 @@ class Log:
         return Fixes.concat(found).ordered()
 
     def forget(self, before_us: int) -> None:
-        """Drop rows that came before a time, once all of their chunk did."""
-        kept = [part for part in self.parts if part.came[part.count - 1] >= before_us]
-        if len(kept) < len(self.parts):
-            self.parts, self.rows = kept, sum(part.count for part in kept)
+        """Drop rows that came before a time; their memory goes when all of their chunk did."""
+        while self.parts and self.parts[0].came[self.parts[0].count - 1] < before_us:  # one turn a chunk
+            gone = self.parts.pop(0)
+            self.rows -= gone.count - gone.begin
+        if self.parts:
+            part = self.parts[0]
+            begin = int(np.searchsorted(part.came[: part.count], before_us))
+            self.rows, part.begin = self.rows - (begin - part.begin), begin
 
     def arrays(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        none = [np.zeros(0, np.int64)]
-        came, slots = [p.came[: p.count] for p in self.parts], [p.slot[: p.count] for p in self.parts]
-        columns = Fixes.concat([part.columns() for part in self.parts]).as_columns()
-        return {**columns, "log_arrived": np.concatenate(none + came), "log_slot": np.concatenate(none + slots)}
+        parts, none = self.parts, [np.zeros(0, np.int64)]
+        came = none + [p.came[p.begin : p.count] for p in parts]
+        slots = none + [p.slot[p.begin : p.count] for p in parts]
+        columns = Fixes.concat([p.take(np.arange(p.begin, p.count)) for p in parts]).as_columns()
+        return {**columns, "log_arrived": np.concatenate(came), "log_slot": np.concatenate(slots)}
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take a checkpoint up."""

@@ -81,8 +81,9 @@ def walk(
 ) -> tuple[int, int]:
     """Events and the pairs still open, from candidates and open pairs, both sorted by (a, b).
 
-    The open pairs go to ``keep``, their number to ``work``. It changes nothing else: where the events have no room, it
-    begins anew with more, and says that it did 0 of 1.
+    The open pairs go to ``keep``, their number to ``work``, and after it the last fix of the ship among them that is
+    silent longest. It changes nothing else: where the events have no room, it begins anew with more, and says that it
+    did 0 of 1.
     """
     k = n_keep = p = o = 0
     one, onef = work[0], workf[0]
@@ -193,5 +194,8 @@ def walk(
         # the rest of this pair's candidates were already walked over
         while p < cand.shape[0] and cand[p, 0] == a and cand[p, 1] == b:
             p += 1
-    work[0, 0] = n_keep
+    oldest = np.int64(1) << 62
+    for c in range(n_keep):
+        oldest = min(oldest, state[keep[c, A], T], state[keep[c, B], T])
+    work[0, 0], work[0, 1] = n_keep, oldest
     return 1, k

@@ -205,6 +205,7 @@ class State:
     def __post_init__(self) -> None:
         self.ints = np.zeros((0, len(self.int_default)), np.int64, order=self.order)
         self.floats = np.zeros((0, len(self.float_default)), np.float64, order=self.order)
+        self._defaults = np.asarray(self.int_default, np.int64), np.asarray(self.float_default, np.float64)
 
     def ensure(self, slots: int) -> None:
         """Rows for that many slots."""
@@ -221,17 +222,20 @@ class State:
 
     def rewind(self, other: State, rows: IntArray) -> None:
         """Let rows be as in another state of the same form, which may have fewer: of what it lacks it has defaults."""
-        _rewind(self.ints, other.ints, np.asarray(self.int_default, np.int64), rows)
-        _rewind(self.floats, other.floats, np.asarray(self.float_default, np.float64), rows)
+        _rewind(self.ints, self.floats, other.ints, other.floats, *self._defaults, rows)
 
 
 @kernel
-def _rewind(into: Any, matrix: Any, default: Any, rows: Any) -> None:
+def _rewind(ints: Any, floats: Any, from_ints: Any, from_floats: Any, default: Any, number: Any, rows: Any) -> None:
     for i in range(rows.size):
         r = rows[i]
-        if r < into.shape[0]:
-            for c in range(into.shape[1]):
-                into[r, c] = matrix[r, c] if r < matrix.shape[0] else default[c]
+        if r >= ints.shape[0]:
+            continue
+        known = r < from_ints.shape[0]
+        for c in range(ints.shape[1]):
+            ints[r, c] = from_ints[r, c] if known else default[c]
+        for c in range(floats.shape[1]):
+            floats[r, c] = from_floats[r, c] if known else number[c]
 
 
 def _copied(matrix: Any, into: Any, order: Literal["C", "F"]) -> Any:
