@@ -24,7 +24,7 @@ from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.core import Core, Facts
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import Surroundings
-from kuroshio.behaviour.fixes import COASTED, HOUR_US, LIVE, TENTATIVE, Fixes, empty, from_tracks
+from kuroshio.behaviour.fixes import COASTED, HOUR_US, LIVE, TENTATIVE, Fixes, empty, from_tracks, span
 from kuroshio.behaviour.lateness import Lateness
 from kuroshio.behaviour.ledger import Ledger, table
 from kuroshio.behaviour.names import Names
@@ -136,12 +136,14 @@ class Engine:
         rows = self._take(tracks)
         if len(self.ahead):
             rows, self.ahead = Fixes.concat([self.ahead, rows]), empty()
-        if len(rows) and int(rows.t.max()) > now_us:
+        oldest_us, newest_us = span(rows.t) if len(rows) else (now_us, now_us)
+        if newest_us > now_us:
             later = rows.t > now_us
             self.ahead, rows = self._limited(rows.take(later)), rows.take(~later)
         watermark_us = now_us - self.lateness_us if watermark_us is None else min(watermark_us, now_us)
         watermark_us = max(watermark_us, self.watermark_us)
-        rows = self._not_too_late(rows)
+        if oldest_us <= self.watermark_us:
+            rows = self._not_too_late(rows)
         changed: dict[str, Fact] = {}
         if len(rows):
             self._step(rows.ordered(), now_us, changed)
@@ -179,8 +181,6 @@ class Engine:
 
     def _not_too_late(self, rows: Fixes) -> Fixes:
         """Rows that a repair can still take in; the late among them are counted."""
-        if not len(rows) or int(rows.t.min()) > self.watermark_us:
-            return rows
         oldest = self.watermark_us
         if self.repair_us:
             oldest = self.past.snapshots[0].newest_us
@@ -195,7 +195,7 @@ class Engine:
         core, located = self.present.core, self.present.core.locate(rows)
         self.past.log.add(rows, located[0], now_us)
         self.present.rows += len(rows)
-        self.present.newest_us = max(self.present.newest_us, int(rows.t.max()))
+        self.present.newest_us = max(self.present.newest_us, span(rows.t)[1])
         good = core.in_order(located, rows.t, rows.mmsi, self.watermark_us)
         if good is not None:
             late = np.flatnonzero(~good)

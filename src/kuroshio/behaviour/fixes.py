@@ -25,14 +25,25 @@ from kuroshio.behaviour.columns import (
     is_shared,
     joined,
     labels,
-    shared_key,
     shared_like,
     times,
     whole,
 )
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.index import two_key_order
-from kuroshio.behaviour.intake import ABSENT, INTEGER, NUMBER, OTHER, TEXT, TIME, read
+from kuroshio.behaviour.intake import (
+    ABSENT,
+    FALSE,
+    INTEGER,
+    NUMBER,
+    ONE_WORD,
+    OTHER,
+    TEXT,
+    TIME,
+    WORD,
+    read,
+    word_hashes,
+)
 from kuroshio.errors import InputError
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -161,6 +172,15 @@ def _in_order(track: Any, t: Any) -> bool:
 
 
 @kernel
+def span(t: Any) -> tuple[int, int]:
+    """First and last of some times."""
+    first = last = t[0]
+    for i in range(1, t.size):
+        first, last = min(first, t[i]), max(last, t[i])
+    return first, last
+
+
+@kernel
 def _any_twice(track: Any, t: Any) -> bool:
     i = 1
     while i < t.size and (t[i] != t[i - 1] or track[i] != track[i - 1]):
@@ -199,13 +219,14 @@ def from_tracks(table: pa.Table) -> Fixes:
     InputError
         When track_id, observed_at, lat_deg, lon_deg or status is missing.
     """
-    names = table.schema.get_field_index
-    missing = [name for name in _REQUIRED if names(name) < 0]
-    if missing:
-        raise InputError(f"tracks: missing column {', '.join(missing)}", code="behaviour.columns")
     n, batch = table.num_rows, whole(table)
     made = _step_of(batch, n) if isinstance(batch, pa.RecordBatch) and n <= _STEP_ROWS else None
-    return _finish(made if made is not None else Fixes(**{name: _read_one(batch, name, n) for name in _NAMES}))
+    if made is None:
+        missing = [name for name in _REQUIRED if table.schema.get_field_index(name) < 0]
+        if missing:
+            raise InputError(f"tracks: missing column {', '.join(missing)}", code="behaviour.columns")
+        made = Fixes(**{name: _read_one(batch, name, n) for name in _NAMES})
+    return _finish(made)
 
 
 # by column of `Fixes`: that of TRACKS, how it is read, and what stands where it is absent
@@ -230,10 +251,13 @@ _TRACKS: dict[str, tuple[str, int, int]] = {
     "name": ("name", TEXT, -1),
     "call_sign": ("call_sign", TEXT, -1),
     "length": ("length_m", NUMBER, 0),
+    "status": ("status", WORD, NO_STATUS),
+    "exercise": ("exercise", FALSE, 0),
 }
 _COLUMNS = [column for column, _, _ in _TRACKS.values()]
 _KINDS = np.asarray([kind for _, kind, _ in _TRACKS.values()])
 _STANDS = np.asarray([absent for *_, absent in _TRACKS.values()])
+_WORDS = word_hashes(list(_STATUS))  # in the order of their codes
 _SHARED: dict[Any, tuple[Form, SimpleNamespace]] = {}  # by what of a step is absent: its form, and what it shares
 
 
@@ -257,38 +281,33 @@ def _step_of(batch: pa.RecordBatch, n: int) -> Fixes | None:
     places = [index(column) for column in _COLUMNS]
     if min(places) < 0:
         return None
-    int_rows, float_rows, row = read(batch, places, _KINDS, _STANDS)
-    status, exercise = labels(batch, "status", _STATUS, NO_STATUS), bools(batch, "exercise", n)
-    if not is_shared(exercise):
-        return None
-    key = (shared_key(status) if is_shared(status) else None, *row)
+    int_rows, float_rows, row = read(batch, places, _KINDS, _STANDS, _WORDS)
+    key = tuple(row)
     if key not in _SHARED:
-        made = _form_of(status, exercise, row)
+        made = _form_of(row)
         if made is None:
             return None
         _SHARED[key] = made
     form, shared = _SHARED[key]
-    if key[0] is None:
-        int_rows[len(form.ints) - 1] = status
     return of_block(Block(form, int_rows[: len(form.ints)], float_rows[: len(form.floats)]), shared)
 
 
-def _form_of(status: Any, exercise: Any, row: list[int]) -> tuple[Form, SimpleNamespace] | None:
+def _form_of(row: list[int]) -> tuple[Form, SimpleNamespace] | None:
     """Form of a step and the columns it shares; None where it can have none."""
     names: tuple[list[str], list[str]] = ([], [])
-    shared = {"exercise": exercise}
+    shared: dict[str, Any] = {}
     for (name, (_, kind, absent)), k in zip(_TRACKS.items(), row, strict=True):
         if k == OTHER or (k == ABSENT and name in ("lat", "lon")):
             return None
-        if k == ABSENT:
-            shared[name] = constant(1, np.nan, np.float64) if kind == NUMBER else constant(1, absent)
-        else:
+        if k >= 0:
             names[kind == NUMBER].append(name)
-    if is_shared(status):
-        shared["status"] = status
-    else:
-        names[0].append("status")
-    return Form.of(names[0], names[1], shared), SimpleNamespace(**shared)
+        elif kind == NUMBER:
+            shared[name] = constant(1, np.nan, np.float64)
+        elif kind == FALSE:
+            shared[name] = constant(1, False, np.bool_)
+        else:
+            shared[name] = constant(1, absent if k == ABSENT else ONE_WORD - k)
+    return Form.of(*names, shared), SimpleNamespace(**shared)
 
 
 def from_positions(table: pa.Table, track: IntArray) -> Fixes:

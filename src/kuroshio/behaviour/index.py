@@ -83,7 +83,7 @@ class IdIndex:
     def __init__(self, names: IntArray | None = None) -> None:
         self._names: IntArray = np.zeros(16, np.int64) if names is None or not len(names) else np.array(names)
         self._count = 0 if names is None else len(names)
-        self._marks: dict[tuple[str, ...], BoolArray] = {}
+        self._marks: dict[tuple[str, ...], tuple[BoolArray, bool]] = {}
         self._grow(max(16, len(self._names)))
 
     def __len__(self) -> int:
@@ -125,17 +125,18 @@ class IdIndex:
         twin._count, twin._bits, twin._marks = self._count, self._bits, {}
         return twin
 
-    def with_prefix(self, prefixes: tuple[str, ...]) -> BoolArray:
-        """True for each identifier of nine digits that begins with one of the prefixes; looked at once."""
-        known = self._marks.get(prefixes, _NONE)
+    def with_prefix(self, prefixes: tuple[str, ...]) -> tuple[BoolArray, bool]:
+        """True for each identifier of nine digits that begins with one of the prefixes; and whether any does."""
+        known, some = self._marks.get(prefixes, (_NONE, False))
         if len(known) < self._count:
             fresh = self._names[len(known) : self._count]
             found = np.zeros(len(fresh), np.bool_)
             for prefix in prefixes:  # a few
                 size = 10 ** (9 - len(prefix))
                 found |= (fresh >= int(prefix) * size) & (fresh < (int(prefix) + 1) * size)
-            known = self._marks[prefixes] = np.concatenate([known, found])
-        return known
+            known, some = np.concatenate([known, found]), some or bool(found.any())
+            self._marks[prefixes] = known, some
+        return known, some
 
 
 @kernel

@@ -181,8 +181,8 @@ class Batch:
     def left_out(self, zones: Zones | None, kinds: tuple[str, ...], prefixes: tuple[str, ...]) -> BoolArray:
         """True for rows in a zone of the kinds or of an MMSI with one of the prefixes; empty where there is none."""
         if (kinds, prefixes) not in self._left_out:
-            inside, marked = self.within(zones, kinds), self.numbers.with_prefix(prefixes)
-            if marked.any():
+            inside, (marked, some) = self.within(zones, kinds), self.numbers.with_prefix(prefixes)
+            if some:
                 inside = inside | marked[self.who] if len(inside) else marked[self.who]
             self._left_out[kinds, prefixes] = inside
         return self._left_out[kinds, prefixes]
