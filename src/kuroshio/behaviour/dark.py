@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.detector import Codes, RunDetector, register
 from kuroshio.behaviour.fixes import HOUR_US, NEVER, NO_FLAGS
@@ -37,9 +38,12 @@ def _dark_codes(
 class DarkDetector(RunDetector):
     """Held by radar or image and silent on AIS, where the picture says dark or says nothing."""
 
-    def codes(self, batch: Batch) -> Codes:
+    def codes(self, batch: Batch) -> Codes | None:
         """Raise while radar or image hold it and no AIS does; lower on an AIS report."""
         f, d = batch.fixes, self.definition
+        never = all(is_shared(c) and c[0] == NEVER for c in (f.radar_at, f.image_at))
+        if never and not (self.under_way[0] or batch.flags() & FLAG_DARK):
+            return None
         held_us, silent_us = d.us("held_s"), d.us("ais_silence_s")
         code, silence_s = batch.room()
         raises = _dark_codes(f.t, f.radar_at, f.image_at, f.ais_at, f.flags, held_us, silent_us, code, silence_s)

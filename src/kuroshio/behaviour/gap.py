@@ -8,6 +8,7 @@ the file ends.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ from kuroshio.behaviour.silences import (
     new_state,
     qualifies,
 )
-from kuroshio.behaviour.state import CLOSE, OPEN, VOID, Batch, Fact, Marks, number
+from kuroshio.behaviour.state import CLOSE, OPEN, VOID, Batch, Fact, Marks
 from kuroshio.geo.earth import distance_m
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -279,7 +280,7 @@ class GapDetector(Detector):
         What is known when it has become too long decides: what was told then is told to its end.
         """
         lat, lon, nav = numbers[0], numbers[1], numbers[-1]
-        if not self.around.offshore(lat, lon, self.min_shore_m):
+        if self.min_shore_m > 0.0 and not self.around.offshore(lat, lon, self.min_shore_m):
             return
         if self.min_p_heard > 0.0 and self.around.norms is not None:
             p = self.around.norms.p_heard([(lat, lon)], event[START], self.silence_us / 1e6, nav < 0.0)
@@ -292,42 +293,36 @@ class GapDetector(Detector):
         lat, lon, sog, cog, next_lat, next_lon, nav = numbers
         end, met = ended if kind == CLOSE else None, start + self.silence_us
         silence_s = ((end if end is not None else met) - start) / 1e6
-        points = [("last report", start, lat, lon)]
+        points: tuple[tuple[str, int, float, float], ...] = (("last report", start, lat, lon),)
         values: dict[str, Any] = {
             "silence_s": silence_s,
             "min_reports": self.need,
-            "last_sog_mps": number(sog),
-            "last_cog_deg": number(cog),
+            "last_sog_mps": sog if isfinite(sog) else None,
+            "last_cog_deg": cog if isfinite(cog) else None,
             "others_before": before,
             "others_after": after,
             "heard_share": after / before if before else None,
         }
         if before and not after:
             values["severity"] = "info"  # nobody is heard there: no sensor is as likely as no report
+        cause, notes = None, ()
         if end is not None:
             far = float(_far_m(lat, lon, next_lat, next_lon))
-            points.append(("next report", end, next_lat, next_lon))
-            values |= {"distance_m": far, "implied_speed_mps": far / silence_s}
-        values["shore_distance_m"] = self.around.shore_m(lat, lon)
-        berth = self.around.first_zone(lat, lon, start, self.port_kinds) if self.around.zones is not None else None
+            points = (*points, ("next report", end, next_lat, next_lon))
+            values["distance_m"], values["implied_speed_mps"] = far, far / silence_s
+            cause = "it reported again"
+            notes = (f"came back as track {back}",) if back >= 0 else ()
+        around = self.around
+        values["shore_distance_m"] = around.shore_m(lat, lon) if around.zones is not None else None
+        berth = around.first_zone(lat, lon, start, self.port_kinds) if around.zones is not None else None
         if berth is not None:
             values |= {"in_port": berth, "severity": "info"}  # transponders are switched off at the berth
-        if self.around.norms is not None:
-            places = [(y, x) for _, _, y, x in points]
-            values["p_heard"] = self.around.norms.p_heard(places, start, silence_s, nav < 0.0)
-            values["norms_digest"] = self.around.norms.digest
+        if around.norms is not None:
+            values["p_heard"] = around.norms.p_heard([(y, x) for _, _, y, x in points], start, silence_s, nav < 0.0)
+            values["norms_digest"] = around.norms.digest
             if values["p_heard"] is None or values["p_heard"] < _DOUBTFUL:
                 values["severity"] = "info"  # no sensor is as likely as no report
-        return Fact(
-            **self.of_ship(slot, mmsi),
-            start_us=start,
-            met_us=met,
-            end_us=end,
-            lat_deg=lat,
-            lon_deg=lon,
-            values=values,
-            points=tuple(points),
-            rows=self.need + (end is not None),
-            cause="it reported again" if end is not None else None,
-            notes=(f"came back as track {back}",) if kind == CLOSE and back >= 0 else (),
-        )
+        track, exercise = int(self.track_of[slot]), bool(self.exercise_of[slot])
+        whose, rows = (mmsi,) if mmsi >= 0 else (), self.need + (end is not None)
+        told = (lat, lon, values, points, rows, None, cause, exercise, notes)
+        return Fact(self.definition.id, (track,), whose, start, met, end, *told)  # by place: an archive tells thousands

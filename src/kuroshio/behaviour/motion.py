@@ -276,8 +276,10 @@ def _bit_codes(flags: Any, bit: int, code: Any, value: Any) -> bool:
 class FlagDetector(RunDetector):
     """A judgement of the picture that lasts: AIS against radar, or a claim that no sensor bears out."""
 
-    def codes(self, batch: Batch) -> Codes:
+    def codes(self, batch: Batch) -> Codes | None:
         """The bit of the flags that the definition names; a row that says nothing of its flags is neutral."""
+        if not (self.under_way[0] or batch.flags() & int(self.definition["flag_bit"])):
+            return None
         code, value = batch.room()
         raises = _bit_codes(batch.fixes.flags, int(self.definition["flag_bit"]), code, value)
         return Codes(code, None, value, raises)

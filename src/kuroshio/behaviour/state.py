@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.index import IdIndex, two_key_order
@@ -125,11 +126,19 @@ class Batch:
     exercise_of: BoolArray
     numbers: IdIndex
     any_ended: bool  # true when a row ends its track
+    _flags: int | None = None
     _reports: Reports | None = None
     _room: tuple[Any, FloatArray] | None = None
     _zones: dict[int, tuple[IntArray, IntArray]] = field(default_factory=dict)
     _within: dict[tuple[str, ...], BoolArray] = field(default_factory=dict)
     _left_out: dict[tuple[tuple[str, ...], tuple[str, ...]], BoolArray] = field(default_factory=dict)
+
+    def flags(self) -> int:
+        """Bits that any row has set."""
+        if self._flags is None:
+            flags = self.fixes.flags
+            self._flags = int(flags[0] if is_shared(flags) else np.bitwise_or.reduce(flags)) if len(flags) else 0
+        return self._flags
 
     def room(self) -> tuple[Any, FloatArray]:
         """Arrays for a code (int8) and a value of every row, not filled; the next detector writes over them."""
