@@ -125,14 +125,19 @@ def loiter_rows(
     cover: float,
     extend_us: int,
 ) -> tuple[int, int]:
-    """Events of rows in order (slot, time); state changed in place; ``port`` is empty where no area is left out."""
-    for i in range(begin, slot.size):
+    """Events of rows in order (slot, time); state changed in place; ``port`` is empty where no area is left out.
+
+    Rows of one ship that lie in one bin one after another are summed up before they are written to the state.
+    """
+    i = begin
+    while i < slot.size:
         s, t1 = slot[i], t[i]
         t0 = ints[s, LAST]
         skip = ended[i] or (port.size > 0 and port[i])
         fresh = ints[s, KNOWN] == 0 or skip or t1 - t0 > max_gap_us
         b = ints[s, BIN]
-        within_bin = t1 < (b + 1) * bin_us
+        until_bin = (b + 1) * bin_us
+        within_bin = t1 < until_bin
         if k + 2 + (0 if fresh or within_bin else (t1 - t0) // bin_us + 1) > ev.shape[0]:
             return i, k
         if fresh:
@@ -148,14 +153,35 @@ def loiter_rows(
             c = ints[s, BIN] % BINS
             ints[s, FIXES + c], ints[s, STILLS + c] = 1, nav[i] == 1 or nav[i] == 5
             ints[s, LAST], floats[s, LAT], floats[s, LON] = t1, lat[i], lon[i]
+            i += 1
+            continue
+        if within_bin:
+            c = b % BINS
+            way, time, number, rows, still = floats[s, WAYS + c], floats[s, TIMES + c], ints[s, MMSI], 0, 0
+            while True:
+                number = mmsi[i] if mmsi[i] >= 0 else number
+                if t1 > t0:
+                    way += step_m[i]
+                    time += (t1 - t0) * 1e-6
+                rows += 1
+                still += nav[i] == 1 or nav[i] == 5
+                t0 = t1
+                i += 1
+                if i == slot.size or slot[i] != s:
+                    break
+                t1 = t[i]
+                if t1 >= until_bin or t1 - t0 > max_gap_us or ended[i] or (port.size > 0 and port[i]):
+                    break
+            floats[s, WAYS + c], floats[s, TIMES + c], ints[s, MMSI] = way, time, number
+            ints[s, LAST], floats[s, LAT], floats[s, LON] = t0, lat[i - 1], lon[i - 1]
+            ints[s, ROWS] += rows
+            ints[s, STILL] += still
+            ints[s, FIXES + c] += rows
+            ints[s, STILLS + c] += still
             continue
         if mmsi[i] >= 0:
             ints[s, MMSI] = mmsi[i]
-        if within_bin and t1 > t0:
-            c = b % BINS
-            floats[s, WAYS + c] += step_m[i]
-            floats[s, TIMES + c] += (t1 - t0) * 1e-6
-        elif t1 > t0:
+        if t1 > t0:
             la0, lo0, length = floats[s, LAT], floats[s, LON], t1 - t0
             dlon = lon[i] - lo0
             dlon = dlon - 360.0 if dlon > 180.0 else (dlon + 360.0 if dlon < -180.0 else dlon)
@@ -181,6 +207,7 @@ def loiter_rows(
         ints[s, STILL] += still
         ints[s, FIXES + c] += 1
         ints[s, STILLS + c] += still
+        i += 1
     return slot.size, k
 
 

@@ -77,10 +77,12 @@ def _heard_about(
         col = cell % LONS
         for r in range(-1, 2):
             row = cell - col + r * LONS
-            for c in range(-1, 2):
-                at = row + (col + c + LONS) % LONS
+            at_edge = col == 0 or col == LONS - 1  # else the three cells of a row follow one another in the keys
+            for c in range(-1, 2) if at_edge else range(1):
+                at = row + (col + c + LONS) % LONS if at_edge else row + col - 1
+                last = at if at_edge else at + 2
                 i = first_from(keys, at << WHO_BITS)
-                while i < keys.size and keys[i] >> WHO_BITS == at:
+                while i < keys.size and keys[i] >> WHO_BITS <= last:
                     if k == out.shape[0]:
                         return e, begun
                     if keys[i] & _WHO != who[e]:
