@@ -76,8 +76,9 @@ class GapDetector(Detector):
         self.by_mmsi: dict[int, int] = {}  # identity -> slot of its ended track
 
     def ensure(self, slots: int) -> None:
-        """Make room for that many tracks."""
-        self.state.ensure(slots)
+        """Make room for that many tracks, where anything is ever told."""
+        if not self.never_told:
+            self.state.ensure(slots)
 
     def arrays(self) -> dict[str, Any]:
         """Matrices, silences, who was heard, and the memory of ended tracks."""
