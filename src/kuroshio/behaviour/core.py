@@ -132,7 +132,9 @@ class Core:
             self.names.link(slot[linked[:k]], who[linked[:k]])
         ended = fixes.ended()
         around = (self.names.tracks.names, self.names.exercise, self.names.numbers)
-        return Batch(fixes, slot, who, dt, step, speed, la0, lo0, ended, *around, not is_shared(ended) and ended.any())
+        return Batch(
+            fixes, slot, who, dt, step, speed, la0, lo0, ended, *around, not is_shared(ended) and bool(ended.any())
+        )
 
     def step(self, fixes: Fixes, out: Facts, located: Located | None = None) -> None:
         """Facts of rows in canonical order (track, time)."""

@@ -131,8 +131,8 @@ class EncounterDetector(Detector):
             back_i = other.new.ints[: other.waits]
             np.minimum.at(known, back_i[:, points.P_SLOT], back_i[:, points.P_BIN] - 1)
         if self.waits or other.waits:
-            parts = [d.new.ints[: d.waits] for d in (self, other)], [d.new.floats[: d.waits] for d in (self, other)]
-            waiting_i, waiting_f = (np.concatenate(part) for part in parts)
+            waiting_i = np.concatenate([d.new.ints[: d.waits] for d in (self, other)])
+            waiting_f = np.concatenate([d.new.floats[: d.waits] for d in (self, other)])
             use = mine[waiting_i[:, points.P_SLOT]]
             use[: self.waits] ^= True  # its own of all others, the other's of these
             self._wait_for(waiting_i[use], waiting_f[use])

@@ -27,9 +27,10 @@ from kuroshio.behaviour.detector import Surroundings
 from kuroshio.behaviour.fixes import COASTED, HOUR_US, LIVE, TENTATIVE, Fixes, empty, from_tracks, span
 from kuroshio.behaviour.lateness import Lateness
 from kuroshio.behaviour.ledger import Ledger, table
+from kuroshio.behaviour.log import START
 from kuroshio.behaviour.names import Names
 from kuroshio.behaviour.norms import Norms
-from kuroshio.behaviour.repair import START, Late, Past, Snapshot
+from kuroshio.behaviour.repair import Late, Past, Snapshot
 from kuroshio.behaviour.state import Fact
 from kuroshio.behaviour.urgent import Urgent
 from kuroshio.geo.zones import Zones

@@ -306,7 +306,8 @@ class GapDetector(Detector):
         }
         if before and not after:
             values["severity"] = "info"  # nobody is heard there: no sensor is as likely as no report
-        cause, notes = None, ()
+        cause: str | None = None
+        notes: tuple[str, ...] = ()
         if end is not None:
             far = float(_far_m(lat, lon, next_lat, next_lon))
             points = (*points, ("next report", end, next_lat, next_lon))

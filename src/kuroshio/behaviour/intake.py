@@ -134,7 +134,8 @@ def _put_words(child: Any, values: Any, begin: Any, words: Any, out: Any, absent
     dictionary = _word(child, _DICTIONARY)
     texts = _word(dictionary, _BUFFERS)
     first = _word(dictionary, _OFFSET)
-    last, code = np.int64(-1), np.int64(-1)
+    last: Any = np.int64(-1)
+    code: Any = np.int64(-1)
     one = True
     for i in range(out.size):
         index = np.int64(_int32(values, begin + i))
