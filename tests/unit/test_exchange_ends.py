@@ -152,3 +152,24 @@ def test_only_the_releaser_ends_and_a_strange_detail_confirms_nothing(pair: tupl
         assert end_of(strange) is None
     assert end_of(retained(T0)) == T0
     assert retained(None) == ""
+
+
+def test_a_file_that_comes_after_newer_ones_takes_nothing_over(pair: tuple[HandNode, HandNode]) -> None:
+    """Else a recall of the newest release would leave its ship in the picture, owned by the oldest."""
+    phl, jpn = pair
+    old = made(jpn)
+    line = encode_position(mmsi=431000001, lat_deg=20.0027, lon_deg=121.0, sog_mps=5.0, cog_deg=0.0,
+                           tag_block={"c": T0 // US + 61})  # fmt: skip
+    jpn.step([("ais", T0 + 61 * US, line + b"\r\n")], now_us=T0 + 61 * US)
+    first, new = jpn.tell(now_us=T0 + 62 * US)
+    assert first.release_id == old
+    phl.hear(new, "JPN", now_us=T0 + 63 * US)
+    phl.step([], now_us=T0 + 63 * US)
+    phl.hear(first, "JPN", now_us=T0 + 64 * US)
+    phl.step([], now_us=T0 + 64 * US)
+    assert phl.parts.core.picture["lat_deg"].to_pylist() == pytest.approx([20.0027], abs=5e-4)
+    jpn.parcels.clear()
+    jpn.sharing.recall(new.release_id, by="ra", reason="error", now_us=T0 + 65 * US)
+    carry(jpn, phl, now_us=T0 + 66 * US)
+    phl.step([], now_us=T0 + 66 * US)
+    assert phl.parts.core.picture.num_rows == 0

@@ -84,3 +84,29 @@ def test_a_partner_with_too_many_tracks_adds_no_more(monkeypatch: pytest.MonkeyP
     assert mine.room("JPN", rows("JPN", ["d"])).num_rows == 1
     mine.withdraw(["r0"])
     assert mine.room("PHL", rows("PHL", ["d"])).num_rows == 1
+
+
+def at(refs: str, seen_s: int, status: str = "confirmed") -> pa.Table:
+    table = rows("PHL", list(refs), float(seen_s))
+    k, field = table.schema.get_field_index("status"), TRACKS.arrow.field("status")
+    table = table.set_column(k, field, pa.array([status] * len(refs)).dictionary_encode().cast(field.type))
+    k, field = table.schema.get_field_index("observed_at"), TRACKS.arrow.field("observed_at")
+    return table.set_column(k, field, pa.array([T0 + seen_s * 1_000_000] * len(refs), pa.int64()).cast(field.type))
+
+
+def test_what_was_seen_later_is_kept_in_whatever_order_it_comes() -> None:
+    mine = Held()
+
+    def comes(name: str, table: pa.Table) -> str:
+        fresh = mine.newer("PHL", table)
+        mine.place("PHL", name, fresh, now_us=T0)
+        return "".join(fresh["partner_track"].to_pylist())
+
+    assert comes("second", at("ab", 20)) == "ab"
+    assert comes("first", at("abc", 10)) == "c"
+    assert comes("again", at("ab", 20)) == ""  # the same state under other terms: what is shown stays who brought it
+    assert comes("end", at("a", 20, "ended")) == "a"
+    assert comes("late", at("a", 19, "ended")) == ""
+    assert comes("ghost", at("a", 20)) == ""
+    assert [t["partner_track"].to_pylist() for t in mine.withdraw(["first", "second", "again"])] == [["c"], ["b"]]
+    assert comes("anew", at("b", 15)) == "b"  # nothing is held of it any more

@@ -1,6 +1,6 @@
 """Newest rows held of partners' tracks, each under the release that brought it: what a recall or an end takes away.
 
-What enters: TRACKS rows of a release, in the partner's order. What leaves: the rows that a release still shows when
+What enters: TRACKS rows of releases, in whatever order they came. What leaves: the rows that a release still shows when
 it is withdrawn or has expired, and references nobody shows any more. Memory is bounded by the tracks alive, not by
 the releases taken.
 """
@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Key = tuple[str, str]  # partner, its reference of a track
 TRACKS_MAX = 200_000  # of one partner; the picture takes no more either
+NEVER = -(1 << 62)
 SLACK_ROWS = 20_000  # rows that newer ones replaced and that may lie about before they are cleared away
 
 
@@ -35,6 +38,7 @@ class Held:
         self._parts: dict[int, _Part] = {}
         self._number_of: dict[str, int] = {}
         self._owner: dict[Key, int] = {}
+        self._at_us: dict[Key, int] = {}
         self._tracks: dict[str, int] = {}
         self._next = self._rows = 0
 
@@ -61,8 +65,19 @@ class Held:
             free -= not known
         return rows.filter(pa.array(kept, pa.bool_()))
 
+    def newer(self, party: str, rows: pa.Table) -> pa.Table:
+        """The rows that say more than what is held of their track: seen later, or its end.
+
+        By a file a release may come long after newer ones, and after a change of terms the same state comes under an
+        earlier time. The picture keeps to what was seen last: who owned a row that is not shown could not take it away.
+        """
+        ends = pc.equal(rows["status"].cast(pa.string()), "ended").to_numpy(zero_copy_only=False).astype(np.int64)
+        at_us = rows["observed_at"].cast(pa.int64()).to_numpy()
+        last_us = [self._at_us.get((party, ref), NEVER) for ref in rows["partner_track"].to_pylist()]
+        return rows.filter(pa.array(at_us + ends > np.array(last_us, np.int64)))
+
     def place(self, party: str, release_id: str, rows: pa.Table, *, now_us: int) -> None:
-        """Take the rows of a release newer than all before it of that partner."""
+        """Take the rows of a release, each `newer` than all before it of its track."""
         number, self._next = self._next, self._next + 1
         refs = set(rows["partner_track"].to_pylist())
         for ref in refs:
@@ -72,6 +87,9 @@ class Held:
             else:
                 self._lose(before)
             self._owner[party, ref] = number
+        times = zip(rows["partner_track"].to_pylist(), rows["observed_at"].cast(pa.int64()).to_pylist(), strict=True)
+        for ref, at_us in times:
+            self._at_us[party, ref] = max(at_us, self._at_us.get((party, ref), NEVER))
         if refs:
             self._parts[number] = _Part(party, release_id, now_us, rows, len(refs))
             self._number_of[release_id] = number
@@ -118,6 +136,7 @@ class Held:
     def _forget(self, keys: Iterable[Key]) -> None:
         for key in keys:
             number = self._owner.pop(key, None)
+            self._at_us.pop(key, None)
             if number is not None:
                 self._tracks[key[0]] -= 1
                 self._lose(number)

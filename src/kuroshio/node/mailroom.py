@@ -226,7 +226,7 @@ class Mailroom:
         over = pc.equal(rows["status"].cast(pa.string()), "ended").to_numpy(zero_copy_only=False)
         rows = rows.filter(pa.array(~received.echo | over))  # our own data coming back changes nothing
         self.echo_rows[received.partner] = self.echo_rows.get(received.partner, 0) + int(received.echo.sum())
-        rows = self._of_this_world(rows)
+        rows = self._held.newer(received.partner, self._of_this_world(rows))
         if not rows.num_rows:
             return
         party = received.partner
@@ -261,7 +261,10 @@ class Mailroom:
             self.counters["alerts_repeated"] = self.counters.get("alerts_repeated", 0) + repeated
         for row in self._of_this_world(first).to_pylist():
             shown = cards.released_alert(row, received.partner, received.release)
-            for old in [a for a in self._alerts if a["alert_id"] == shown["alert_id"]]:
+            same = [a for a in self._alerts if a["alert_id"] == shown["alert_id"]]
+            if any(clock.parse_rfc3339(a["known_at"]) > clock.parse_rfc3339(shown["known_at"]) for a in same):
+                continue  # a file brought it after what its releaser knew later
+            for old in same:
                 self._alerts.remove(old)
             self._alerts.appendleft(shown)
 
