@@ -178,10 +178,10 @@ def circling(rows: Any, d: Any) -> list[Any]:
 def test_circles_are_those_of_a_plain_loop() -> None:
     told = 0
     for seed in SEEDS:
-        rows = seas(seed, circles=True)
+        rows = seas(seed, 100, circles=True)
         verdicts = {t: circling(mine, limits("circle_spoofing")) for t, mine in tracks(rows).items()}
         told += check("circle_spoofing", seed, lambda mine, k, d, v=verdicts: v[mine[0]["track"]][k], rows=rows)
-    assert told > 10
+    assert told > 2
 
 
 KNOT = 1852 / 3600
