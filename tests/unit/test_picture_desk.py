@@ -139,7 +139,7 @@ def test_tracks_told_apart_are_never_merged() -> None:
             assert (1, 2) in tracker.house.merging.apart
         rows = live = np.array([tracker.table.row_of(1), tracker.table.row_of(2)])
         for k in range(5):
-            due = tracker.house.merging.pairs(rows[None, :], tracker.table.life.uid, 3)
+            due = tracker.house.merging.pairs(np.array([[*rows, 0]]), tracker.table.life.uid, 3)
             assert bool(due) == (not apart and k in (2,))
         del live
 

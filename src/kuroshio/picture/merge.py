@@ -1,7 +1,7 @@
 """Two tracks of one ship become one: pairs that stay together in place and velocity.
 
 What enters: confirmed rows at a tick. What leaves: pairs to join, after several passes running. Two rows that one
-scan of one radar saw separately are two ships, and two live MMSIs are never joined.
+scan of one radar saw separately are two ships for a while, and two live MMSIs are never joined.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from kuroshio.picture.undo import PIN_IDENTITY
 from kuroshio.units import IntArray
 
 NEAR_MAX = 1024
+APART_MOST = 3  # passes in which both were seen apart that are remembered, each undone by one pass together
 AHEAD = 6  # rows whose memory is asked for before their turn
 
 
@@ -67,9 +68,13 @@ def _predict(t, t_us, motion, pc, out):  # type: ignore[no-untyped-def]
 @inner
 def _may_be_one(t, u):  # type: ignore[no-untyped-def]
     """False for tracks that cannot be one ship whatever their places."""
-    if t.exercise != u.exercise or (t.mmsi != 0 and u.mmsi != 0 and t.mmsi != u.mmsi):
-        return False
-    return t.last_source < 0 or t.last_source != u.last_source or t.last_scan != u.last_scan
+    return t.exercise == u.exercise and (t.mmsi == 0 or u.mmsi == 0 or t.mmsi == u.mmsi)
+
+
+@inner
+def _seen_apart(t, u):  # type: ignore[no-untyped-def]
+    """True for tracks that each took a plot of their newest scan: one radar saw two ships."""
+    return t.last_source >= 0 and t.last_source == u.last_source and t.last_scan == u.last_scan
 
 
 @kernel
@@ -88,7 +93,7 @@ def _mergeable(tracks, rows):  # type: ignore[no-untyped-def]
 
 @kernel
 def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[no-untyped-def]
-    """(pairs, 2) rows that could be one ship at a time, each pair once.
+    """(pairs, 3) rows that could be one ship at a time, each pair once, and 1 where one scan has just seen both.
 
     Only rows without an MMSI are compared with all near them, and rows of one MMSI with each other: two names are
     two ships.
@@ -96,7 +101,7 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
     rows, some = _mergeable(tracks, rows)
     n = len(rows)
     if n < 2 or not some:
-        return np.empty((0, 2), np.int64)
+        return np.empty((0, 3), np.int64)
     lat, lon = np.empty(n), np.empty(n)
     for k in range(n):
         t = tracks[rows[k]]
@@ -104,7 +109,7 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
         lat[k], lon[k], _ = move(t.lat, t.lon, dt * t.ve, dt * t.vn)
     grid = build(lat, lon, radius_m)
     runs, box = np.empty((SPANS_MAX, 2), np.int64), np.empty(NEAR_MAX, np.int64)
-    out = np.empty((64, 2), np.int64)
+    out = np.empty((64, 3), np.int64)
     m = 0
     d, pc, pt, pu, work = np.empty(4), np.empty(10), np.empty(10), np.empty(10), np.empty((5, 4))
     for k in range(n):
@@ -141,12 +146,17 @@ def close_pairs(tracks, rows, t_us, radius_m, max_d2, motion):  # type: ignore[n
                 if m == len(out):
                     out = np.concatenate((out, out))
                 out[m, 0], out[m, 1] = min(i, rows[o]), max(i, rows[o])
+                out[m, 2] = _seen_apart(t, u)
                 m += 1
     return out[:m]
 
 
 class MergeMemory:
-    """How often each pair of tracks stayed together in passes running."""
+    """How often each pair of tracks stayed together in passes running.
+
+    A pass after a scan that saw both says that they are two ships, and is not forgotten at the next: two ships that
+    nothing but doubt brings together are missed by turns three passes running every few minutes.
+    """
 
     def __init__(self) -> None:
         self.seen: dict[tuple[int, int], int] = {}
@@ -158,10 +168,13 @@ class MergeMemory:
         due: list[tuple[int, int]] = []
         used: set[int] = set()
         # few rows: pairs of confirmed tracks closer than their doubt
-        for i, j in found.tolist():
+        for i, j, both in found.tolist():
             older, younger = (i, j) if uid[i] < uid[j] else (j, i)
             key = (int(uid[older]), int(uid[younger]))
             if key in self.apart:
+                continue
+            if both:
+                now[key] = max(min(self.seen.get(key, 0), 0) - 1, -APART_MOST)
                 continue
             count = self.seen.get(key, 0) + 1
             if count >= passes and older not in used and younger not in used:
@@ -169,6 +182,9 @@ class MergeMemory:
                 used |= {older, younger}
             else:
                 now[key] = count
+        for key, count in self.seen.items():  # not close in this pass: what spoke for two ships fades
+            if count < -1 and key not in now:
+                now[key] = count + 1
         self.seen = now
         return due
 
