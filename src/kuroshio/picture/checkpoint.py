@@ -40,8 +40,8 @@ def write(tracker: Tracker, path: Path) -> None:
     for name, value in table.arrays().items():
         arrays[name] = value[rows] if name in BY_ROW else value
     arrays["pending"] = tracker.pending
-    arrays["seen.old"], arrays["seen.new"] = (g[g != 0] for g in (tracker.seen.old, tracker.seen.new))
-    arrays["seen.count"] = tracker.seen.count
+    arrays["seen.old"], arrays["seen.new"] = tracker.seen.members()
+    arrays["seen.count"] = tracker.seen.count[:2]
     heard = np.flatnonzero(tracker.coverage.heard_us.ravel() > -(1 << 62))
     arrays["heard.at"], arrays["heard.us"] = heard, tracker.coverage.heard_us.ravel()[heard]
     arrays["heard.pulse"], arrays["heard.pauses"] = tracker.coverage.pulse, tracker.coverage.pauses

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from kuroshio.picture.columns import BITS, OK, OTHER, REPEAT, SOURCE, Limits, Words, judge, raw_columns
-from kuroshio.picture.compiled import fetch, inner, kernel
+from kuroshio.picture.compiled import bare, fetch, inner, kernel
 from kuroshio.picture.identity import OBS, Obs
 from kuroshio.picture.model import SENSOR_KINDS, TrackerConfig
 from kuroshio.schema import OBSERVATIONS
@@ -34,7 +34,9 @@ REASONS = (
 _SCHEMA = OBSERVATIONS.arrow
 SOURCES_MAX = 62
 SEEN_FIRST = 4096
+MOVED_AN_ID = 4  # two would do: a set doubles when half of it is taken, and again after as many more
 MOVES_A_ROW = 16  # beyond this a general sort is faster
+_NOBODY = np.zeros(1, np.int64)
 AHEAD = 24  # identities whose memory is asked for before their turn
 
 
@@ -72,52 +74,60 @@ def _slot_of(v, mask):  # type: ignore[no-untyped-def]
     return ((v ^ (v >> 29)) * 2654435761) & mask
 
 
+@bare
+def _move(less, new, at, upto):  # type: ignore[no-untyped-def]
+    """Put what a set held in some of its places into the one that grew out of it; the place to go on from.
+
+    A number keeps its place, or goes as far beyond it as the set was long: both are written from end to end.
+    """
+    mask, upto = len(new) - 1, min(upto, len(less))
+    while at < upto:
+        v = less[at]
+        if v != 0:
+            slot = _slot_of(v, mask)
+            while new[slot] != 0:
+                slot = (slot + 1) & mask
+            new[slot] = v
+        at += 1
+    return at
+
+
+@inner
+def _find(members, v):  # type: ignore[no-untyped-def]
+    """Place of an identity in a set, or the empty one where it would go."""
+    mask = len(members) - 1
+    slot = _slot_of(v, mask)
+    while members[slot] != 0 and members[slot] != v:
+        slot = (slot + 1) & mask
+    return slot
+
+
 @kernel
-def _admit(ids, old, new, count, fresh):  # type: ignore[no-untyped-def]
+def _admit(ids, old, less, new, count, fresh):  # type: ignore[no-untyped-def]
     """Number of identities read before ``new`` was full; ``fresh`` marks those never seen."""
-    mask, before = len(new) - 1, len(old) - 1
+    count[2] = _move(less, new, count[2], count[2] + MOVED_AN_ID * len(ids))
     for k in range(len(ids)):
         if count[0] * 2 > len(new):
             return k
         if k + AHEAD < len(ids):  # the sets are larger than any cache
-            fetch(old, _slot_of(ids[k + AHEAD], before), 1)
-            fetch(new, _slot_of(ids[k + AHEAD], mask), 1)
+            fetch(old, _slot_of(ids[k + AHEAD], len(old) - 1), 1)
+            fetch(new, _slot_of(ids[k + AHEAD], len(new) - 1), 1)
         v = ids[k] if ids[k] != 0 else np.int64(-1)
-        slot = _slot_of(v, before)
-        known = False
-        while old[slot] != 0 and not known:
-            known = old[slot] == v
-            slot = (slot + 1) & before
-        slot = _slot_of(v, mask)
-        while new[slot] != 0 and new[slot] != v:
-            slot = (slot + 1) & mask
-        if new[slot] == 0:
+        known = len(old) > 1 and old[_find(old, v)] == v
+        slot = _find(new, v)
+        if new[slot] == 0 and (len(less) == 1 or less[_find(less, v)] == 0):
             new[slot] = v
             count[0] += 1
             fresh[k] = not known
     return len(ids)
 
 
-@kernel
-def _refill(members, into):  # type: ignore[no-untyped-def]
-    """Put the members of one set into an empty one."""
-    mask = len(into) - 1
-    for k in range(len(members)):
-        if k + AHEAD < len(members):
-            fetch(into, _slot_of(members[k + AHEAD], mask), 1)
-        v = members[k]
-        if v != 0:
-            slot = _slot_of(v, mask)
-            while into[slot] != 0:
-                slot = (slot + 1) & mask
-            into[slot] = v
-
-
 class Seen:
     """Bounded memory of report identities: two generations of open-addressing sets, the older one forgotten whole.
 
     The newer set begins small and doubles, up to what ``capacity`` asks: touching a large empty one costs a small node
-    more than its reports do. The older one has no place until there is an older generation.
+    more than its reports do. What it held goes over bit by bit, with the identities that come: all at once would be the
+    longest step of a busy node. The older one has no place until there is an older generation.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -125,43 +135,63 @@ class Seen:
         while self.size < capacity:
             self.size *= 2
         first = min(self.size, SEEN_FIRST)
-        self.old = np.zeros(1, np.int64)
-        self.new = np.zeros(first, np.int64)
-        self.count = np.zeros(2, np.int64)  # in new, forgotten
+        self._old = _NOBODY
+        self._less = _NOBODY  # the newer set before it grew, until all of it has gone over
+        self._new = np.zeros(first, np.int64)
+        self.count = np.zeros(3, np.int64)  # in new, forgotten, places of less that have gone over
 
-    def _widen(self, size: int) -> None:
-        new, self.new = self.new, np.zeros(size, np.int64)
-        _refill(new, self.new)
+    @property
+    def places(self) -> int:
+        """Places of the newer set."""
+        return len(self._new)
 
-    def _places(self, members: int) -> int:
-        """Places that a set of so many has grown to."""
+    def members(self) -> tuple[IntArray, IntArray]:
+        """Identities of the older generation, and of the newer."""
+        self._finish()
+        return self._old[self._old != 0], self._new[self._new != 0]
+
+    def _finish(self) -> None:
+        """Let all go over that has not."""
+        self.count[2] = _move(self._less, self._new, int(self.count[2]), len(self._less))
+        self._less, self.count[2] = _NOBODY, 0
+
+    def _widen(self) -> None:
+        self._finish()
+        self._less, self._new = self._new, np.zeros(2 * len(self._new), np.int64)
+
+    def _set_of(self, members: IntArray) -> IntArray:
+        """Set of so many, as large as it has grown with them."""
         size = min(self.size, SEEN_FIRST)
-        while size <= members or (size < self.size and size < 2 * members):
+        while size <= len(members) or (size < self.size and size < 2 * len(members)):
             size *= 2
-        return size
+        places = np.zeros(size, np.int64)
+        _move(np.ascontiguousarray(members), places, 0, len(members))
+        return places
 
     def restore(self, old: IntArray, new: IntArray, count: IntArray) -> None:
         """Take both generations back from their members."""
-        self.old = np.zeros(self._places(len(old)) if len(old) else 1, np.int64)
-        self.new = np.zeros(self._places(len(new)), np.int64)
-        _refill(np.ascontiguousarray(old), self.old)
-        _refill(np.ascontiguousarray(new), self.new)
-        self.count[:] = count
+        self._old = self._set_of(old) if len(old) else _NOBODY
+        self._less, self._new = _NOBODY, self._set_of(new)
+        self.count[:2] = count[:2]
+        self.count[2] = 0
 
     def admit(self, ids: IntArray) -> BoolArray:
         """True where an identity is new; of repeats inside the batch the first is kept."""
         fresh = np.zeros(len(ids), np.bool_)
-        at = int(_admit(ids, self.old, self.new, self.count, fresh))
+        if len(self._less) > 1 and self.count[2] == len(self._less):
+            self._finish()
+        at = int(_admit(ids, self._old, self._less, self._new, self.count, fresh))
         while at < len(ids):
-            if len(self.new) < self.size:
-                self._widen(2 * len(self.new))
+            if len(self._new) < self.size:
+                self._widen()
             else:
+                self._finish()
                 self.count[1] += int(self.count[0])
-                again = len(self.old) == len(self.new)
-                self.old, self.new = self.new, self.old if again else np.zeros(self.size, np.int64)
-                self.new[:] = 0
+                again = len(self._old) == len(self._new)
+                self._old, self._new = self._new, self._old if again else np.zeros(self.size, np.int64)
+                self._new[:] = 0
                 self.count[0] = 0
-            at += int(_admit(ids[at:], self.old, self.new, self.count, fresh[at:]))
+            at += int(_admit(ids[at:], self._old, self._less, self._new, self.count, fresh[at:]))
         return fresh
 
 
