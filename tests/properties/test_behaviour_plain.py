@@ -92,7 +92,8 @@ def dark(rows: Any, k: int, d: Any) -> Any:
     seen = max((row[s] for s in ("radar", "image") if row[s] is not None), default=None)
     flagged = None if row["flags"] is None else bool(row["flags"] & 1)
     held = bool(flagged) if seen is None else row["t"] - seen <= d["held_s"] * S
-    silent = row["ais"] is None or row["t"] - row["ais"] >= d["ais_silence_s"] * S
+    least_s = d["untold_silence_s" if flagged is None else "ais_silence_s"]
+    silent = row["ais"] is None or row["t"] - row["ais"] >= least_s * S
     if held and silent and flagged is not False:
         return True
     return False if row["ais"] == row["t"] else None

@@ -17,15 +17,24 @@ from kuroshio.units import FloatArray
 
 @kernel
 def _dark_codes(
-    t: Any, radar_at: Any, image_at: Any, ais_at: Any, flags: Any, held_us: int, silent_us: int, code: Any, value: Any
+    t: Any,
+    radar_at: Any,
+    image_at: Any,
+    ais_at: Any,
+    flags: Any,
+    held_us: int,
+    marked_us: int,
+    untold_us: int,
+    code: Any,
+    value: Any,
 ) -> bool:
     raises = False
     for i in range(t.size):
         seen, ais = max(radar_at[i], image_at[i]), ais_at[i]
-        silent = ais == NEVER or t[i] - ais >= silent_us
-        # a picture that flags its tracks knows where AIS is heard: outside it silence means nothing
+        # a picture that flags its tracks knows where AIS is heard, and how often: outside it silence means nothing
         untold, marked = (flags[i] & NO_FLAGS) != 0, (flags[i] & FLAG_DARK) != 0
         held = t[i] - seen <= held_us if seen != NEVER else marked
+        silent = ais == NEVER or t[i] - ais >= (untold_us if untold else marked_us)
         dark = held and silent and (untold or marked)
         code[i] = 1 if dark else (-1 if ais == t[i] else 0)
         if dark:
@@ -44,9 +53,9 @@ class DarkDetector(RunDetector):
         never = all(is_shared(c) and c[0] == NEVER for c in (f.radar_at, f.image_at))
         if never and not (self.under_way[0] or batch.flags() & FLAG_DARK):
             return None
-        held_us, silent_us = d.us("held_s"), d.us("ais_silence_s")
+        limits_us = d.us("held_s"), d.us("ais_silence_s"), d.us("untold_silence_s")
         code, silence_s = batch.room()
-        raises = _dark_codes(f.t, f.radar_at, f.image_at, f.ais_at, f.flags, held_us, silent_us, code, silence_s)
+        raises = _dark_codes(f.t, f.radar_at, f.image_at, f.ais_at, f.flags, *limits_us, code, silence_s)
         norms = self.around.norms
         if norms is not None and raises:  # where no AIS is heard, silence tells of the receiver
             doubtful = np.flatnonzero((code == 1) & ((f.flags & FLAG_DARK) == 0))
