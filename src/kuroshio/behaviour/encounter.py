@@ -10,7 +10,6 @@ from kuroshio.behaviour import pairs, points
 from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import ALWAYS_DUE, Detector, Surroundings, register
-from kuroshio.behaviour.index import two_key_order
 from kuroshio.behaviour.near import Search
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
 from kuroshio.units import BoolArray, FloatArray, IntArray
@@ -119,23 +118,17 @@ class EncounterDetector(Detector):
         self.points.put(*points.in_order(point_i, point_f))
         self.past, self.oldest = list(other.past), other.oldest  # the other may have gone back itself
         if len(self.open_i) or len(other.open_i):
-            stay = ~mine[self.open_i[:, pairs.A]] & ~mine[self.open_i[:, pairs.B]]
-            come = mine[other.open_i[:, pairs.A]] | mine[other.open_i[:, pairs.B]]
-            open_i = np.concatenate([self.open_i[stay], other.open_i[come]])
-            open_f = np.concatenate([self.open_f[stay], other.open_f[come]])
-            order = two_key_order(open_i[:, pairs.A], open_i[:, pairs.B])
-            self.open_i, self.open_f = open_i[order], open_f[order]
+            most = len(self.open_i) + len(other.open_i)
+            open_i, open_f = np.empty((most, 7), np.int64), np.empty((most, 6))
+            n = pairs.gone_back(mine, self.open_i, self.open_f, other.open_i, other.open_f, open_i, open_f)
+            self.open_i, self.open_f = open_i[:n], open_f[:n]
         known = np.full(len(mine), points.NO_BIN, np.int64)
         known[: len(other.state.ints)] = other.state.ints[: len(mine), points.BIN]
-        if other.waits:
-            back_i = other.new.ints[: other.waits]
-            np.minimum.at(known, back_i[:, points.P_SLOT], back_i[:, points.P_BIN] - 1)
         if self.waits or other.waits:
-            waiting_i = np.concatenate([d.new.ints[: d.waits] for d in (self, other)])
-            waiting_f = np.concatenate([d.new.floats[: d.waits] for d in (self, other)])
-            use = mine[waiting_i[:, points.P_SLOT]]
-            use[: self.waits] ^= True  # its own of all others, the other's of these
-            self._wait_for(waiting_i[use], waiting_f[use])
+            waiting = np.empty((self.waits + other.waits, 3), np.int64), np.empty((self.waits + other.waits, 3))
+            own, old = ((d.new.ints[: d.waits], d.new.floats[: d.waits]) for d in (self, other))
+            n = points.gone_back(mine, known, *own, *old, *waiting)
+            self._wait_for(waiting[0][:n], waiting[1][:n])
         self.again, self.due_us = (mine, known), ALWAYS_DUE
         return False
 

@@ -52,6 +52,38 @@ def _say(
         evf[k, c] = onef[c]
 
 
+@within
+def _copy(ints: Any, floats: Any, i: int, to_ints: Any, to_floats: Any, k: int) -> None:
+    for c in range(7):
+        to_ints[k, c] = ints[i, c]
+    for c in range(6):
+        to_floats[k, c] = floats[i, c]
+
+
+@kernel
+def gone_back(mine: Any, ints: Any, floats: Any, old_ints: Any, old_floats: Any, to_ints: Any, to_floats: Any) -> int:
+    """Number of pairs, in order, put into ``to``: those without a marked ship, and of older ones those with one."""
+    k = i = j = 0
+    while True:
+        while i < ints.shape[0] and (mine[ints[i, A]] or mine[ints[i, B]]):
+            i += 1
+        while j < old_ints.shape[0] and not (mine[old_ints[j, A]] or mine[old_ints[j, B]]):
+            j += 1
+        if i >= ints.shape[0] and j >= old_ints.shape[0]:
+            return k
+        own = j >= old_ints.shape[0] or (
+            i < ints.shape[0]
+            and (ints[i, A] < old_ints[j, A] or (ints[i, A] == old_ints[j, A] and ints[i, B] <= old_ints[j, B]))
+        )
+        if own:
+            _copy(ints, floats, i, to_ints, to_floats, k)
+            i += 1
+        else:
+            _copy(old_ints, old_floats, j, to_ints, to_floats, k)
+            j += 1
+        k += 1
+
+
 @kernel
 def walk(
     begin: int,

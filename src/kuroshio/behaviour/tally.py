@@ -79,6 +79,19 @@ def _mark(rows: Any, names: Any, some: Any, out: Any) -> None:
 
 
 @kernel
+def _first_of(rows: Any, period: int) -> int:
+    """First of rows in order of their periods that is of a period or a later one."""
+    lo, hi = 0, rows.shape[0]
+    while lo < hi:
+        mid = (lo + hi) >> 1
+        if rows[mid, PERIOD] < period:
+            lo = mid + 1
+        else:
+            hi = mid
+    return lo
+
+
+@kernel
 def _of_ships(rows: Any, mine: Any, wanted: bool, period: int, out: Any, begin: int) -> int:
     """Put the rows from a period on, that are marked or not, into ``out`` from ``begin`` on; where they end."""
     k = begin
@@ -131,8 +144,9 @@ class TallyDetector(Detector):
         """Rows of the marked ships; the periods that are over since are judged again."""
         marked = self.marker(marks)
         again, new = (np.concatenate(d.fresh) if d.fresh else _NONE for d in (self, other))
-        kept = np.empty((len(self.judged) + len(self.rows), 5), np.int64)
-        k = _of_ships(self.judged, marked(self.judged), False, other.over, kept, 0)
+        judged = self.judged[_first_of(self.judged, other.over) :]  # in order: periods are judged one after another
+        kept = np.empty((len(judged) + len(self.rows), 5), np.int64)
+        k = _of_ships(judged, marked(judged), False, other.over, kept, 0) if len(judged) else 0
         k = _of_ships(self.rows, marked(self.rows), False, -_NO_PERIOD, kept, k)
         fresh = np.empty((len(again) + len(other.rows) + len(new), 5), np.int64)
         n = _of_ships(again, marked(again), False, -_NO_PERIOD, fresh, 0)
