@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -59,3 +61,30 @@ def test_a_recording_ends_live_as_in_the_archive_and_a_difference_would_be_seen(
     detect = equality.behaviour.detect
     monkeypatch.setattr(equality.behaviour, "detect", lambda *given, **named: detect(*given, **named)[1:])
     assert equality.recorded(rows, None, 1)["differences"] == 1
+
+
+TOLD = """
+import hashlib
+import numpy as np
+import pyarrow as pa
+from benchmarks.behaviour import equality
+from kuroshio import behaviour, clock
+rng = clock.generator(6)
+rows = equality.sea(rng, ships=5, hours=3.0)
+arrival = equality.arrivals(rng, rows["observed_at"].cast("int64").to_numpy())
+parts = np.array_split(np.argsort(arrival, kind="stable"), 9)
+engine = behaviour.Engine(behaviour.load_definitions(), repair_s=12 * 3600)
+told = pa.concat_tables(engine.step(rows.take(pa.array(p)), now_us=int(arrival[p].max()) + 1) for p in parts)
+assert engine.counts["repairs"] > 4
+print(told.num_rows, hashlib.sha256(repr(told.to_pylist()).encode()).hexdigest())
+"""
+
+
+def test_each_process_tells_the_same_rows_in_the_same_order():
+    said = set()
+    for seed in ("1", "2"):
+        place = {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+        made = subprocess.run([sys.executable, "-c", TOLD], env=os.environ | place, capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr
+        said.add(made.stdout)
+    assert len(said) == 1

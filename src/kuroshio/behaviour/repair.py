@@ -196,8 +196,8 @@ class Past:
         for k in range(1, len(self.snapshots)):  # one turn a snapshot
             level[self.snapshots[k].takes(late)] = k
         done = np.zeros(len(names.tracks), np.bool_)
-        changed: set[str] = set()
-        gone: set[str] = set()
+        changed: dict[str, None] = {}  # in the order found: that of a set is another in each process
+        gone: dict[str, None] = {}
         for k in np.unique(level).tolist():
             slots, numbers = names.linked(late.slot[(level == k) & ~done[late.slot]])
             done |= slots
@@ -208,7 +208,7 @@ class Past:
             for since, snapshot in pairwise([*self.snapshots[k:], present]):
                 until_us = snapshot.cut_us if snapshot is not present else _NEVER_AGAIN
                 new, old = snapshot.rework(since, marks, self.log, until_us, name_of, over)
-            changed.update(new)
-            gone.update(old)
+            changed |= dict.fromkeys(new)
+            gone |= dict.fromkeys(old)
         facts = present.facts
         return {name: facts[name] for name in changed if name in facts}, [name for name in gone if name not in facts]
