@@ -127,7 +127,7 @@ class EncounterDetector(Detector):
         if self.waits or other.waits:
             waiting = np.empty((self.waits + other.waits, 3), np.int64), np.empty((self.waits + other.waits, 3))
             own, old = ((d.new.ints[: d.waits], d.new.floats[: d.waits]) for d in (self, other))
-            n = points.gone_back(mine, known, *own, *old, *waiting)
+            n = pairs.points_gone_back(mine, known, *own, *old, *waiting)
             self._wait_for(waiting[0][:n], waiting[1][:n])
         self.again, self.due_us = (mine, known), ALWAYS_DUE
         return False

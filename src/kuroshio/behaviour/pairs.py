@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import kernel, within
-from kuroshio.behaviour.points import P_LAT, P_LON, P_MMSI, P_SPEED, T, find, gap_m, neighbour
+from kuroshio.behaviour.points import P_BIN, P_LAT, P_LON, P_MMSI, P_SLOT, P_SPEED, T, find, gap_m, neighbour
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 from kuroshio.geo.earth import enu_offset_m
 
@@ -82,6 +82,30 @@ def gone_back(mine: Any, ints: Any, floats: Any, old_ints: Any, old_floats: Any,
             _copy(old_ints, old_floats, j, to_ints, to_floats, k)
             j += 1
         k += 1
+
+
+@kernel
+def points_gone_back(
+    mine: Any, known: Any, ints: Any, floats: Any, old_ints: Any, old_floats: Any, to_ints: Any, to_floats: Any
+) -> int:
+    """Number of points put into ``to``: those of no marked ship, and of older ones those of one.
+
+    ``known`` gets the step before the first of the older ones of each ship, where it is later.
+    """
+    k = 0
+    for i in range(ints.shape[0]):
+        if not mine[ints[i, P_SLOT]]:
+            for c in range(3):
+                to_ints[k, c], to_floats[k, c] = ints[i, c], floats[i, c]
+            k += 1
+    for i in range(old_ints.shape[0]):
+        s = old_ints[i, P_SLOT]
+        known[s] = min(known[s], old_ints[i, P_BIN] - 1)
+        if mine[s]:
+            for c in range(3):
+                to_ints[k, c], to_floats[k, c] = old_ints[i, c], old_floats[i, c]
+            k += 1
+    return k
 
 
 @kernel

@@ -247,30 +247,6 @@ def _rows_of(pi: Any, n: int, mine: Any, rows: Any) -> int:
     return k
 
 
-@kernel
-def gone_back(
-    mine: Any, known: Any, ints: Any, floats: Any, old_ints: Any, old_floats: Any, to_ints: Any, to_floats: Any
-) -> int:
-    """Number of points put into ``to``: those of no marked ship, and of older ones those of one.
-
-    ``known`` gets the step before the first of the older ones of each ship, where it is later.
-    """
-    k = 0
-    for i in range(ints.shape[0]):
-        if not mine[ints[i, P_SLOT]]:
-            for c in range(3):
-                to_ints[k, c], to_floats[k, c] = ints[i, c], floats[i, c]
-            k += 1
-    for i in range(old_ints.shape[0]):
-        s = old_ints[i, P_SLOT]
-        known[s] = min(known[s], old_ints[i, P_BIN] - 1)
-        if mine[s]:
-            for c in range(3):
-                to_ints[k, c], to_floats[k, c] = old_ints[i, c], old_floats[i, c]
-            k += 1
-    return k
-
-
 @inner
 def gap_m(pf: Any, i: int, j: int) -> float:
     """Metres between two points."""
