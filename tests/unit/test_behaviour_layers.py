@@ -284,6 +284,22 @@ def test_a_coarse_shore_line_says_so_and_is_believed(rng):
         behaviour.load_zones(shape)
 
 
+@pytest.mark.parametrize("error", [0.0, 300.0])
+@pytest.mark.parametrize("inland_m", [600.0, 5_000.0, 9_900.0, 40_000.0])
+def test_what_is_said_of_a_depth_is_never_more_than_it_is(inland_m, error):
+    t = T0 + MIN * np.arange(20)
+    east = 122.0 - inland_m / (111_320.0 * np.cos(np.radians(20.5)))
+    spot = {"mmsi": np.full(20, 412000001), "observed_at": t, "lat_deg": np.full(20, 20.5)}
+    shape = land(square(121.0, 20.0, 1.0))
+    shape["properties"]["accuracy_m"] = error
+    zones = behaviour.load_zones(shape)
+    rows = pa.table({**spot, "lon_deg": np.full(20, east)})
+    (alert,) = behaviour.detect(rows, ALL.only("position_on_land"), zones=zones).to_pylist()
+    told = json.loads(alert["evidence"])["values"]["depth_m"]
+    assert told == pytest.approx(min(inland_m - error, 50 * 200.0), rel=0.01)
+    assert alert["summary"].startswith(f"Claims a position at least {told / 1852.0:.1f} nm inland")
+
+
 def test_buoys_of_fishing_gear_meet_nobody_and_do_not_loiter():
     t = T0 + 5 * MIN * np.arange(72)
     for other, expected in ((412000002, {"encounter", "loitering"}), (941203527, {"loitering"})):
