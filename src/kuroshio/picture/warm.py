@@ -17,9 +17,22 @@ from kuroshio.picture.model import SensorModel
 from kuroshio.picture.registration import correct_plots
 from kuroshio.picture.seen import take_seen
 from kuroshio.picture.tracker import Tracker
-from kuroshio.schema import OBSERVATIONS
+from kuroshio.schema import OBSERVATIONS, TRACKS
 
 ROWS = 24
+TOLD: tuple[str, ...] = (
+    "track_id",
+    "observed_at",
+    "status",
+    "lat_deg",
+    "lon_deg",
+    "ve_mps",
+    "vn_mps",
+    "cov_ee_m2",
+    "cov_en_m2",
+    "cov_nn_m2",
+)
+TOLD += ("cov_vee_m2s2", "cov_ven_m2s2", "cov_vnn_m2s2", "exercise")
 
 
 def warm_up() -> None:
@@ -28,11 +41,21 @@ def warm_up() -> None:
         _play(_scene(lambda k: np.ones(len(k), np.bool_)))  # reports that name themselves
         wait()
         tracker = _play(_scene(lambda k: k % 2 == 0))
-    tracker.snapshot(tracker.clock_us or 0)
+    _share(tracker)
     tracker.table.reserve(10_000)  # as many names as make the key table grow, and identities
     take_seen(tracker.table.tracks, 0, 0)  # only a merge calls it
     tracker.seen.admit(np.arange(1, 10_000))
     correct_plots(np.zeros(1, OBS), np.zeros(1, np.int64), np.array([20.0, 122.0]), 0.0, 0.0)
+
+
+def _share(tracker: Tracker) -> None:
+    """What two partners told of the same ships."""
+    now_us = tracker.clock_us or 0
+    shown = tracker.snapshot(now_us).select(TOLD)
+    for step, partner in enumerate(("w", "v")):
+        theirs = {name: shown[name] for name in TOLD} | {"partner": [partner] * shown.num_rows}
+        rows = TRACKS.build(theirs | {"partner_track": [str(k) for k in range(shown.num_rows)]})
+        tracker.step(OBSERVATIONS.empty(), now_us=now_us + (step + 1) * 1_000_000, partners=rows)
 
 
 def warm_plots() -> None:
