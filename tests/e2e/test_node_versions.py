@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from tests.unit.test_exchange_forms import BOOK
@@ -89,6 +90,7 @@ def test_a_partner_reached_by_files_alone_is_told_what_the_node_file_says_it_rea
     }  # fmt: skip
     settings = config.from_dict(document, base=tmp_path)
     none = Partners(settings, trust=_Trust(), ledger=None, time=None, worker=None)  # type: ignore[arg-type]
+    none.room = SimpleNamespace(unread=SimpleNamespace(old=set()))  # type: ignore[assignment]  # it has refused no form
     assert none.track_form("JPN") == form
     assert none.track_form("USA") == 1
 

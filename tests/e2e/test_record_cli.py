@@ -15,8 +15,8 @@ from kuroshio.cli import keys as keys_cli
 from kuroshio.cli import record as record_cli
 from kuroshio.errors import ConfigError, KuroshioError, VerificationError
 from kuroshio.exchange import Outlet, seal_tracks
+from kuroshio.exchange.carry import write_bundles
 from kuroshio.links.tls import KeyFolder
-from kuroshio.peers import Session, Sqlite
 from kuroshio.schema import TRACKS, Citation, Decision, Effect, Obligations
 
 RUN = CliRunner()
@@ -85,8 +85,7 @@ def test_rotation_and_revocation(nodes: Path) -> None:
 def test_a_release_by_stick_and_its_record(nodes: Path) -> None:
     keys, now_us = KeyFolder(nodes / "PHL" / "keys"), clock.now_us()
     log = record.open_log(nodes / "PHL" / "record", keys.signer, secret=keys.secret)
-    box = Sqlite(str(nodes / "PHL" / "JPN.db"), "JPN", epoch=now_us)
-    session, outlet = Session("PHL", "JPN", box, lambda item, now: True), Outlet("JPN", keys.secret)
+    outlet, bundles = Outlet("JPN", keys.secret), []
     for i in range(3):
         rows = TRACKS.build(
             {
@@ -99,11 +98,10 @@ def test_a_release_by_stick_and_its_record(nodes: Path) -> None:
         assert release is not None
         [seq] = log.append([release.leaf()])
         log.publish()
-        session.offer("tracks", release.release_id, release.with_receipt(log.receipt(seq)).to_bytes(), now_us)
-    box.commit()
-    box.close()
+        bundles.append(release.with_receipt(log.receipt(seq)).to_bytes())
     stick = nodes / "stick.kur"
-    assert ask(exchange_cli.app, "export", nodes / "PHL" / "JPN.db", stick, "--to", "JPN", "--json")["bundles"] == 3
+    with stick.open("wb") as file:
+        assert write_bundles(file, bundles) == 3
     assert len(ask(exchange_cli.app, "show", stick, "--json")["bundles"]) == 3
     arguments = ["import", stick, "--keys", nodes / "JPN" / "keys", "--ledger", nodes / "held.db", "--json"]
     taken = ask(exchange_cli.app, *arguments, "--tracks", nodes / "tracks.parquet")

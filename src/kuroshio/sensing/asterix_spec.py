@@ -8,6 +8,7 @@ that tests compare with, field by field: it reads some 6,000 records a second, t
 from __future__ import annotations
 
 import functools
+import gc
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,19 @@ class Layout:
 
 
 @functools.cache
+def _specifications() -> Any:
+    """Those of all categories; deferred: they take 0.8 s and 80 MB to load."""
+    collects = gc.isenabled()
+    gc.disable()  # a million objects that stay: to look among them again and again took much of the time
+    try:
+        import asterix.generated as generated
+    finally:
+        if collects:
+            gc.enable()
+    return generated.manifest["CATS"]
+
+
+@functools.cache
 def layout(category: int, edition: str | None = None) -> Layout:
     """Layout of a category; `edition` such as ``1.31``, None for the newest known.
 
@@ -46,9 +60,7 @@ def layout(category: int, edition: str | None = None) -> Layout:
     ConfigError
         When the category or the edition is not known.
     """
-    import asterix.generated as generated  # deferred: the specifications take 0.8 s and 80 MB to load
-
-    categories: Any = generated.manifest["CATS"]
+    categories: Any = _specifications()
     known = categories.get(category)
     if not known:
         raise ConfigError(f"ASTERIX category {category} is not known", code="asterix.category")
