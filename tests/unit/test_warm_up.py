@@ -15,7 +15,14 @@ for name in sys.argv[2:]:
     print(name, len(getattr(importlib.import_module("kuroshio." + module), kernel).signatures))
 """
 KERNELS = {
-    "behaviour": ["runs.run_rows", "runs.run_silence", "dark._dark_codes", "port.port_rows", "motion._bit_codes"],
+    "behaviour": [
+        "runs.run_rows",
+        "runs.run_silence",
+        "dark._dark_codes",
+        "port.port_rows",
+        "motion._bit_codes",
+        "pairs.walk",
+    ],
     "picture": ["partner_states.nearest", "partner_states.advance"],
 }
 

@@ -78,7 +78,8 @@ def _zones() -> Zones:
 
 def _way(k: np.ndarray, ship: int) -> Sequence[np.ndarray]:
     """Latitudes and longitudes of a ship: beside another, through the zones, on a circle, or away and back."""
-    lat, lon = np.full(len(k), 14.95), 120.0 + ship * 1e-4 + np.zeros(len(k))
+    lat = np.full(len(k), 15.2 if ship <= 2 else 14.95)  # encounters in a port are none
+    lon = 120.0 + ship * 1e-4 + np.zeros(len(k))
     if ship == 3:
         lat = 15.02 - 0.01 * k
     if ship == 4:
