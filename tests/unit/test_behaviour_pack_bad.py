@@ -17,6 +17,7 @@ from kuroshio import behaviour, clock
 from kuroshio.behaviour.pack import make_pack, reproduce, verify_pack
 from kuroshio.cli.main import app
 from kuroshio.errors import InputError, KuroshioError
+from kuroshio.testing.fuzz.lies import lying
 
 N, T0 = 40, 1_700_000_000_000_000
 ALL = behaviour.load_definitions().only("zone_entry")
@@ -73,6 +74,13 @@ def test_a_part_of_another_form_is_refused_whatever_its_digest_says(parts, tmp_p
         assert data is not None or isinstance(done.exception, InputError)
         return
     with pytest.raises(KuroshioError):
+        reproduce(tmp_path / "a")
+
+
+def test_rows_whose_offsets_lie_are_refused_before_they_are_read(parts, tmp_path):
+    named = ROWS.append_column("name", pa.array([f"SHIP {k:03d}" for k in range(N)]))
+    write(tmp_path / "a", parts[1] | {"rows.arrow": lying(named, "name")})
+    with pytest.raises(InputError, match=r"(?i)offset|length"):
         reproduce(tmp_path / "a")
 
 

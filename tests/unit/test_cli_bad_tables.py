@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from typer.testing import CliRunner
 
 from kuroshio.cli.main import app
 from kuroshio.errors import InputError
+from kuroshio.testing.fuzz.lies import lying
 from kuroshio.testing.sea import trials
 
 ROWS = 120
@@ -88,3 +91,18 @@ def test_times_written_as_text_are_read(sea: Path, tmp_path: Path) -> None:
         assert run("detect", str(tmp_path / f"{name}.parquet"), "-o", str(tmp_path / name), "--json").exit_code == 0
         rows.append(pq.read_table(tmp_path / name / "alerts.parquet").num_rows)
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("verb", ["detect", "decode"])
+def test_an_arrow_file_that_lies_of_its_offsets_is_refused(verb: str, sea: Path, tmp_path: Path) -> None:
+    """Run in a process of its own: what would be wrong here ends the process."""
+    bad = tmp_path / "bad.arrow"
+    rows = pq.read_table(sea / "tracks.parquet").slice(0, ROWS)
+    text = pc.strftime(rows["observed_at"], "%Y-%m-%dT%H:%M:%SZ")
+    bad.write_bytes(
+        lying(rows.set_column(rows.schema.get_field_index("observed_at"), "observed_at", text), "observed_at")
+    )
+    words = [sys.executable, "-m", "kuroshio", verb, str(bad), "-o", str(tmp_path / "out"), "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2, (done.returncode, done.stdout[-500:], done.stderr[-500:])
+    assert "bad.arrow" in done.stderr

@@ -277,17 +277,22 @@ def verify_pack(path: str | Path) -> dict[str, bytes]:
     return body
 
 
+def _table(part: bytes) -> pa.Table:
+    """Rows of a part; a pack whose digests hold may still be made by an enemy, and offsets that lie read memory."""
+    rows = pa.ipc.open_file(io.BytesIO(part)).read_all()
+    rows.validate(full=True)
+    return rows
+
+
 def _detect(body: Mapping[str, bytes], now_us: int) -> list[dict[str, Any]]:
-    rows = pa.ipc.open_file(io.BytesIO(body["rows.arrow"])).read_all()
+    rows = _table(body["rows.arrow"])
     of_rule = "rule.json" in body
     plain = json.loads(body["definitions.json"]) if of_rule else [json.loads(body["definition.json"])]
     layer = json.loads(body["zones.geojson"])
     zones = load_zones(layer) if layer["features"] else None
     norms = None
     if "coverage.arrow" in body:
-        coverage, traffic = (
-            pa.ipc.open_file(io.BytesIO(body[n])).read_all() for n in ("coverage.arrow", "traffic.arrow")
-        )
+        coverage, traffic = _table(body["coverage.arrow"]), _table(body["traffic.arrow"])
         norms = Norms(coverage, traffic, coverage.schema.metadata[b"kuroshio.norms"].decode())
     result: list[dict[str, Any]] = detect(
         rows, Definitions([_definition(d) for d in plain]), zones=zones, norms=norms, now_us=now_us

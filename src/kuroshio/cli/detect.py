@@ -52,6 +52,7 @@ def read_rows(path: Path) -> pa.Table:
         elif path.suffix in (".arrow", ".ipc", ".feather"):
             with pa.memory_map(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()
+                table.validate(full=True)  # offsets that lie would be read as they stand, outside the file
         elif path.name.endswith((".csv", ".csv.gz")):
             table = pc_csv.read_csv(path)
         else:

@@ -148,7 +148,13 @@ def _open(file: IO[bytes]) -> tuple[list[str], Any]:
     if magic == ARROW_FILE:
         reader = pyarrow.ipc.open_file(file)
         return reader.schema.names, lambda wanted: (
-            reader.get_batch(n).select(wanted) for n in range(reader.num_record_batches)
+            _sound(reader.get_batch(n).select(wanted)) for n in range(reader.num_record_batches)
         )
     stream = pyarrow.ipc.open_stream(file)
-    return stream.schema.names, lambda wanted: (batch.select(wanted) for batch in stream)
+    return stream.schema.names, lambda wanted: (_sound(batch.select(wanted)) for batch in stream)
+
+
+def _sound(batch: Any) -> Any:
+    """The batch, or an error: offsets that lie would be read as they stand, outside the file's bytes."""
+    batch.validate(full=True)
+    return batch
