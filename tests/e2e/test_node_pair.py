@@ -92,6 +92,9 @@ async def shares(service, theirs) -> None:
         "every withdrawal confirmed",
     )
     await until(lambda: theirs.snapshot()[1].num_rows == 0, "JPN dropped what was recalled")
+    counts = theirs.info()["counts"]
+    assert counts["mail_taken_tracks"] >= 1
+    assert counts["mail_taken_recall"] >= 1
 
 
 async def answers_in_shape(service) -> None:

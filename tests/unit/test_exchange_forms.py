@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,7 @@ from kuroshio.exchange.carry import write_bundles
 from kuroshio.exchange.columns import row_bytes
 from kuroshio.exchange.lineage import is_own_provenance
 from kuroshio.exchange.select import select_tracks
+from kuroshio.node import unread
 from kuroshio.peers import TRACK_FORM_OF, Item, Lane
 from kuroshio.peers.frames import WIRE_VERSIONS
 from kuroshio.schema import TRACKS, Effect, Obligations, merkle
@@ -276,3 +279,13 @@ def test_a_form_refused_in_a_file_is_told_in_the_older_one(tmp_path: Path) -> No
         node.sharing.share((rows.slice(0, 0), rows.slice(0, 0)), rows, own=rows, now_us=T0 + 2_000_000)
         assert [Release.from_bytes(p.data).fields["wire"] for p in node.parcels if p.kind == "tracks"] == [1] * len(old)
     node.close()
+
+
+def test_what_waits_to_be_told_anew_has_a_limit_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unread, "UNREAD_MAX", 2)
+    ledger = SimpleNamespace(made=lambda _: True, release=lambda _: {"refs": ["a"]})
+    counters: Counter[str] = Counter()
+    waiting = unread.Unread(SimpleNamespace(ledger=ledger), counters)  # type: ignore[arg-type]
+    for name, dropped in (("1", 0), ("2", 0), ("3", 1)):
+        waiting.refused("JPN", [{"release_id": name, "detail": unread.FORM_UNKNOWN}])
+        assert counters["unread_dropped"] == dropped

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -98,9 +98,9 @@ class Mailroom:
         self._alerts: deque[dict[str, Any]] = deque(maxlen=ALERTS_MAX)
         parts.core.past.attach(self._desk.ledger.held_ids)
         self._rewitness = Requests(parts.config.node.data)
-        self.unread = Unread(sharing)
         self._checkpoint_due_us: dict[str, int] = {}
-        self.counters: dict[str, int] = {}
+        self.counters: Counter[str] = Counter()
+        self.unread = Unread(sharing, self.counters)
         self.echo_rows: dict[str, int] = {}
 
     # -- in
@@ -181,7 +181,7 @@ class Mailroom:
         accepted = self._desk.accept(party, body, now_us, carried=carried)
         self._keep_numbers(party)
         name = f"taken_{accepted.kind}"
-        self.counters[name] = self.counters.get(name, 0) + 1
+        self.counters[name] += 1
         if accepted.kind == "recall":
             self._drop(accepted.gone)
         elif accepted.kind == "checkpoint":
@@ -232,7 +232,7 @@ class Mailroom:
         party = received.partner
         kept = self._held.room(party, rows)
         if kept.num_rows < rows.num_rows:
-            self.counters["over_tracks"] = self.counters.get("over_tracks", 0) + rows.num_rows - kept.num_rows
+            self.counters["over_tracks"] += rows.num_rows - kept.num_rows
             rows = kept
         holdings = self._parts.decider.holdings
         came = given(received, holdings.purpose)
@@ -252,13 +252,13 @@ class Mailroom:
         kept = rows.filter(drill if self._parts.config.node.mode == "exercise" else pc.invert(drill))
         if kept.num_rows < rows.num_rows:
             name = "kept_out_exercise" if self._parts.config.node.mode != "exercise" else "kept_out_real"
-            self.counters[name] = self.counters.get(name, 0) + rows.num_rows - kept.num_rows
+            self.counters[name] += rows.num_rows - kept.num_rows
         return kept
 
     def _keep_alerts(self, received: exchange.Received) -> None:
         first = self._desk.first_told(received)
         if repeated := received.release.rows - first.num_rows:
-            self.counters["alerts_repeated"] = self.counters.get("alerts_repeated", 0) + repeated
+            self.counters["alerts_repeated"] += repeated
         for row in self._of_this_world(first).to_pylist():
             shown = cards.released_alert(row, received.partner, received.release)
             same = [a for a in self._alerts if a["alert_id"] == shown["alert_id"]]

@@ -99,6 +99,8 @@ class Service:
                 "forced_decisions": counters.forced_decisions,
                 **self.parts.core.orders.clocks(),
                 **{f"archive_{name}": count for name, count in self.parts.core.past.counters.items()},
+                **{f"mail_{name}": count for name, count in self._partners.room.counters.copy().items()},
+                **{f"agreements_{name}": count for name, count in self.parts.decider.agreements.counters.items()},
                 **self.parts.sources.counts(),
             },
         }

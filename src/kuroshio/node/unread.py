@@ -7,7 +7,7 @@ from the release that would have told it.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,19 @@ FORM_UNKNOWN = "exchange.version"  # how a partner refuses what it cannot read
 
 
 class Unread:
-    """What waits to be told anew; noted from any thread, told from the worker's."""
+    """What waits to be told anew; noted from any thread, told from the worker's.
 
-    def __init__(self, sharing: Sharing) -> None:
+    Parameters
+    ----------
+    sharing
+        Whose ledger and outlets know the releases.
+    counters
+        Where ``unread_dropped`` counts the oldest that gave way beyond `UNREAD_MAX`.
+    """
+
+    def __init__(self, sharing: Sharing, counters: Counter[str]) -> None:
         self._sharing = sharing
+        self._counters = counters
         self._waits: deque[tuple[str, list[str], pa.Table]] = deque(maxlen=UNREAD_MAX)
         self.old: set[str] = set()
 
@@ -37,7 +46,7 @@ class Unread:
         """A release of tracks does not go, for its partner speaks an older version now."""
         rows = exchange.rows_of(release)
         over = rows.filter(pc.equal(rows["status"].cast(pa.string()), "ended"))
-        self._waits.append((release.to, [str(ref) for ref in rows["ref"].to_pylist()], over))
+        self._wait(release.to, [str(ref) for ref in rows["ref"].to_pylist()], over)
 
     def refused(self, party: str, receipts: Iterable[dict[str, str]]) -> None:
         """Receipts came in a file: what was refused for its form goes in the oldest one from now on."""
@@ -45,7 +54,11 @@ class Unread:
         for receipt in receipts:
             if receipt["detail"] == FORM_UNKNOWN and ledger.made(receipt["release_id"]):
                 self.old.add(party)
-                self._waits.append((party, ledger.release(receipt["release_id"])["refs"], TRACKS.empty()))
+                self._wait(party, ledger.release(receipt["release_id"])["refs"], TRACKS.empty())
+
+    def _wait(self, party: str, refs: list[str], over: pa.Table) -> None:
+        self._counters["unread_dropped"] += len(self._waits) == UNREAD_MAX
+        self._waits.append((party, refs, over))
 
     def tell(self, picture: pa.Table) -> None:
         """Let all of it wait for its partners."""
