@@ -178,12 +178,14 @@ def spells(rows: list[dict[str, Any]], holds: list[Any], limits: dict[str, Any])
     return [(s["start"], s["end"], s["n"]) for s in found if s["told"]]
 
 
-def standing(rows: pa.Table, definitions: Any, **around: Any) -> list[dict[str, Any]]:
+def standing(rows: pa.Table, definitions: Any, *, end_us: int = END, **around: Any) -> list[dict[str, Any]]:
     """Alerts of the archive as they stand long after."""
-    return behaviour.detect(rows, definitions, now_us=END, **around).to_pylist()
+    return behaviour.detect(rows, definitions, now_us=end_us, **around).to_pylist()
 
 
-def live(rows: pa.Table, definitions: Any, seed: int, **around: Any) -> list[dict[str, Any]]:
+def live(
+    rows: pa.Table, definitions: Any, seed: int, *, end_us: int = END, **around: Any
+) -> list[dict[str, Any]]:
     """Alerts as they stand in the end of rows that came in random batches, some late, some twice."""
     rng = clock.generator(seed)
     at = rows["observed_at"].cast("int64").to_numpy()
@@ -196,7 +198,7 @@ def live(rows: pa.Table, definitions: Any, seed: int, **around: Any) -> list[dic
     for part in np.split(order, np.sort(rng.integers(0, len(order), 8))):
         now = int(arrival[part].max()) + 1 if len(part) else engine.watermark_us
         said.append(engine.step(rows.take(pa.array(part)), now_us=max(now, T0)))
-    said.append(engine.step(rows.slice(0, 0), now_us=END, watermark_us=END))
+    said.append(engine.step(rows.slice(0, 0), now_us=end_us, watermark_us=end_us))
     return behaviour.fold(pa.concat_tables(said).unify_dictionaries()).to_pylist()
 
 
