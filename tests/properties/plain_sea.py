@@ -183,9 +183,7 @@ def standing(rows: pa.Table, definitions: Any, *, end_us: int = END, **around: A
     return behaviour.detect(rows, definitions, now_us=end_us, **around).to_pylist()
 
 
-def live(
-    rows: pa.Table, definitions: Any, seed: int, *, end_us: int = END, **around: Any
-) -> list[dict[str, Any]]:
+def live(rows: pa.Table, definitions: Any, seed: int, *, end_us: int = END, **around: Any) -> list[dict[str, Any]]:
     """Alerts as they stand in the end of rows that came in random batches, some late, some twice."""
     rng = clock.generator(seed)
     at = rows["observed_at"].cast("int64").to_numpy()

@@ -18,7 +18,7 @@ D0 = 19_780  # 2024-02-27: a leap day is among them
 DAYS = 30
 END = (D0 + DAYS + 2) * DAY
 QUICK = "{id: gate_norm, thresholds: {norm_days: 5, min_days: 3, max_p: 0.01, min_change: 0.25}}"
-# two gates, one on both sides of 180; the second holds for some days only, or from a day's middle, or from its beginning
+# one over 180 degrees: it holds for some days only, from a day's middle or from its beginning
 SQUARES = {"West": (20.0, 121.0), "Date": (-5.0, 179.95)}
 
 

@@ -11,7 +11,7 @@ from kuroshio import record
 from kuroshio.errors import InputError, NotFound
 from kuroshio.exchange import Ledger
 from kuroshio.exchange.ends import end_of, retained
-from kuroshio.schema.release import Release
+from kuroshio.schema.release import Receipt, Release
 from kuroshio.sensing.ais import encode_position
 from kuroshio.testing.accord_files import accord_files
 from kuroshio.testing.handnode import HandNode, trusting
@@ -115,6 +115,30 @@ def test_it_is_said_again_until_it_is_confirmed(pair: tuple[HandNode, HandNode])
             carry(phl, jpn, now_us=T0 + 202 * US)
         jpn.parcels.clear()
     assert said == [1, 0, 1, 0, 0]
+
+
+def test_a_release_overtaken_by_its_end_is_told_as_not_taken(pair: tuple[HandNode, HandNode]) -> None:
+    phl, jpn = pair
+    release_id = made(jpn)
+    late, jpn.parcels = list(jpn.parcels), []
+    jpn.sharing.tighten(release_id, T0 + 5 * US, by="ra", reason="error", now_us=T0 + 3 * US)
+    assert carry(jpn, phl, now_us=T0 + 6 * US) == ["tighten"]
+    jpn.parcels = late
+    carry(jpn, phl, now_us=T0 + 6 * US)
+    assert jpn.ledger.release(release_id)["state"] == "sent"
+    phl.room.settle(["JPN"], now_us=T0 + 7 * US)
+    assert "receipt" in carry(phl, jpn, now_us=T0 + 8 * US)
+    told = jpn.ledger.release(release_id)
+    assert (told["state"], told["reason"]) == ("refused", "exchange.expired")
+    assert jpn.ledger.end(release_id)["confirmed_us"] is not None  # type: ignore[index]
+    assert phl.parts.core.picture.num_rows == 0
+
+
+def test_a_partner_that_says_withdrawn_of_what_nobody_ended_changes_nothing(pair: tuple[HandNode, HandNode]) -> None:
+    _, jpn = pair
+    release_id = made(jpn)
+    jpn.ledger.receipted(Receipt(release_id, "PHL", "JPN", "withdrawn", T0, retained(T0 + 5 * US)))
+    assert jpn.ledger.release(release_id)["state"] == "sent"
 
 
 def test_an_end_comes_only_earlier_and_only_of_what_stands(pair: tuple[HandNode, HandNode]) -> None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from kuroshio.errors import VerificationError
 from kuroshio.exchange.aftercare import Aftercare
 from kuroshio.exchange.contents import content_ids, refs_of
-from kuroshio.exchange.ends import retained
+from kuroshio.exchange.ends import ENDED, retained
 from kuroshio.exchange.ledger import Ledger
 from kuroshio.exchange.ledger_file import Sealed
 from kuroshio.exchange.lineage import is_own_provenance
@@ -316,7 +316,7 @@ class Desk(Aftercare):
         """Raise where a release comes after the earlier end that its releaser asked for; one that is here stays so."""
         until_us = self.ledger.kept_until(got.release.release_id, got.partner, None)
         if until_us is not None and until_us <= now_us and self.ledger.holding(got.release.release_id) is None:
-            raise VerificationError("its releaser ended its retention earlier", code="exchange.expired")
+            raise VerificationError("its releaser ended its retention earlier", code=ENDED)
 
     def _refuse(self, partner: str, data: bytes, code: str, now_us: int) -> None:
         """Owe a receipt of the refusal where the bundle claims to be a release of the partner to us.

@@ -13,6 +13,7 @@ from typing import Any
 from kuroshio.errors import InputError
 
 ENDS_MAX = 1_000  # said again at once
+ENDED = "exchange.expired"  # why a release that comes after its end is refused
 _RETAINED = "retain_until_us="  # detail of a receipt that confirms an earlier end
 _DIGITS = 18
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from kuroshio.errors import NotFound, StoreError, VerificationError
 from kuroshio.exchange.contents import content_ids
-from kuroshio.exchange.ends import Ends, end_of
+from kuroshio.exchange.ends import ENDED, Ends, end_of
 from kuroshio.exchange.ledger_file import SCHEMA, SENT, TAKEN, TOLD, Sealed, pack_refs, plain, unpack_refs
 from kuroshio.exchange.receive import Received
 from kuroshio.schema.release import RECEIVED, REFUSED, WITHDRAWN, Receipt
@@ -131,6 +131,8 @@ class Ledger(Ends):
         state, text = rows[0]["state"], json.dumps(receipt.as_dict(), sort_keys=True)
         if receipt.status in (RECEIVED, WITHDRAWN) and (until_us := end_of(receipt.detail)) is not None:
             self.end_confirmed(receipt.release_id, until_us, receipt.at_us)
+            if receipt.status == WITHDRAWN and state == SENT and self.end(receipt.release_id) is not None:
+                self._refused(receipt.release_id, text, ENDED)  # the earlier end was there before it, and none is here
         if receipt.status == WITHDRAWN and state in ("withdrawn", "withdrawal_confirmed"):
             self._run(
                 "UPDATE sent SET state='withdrawal_confirmed', confirmed_us=coalesce(confirmed_us,?), receipt=?"
@@ -145,10 +147,13 @@ class Ledger(Ends):
                 (receipt.at_us, text, text, receipt.release_id),
             )
         elif receipt.status == REFUSED and state == SENT:
-            self._run(
-                "UPDATE sent SET state='refused', receipt=?, reason=? WHERE release_id=?",
-                (text, receipt.detail[:200], receipt.release_id),
-            )
+            self._refused(receipt.release_id, text, receipt.detail)
+
+    def _refused(self, release_id: str, receipt: str, reason: str) -> None:
+        self._run(
+            "UPDATE sent SET state='refused', receipt=?, reason=? WHERE release_id=?",
+            (receipt, reason[:200], release_id),
+        )
 
     def made(self, release_id: str) -> bool:
         """True when this node made the release."""

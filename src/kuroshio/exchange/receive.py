@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from kuroshio.errors import ReleaseRefused, VerificationError
 from kuroshio.exchange.columns import row_bytes
+from kuroshio.exchange.ends import ENDED
 from kuroshio.exchange.lineage import Gave, echoes, gave_nothing
 from kuroshio.exchange.records import CONTROL_KINDS, RECORD_KINDS, check_record
 from kuroshio.exchange.seal import MAX_PAYLOAD, MAX_ROWS, row_commitments
@@ -126,7 +127,7 @@ def receive(
     if header["released_at_us"] > now_us + MAX_AHEAD_US:
         raise VerificationError("released in the future: clocks differ", code="exchange.future")
     if header["retain_until_us"] is not None and header["retain_until_us"] <= now_us:
-        raise VerificationError("its retention has ended", code="exchange.expired")
+        raise VerificationError("its retention has ended", code=ENDED)
     # 6. the payload is the one signed
     plain = _payload(release, header)
     # 7. the sender's record has it
