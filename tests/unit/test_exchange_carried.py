@@ -170,7 +170,7 @@ def test_an_end_that_passes_before_its_release_comes_is_confirmed_and_the_releas
         phl.desk.accept("JPN", told.data, T0 + (second + 1) * S)
         assert phl.ledger.end(parcel.release_id)["confirmed_us"] == T0 + 92 * S  # type: ignore[index]
         jpn.desk.accept("PHL", again.data, T0 + (second + 2) * S)
-    assert phl.ledger.release(parcel.release_id)["state"] == "sent"
+    assert phl.ledger.release(parcel.release_id)["state"] == "refused"  # nothing of it was taken
     assert phl.desk.remind(T0 + 500 * S) == []
     assert jpn.desk.accept("PHL", parcel.data, T0 + 600 * S).received is None
     told_knew = record.knew(phl.log.files, "JPN", at_us=T0 + 900 * S, made_at_us=T0, signer=SIGNERS["PHL"])
