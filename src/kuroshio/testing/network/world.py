@@ -62,7 +62,7 @@ class World:
         self.plan: list[tuple[int, float, str]] = []
         self.revoked: set[str] = set()
         self.rng = clock.generator(seed)
-        self.now_us, self.start_s = T0_US, T0_US / 1e6
+        self.now_us, self.start_s, self.healed_us = T0_US, T0_US / 1e6, T0_US + chaos_s * S
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self._digest = hashlib.sha256()
