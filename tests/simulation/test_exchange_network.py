@@ -57,11 +57,17 @@ def test_there_are_twenty_kinds_of_fault_and_planted_bug() -> None:
     "name",
     [
         "delay forgotten",
+        "grid forgotten",
+        "grid made finer",
+        "no decision asked",
         "partner numbers with holes",
         "recall ignored",
+        "recall not receipted",
+        "recalled rows kept",
         "release without a leaf",
         "taken twice",
         "tie forgotten",
+        "tracklets to everybody",
     ],
 )
 def test_planted_bugs_are_found(name: str) -> None:
