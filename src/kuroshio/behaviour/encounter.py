@@ -14,7 +14,8 @@ from kuroshio.behaviour.near import Search
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
-_CAUSES = {pairs.PARTED: "they parted", pairs.LEFT_FAST: "one left at speed", pairs.LOST: "one was no longer heard"}
+_LOST = "one was no longer heard, or is left out from there on (moored, in port)"
+_CAUSES = {pairs.PARTED: "they parted", pairs.LEFT_FAST: "one left at speed", pairs.LOST: _LOST}
 
 _MOST_WAITING = 20_000
 _WAIT_US = 150_000_000  # half of what may pass from the rule's being met to the alert, and meetings take half an hour
@@ -34,7 +35,7 @@ class EncounterDetector(Detector):
         self.points = points.Points()
         # first step whose points are kept, that may not be put away, and that a new piece can reach
         self.oldest = self.held = self.reach = points.NO_BIN
-        self.open_i: IntArray = np.zeros((0, 7), np.int64)
+        self.open_i: IntArray = np.zeros((0, 8), np.int64)
         self.open_f: FloatArray = np.zeros((0, 6), np.float64)
         d = definition
         self.types, self.states = (np.asarray(d[n], np.int64) for n in ("exclude_ship_types", "exclude_nav_status"))
@@ -52,8 +53,8 @@ class EncounterDetector(Detector):
             d.us("min_duration_s"),
             d.us("extend_every_s"),
         )
-        self.new, self.events = Events(3, 3), Events(10, 6)
-        self.work = np.zeros((1, 7), np.int64), np.zeros((1, 6))
+        self.new, self.events = Events(3, 3), Events(11, 6)
+        self.work = np.zeros((1, 8), np.int64), np.zeros((1, 6))
         self.past: list[tuple[IntArray, FloatArray]] = []  # points before the window, as far back as repairs go
         self.again: tuple[BoolArray, IntArray] | None = None  # tracks gone back to, and how far each was known then
         # number of points in `new` that are not put in yet, as the search costs as much for few; and since when
@@ -119,7 +120,7 @@ class EncounterDetector(Detector):
         self.past, self.oldest = list(other.past), other.oldest  # the other may have gone back itself
         if len(self.open_i) or len(other.open_i):
             most = len(self.open_i) + len(other.open_i)
-            open_i, open_f = np.empty((most, 7), np.int64), np.empty((most, 6))
+            open_i, open_f = np.empty((most, 8), np.int64), np.empty((most, 6))
             n = pairs.gone_back(mine, self.open_i, self.open_f, other.open_i, other.open_f, open_i, open_f)
             self.open_i, self.open_f = open_i[:n], open_f[:n]
         known = np.full(len(mine), points.NO_BIN, np.int64)
@@ -252,7 +253,7 @@ class EncounterDetector(Detector):
             return _NEVER
         ptr = self.points.pointers(len(self.state.ints))
         most = len(self.open_i) + len(found)
-        keep, keep_f = np.empty((most, 7), np.int64), np.empty((most, 6))
+        keep, keep_f = np.empty((most, 8), np.int64), np.empty((most, 6))
         know = found, self.open_i, self.open_f, ptr, self.points.ints, self.points.floats, self.state.ints, to_us
         ev, evf = self.events.run(pairs.walk, 1, *know, *self.walking, keep, keep_f, *self.work)
         n = int(self.work[0][0, 0])
@@ -263,7 +264,7 @@ class EncounterDetector(Detector):
         return int(self.work[0][0, 1])
 
     def _fact(self, e: list[int], v: list[float]) -> Fact:
-        kind, a, b, start, met, end, steps, mmsi_a, mmsi_b, cause = e
+        kind, a, b, start, met, end, steps, mmsi_a, mmsi_b, cause, nearest = e
         span_s = max(1e-6, (steps - 1) * float(self.definition["time_step_s"]))
         return Fact(
             definition=self.definition.id,
@@ -284,7 +285,7 @@ class EncounterDetector(Detector):
                 "steps": steps,
                 "shore_distance_m": self.around.shore_m(v[pairs.LAT], v[pairs.LON]),
             },
-            points=(("nearest", start, v[pairs.LAT], v[pairs.LON]),),
+            points=(("nearest", nearest * self.step_us, v[pairs.LAT], v[pairs.LON]),),
             rows=steps,
             cause=_CAUSES.get(cause),
             exercise=bool(self.exercise_of[a] or self.exercise_of[b]),

@@ -25,8 +25,8 @@ def _columns(strips: Any, row: Any, limit_m: float) -> Any:
     """Cells round the earth in a strip of latitude, none narrower than the limit anywhere in it; asked for again."""
     place = row & (_STRIPS - 1)
     if strips[place, 0] != row:
-        high = (abs(row) + 1.0) * limit_m / LOW_MARGIN_M_PER_DEG
-        wide = 360.0 * LOW_MARGIN_M_PER_DEG * np.cos(np.radians(min(89.9, high))) / limit_m
+        high = (abs(row) + 2.0) * limit_m / LOW_MARGIN_M_PER_DEG
+        wide = 360.0 * LOW_MARGIN_M_PER_DEG * np.cos(np.radians(min(90.0, high))) / limit_m
         strips[place, 0], strips[place, 1] = row, max(1, int(wide))
     return strips[place, 1]
 

@@ -15,10 +15,10 @@ from kuroshio.behaviour.points import P_BIN, P_LAT, P_LON, P_MMSI, P_SLOT, P_SPE
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN
 from kuroshio.geo.earth import enu_offset_m
 
-# open pairs: integers A, B, BIN, START, MET, NEXT, STEPS ; numbers of PAIR_FLOATS
-A, B, BIN, START, MET, NEXT, STEPS = range(7)
+# open pairs: integers A, B, BIN, START, MET, NEXT, STEPS, step at which they were NEAREST ; numbers of PAIR_FLOATS
+A, B, BIN, START, MET, NEXT, STEPS, NEAREST = range(8)
 MIN_D, SUM_D, PATH_A, PATH_B, LAT, LON = range(6)
-EV_KIND, EV_A, EV_B, EV_START, EV_MET, EV_END, EV_STEPS, EV_MA, EV_MB, EV_CAUSE = range(10)
+EV_KIND, EV_A, EV_B, EV_START, EV_MET, EV_END, EV_STEPS, EV_MA, EV_MB, EV_CAUSE, EV_NEAREST = range(11)
 PARTED, LEFT_FAST, LOST = 1, 2, 3
 
 
@@ -47,14 +47,14 @@ def _say(
         one[MET],
     )
     ev[k, EV_END], ev[k, EV_STEPS], ev[k, EV_MA], ev[k, EV_MB] = end, one[STEPS], mmsi_a, mmsi_b
-    ev[k, EV_CAUSE] = cause
+    ev[k, EV_CAUSE], ev[k, EV_NEAREST] = cause, one[NEAREST]
     for c in range(6):
         evf[k, c] = onef[c]
 
 
 @within
 def _copy(ints: Any, floats: Any, i: int, to_ints: Any, to_floats: Any, k: int) -> None:
-    for c in range(7):
+    for c in range(8):
         to_ints[k, c] = ints[i, c]
     for c in range(6):
         to_floats[k, c] = floats[i, c]
@@ -151,7 +151,7 @@ def walk(
         )
         running = take_open
         if take_open:
-            for c in range(7):
+            for c in range(8):
                 one[c] = open_i[o, c]
             for c in range(6):
                 onef[c] = open_f[o, c]
@@ -170,6 +170,7 @@ def walk(
                 ex, ny = enu_offset_m(pf[i, P_LAT], pf[i, P_LON], pf[j, P_LAT], pf[j, P_LON])
                 d = np.sqrt(ex * ex + ny * ny)
                 one[BIN], one[START], one[MET], one[NEXT], one[STEPS] = now, now * step_us, -1, 0, 1
+                one[NEAREST] = now
                 i0, j0 = neighbour(ptr, pi, i, -1, a, now - 1), neighbour(ptr, pi, j, -1, b, now - 1)
                 if i0 >= 0 and j0 >= 0:
                     ex0, ny0 = enu_offset_m(pf[i0, P_LAT], pf[i0, P_LON], pf[j0, P_LAT], pf[j0, P_LON])
@@ -202,21 +203,21 @@ def walk(
                     end = one[BIN] * step_us + np.int64(np.rint(_cross(ex0, ny0, ex, ny, exit_m, True) * step_us))
                     cause = PARTED
                     break
-                if pf[i2, P_SPEED] > fast or pf[j2, P_SPEED] > fast:
+                way_a, way_b = onef[PATH_A] + gap_m(pf, i, i2), onef[PATH_B] + gap_m(pf, j, j2)
+                far_m = slow * (one[STEPS] * step_us * 1e-6)
+                calm = way_a <= far_m and way_b <= far_m
+                if pf[i2, P_SPEED] > fast or pf[j2, P_SPEED] > fast or (one[MET] >= 0 and not calm):
                     cause = LEFT_FAST
                     break
-                onef[PATH_A] += gap_m(pf, i, i2)
-                onef[PATH_B] += gap_m(pf, j, j2)
+                onef[PATH_A], onef[PATH_B] = way_a, way_b
                 onef[SUM_D] += d
                 one[STEPS] += 1
                 one[BIN] = now
                 end = now * step_us
                 i, j = i2, j2
                 if d < onef[MIN_D]:
-                    onef[MIN_D], onef[LAT], onef[LON] = d, pf[i, P_LAT], pf[i, P_LON]
+                    onef[MIN_D], onef[LAT], onef[LON], one[NEAREST] = d, pf[i, P_LAT], pf[i, P_LON], now
                 kind = np.int64(-1)
-                run_s = max(1e-6, (one[STEPS] - 1) * step_us * 1e-6)
-                calm = onef[PATH_A] <= slow * run_s and onef[PATH_B] <= slow * run_s
                 if one[MET] < 0 and end - one[START] >= min_us and calm:
                     one[MET], one[NEXT] = end, end + extend_us
                     kind = np.int64(OPEN)
@@ -229,7 +230,7 @@ def walk(
                     _say(ev, evf, k, kind, one, onef, end, pi[i, P_MMSI], pi[j, P_MMSI], np.int64(0))
                     k += 1
             if cause == 0:
-                for c in range(7):
+                for c in range(8):
                     keep[n_keep, c] = one[c]
                 for c in range(6):
                     keepf[n_keep, c] = onef[c]

@@ -37,8 +37,8 @@ def _put(pi: Any, pf: Any, k: int, s: int, b: int, mmsi: int, lat: float, lon: f
 
 
 @within
-def _left_out(i: int, ended: Any, port: Any, ship_type: Any, types: Any, nav: Any, states: Any) -> bool:
-    out = ended[i] or (port.size > 0 and port[i])
+def _left_out(i: int, port: Any, ship_type: Any, types: Any, nav: Any, states: Any) -> bool:
+    out = port.size > 0 and port[i]
     for j in range(types.size):
         out |= ship_type[i] == types[j]
     for j in range(states.size):
@@ -80,6 +80,9 @@ def read_off(
     for i in range(begin, slot.size):
         s, t1, dt = slot[i], t[i], dt_us[i]
         before = ints[s, BIN]
+        if ended[i] and dt >= 0:
+            ints[s, T], ints[s, BIN] = (t1 // step_us + 1) * step_us, t1 // step_us  # no point comes: not waited for
+            continue
         if dt >= 0 and t1 < (before + 1) * step_us:
             ints[s, T] = t1
             continue
@@ -88,7 +91,7 @@ def read_off(
         if dt >= 0 and k + 3 + min(last - before, max_gap_us // step_us + 1) > pi.shape[0]:
             return i, k
         ints[s, T], ints[s, BIN] = t1, last
-        if dt < 0 or dt > max_gap_us or _left_out(i, ended, port, ship_type, types, nav, states):
+        if dt < 0 or dt > max_gap_us or _left_out(i, port, ship_type, types, nav, states):
             continue
         t0, dlon, speed = t1 - dt, _wrap(lon[i] - lo0[i]), speed_mps[i]
         if speed > fast:
