@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from benchmarks.picture import live
 from kuroshio.picture import Tracker
@@ -89,16 +90,25 @@ def _alone(scene: Scene) -> list[_Node]:
 
 
 def _fused(scene: Scene, alone: list[_Node], *, pass_on: bool = False, whole: bool = False) -> list[_Node]:
-    """Partners' bare tracks into the tracker: the product's own fusion. Told is each node's own picture, or what it
-    made of it with the others' (a rumour that comes round); a node's filters are the same either way."""
+    """Partners' bare tracks into the tracker: the product's own fusion.
+
+    Told is each node's own picture, or what it made of it with the others' (a rumour that comes round). Of the latter
+    only what its own sensors hold too: partners' tracks under a new name each time would be twice as many each time.
+    """
     nodes = [_Node(scene, n, all_radars=False) for n in range(3)]
     told: list[pa.Table] = [TRACKS.empty()] * 3
     for k, now_us in enumerate(_instants(scene)):
         for number, node in enumerate(nodes):
             node.step(now_us, partners=concat(TRACKS, [t for n, t in enumerate(told) if n != number]))
             node.shots.append(node.tracker.snapshot(now_us))
-        told = [n.told(n.shots[k] if pass_on else a.shots[k], whole=whole) for n, a in zip(nodes, alone, strict=True)]
+        shots = [_held(n.shots[k]) if pass_on else a.shots[k] for n, a in zip(nodes, alone, strict=True)]
+        told = [n.told(shot, whole=whole) for n, shot in zip(nodes, shots, strict=True)]
     return nodes
+
+
+def _held(shot: pa.Table) -> pa.Table:
+    """What own sensors hold of a picture."""
+    return shot.filter(pc.is_null(shot["partner"]))
 
 
 def _provenance(scene: Scene) -> list[_Node]:
