@@ -16,10 +16,11 @@ QUICK = "{id: ais_gap, thresholds: {silence_s: 1800, min_reports: 4, window_s: 9
 SILENCES_S = (1799, 1800, 1801, 2400, 5000, 12_000)
 
 
-def falling_silent(seed: int) -> list[dict[str, Any]]:
+def falling_silent(seed: int, silences_s: Any = SILENCES_S) -> list[dict[str, Any]]:
     """Ships on both sides of 180 and far from anybody, some of two tracks one after another, some seen by radar too."""
     rng, rows, track = clock.generator(seed), [], 0
     for ship in range(30):
+        nav = (0, None, 5)[ship % 3]  # class B says no status
         t = T0 + int(rng.integers(0, 3600)) * S
         lat = float(rng.choice([20.0, 20.4, 21.2, -40.0]))
         lon = float(rng.choice([179.9, -179.9, 179.3, 170.0]))
@@ -28,15 +29,15 @@ def falling_silent(seed: int) -> list[dict[str, Any]]:
             track += 1
             n = int(rng.integers(1, 60))
             for k in range(n):
-                t += int(rng.choice(SILENCES_S) if rng.random() < 0.06 else rng.choice([60, 225, 300, 301])) * S
+                t += int(rng.choice(silences_s) if rng.random() < 0.06 else rng.choice([60, 225, 300, 301])) * S
                 lat += float(rng.normal(0, 1e-4))
                 ais = k == 0 or rng.random() < 0.8
                 last = t if ais else last
                 row = {"track": track, "t": t, "lat": round(lat, 7), "lon": lon, "status": "confirmed", "ais": last}
-                rows.append(row | {"radar": None if ais else t, "mmsi": 431_000_000 + ship, "sog": 1.0})
+                rows.append(row | {"radar": None if ais else t, "mmsi": 431_000_000 + ship, "nav": nav})
             if rng.random() < 0.8:
                 rows[-1]["status"] = "ended"
-            t += int(rng.choice([*SILENCES_S, 30])) * S
+            t += int(rng.choice([*silences_s, 30])) * S
             lat += float(rng.choice([0.0, 0.0, 0.3, 2.0]))
             last = None
     return rows
@@ -51,8 +52,8 @@ def about(a: tuple[int, int], b: tuple[int, int]) -> bool:
     return abs(a[0] - b[0]) <= 1 and min(east, 720 - east) <= 1
 
 
-def silences(rows: list[dict[str, Any]], d: dict[str, Any]) -> list[tuple[int, int, int | None]]:
-    """(track, last report, next report) of every silence that is told."""
+def silences(rows: list[dict[str, Any]], d: dict[str, Any]) -> list[dict[str, Any]]:
+    """Last report, next report, and other ships heard before and in it, of every silence that is told."""
     by_track = tracks(rows)
     reports = {n: [r for r in mine if r["ais"] == r["t"]] for n, mine in by_track.items()}
     ends = sorted((mine[-1]["t"], n) for n, mine in by_track.items() if mine[-1]["status"] == "ended")
@@ -72,8 +73,8 @@ def silences(rows: list[dict[str, Any]], d: dict[str, Any]) -> list[tuple[int, i
     found = []
     for n, mine in reports.items():
         for k, last in enumerate(mine):
-            follows = mine[k + 1]["t"] if k + 1 < len(mine) else taken[n]["t"] if n in taken else None
-            if follows is not None and follows - last["t"] <= d["silence_s"] * S:
+            follows = mine[k + 1] if k + 1 < len(mine) else taken.get(n)
+            if follows is not None and follows["t"] - last["t"] <= d["silence_s"] * S:
                 continue
             if sum(last["t"] - r["t"] <= d["window_s"] * S for r in mine[: k + 1]) < d["min_reports"]:
                 continue
@@ -82,8 +83,18 @@ def silences(rows: list[dict[str, Any]], d: dict[str, Any]) -> list[tuple[int, i
             before = len({who for p, who in near if first - 1 <= p <= first})
             after = len({who for p, who in near if first < p < over})
             if before < d["min_others"] or after >= d["least_heard"] * before:
-                found.append((n, last["t"], follows))
+                found.append({"last": last, "next": follows, "before": before, "after": after})
     return found
+
+
+def when(silence: dict[str, Any]) -> tuple[int, int, int]:
+    """Track, last report, next report or 0."""
+    return silence["last"]["track"], silence["last"]["t"], silence["next"]["t"] if silence["next"] else 0
+
+
+def told(alert: dict[str, Any]) -> tuple[int, int, int]:
+    """The same of an alert."""
+    return alert["track_ids"][0], us(alert["start_at"]), us(alert["end_at"]) or 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -94,10 +105,12 @@ def test_silences_are_those_of_a_plain_loop(seed: int, tmp_path: Any) -> None:
     rows = falling_silent(seed)
     data = table(rows)
     found = standing(data, only)
-    key = lambda x: (x[0], x[1], x[2] or 0)  # noqa: E731
-    told = sorted(((a["track_ids"][0], us(a["start_at"]), us(a["end_at"])) for a in found), key=key)
-    assert told == sorted(silences(rows, d), key=key)
-    assert len(told) > 10
+    wanted = sorted(silences(rows, d), key=when)
+    assert sorted(map(told, found)) == [when(w) for w in wanted]
+    for a, w in zip(sorted(found, key=told), wanted, strict=True):
+        assert (values(a)["others_before"], values(a)["others_after"]) == (w["before"], w["after"])
+        assert a["severity"] == ("info" if w["before"] and not w["after"] else "caution")
+    assert len(found) > 10
     assert any(a["end_at"] is None for a in found)
     assert any(values(a)["others_before"] for a in found)
     same(found, live(data, only, seed))
