@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kuroshio.behaviour.collision import FASTEST_MPS, LON_M_PER_DEG, M_PER_DEG, closest_approaches
+from kuroshio.behaviour.collision import FASTEST_MPS, LON_M_PER_DEG, closest_approaches
+from kuroshio.geo.earth import enu_offset_m
 
 CPA_M, TCPA_S = 500.0, 900.0
 SEAS = {
@@ -29,13 +30,11 @@ def _fleet(seed: int, sea: str, count: int = 1_200) -> tuple[np.ndarray, ...]:
 def _one_by_one(lat, lon, ve, vn) -> dict[tuple[int, int], tuple[float, float, float]]:
     found = {}
     for i in range(len(lat)):
-        dlon = (lon[i + 1 :] - lon[i] + 180.0) % 360.0 - 180.0
-        dx = dlon * LON_M_PER_DEG * np.cos(np.radians(0.5 * (lat[i] + lat[i + 1 :])))
-        dy = (lat[i + 1 :] - lat[i]) * M_PER_DEG
+        dx, dy = enu_offset_m(lat[i], lon[i], lat[i + 1 :], lon[i + 1 :])
         u, v = ve[i + 1 :] - ve[i], vn[i + 1 :] - vn[i]
         tcpa = -(dx * u + dy * v) / (u * u + v * v)
         cpa = np.hypot(dx + u * tcpa, dy + v * tcpa)
-        for k in np.flatnonzero((tcpa > 0.0) & (tcpa <= 1.01 * TCPA_S) & (cpa <= 1.02 * CPA_M)).tolist():
+        for k in np.flatnonzero((tcpa > 0.0) & (tcpa <= 1.001 * TCPA_S) & (cpa <= 1.001 * CPA_M)).tolist():
             found[i, i + 1 + k] = float(cpa[k]), float(tcpa[k]), float(np.hypot(dx[k], dy[k]))
     return found
 
@@ -53,12 +52,12 @@ def _found(fleet) -> dict[tuple[int, int], np.ndarray]:
 def test_no_pair_is_missed_and_none_invented(sea: str, seed: int) -> None:
     fleet = _fleet(seed, sea)
     wanted, found = _one_by_one(*fleet), _found(fleet)
-    sure = {k for k, (cpa, tcpa, _) in wanted.items() if cpa < 0.98 * CPA_M and tcpa < 0.99 * TCPA_S}
+    sure = {k for k, (cpa, tcpa, _) in wanted.items() if cpa < 0.999 * CPA_M and tcpa < 0.999 * TCPA_S}
     assert len(sure) > 5
     assert sure <= found.keys()
     assert found.keys() <= wanted.keys()
     for pair in sure:
-        np.testing.assert_allclose(found[pair], wanted[pair], rtol=2e-3, atol=5.0)
+        np.testing.assert_allclose(found[pair], wanted[pair], rtol=2e-4, atol=0.5)
 
 
 @pytest.mark.parametrize("sea", ["Luzon", "antimeridian"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kuroshio import geo
+from kuroshio.geo import earth
 
 # Vincenty 1975 / Geoscience Australia's example: Flinders Peak to Buninyong on an ellipsoid close to WGS 84.
 FLINDERS = (-37.95103341666667, 144.42486788888888)
@@ -34,3 +35,12 @@ def test_arrays_broadcast():
 
 def test_horizon_of_a_hill_and_a_mast():
     assert geo.radio_horizon_m(200.0, 15.0) == pytest.approx(74_200.0, rel=0.01)
+
+
+def test_the_meridian_is_the_sum_of_its_degrees() -> None:
+    for lat in (-90.0, -33.3, 0.0, 12.5, 60.0, 89.9, 90.0):
+        at = np.linspace(0.0, lat, 200_001)
+        middle = 0.5 * (at[1:] + at[:-1])
+        assert earth.meridian_m(lat) == pytest.approx(
+            (earth.metres_per_degree(middle)[1] * np.diff(at)).sum(), abs=1e-4
+        )

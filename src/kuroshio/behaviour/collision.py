@@ -16,10 +16,10 @@ from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
-from kuroshio.geo.earth import enu_offset_m
+from kuroshio.geo.earth import enu_offset_m, meridian_m, metres_per_degree, wrap_lon_deg
 from kuroshio.units import FloatArray, IntArray
 
-M_PER_DEG, LON_M_PER_DEG = 110_574.0, 111_320.0  # of latitude, of longitude at the equator
+M_PER_DEG, LON_M_PER_DEG = 110_574.0, 111_319.0  # no less in a degree of latitude, of longitude at the equator
 FASTEST_MPS = 2.0 * 40.0
 
 
@@ -113,9 +113,9 @@ def closest_approaches(
     ship, row = ship[order], row[order]
     of = np.where(ship < 0, -1 - ship, ship)
     head = np.searchsorted(row, np.arange(len(strips) + 3))
-    scale = LON_M_PER_DEG * np.cos(np.radians(np.clip(lat_deg, -89.5, 89.5)))
+    scale = metres_per_degree(np.clip(lat_deg, -89.5, 89.5))[0]
     pairs, val = Events(2, 3, 1024).run(
-        cpa_sweep, len(ship), ship, head, row, lon[order], (lat_deg * M_PER_DEG)[of], scale[of], ve_mps[of], vn_mps[of],
+        cpa_sweep, len(ship), ship, head, row, lon[order], meridian_m(lat_deg)[of], scale[of], ve_mps[of], vn_mps[of],
         near_deg, far_m, cpa_m, tcpa_s,
     )  # fmt: skip
     by = np.lexsort((pairs[:, 1], pairs[:, 0]))
@@ -251,8 +251,9 @@ class CollisionDetector(Detector):
         use = use[np.argsort(self.track_of[use], kind="stable")]  # slots are numbered as tracks come
         age = (at_us - ints[use, T]) / 1e6
         ve, vn = floats[use, 2], floats[use, 3]
-        lat = floats[use, 0] + vn * age / M_PER_DEG
-        lon = floats[use, 1] + ve * age / (LON_M_PER_DEG * np.cos(np.radians(np.clip(lat, -89, 89))))
+        east, north = metres_per_degree(np.clip(floats[use, 0], -89.0, 89.0))
+        lat = np.clip(floats[use, 0] + vn * age / north, -90.0, 90.0)
+        lon = wrap_lon_deg(floats[use, 1] + ve * age / east)
         pairs, val = closest_approaches(
             lat,
             lon,
