@@ -14,6 +14,7 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Surroundings, register
+from kuroshio.behaviour.fetch import fetch_ahead
 from kuroshio.behaviour.fixes import DAY_US, HOUR_US
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
 from kuroshio.behaviour.tally import SHIP, TallyDetector
@@ -77,6 +78,7 @@ def jumps(
     """
     k = 0
     for i in range(t.size):
+        fetch_ahead(who, i, ints, floats)
         w = who[i]
         la0, lo0 = floats[w, 0], floats[w, 1]
         la, lo, bad, soon = lat[i], lon[i], np.int64(0), False

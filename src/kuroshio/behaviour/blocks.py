@@ -48,11 +48,35 @@ class Block(NamedTuple):
         _take_rows(self.ints, self.floats, rows, ints, floats)
         return Block(self.form, ints, floats)
 
+    def in_order(self, keys: IntArray, bits: int) -> tuple[Block, bool]:
+        """All rows in the order of sorted keys, whose last bits are the row; whether any two share track and time."""
+        ints, floats = np.empty(self.ints.shape, np.int64), np.empty(self.floats.shape)
+        track, t = self.form.ints.index("track"), self.form.ints.index("t")
+        twice = _take_in_order(self.ints, self.floats, keys, bits, track, t, ints, floats)
+        return Block(self.form, ints, floats), twice
+
     @staticmethod
     def concat(blocks: Sequence[Block]) -> Block:
         """All rows of blocks of one form."""
         ints = np.concatenate([block.ints for block in blocks], axis=1)
         return Block(blocks[0].form, ints, np.concatenate([block.floats for block in blocks], axis=1))
+
+
+@kernel
+def _take_in_order(
+    ints: Any, floats: Any, keys: Any, bits: int, first: int, second: int, to_ints: Any, to_floats: Any
+) -> bool:
+    mask = (np.int64(1) << bits) - 1
+    for c in range(ints.shape[0]):
+        for i in range(keys.size):
+            to_ints[c, i] = ints[c, keys[i] & mask]
+    for c in range(floats.shape[0]):
+        for i in range(keys.size):
+            to_floats[c, i] = floats[c, keys[i] & mask]
+    twice = False
+    for i in range(1, keys.size):
+        twice |= to_ints[first, i] == to_ints[first, i - 1] and to_ints[second, i] == to_ints[second, i - 1]
+    return twice
 
 
 @kernel

@@ -141,7 +141,7 @@ class CircleDetector(RunDetector):
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
         self.fixes = min(MAX_BLOCK, int(definition["block_fixes"]))
-        self.block = State((0,) * (PLACES + self.fixes), (0.0, 0.0), "C")
+        self.block = State((0,) * (PLACES + self.fixes), (0.0, 0.0))
         limits = ("min_radius_m", "max_radius_m", "max_residual", "min_turns", "speed_ratio")
         self.limits = [float(definition[name]) for name in limits]
         self.plane = np.empty((self.fixes, 2))

@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +103,23 @@ class Definition:
 
 def fill(text: str, values: Mapping[str, Any]) -> str:
     """Text with ``{name}`` or ``{name:.1f}`` replaced from values; a name that is not there stays as it is."""
-
-    def one(match: re.Match[str]) -> str:
-        value = values.get(match[1])
+    parts = _parted(text)
+    filled = list(parts[::4])  # between them a place that is filled: as it stands, its name, its form
+    for k, (place, name, form) in enumerate(zip(parts[1::4], parts[2::4], parts[3::4], strict=True)):  # a few
+        value = values.get(name)
         if value is None:
-            return "unknown" if match[1] in values else match[0]
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return format(value, match[2] or "g")
-        return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+            told = "unknown" if name in values else place
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            told = format(value, form or "g")
+        else:
+            told = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+        filled[k] += told
+    return "".join(filled)
 
-    return re.sub(r"\{([a-z_0-9]+)(?::([-+ ,.0-9]*[defg%]?))?\}", one, text)
+
+@lru_cache(1024)
+def _parted(text: str) -> tuple[str, ...]:
+    return tuple(part or "" for part in re.split(r"(\{([a-z_0-9]+)(?::([-+ ,.0-9]*[defg%]?))?\})", text))
 
 
 class Definitions(Mapping[str, Definition]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -133,10 +133,11 @@ class SlotDetector(Detector):
 
     int_default: ClassVar[tuple[int, ...]] = ()
     float_default: ClassVar[tuple[float, ...]] = ()
+    order: ClassVar[Literal["C", "F"]] = "C"  # of `State`
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.state = State(self.int_default, self.float_default)
+        self.state = State(self.int_default, self.float_default, self.order)
 
     def ensure(self, slots: int) -> None:
         """Make room for that many tracks."""
@@ -171,6 +172,7 @@ class RunDetector(SlotDetector):
 
     int_default = runs.INT_DEFAULT
     float_default = runs.FLOAT_DEFAULT
+    order = "F"  # of idle runs, which most are, the phase alone is read
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)

@@ -8,6 +8,7 @@ import numpy as np
 
 from kuroshio.behaviour import pairs, points
 from kuroshio.behaviour.buffers import Events
+from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import ALWAYS_DUE, Detector, Surroundings, register
 from kuroshio.behaviour.near import Search
@@ -23,6 +24,15 @@ _NEVER = 1 << 62
 _NO_PAIRS = np.zeros((0, 3), np.int64)
 _NO_ROWS = np.zeros(0, np.bool_)
 _NO_POINTS = np.zeros((0, 3), np.int64), np.zeros((0, 3))
+
+
+@kernel
+def _newest(pi: Any, n: int) -> int:
+    """Last step of the first ``n`` points, one at least."""
+    last = pi[0, points.P_BIN]
+    for i in range(1, n):
+        last = max(last, pi[i, points.P_BIN])
+    return int(last)
 
 
 @register("encounter")
@@ -232,7 +242,7 @@ class EncounterDetector(Detector):
 
     def _newest_us(self) -> int:
         """Time of the newest point that waits: once it has passed, there is nothing more to wait for."""
-        return int(self.new.ints[: self.waits, points.P_BIN].max()) * self.step_us
+        return int(_newest(self.new.ints, self.waits)) * self.step_us
 
     def _put_away(self, oldest: int) -> None:
         self.points.join()

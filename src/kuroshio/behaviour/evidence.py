@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -20,8 +22,13 @@ from kuroshio.geo.zones import Zones
 
 def alert_id(definition: Definition, fact: Fact) -> str:
     """Stable id: definition, version, tracks, zone and the start of the fact, hashed (SHA-256, 20 hex digits)."""
-    key = [definition.id, definition.version, list(fact.tracks), fact.zone, fact.start_us]
-    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
+    return _hashed(definition.id, definition.version, fact.tracks, fact.zone, fact.start_us)
+
+
+@lru_cache(16_384)  # a fact is found again as often as it goes on, and in each repair
+def _hashed(name: str, version: str, tracks: tuple[int, ...], zone: str | None, start_us: int) -> str:
+    key = json.dumps([name, version, list(tracks), zone, start_us])
+    return hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
 def sentence_values(fact: Fact) -> dict[str, Any]:
@@ -72,14 +79,14 @@ class Writer:
         parts = [
             self._head,
             f'"ended_because":{as_json(fact.cause)}',
-            f'"geometry":{as_json(_geometry(fact))}',
-            f'"inputs":{as_json(_inputs(fact))}',
+            f'"geometry":[{_geometry(fact)}]',
+            f'"inputs":[{_inputs(fact)}]',
             f'"limits":{self._limits}',
             f'"met_at":"{clock.rfc3339(fact.met_us)}"',
-            f'"notes":{as_json(fact.notes)}',
+            f'"notes":[{",".join(map(as_json, fact.notes))}]',
             f'"rows":{fact.rows}',
             f'"thresholds":[{thresholds}]',
-            f'"values":{as_json(dict(fact.values))}',
+            f'"values":{{{_values(fact)}}}',
         ]
         if void_because is not None:
             parts.append(f'"void_because":{as_json(void_because)}')
@@ -108,22 +115,26 @@ def _rest(t: Threshold) -> tuple[Threshold, _Texts]:
     return t, _Texts(f"{{{meaning}{name},{end}", meaning, f'{name},"sense":{as_json(t.sense)},{end}')
 
 
-def _geometry(fact: Fact) -> list[dict[str, Any]]:
-    return [
-        {"label": label, "at": clock.rfc3339(t), "lat_deg": lat, "lon_deg": lon}
+def _geometry(fact: Fact) -> str:
+    return ",".join(
+        f'{{"at":"{clock.rfc3339(t)}","label":{as_json(label)},"lat_deg":{as_json(lat)},"lon_deg":{as_json(lon)}}}'
         for label, t, lat, lon in fact.points
         if lat == lat
-    ]
+    )
 
 
-def _inputs(fact: Fact) -> list[dict[str, Any]]:
+def _inputs(fact: Fact) -> str:
     begin = clock.rfc3339(fact.start_us)
     end = clock.rfc3339(fact.end_us if fact.end_us is not None else fact.met_us)
-    both = len(fact.mmsis) == len(fact.tracks)
-    return [
-        {"track_id": track, "mmsi": fact.mmsis[i] if both else None, "from": begin, "to": end}
-        for i, track in enumerate(fact.tracks)
-    ]
+    mmsis = fact.mmsis if len(fact.mmsis) == len(fact.tracks) else (None,) * len(fact.tracks)
+    return ",".join(
+        f'{{"from":"{begin}","mmsi":{as_json(mmsi)},"to":"{end}","track_id":{as_json(track)}}}'
+        for track, mmsi in zip(fact.tracks, mmsis, strict=True)
+    )
+
+
+def _values(fact: Fact) -> str:
+    return ",".join(f"{as_json(name)}:{as_json(value)}" for name, value in sorted(fact.values.items()))
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -131,6 +142,9 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 def as_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: the same value gives the same bytes."""
-    if type(value) is int or (type(value) is float and isfinite(value)):
-        return repr(value)  # as the encoder writes it, which makes a new one of itself for each value but texts
-    return _ENCODER.encode(value)
+    kind = type(value)
+    if kind is int or (kind is float and isfinite(value)):
+        return repr(value)  # as the encoder writes it, which makes a new one of itself for each value
+    if kind is str:
+        return encode_basestring(value)
+    return "null" if value is None else _ENCODER.encode(value)

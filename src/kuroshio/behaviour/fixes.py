@@ -30,7 +30,7 @@ from kuroshio.behaviour.columns import (
     whole,
 )
 from kuroshio.behaviour.compiled import kernel
-from kuroshio.behaviour.index import two_key_order
+from kuroshio.behaviour.index import IN_ORDER, TWICE, order_keys, two_key_order
 from kuroshio.behaviour.intake import (
     ABSENT,
     FALSE,
@@ -86,6 +86,15 @@ class Fixes:
     call_sign: IntArray
     length: FloatArray
     block: ClassVar[Block | None] = None
+    shared: ClassVar[Any] = None
+
+    def __getattr__(self, name: str) -> Any:
+        """A shared column, where it is asked for: most are not."""
+        block = self.__dict__.get("block")
+        if block is None or name not in block.form.shared:
+            raise AttributeError(f"fixes have no {name}")
+        column = self.__dict__[name] = shared_like(getattr(self.shared, name), len(self))
+        return column
 
     def __len__(self) -> int:
         return len(self.t)
@@ -120,10 +129,19 @@ class Fixes:
         """Canonical order, one row a (track, time)."""
         if len(self) < 2:
             return self
-        fixes = self
-        if not _in_order(self.track, self.t):
-            fixes = self.take(two_key_order(self.track, self.t))
-        if not _any_twice(fixes.track, fixes.t):
+        fixes, keys, block = self, np.empty(len(self), np.int64), self.block
+        told = order_keys(self.track, self.t, keys)
+        if told == IN_ORDER:
+            return self
+        if told > 0 and block is not None and "track" in block.form.ints and "t" in block.form.ints:
+            keys.sort()
+            made, twice = block.in_order(keys, told)
+            fixes = of_block(made, self)
+        else:
+            if told != TWICE:
+                fixes = self.take(two_key_order(self.track, self.t))
+            twice = _any_twice(fixes.track, fixes.t)
+        if not twice:
             return fixes
         return fixes.take(fixes._greatest((fixes.track[1:] == fixes.track[:-1]) & (fixes.t[1:] == fixes.t[:-1])))
 
@@ -150,25 +168,15 @@ _NAMES = tuple(f.name for f in fields(Fixes))
 
 def of_block(block: Block, like: Any) -> Fixes:
     """Fixes of a block; the shared columns are as those of ``like``, which may have another number of rows."""
-    n = block.ints.shape[1]
     made = Fixes.__new__(Fixes)
-    columns, theirs = made.__dict__, like.__dict__
-    for name in block.form.shared:
-        columns[name] = shared_like(theirs[name], n)
+    columns = made.__dict__
+    columns["shared"] = like.__dict__.get("shared", like)
     for k, name in enumerate(block.form.ints):
         columns[name] = block.ints[k]
     for k, name in enumerate(block.form.floats):
         columns[name] = block.floats[k]
     columns["block"] = block
     return made
-
-
-@kernel
-def _in_order(track: Any, t: Any) -> bool:
-    i = 1
-    while i < t.size and (track[i] > track[i - 1] or (track[i] == track[i - 1] and t[i] >= t[i - 1])):
-        i += 1
-    return bool(i >= t.size)
 
 
 @kernel

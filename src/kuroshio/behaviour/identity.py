@@ -14,6 +14,7 @@ from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, SlotDetector, Surroundings, register
+from kuroshio.behaviour.fetch import fetch_ahead
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.index import IdIndex
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
@@ -68,6 +69,7 @@ def steps(
     for i in range(begin, who.size):
         if k + 2 > ev.shape[0]:
             return i, k
+        fetch_ahead(who, i, ints, floats)
         w, t1 = who[i], t[i]
         dt = t1 - ints[w, T]
         if ints[w, T] == NEVER or dt < 0:
@@ -253,6 +255,7 @@ class IdentityChangedDetector(SlotDetector):
 
     int_default = (-1, -1, -1, -1, NEVER)
     float_default = ()
+    order = "F"
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)

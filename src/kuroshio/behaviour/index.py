@@ -58,6 +58,10 @@ def _look(begin: int, keys: Any, table: Any, bits: int, names: Any, count: int, 
         if last_row != -2 and key == last_key:
             out[i] = last_row
             continue
+        if 0 <= last_row + 1 < count and names[last_row + 1] == key:  # steps come in the order of the first of them
+            last_key, last_row = key, last_row + 1
+            out[i] = last_row
+            continue
         at = _spread(key, bits)
         row = np.int64(_EMPTY)
         while table[at] != _EMPTY:
@@ -139,23 +143,41 @@ class IdIndex:
         return known, some
 
 
+IN_ORDER, TWICE, WIDE = 0, -1, -2
+
+
+@within
+def _bits(value: Any) -> Any:
+    k = 0
+    while value >> k:
+        k += 1
+    return k
+
+
 @kernel
-def _spans(first: Any, second: Any, out: Any) -> bool:
-    """True when rows are in order; ``out`` gets the least of both columns, then the greatest."""
-    good = True
+def order_keys(first: Any, second: Any, keys: Any) -> int:
+    """Number of last bits that hold the row in keys that order rows by two columns, one row at least.
+
+    `IN_ORDER` where rows are in order and no two equal, `TWICE` where some are, `WIDE` where no key has room.
+    """
+    n = first.size
+    good, twice = True, False
     low_a, low_b, high_a, high_b = first[0], second[0], first[0], second[0]
-    for i in range(1, first.size):
+    for i in range(1, n):
         a, b = first[i], second[i]
         good &= a > first[i - 1] or (a == first[i - 1] and b >= second[i - 1])
+        twice |= a == first[i - 1] and b == second[i - 1]
         low_a, high_a, low_b, high_b = min(low_a, a), max(high_a, a), min(low_b, b), max(high_b, b)
-    out[0], out[1], out[2], out[3] = low_a, low_b, high_a, high_b
-    return good
-
-
-@kernel
-def _pack(first: Any, second: Any, low_a: int, low_b: int, bits_b: int, bits: int, out: Any) -> None:
-    for i in range(first.size):
-        out[i] = ((((first[i] - low_a) << bits_b) | (second[i] - low_b)) << bits) | i
+    if good:
+        return TWICE if twice else IN_ORDER
+    if high_a - low_a < 0 or high_b - low_b < 0:  # beyond 64 bits
+        return WIDE
+    bits, bits_b = _bits(np.int64(n - 1)), _bits(high_b - low_b)
+    if bits + bits_b + _bits(high_a - low_a) > 63:
+        return WIDE
+    for i in range(n):
+        keys[i] = ((((first[i] - low_a) << bits_b) | (second[i] - low_b)) << bits) | i
+    return bits
 
 
 def two_key_order(first: IntArray, second: IntArray) -> IntArray:
@@ -165,19 +187,16 @@ def two_key_order(first: IntArray, second: IntArray) -> IntArray:
     of integers is several times as fast as a stable sort of two columns.
     """
     n = len(first)
-    order = np.arange(n)
     first, second = np.ascontiguousarray(first), np.ascontiguousarray(second)
-    spans = np.empty(4, np.int64)
-    if n < 2 or _spans(first, second, spans):
-        return order
-    low_a, low_b, high_a, high_b = spans.tolist()
-    bits, bits_b = (n - 1).bit_length(), (high_b - low_b).bit_length()
-    if bits + bits_b + (high_a - low_a).bit_length() <= 63:
-        packed = np.empty(n, np.int64)
-        _pack(first, second, low_a, low_b, bits_b, bits, packed)
+    packed = np.empty(n, np.int64)
+    told = order_keys(first, second, packed) if n > 1 else IN_ORDER
+    if told > 0:
         packed.sort()
-        packed &= (1 << bits) - 1
+        packed &= (1 << told) - 1
         return packed
+    order, bits = np.arange(n), (n - 1).bit_length()
+    if told != WIDE:
+        return order
     for column in (second, first):
         values = column[order]
         if not (values[1:] < values[:-1]).any():

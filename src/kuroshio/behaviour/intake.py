@@ -108,9 +108,14 @@ def _is_time(text: Any) -> bool:
 
 @within
 def _nulls(bits: Any, begin: Any, n: Any) -> Any:
-    count = 0
-    for i in range(begin, begin + n):
+    count, i, end = 0, begin, begin + n
+    while i < end:
+        if i & 7 == 0 and i + 8 <= end and (_byte(bits, i >> 3) == 0 or _byte(bits, i >> 3) == 255):
+            count += 0 if _byte(bits, i >> 3) else 8  # all absent, or all there: as most bytes are
+            i += 8
+            continue
         count += not _is_there(bits, i)
+        i += 1
     return count
 
 

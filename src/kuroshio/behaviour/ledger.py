@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -100,8 +100,8 @@ class Ledger:
             "start_at": fact.start_us,
             "end_at": fact.end_us,
             "known_at": now_us,
-            "lat_deg": fact.lat_deg if np.isfinite(fact.lat_deg) else None,
-            "lon_deg": fact.lon_deg if np.isfinite(fact.lon_deg) else None,
+            "lat_deg": fact.lat_deg if isfinite(fact.lat_deg) else None,
+            "lon_deg": fact.lon_deg if isfinite(fact.lon_deg) else None,
             "zone": fact.zone,
             "summary": summary(definition, fact),
             "evidence": self.writers[fact.definition].text(fact, self.zones, because),

@@ -18,7 +18,7 @@ from kuroshio.behaviour.fixes import Fixes, of_block
 from kuroshio.units import IntArray
 
 START = -(1 << 61)
-_LEAST_ROOM, _MOST_ROOM, _STEPS = 4_096, 65_536, 16  # rows of a chunk: as many as some steps have
+_LEAST_ROOM, _MOST_ROOM, _STEPS = 4_096, 262_144, 128  # rows of a chunk: as many as some steps have
 
 
 @kernel

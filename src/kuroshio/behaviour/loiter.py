@@ -14,6 +14,7 @@ from kuroshio.behaviour.buffers import Events, clear_row
 from kuroshio.behaviour.compiled import inner, kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
+from kuroshio.behaviour.fetch import fetch_ahead
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
 from kuroshio.units import FloatArray, IntArray
 
@@ -132,6 +133,7 @@ def loiter_rows(
     i = begin
     while i < slot.size:
         s, t1 = slot[i], t[i]
+        fetch_ahead(slot, i, ints, floats)
         t0 = ints[s, LAST]
         skip = ended[i] or (port.size > 0 and port[i])
         fresh = ints[s, KNOWN] == 0 or skip or t1 - t0 > max_gap_us

@@ -26,11 +26,17 @@ def first_rows(slot: Any, known: int, out: Any) -> None:
 
 
 @kernel
-def _reach(links: Any, slots: Any, numbers: Any) -> None:
+def _put(links: Any, count: int, slot: Any, who: Any) -> None:
+    for i in range(slot.size):
+        links[count + i, 0], links[count + i, 1] = slot[i], who[i]
+
+
+@kernel
+def _reach(links: Any, count: int, slots: Any, numbers: Any) -> None:
     more = True
     while more:
         more = False
-        for i in range(links.shape[0]):
+        for i in range(count):
             s, w = links[i, 0], links[i, 1]
             if slots[s] != numbers[w]:
                 slots[s] = numbers[w] = True
@@ -44,8 +50,7 @@ class Names:
         self.tracks, self.numbers = IdIndex(), IdIndex()
         self.exercise: BoolArray = np.zeros(0, np.bool_)
         self._links: IntArray = np.zeros((0, 2), np.int64)
-        self._fresh: list[IntArray] = []
-        self._waiting = 0
+        self._count = 0  # of links
 
     def locate(self, track: IntArray, mmsi: IntArray, exercise: BoolArray) -> tuple[IntArray, IntArray]:
         """Rows of the tracks and of the MMSIs (which may be -1); new ones get the next."""
@@ -60,33 +65,34 @@ class Names:
 
     def link(self, slot: IntArray, who: IntArray) -> None:
         """Note that tracks claim MMSIs."""
-        self._fresh.append(np.stack([slot, who], axis=1))
-        self._waiting += len(slot)
-        if self._waiting > max(1_000, len(self._links)):
-            self._settle()
+        if self._count + len(slot) > len(self._links):
+            self._settle(len(slot))
+        _put(self._links, self._count, slot, who)
+        self._count += len(slot)
 
-    def _settle(self) -> None:
-        if self._fresh:
-            links = np.concatenate([self._links, *self._fresh])
-            packed = np.unique(links[:, 0] << 32 | links[:, 1])
-            self._links = np.stack([packed >> 32, packed & 0xFFFFFFFF], axis=1)
-            self._fresh, self._waiting = [], 0
+    def _settle(self, more: int) -> None:
+        """Keep each link once, with room for as many again and ``more``."""
+        links = self._links[: self._count]
+        packed = np.unique(links[:, 0] << 32 | links[:, 1])
+        self._count = len(packed)
+        self._links = np.empty((max(1_000, 2 * len(packed)) + more, 2), np.int64)
+        _put(self._links, 0, packed >> 32, packed & 0xFFFFFFFF)
 
     def linked(self, slot: IntArray) -> tuple[BoolArray, BoolArray]:
         """Tracks and MMSIs that links join to some tracks, marked among all."""
         slots, numbers = np.zeros(len(self.tracks), np.bool_), np.zeros(len(self.numbers), np.bool_)
         slots[slot] = True
-        _reach(np.concatenate([self._links, *self._fresh]), slots, numbers)
+        _reach(self._links, self._count, slots, numbers)
         return slots, numbers
 
     def arrays(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        self._settle()
+        self._settle(0)
         names = {"tracks": self.tracks.names, "numbers": self.numbers.names}
-        return names | {"exercise": self.exercise, "links": self._links}
+        return names | {"exercise": self.exercise, "links": self._links[: self._count]}
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take a checkpoint up."""
         self.tracks, self.numbers = IdIndex(arrays["tracks"]), IdIndex(arrays["numbers"])
-        self.exercise, self._links, self._fresh = np.array(arrays["exercise"]), np.array(arrays["links"]), []
-        self._waiting = 0
+        self.exercise, self._links = np.array(arrays["exercise"]), np.array(arrays["links"])
+        self._count = len(self._links)

@@ -1,7 +1,7 @@
 """Which points of one time step are near one another.
 
-What enters: points and marks of the new ones. Slow points of a step are put into cells as wide as the limit. What
-leaves: pairs within the limit, at least one of each new. Neither days nor the antimeridian matter.
+What enters: points and marks of the new ones. Slow points are put into cells as wide as the limit, one step after
+another. What leaves: pairs within the limit, at least one of each new. Neither days nor the antimeridian matter.
 """
 
 from __future__ import annotations
@@ -46,23 +46,36 @@ def _near_some(
     none: Any,
     slow: Any,
     count: int,
-    begin: int,
+    first: Any,
+    fresh_from: Any,
     head: Any,
     after: Any,
     rows: Any,
     cols: Any,
-    shift: int,
     strips: Any,
     pi: Any,
     pf: Any,
     track: Any,
     limit_m: float,
 ) -> tuple[int, int]:
-    """Put in points from ``start`` on and note the pairs those from ``begin`` on make, as long as there is room."""
+    """Put in points from ``start`` on, step by step, and note the pairs the new make, as long as there is room."""
     scale = LOW_MARGIN_M_PER_DEG / limit_m
-    for p in range(start, count):  # every pair is met once: when the later of the two is put in
+    shift: Any = np.int64(0)
+    begin, end, p = shift, shift, shift + start
+    while p < count:  # every pair is met once: when the later of the two is put in
         i, begun = slow[p], k
         b, row = pi[i, P_BIN], np.int64(np.floor(pf[i, P_LAT] * scale))
+        if p >= end:  # a table of the points of one step is small enough to be near
+            place, bits = b & (_STEPS - 1), np.int64(4)
+            begin, end = fresh_from[place], first[place + 1]
+            if begin == end:  # none of its new points is slow
+                p = end
+                continue
+            while (1 << bits) < 2 * (end - first[place]):
+                bits += 1
+            shift = 64 - bits
+            if p == first[place]:
+                head[: 1 << bits] = -1
         for r in range(row - 1, row + 2 if p >= begin else row - 1):
             n_cols = _columns(strips, r, limit_m)
             own = np.int64((pf[i, P_LON] + 180.0) / 360.0 * n_cols)
@@ -74,52 +87,69 @@ def _near_some(
                 while q >= 0:
                     j = slow[q]
                     if pi[j, P_BIN] == b and rows[q] == r and cols[q] == col:
-                        first, second = (i, j) if track[pi[i, P_SLOT]] < track[pi[j, P_SLOT]] else (j, i)
-                        if pi[i, P_SLOT] != pi[j, P_SLOT] and gap_m(pf, first, second) <= limit_m:
+                        one, other = (i, j) if track[pi[i, P_SLOT]] < track[pi[j, P_SLOT]] else (j, i)
+                        if pi[i, P_SLOT] != pi[j, P_SLOT] and gap_m(pf, one, other) <= limit_m:
                             if k == out.shape[0]:
                                 return p, begun
-                            out[k, 0], out[k, 1], out[k, 2] = pi[first, P_SLOT], pi[second, P_SLOT], b
+                            out[k, 0], out[k, 1], out[k, 2] = pi[one, P_SLOT], pi[other, P_SLOT], b
                             k += 1
                     q = after[q]
         n_cols = _columns(strips, row, limit_m)
         rows[p], cols[p] = row, np.int64((pf[i, P_LON] + 180.0) / 360.0 * n_cols) % n_cols
         h = _hash(b, row, cols[p], shift)
         after[p], head[h] = head[h], p
+        p += 1
     return count, k
+
+
+@within
+def _sought(pi: Any, pf: Any, i: Any, max_speed: Any, touched: Any) -> bool:
+    return bool(touched[pi[i, P_BIN] & (_STEPS - 1)] and pf[i, P_SPEED] <= max_speed)
 
 
 @kernel
 def _select(
-    pi: Any, pf: Any, begin: int, fresh: Any, max_speed: float, touched: Any, slow: Any, head: Any, report: Any
-) -> None:
-    """Slow points of the steps that have a new one: the old ones, then the new.
+    pi: Any,
+    pf: Any,
+    begin: int,
+    fresh: Any,
+    max_speed: float,
+    touched: Any,
+    first: Any,
+    fresh_from: Any,
+    filled: Any,
+    slow: Any,
+) -> int:
+    """Number of slow points of the steps that have a new one: step by step, of each the old ones, then the new.
 
-    ``fresh`` marks the new of those from ``begin`` on. ``report`` gets the number of old ones and of all, and the bits
-    of a table of all, which is cleared.
+    ``fresh`` marks the new of those from ``begin`` on. Steps are told apart by their last bits; by these ``first`` gets
+    where the points begin in ``slow``, and ``fresh_from`` where the new ones do.
     """
-    n, old = pi.shape[0], 0
+    n = pi.shape[0]
     touched[:] = False
     for i in range(begin, n):
         if fresh[i - begin]:
             touched[pi[i, P_BIN] & (_STEPS - 1)] = True
+    first[:] = 0
     for i in range(n):
-        if (
-            touched[pi[i, P_BIN] & (_STEPS - 1)]
-            and not (i >= begin and fresh[i - begin])
-            and pf[i, P_SPEED] <= max_speed
-        ):
-            slow[old] = i
-            old += 1
-    count = old
+        if _sought(pi, pf, i, max_speed, touched):
+            first[(pi[i, P_BIN] & (_STEPS - 1)) + 1] += 1
+    for place in range(_STEPS):
+        first[place + 1] += first[place]
+        filled[place] = first[place]
+    for i in range(n):
+        if not (i >= begin and fresh[i - begin]) and _sought(pi, pf, i, max_speed, touched):
+            place = pi[i, P_BIN] & (_STEPS - 1)
+            slow[filled[place]] = i
+            filled[place] += 1
+    for place in range(_STEPS):
+        fresh_from[place] = filled[place]
     for i in range(begin, n):
-        if fresh[i - begin] and pf[i, P_SPEED] <= max_speed:
-            slow[count] = i
-            count += 1
-    bits = 4
-    while (1 << bits) < 2 * count:
-        bits += 1
-    head[: 1 << bits] = -1
-    report[0], report[1], report[2] = old, count, bits
+        if fresh[i - begin] and _sought(pi, pf, i, max_speed, touched):
+            place = pi[i, P_BIN] & (_STEPS - 1)
+            slow[filled[place]] = i
+            filled[place] += 1
+    return int(first[_STEPS])
 
 
 class Search:
@@ -135,7 +165,8 @@ class Search:
 
     def __init__(self, limit_m: float, max_speed_mps: float) -> None:
         self.limit_m, self.max_speed_mps = limit_m, max_speed_mps
-        self._touched, self._report = np.empty(_STEPS, np.bool_), np.empty(3, np.int64)
+        self._touched, self._first = np.empty(_STEPS, np.bool_), np.empty(_STEPS + 1, np.int64)
+        self._fresh_from, self._filled = np.empty((2, _STEPS), np.int64)
         self._strips, self._found = np.full((_STRIPS, 2), NO_BIN), Events(3, 0)
         self._room(16)
 
@@ -150,8 +181,8 @@ class Search:
         """
         if len(pi) > len(self._slow):
             self._room(2 * len(pi))
-        _select(pi, pf, begin, fresh, self.max_speed_mps, self._touched, self._slow, self._head, self._report)
-        old, count, bits = self._report.tolist()
-        room = self._slow, count, old, self._head, self._after, *self._cells, 64 - bits, self._strips
+        steps = self._first, self._fresh_from
+        count = _select(pi, pf, begin, fresh, self.max_speed_mps, self._touched, *steps, self._filled, self._slow)
+        room = self._slow, count, *steps, self._head, self._after, *self._cells, self._strips
         found, _ = self._found.run(_near_some, count, *room, pi, pf, track, self.limit_m)
         return found[np.lexsort((found[:, 2], found[:, 1], found[:, 0]))] if len(found) else found

@@ -25,7 +25,6 @@ CELLS_A_DEG = 2
 LONS = 360 * CELLS_A_DEG
 WHO_BITS = 32  # of a key: the cell, then the row of the MMSI
 _WHO = (1 << WHO_BITS) - 1
-_MOST_PARTS = 64
 _MOST_WAITING = 100_000
 _AT_ONCE = 1024  # silences counted in one pass
 _NO_KEYS = np.zeros(0, np.int64)
@@ -156,7 +155,11 @@ class Reception:
 
     def _add(self, period: int, *keys: IntArray) -> None:
         parts = (*self.parts.get(period, ()), *keys)
-        self.parts[period] = parts if len(parts) <= _MOST_PARTS else (np.unique(np.concatenate(parts)),)
+        while len(parts) > 1 and len(parts[-2]) <= 2 * len(
+            parts[-1]
+        ):  # so there are few, each twice as long as the next
+            parts = (*parts[:-2], np.unique(np.concatenate(parts[-2:])))
+        self.parts[period] = parts
         if self.again is not None:
             self.again.setdefault(period, ([], []))[1].extend(keys)
 

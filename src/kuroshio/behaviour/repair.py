@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.core import Core, Facts
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.log import START, Log
@@ -130,6 +131,8 @@ class Snapshot:
     def _exercise(self, rows: Fixes, last: IntArray) -> None:
         """A new track is exercise where its first row is."""
         names = self.core.names
+        if is_shared(rows.exercise) and len(rows) and not rows.exercise[0] and not names.exercise.any():
+            return
         slot = names.tracks.find(rows.track)
         first = np.flatnonzero(np.append(True, slot[1:] != slot[:-1])) if len(slot) else slot
         first = first[last[slot[first]] == START]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import kernel, within
+from kuroshio.behaviour.fetch import fetch_ahead
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.reception import WHO_BITS, cell_of
 from kuroshio.behaviour.state import CLOSE, OPEN, State
@@ -83,6 +84,7 @@ def gap_rows(
             born[0], born[1], born[2] = oldest, n_born, n_heard
             _write(floats, holder, held, lat, lon, sog, cog, nav)
             return i, k
+        fetch_ahead(slot, i, ints, floats)
         s, a = slot[i], ais[i]
         if s != holder:
             _write(floats, holder, held, lat, lon, sog, cog, nav)

@@ -201,13 +201,13 @@ class Batch:
 class State:
     """Two matrices, a row a slot; grows by a quarter with the defaults given.
 
-    Columns are contiguous: a live batch reads one column of many slots, most detectors the phase alone. Where a kernel
-    reads much of one row, ``order`` is C.
+    Rows are contiguous: a row of a live batch reads much of the state of its slot, and a line of memory holds several
+    columns of it. Where a kernel reads one column of many slots, as the phase of runs, ``order`` is F.
     """
 
     int_default: tuple[int, ...]
     float_default: tuple[float, ...]
-    order: Literal["C", "F"] = "F"
+    order: Literal["C", "F"] = "C"
     ints: IntArray = field(init=False)
     floats: FloatArray = field(init=False)
 

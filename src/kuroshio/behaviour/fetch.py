@@ -1,0 +1,57 @@
+"""Memory asked for before it is needed.
+
+What enters: the rows of a state that a batch will come to, one after another. What leaves: nothing. The processor
+begins to fetch a later row while a kernel is at work on this one: live, each row of a batch is of another ship, whose
+state has been pushed out of the nearest memory since the last step, and a kernel full of branches would wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from kuroshio.behaviour.compiled import within
+
+_LINE = 64  # bytes of a line of memory
+_AHEAD = 8  # rows: some hundreds of nanoseconds
+_BYTE = ir.IntType(8).as_pointer()
+_KIND = ir.FunctionType(ir.VoidType(), [_BYTE, ir.IntType(32), ir.IntType(32), ir.IntType(32)])
+
+
+def _fetching(typing_context: Any, matrix: Any, row: Any) -> Any:
+    """Begins to fetch a row of a matrix whose rows are contiguous, to read and to write it."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte, word, flag = _BYTE, ir.IntType(64), ir.IntType(32)
+        wide = builder.mul(builder.extract_value(array.shape, 1), array.itemsize)
+        first = builder.gep(builder.bitcast(array.data, byte), [builder.mul(arguments[1], wide)])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], _KIND)
+        with cgutils.for_range_slice(builder, word(0), wide, word(_LINE), inc=True) as (at, _):
+            # to write, keep it near, data: LLVM Language Reference, "llvm.prefetch"
+            builder.call(fetch, [builder.gep(first, [at]), flag(1), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    good = isinstance(matrix, types.Array) and matrix.ndim == 2 and matrix.layout == "C"
+    return (types.void(matrix, types.int64), code) if good else None
+
+
+_fetch_row: Any = intrinsic(_fetching)
+
+
+@within
+def fetch_ahead(rows: Any, i: Any, ints: Any, floats: Any) -> None:
+    """Begin to fetch what a state holds for the row some rows after the ``i``-th.
+
+    Where it is the same as the one before it or follows it, as in an archive, the processor finds out by itself.
+    """
+    if i + _AHEAD < rows.size:
+        row = rows[i + _AHEAD]
+        apart = row - rows[i + _AHEAD - 1]
+        if apart < 0 or apart > 1:
+            _fetch_row(ints, row)
+            _fetch_row(floats, row)
