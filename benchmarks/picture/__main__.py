@@ -64,6 +64,12 @@ def _scenes(arguments: argparse.Namespace) -> dict:
     return accuracy.scenes()
 
 
+def _told(arguments: argparse.Namespace) -> dict:
+    from benchmarks.picture import told
+
+    return told.table()
+
+
 def _maps(arguments: argparse.Namespace) -> dict:
     from benchmarks.picture import accuracy
 
@@ -107,6 +113,7 @@ RUNS: dict[str, Callable[[argparse.Namespace], dict]] = {
     "long": _long,
     "sea": _sea,
     "scenes": _scenes,
+    "told": _told,
     "maps": _maps,
     "registration": _registration,
     "late": _late,

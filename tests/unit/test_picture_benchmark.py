@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.picture import bound, charts, drag_bound, goals, live, page, run, scene  # noqa: E402
+from benchmarks.picture import bound, charts, drag_bound, goals, live, page, run, scene, told  # noqa: E402
 
 from kuroshio.picture import SensorModel  # noqa: E402
 from kuroshio.testing.sea.trials import trial  # noqa: E402
@@ -100,3 +100,21 @@ def test_a_drag_far_from_a_radar_cannot_be_known_in_five_minutes() -> None:
     assert drag_bound.least_s(30_000.0, radar) == pytest.approx(299.0, abs=4.0)
     assert drag_bound.least_s(50_000.0, radar) == pytest.approx(420.0, abs=4.0)
     assert drag_bound.least_s(30_000.0, radar, drag_mps=8.0) == pytest.approx(299.0 / 4.0, abs=1.0)
+
+
+def test_a_tracker_that_is_told_gives_each_track_reports_of_one_ship() -> None:
+    truth, fed = told.Truth(), []
+
+    def prepare(tracker) -> None:  # type: ignore[no-untyped-def]
+        told.prepare(tracker, truth)
+        step = tracker.step
+        tracker.step = lambda *a, **k: fed.append(step(*a, **k)) or fed[-1]
+
+    chunks = list(trial("harbours").play(5, ships=60, duration_s=150.0))
+    ran = live.track(truth.hear(chunks), prepare=prepare)
+    links = pa.concat_tables([u.links for u in fed])
+    taken = [(o, t) for o, t in zip(links["obs_id"].to_pylist(), links["track_id"].to_pylist(), strict=True) if t]
+    assert len(taken) > 1000
+    assert all(truth.of_obs[o] == truth.of_track[t] for o, t in taken)
+    plain = live.track(chunks)
+    assert ran.score(cutoff_m=500.0).spuriousness <= plain.score(cutoff_m=500.0).spuriousness

@@ -146,6 +146,20 @@ def test_one_mmsi_in_two_places_is_a_conflict_and_two_tracks() -> None:
     assert all(r["flags"] & FLAG_CONFLICT for r in found)
 
 
+@pytest.mark.parametrize(("moved_m", "flagged"), [(0.0, False), (2000.0, True)])
+def test_a_silent_ship_that_speaks_where_it_was_is_in_one_place_though_radar_led_its_track_off(
+    rng: np.random.Generator, moved_m: float, flagged: bool
+) -> None:
+    # at rest it reports twice and is lost; the plots it took are of a ship that sails off, and its track goes with them
+    said = ais_line(431000001, np.array([0.0, 10.0, 20.0]), north_mps=0.0)
+    off = radar_line(rng, np.arange(21.0, 400.0, 3.0), north_mps=1.0)
+    again = ais_line(431000001, np.arange(400.0, 460.0, 10.0), north_mps=0.0, lon=LON0 + moved_m / 105_000.0)
+    tracker = Tracker(sensors=[RADAR0, AIS0])
+    tracker.step(pa.concat_tables([said, off, again]), now_us=now(470))
+    found = [r for r in tracker.snapshot(now(470)).to_pylist() if r["mmsi"] == 431000001]
+    assert any(r["flags"] & FLAG_CONFLICT for r in found) == flagged
+
+
 def test_silent_ship_coasts_and_ends_with_a_last_row() -> None:
     tracker = Tracker()
     tracker.step(ais_line(431000001, np.arange(0, 100, 10.0)), now_us=now(100))

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from kuroshio.picture.compiled import fetch, fetch_part, inner, kernel
-from kuroshio.picture.drag import WEIGHT_MIN
+from kuroshio.picture.drag import JUMP_M, WEIGHT_MIN
 from kuroshio.picture.filter import combined
 from kuroshio.picture.identity import Rules
 from kuroshio.picture.journal import LOG_CROSS, LOG_SUCCESSOR, write_update
 from kuroshio.picture.model import AIS, HUMAN, RADAR, VMS, TrackerConfig
-from kuroshio.picture.motion import agility, move, process_noise
+from kuroshio.picture.motion import agility, local_offset, move, process_noise
 from kuroshio.picture.seen import last_seen, seen_us
 from kuroshio.picture.table import COASTED, CONFIRMED, CTL_LOG, TENTATIVE, Life, byte_of, first_row
 from kuroshio.schema import FLAG_CONFLICT, FLAG_DARK, FLAG_DRAG, FLAG_UNCORROBORATED
@@ -27,6 +27,7 @@ HUMAN_END_S = 1800.0  # what a person saw is looked for this long, its ellipse g
 VMS_END_S = 3 * 7200.0  # three usual intervals of a vessel monitoring system
 US = 1e-6
 SLOW_INTERVALS = 3.0  # of a ship at rest: six of 180 s would be 18 minutes, and three lost in a row are one in 1,000
+SPEAK_INTERVALS = 2.5  # a row that has not heard its name for so many usual ones: the name may have left it
 AHEAD = 6  # rows whose memory is asked for before their turn
 BORN_BYTE = byte_of("born_us")  # from here on a record says what the flags follow from
 
@@ -282,27 +283,55 @@ def set_flags(tracks, rows, was, flags):  # type: ignore[no-untyped-def]
     return out[0, :n], out[1, :n], out[2, :n]
 
 
+@inner
+def _two_places(t, u, t_us, limits):  # type: ignore[no-untyped-def]
+    """True where two rows of one MMSI are two places it reports from; ``u`` is the row it reports from now.
+
+    Where the other has not heard it for long, and it comes from where its own last word puts it by now, the name is in
+    one place, and it is radar that had taken the other row elsewhere.
+    """
+    if (t_us - last_seen(t, AIS)) * US <= max(limits.dark_min_s, SPEAK_INTERVALS * t.gap_s):
+        return True
+    dt = (last_seen(u, AIS) - last_seen(t, AIS)) * US
+    e, n = local_offset(t.ais[0], t.ais[1], u.ais[0], u.ais[1])
+    ve, vn = 0.5 * dt * (t.ais_v[0] + u.ais_v[0]), 0.5 * dt * (t.ais_v[1] + u.ais_v[1])
+    return not (math.hypot(e, n) <= JUMP_M or math.hypot(e - ve, n - vn) <= JUMP_M)
+
+
+@inner
+def _mark(rows, row, marks):  # type: ignore[no-untyped-def]
+    where = np.searchsorted(rows, row)
+    if where < len(rows) and rows[where] == row:
+        marks[where] = True
+
+
 @kernel
 def claimed_twice(tracks, rows, keys, t_us, limits):  # type: ignore[no-untyped-def]
-    """True for rows whose MMSI another confirmed row claims too, both recently."""
-    twice = np.zeros(len(rows), np.bool_)
+    """(rows whose MMSI another confirmed row claims too, both recently; those of them where it is in two places)."""
+    twice, both = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     for k in range(len(rows)):
         if tracks[rows[k]].next_row < 0:
             continue  # alone under its MMSI, or the last of a chain that begins with another row
-        head, count = first_row(keys, tracks[rows[k]].mmsi), 0
-        for mark in range(2):
-            at = head
-            while at >= 0:
-                t = tracks[at]
-                if t.status >= CONFIRMED and (t_us - last_seen(t, AIS)) * US <= limits.ais_end_max_s:
-                    count += 1
-                    where = np.searchsorted(rows, at)
-                    if mark and count > 1 and where < len(rows) and rows[where] == at:
-                        twice[where] = True
-                at = t.next_row
-            if count < 2:
-                break
-    return twice
+        head, count, newest = first_row(keys, tracks[rows[k]].mmsi), 0, -1
+        at = head
+        while at >= 0:
+            t = tracks[at]
+            if t.status >= CONFIRMED and (t_us - last_seen(t, AIS)) * US <= limits.ais_end_max_s:
+                count += 1
+                if newest < 0 or last_seen(t, AIS) > last_seen(tracks[newest], AIS):
+                    newest = at
+            at = t.next_row
+        at = head if count > 1 else -1
+        while at >= 0:
+            t = tracks[at]
+            if t.status >= CONFIRMED and (t_us - last_seen(t, AIS)) * US <= limits.ais_end_max_s:
+                apart = at != newest and _two_places(t, tracks[newest], t_us, limits)
+                _mark(rows, at, twice)
+                if apart:
+                    _mark(rows, at, both)
+                    _mark(rows, newest, both)
+            at = t.next_row
+    return twice, both
 
 
 def stale_bindings(life: Life, rows: IntArray, twice: BoolArray) -> IntArray:

@@ -182,10 +182,9 @@ class Housekeeping:
             flags[at[heard]] |= FLAG_DARK
         twice = None
         if found.chained:
-            twice = claimed_twice(tr.table.tracks, sure, tr.table.keys, t_us, tr.limits)
-            doubly = twice
+            twice, doubly = claimed_twice(tr.table.tracks, sure, tr.table.keys, t_us, tr.limits)
             if doubtful.any():  # beside another track because of a radar that is wrong: no conflict
-                doubly = twice & (life.fed[sure, RADAR] == 0)
+                doubly &= life.fed[sure, RADAR] == 0
             life.conflict_us[sure[doubly]] = t_us
             flags[doubly] |= FLAG_CONFLICT
         if len(found.full):
