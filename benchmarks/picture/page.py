@@ -341,12 +341,13 @@ def _told(r: dict, put: Callable[[str, str], str]) -> str:
     )  # fmt: skip
     return (
         "The same tracker where each plot may go to a track of its own ship alone, no plot is false, and names and "
-        "joins are right (`benchmarks/picture/told.py`). What a figure lacks in that row no association can give; "
-        "the difference of the two rows is what association costs.\n\n" + text + "\n"
+        "joins are right (`benchmarks/picture/told.py`). What a figure lacks in that row, better association alone "
+        "would not give; "
+        "the difference of the two is what association costs.\n\n" + text + "\n"
         "ANEES is of pairs of ship and track that make the sum of squared distances least, whatever they are called. "
         "A nameless track 300 m off its dark ship, beside a named ship that its own track holds to 5 m, is so paired "
         "with the named ship, and the named track with the dark ship, at a squared error of some thousand variances: "
-        "the last columns say how many such pairs there are and what part of the mean they make. They also bound "
+        "the last columns say how many such pairs there are and what part of the mean they make. They also cost "
         "identity. The measure is left as it is.\n"
     )
 
