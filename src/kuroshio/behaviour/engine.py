@@ -226,13 +226,12 @@ class Engine:
         if not self.dirty:  # where rows are put by, nothing is confirmed
             while self.unconfirmed and self.unconfirmed[0][0] <= self.watermark_us:
                 name = heappop(self.unconfirmed)[1]
-                known = over.get(name) or facts.get(name)
-                if known is not None:
-                    view[name] = (known, 1)
+                if name in facts:  # what was judged at the present alone is void, or comes with a repair
+                    view[name] = (over.get(name) or facts[name], 1)
             waiting = []
             while self.ending and self._is_final(self.ending[0][0]):
                 end_us, name = heappop(self.ending)
-                known = over.get(name) or facts.get(name)
+                known = facts.get(name)
                 if known is None or known.end_us != end_us:
                     continue
                 if self._grade(name, view) >= 1:
