@@ -26,6 +26,19 @@ PLACES = ((0.0, 180.0), (20.0, 180.0), (-60.0, -180.0), (89.9, 10.0), (-89.995, 
 TIMES = ("ais", "radar", "image")
 
 
+def limits_of(definitions: Any, kind: str) -> dict[str, Any]:
+    """Thresholds of one definition by name."""
+    return {t.name: t.value for t in definitions[kind].thresholds.values()}
+
+
+def changed(folder: Any, definition: str) -> tuple[Any, dict[str, Any]]:
+    """The shipped definition with other thresholds, ``{id: ..., thresholds: {...}}`` in YAML, alone; and its limits."""
+    (folder / "d.yaml").write_text(f"definitions: [{definition}]")
+    kind = definition.partition("id: ")[2].partition(",")[0]
+    only = behaviour.load_definitions(folder / "d.yaml").only(kind)
+    return only, limits_of(only, kind)
+
+
 def absent(rng: Any, values: Any, share: float) -> list[Any]:
     """Values as a list with some of them absent."""
     return [

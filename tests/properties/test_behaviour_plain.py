@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from plain_sea import ALL, S, absent, apart_m, live, same, seas, spells, standing, table, tracks, us, values
+from plain_sea import ALL, S, absent, apart_m, limits_of, live, same, seas, spells, standing, table, tracks, us, values
 
 from kuroshio import behaviour, clock
 from kuroshio.behaviour import norms as norms_of
@@ -18,15 +18,11 @@ from kuroshio.behaviour.archive import archive_fixes
 SEEDS = range(int(os.environ.get("KUROSHIO_SEEDS", "4")))
 
 
-def limits(kind: str) -> dict[str, Any]:
-    return {t.name: t.value for t in ALL[kind].thresholds.values()}
-
-
 def check(kind: str, seed: int, verdict: Any, *, rows: Any = None, changed: Any = None, **around: Any) -> int:
     """Hold the alerts of one definition against the loop, in the archive and live; the number of them."""
     rows = seas(seed) if rows is None else rows
     definitions = (changed or ALL).only(kind)
-    d = {t.name: t.value for t in definitions[kind].thresholds.values()}
+    d = limits_of(definitions, kind)
     data = table(rows)
     found = standing(data, definitions, **around)
     told = sorted((a["track_ids"][0], us(a["start_at"]), us(a["end_at"]), values(a)["updates"]) for a in found)
@@ -180,7 +176,7 @@ def test_circles_are_those_of_a_plain_loop() -> None:
     told = 0
     for seed in SEEDS:
         rows = seas(seed, 100, circles=True)
-        verdicts = {t: circling(mine, limits("circle_spoofing")) for t, mine in tracks(rows).items()}
+        verdicts = {t: circling(mine, limits_of(ALL, "circle_spoofing")) for t, mine in tracks(rows).items()}
         told += check("circle_spoofing", seed, lambda mine, k, d, v=verdicts: v[mine[0]["track"]][k], rows=rows)
     assert told > 2
 

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from plain_sea import ALL, T0, S, absent, live, same, standing, table, tracks, us
+from plain_sea import ALL, T0, S, absent, limits_of, live, same, standing, table, tracks, us
 
 from kuroshio import clock
 from kuroshio.geo.earth import enu_offset_m
@@ -88,7 +88,7 @@ def risk(a: Any, b: Any, d: dict[str, Any]) -> bool | None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_pair_at_risk_is_told_at_every_step_and_no_other(seed: int) -> None:
     rows, only = meeting(seed), ALL.only("collision_risk")
-    d = {t.name: t.value for t in only["collision_risk"].thresholds.values()}
+    d = limits_of(only, "collision_risk")
     data = table(rows)
     found = standing(data, only)
     spans = [(tuple(sorted(a["track_ids"])), us(a["start_at"]), us(a["end_at"])) for a in found]

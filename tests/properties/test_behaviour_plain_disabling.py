@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from plain_sea import T0, H, S, apart_m, live, same, standing, table, tracks, values
+from plain_sea import T0, H, S, apart_m, changed, live, same, standing, table, tracks, values
 from test_behaviour_plain_gaps import falling_silent, silences, told, when
 
 from kuroshio import behaviour, clock
@@ -123,9 +123,7 @@ def wanted(rows: list[dict[str, Any]], d: dict[str, Any], hours: Hours, zones: b
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_disablings_are_those_of_a_plain_loop(seed: int, tmp_path: Any) -> None:
-    (tmp_path / "d.yaml").write_text(f"definitions: [{QUICK % SHARES}]")
-    only = behaviour.load_definitions(tmp_path / "d.yaml").only("ais_disabling")
-    d = {t.name: t.value for t in only["ais_disabling"].thresholds.values()}
+    only, d = changed(tmp_path, QUICK % SHARES)
     zones, known = layers() if seed % 2 else None, learned(seed)
     norms, hours = behaviour.build_norms(table(known)), ship_hours(known)
     rows = falling_silent(seed, SILENCES_S)

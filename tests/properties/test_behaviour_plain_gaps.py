@@ -7,9 +7,9 @@ import os
 from typing import Any
 
 import pytest
-from plain_sea import T0, S, apart_m, live, same, standing, table, tracks, us, values
+from plain_sea import T0, S, apart_m, changed, live, same, standing, table, tracks, us, values
 
-from kuroshio import behaviour, clock
+from kuroshio import clock
 
 SEEDS = range(int(os.environ.get("KUROSHIO_SEEDS", "4")))
 QUICK = "{id: ais_gap, thresholds: {silence_s: 1800, min_reports: 4, window_s: 900, min_others: 2, least_heard: 0.6}}"
@@ -99,9 +99,7 @@ def told(alert: dict[str, Any]) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_silences_are_those_of_a_plain_loop(seed: int, tmp_path: Any) -> None:
-    (tmp_path / "d.yaml").write_text(f"definitions: [{QUICK}]")
-    only = behaviour.load_definitions(tmp_path / "d.yaml").only("ais_gap")
-    d = {t.name: t.value for t in only["ais_gap"].thresholds.values()}
+    only, d = changed(tmp_path, QUICK)
     rows = falling_silent(seed)
     data = table(rows)
     found = standing(data, only)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from plain_sea import S, live, same, standing, table, us, values
+from plain_sea import S, changed, live, same, standing, table, us, values
 
 from kuroshio import behaviour, clock
 
@@ -84,9 +84,7 @@ def stand_out(rows: list[dict[str, Any]], held: dict[str, tuple[int, int]], d: d
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_days_at_gates_are_those_of_a_plain_loop(seed: int, tmp_path: Any) -> None:
-    (tmp_path / "d.yaml").write_text(f"definitions: [{QUICK}]")
-    only = behaviour.load_definitions(tmp_path / "d.yaml").only("gate_norm")
-    d = {t.name: t.value for t in only["gate_norm"].thresholds.values()}
+    only, d = changed(tmp_path, QUICK)
     rng = clock.generator(seed + 1)
     begin = (D0 + int(rng.integers(0, 6))) * DAY + int(rng.choice([0, 1, -S, DAY // 2]))
     end = (D0 + int(rng.integers(12, DAYS))) * DAY + int(rng.choice([0, -S, S, DAY // 2]))

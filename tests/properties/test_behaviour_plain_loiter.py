@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from plain_sea import S, apart_m, live, same, seas, standing, table, tracks, us, values
+from plain_sea import S, apart_m, changed, live, same, seas, standing, table, tracks, us, values
 
 from kuroshio import behaviour, clock
 
 SEEDS = range(int(os.environ.get("KUROSHIO_SEEDS", "4")))
-QUICK = "definitions: [{id: loitering, thresholds: {window_s: 300, min_duration_s: 600, max_gap_s: 900}}]"
+QUICK = "{id: loitering, thresholds: {window_s: 300, min_duration_s: 600, max_gap_s: 900}}"
 PORT = {
     "type": "Feature",
     "properties": {"name": "Basco", "kind": "port"},
@@ -92,9 +92,7 @@ def loiterings(rows: list[dict[str, Any]], d: dict[str, Any]) -> list[tuple[int,
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_loiterings_are_those_of_a_plain_loop_over_windows(seed: int, tmp_path: Any) -> None:
-    (tmp_path / "d.yaml").write_text(QUICK)
-    only = behaviour.load_definitions(tmp_path / "d.yaml").only("loitering")
-    d = {t.name: t.value for t in only["loitering"].thresholds.values()}
+    only, d = changed(tmp_path, QUICK)
     zones, rows = behaviour.load_zones(PORT), drifting(seed)
     data = table(rows)
     found = standing(data, only, zones=zones)

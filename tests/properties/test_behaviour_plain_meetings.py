@@ -16,7 +16,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from plain_sea import ALL, END, T0, H, S, absent, apart_m, live, plane_back, same, standing, table, tracks, us, values
+from plain_sea import (
+    ALL,
+    END,
+    T0,
+    H,
+    S,
+    absent,
+    apart_m,
+    limits_of,
+    live,
+    plane_back,
+    same,
+    standing,
+    table,
+    tracks,
+    us,
+    values,
+)
 
 from kuroshio import behaviour, clock
 from kuroshio.geo.earth import distance_m
@@ -277,7 +294,7 @@ def hold(alerts: list[dict[str, Any]], rows: list[dict[str, Any]], definitions: 
     """Alerts of both definitions are the meetings of the loop over every pair, and no others."""
     mine = tracks([r for r in rows if r["t"] <= end_us])
     for kind in KINDS:
-        d = {t.name: t.value for t in definitions[kind].thresholds.values()}
+        d = limits_of(definitions, kind)
         at = {n: read_off(some, d, zones) for n, some in mine.items()}
         until = {n: open_from(some, d, end_us) for n, some in mine.items()}
         told = sorted((a for a in alerts if a["definition"] == kind), key=lambda a: (a["track_ids"], a["start_at"]))

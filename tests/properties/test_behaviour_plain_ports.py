@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-from plain_sea import S, absent, apart_m, live, same, seas, standing, table, tracks, us, values
+from plain_sea import S, absent, apart_m, changed, live, same, seas, standing, table, tracks, us, values
 from test_behaviour_plain_ways import crossing, inside, outside_m, place
 
 from kuroshio import behaviour, clock
@@ -90,9 +90,7 @@ def visits(rows: list[dict[str, Any]], d: dict[str, Any]) -> list[tuple[str, flo
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_port_visits_are_those_of_a_plain_loop(seed: int, tmp_path: Any) -> None:
-    (tmp_path / "d.yaml").write_text(f"definitions: [{QUICK}]")
-    only = behaviour.load_definitions(tmp_path / "d.yaml").only("port_visit")
-    d = {t.name: t.value for t in only["port_visit"].thresholds.values()}
+    only, d = changed(tmp_path, QUICK)
     features = []
     for name, (west, east, south, north) in BOXES.items():
         ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]

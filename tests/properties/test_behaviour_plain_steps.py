@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from plain_sea import ALL, T0, H, S, absent, apart_m, live, same, standing, table, us, values
+from plain_sea import ALL, T0, H, S, absent, apart_m, limits_of, live, same, standing, table, us, values
 
 from kuroshio import clock
 
@@ -98,7 +98,7 @@ def test_steps_of_a_number_on_several_tracks_are_those_of_a_plain_loop(seed: int
     data = table(rows)
     found = standing(data, only)
     for kind in KINDS:
-        d = {t.name: t.value for t in only[kind].thresholds.values()}
+        d = limits_of(only, kind)
         told = sorted((a for a in found if a["definition"] == kind), key=lambda a: (a["mmsis"][0], a["start_at"]))
         plain = [(mmsi, s) for mmsi, mine in sorted(reports(rows).items()) for s in jumps(mine, d)]
         seen = [(a["mmsis"][0], us(a["start_at"]), us(a["end_at"]), a["track_ids"]) for a in told]
@@ -139,7 +139,7 @@ def hit(rows: list[dict[str, Any]], d: dict[str, Any]) -> dict[Any, tuple[int, i
 @pytest.mark.parametrize("seed", SEEDS)
 def test_interference_by_numbers_on_several_tracks_is_that_of_a_plain_loop(seed: int) -> None:
     rows, only = numbers(seed, 48), ALL.only("gnss_interference")
-    d = {t.name: t.value for t in only["gnss_interference"].thresholds.values()}
+    d = limits_of(only, "gnss_interference")
     data = table(rows)
     found = standing(data, only)
     told = {}

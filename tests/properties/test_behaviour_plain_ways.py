@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from plain_sea import ALL, S, live, same, seas, standing, table, tracks, us, values
+from plain_sea import ALL, S, limits_of, live, same, seas, standing, table, tracks, us, values
 
 from kuroshio import behaviour, clock
 from kuroshio.geo.earth import distance_m
@@ -146,7 +146,7 @@ def stays(rows: list[dict[str, Any]], box: Any, d: dict[str, Any]) -> list[tuple
 def test_stays_in_zones_are_those_of_a_plain_loop_to_the_crossing(seed: int) -> None:
     rows, zones = roaming(seed), boxes()
     data, only = table(rows), ALL.only("zone_entry", "zone_exit")
-    d = {t.name: t.value for t in ALL["zone_entry"].thresholds.values()}
+    d = limits_of(ALL, "zone_entry")
     found = standing(data, only, zones=zones)
     plain = [
         (track, name, *stay)
