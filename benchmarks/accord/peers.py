@@ -7,41 +7,28 @@ environment of their own, made at first use and kept in ``~/.cache/kuroshio-benc
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import tempfile
 import time
-import venv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from benchmarks import peer_packages
 from benchmarks.accord import world
 from kuroshio.accord import Book, factor, parse
 
 SUBJECTS = ("vessel", "dark_vessel", "alert", "pattern", "iuu")
 PEERS = ("cedarpy", "pycasbin")
 PAIRS = 4000
-CACHE = Path(os.environ.get("KUROSHIO_BENCH_CACHE", Path.home() / ".cache" / "kuroshio-bench"))
 PATIENCE_S = 25.0  # the first run installs two packages; later ones find them
 
 
-def environment(patience_s: float = PATIENCE_S) -> tuple[Path | None, str]:
+def environment() -> tuple[Path | None, str]:
     """(Python of the engines' environment, "") or (None, why it is not there)."""
-    folder = CACHE / "venv-accord"
-    python = folder / "bin" / "python"
-    if (folder / "complete").exists():
-        return python, ""
-    try:
-        venv.create(folder, with_pip=True)
-        command = [str(python), "-m", "pip", "install", "-q", *PEERS]
-        subprocess.run(command, check=True, timeout=patience_s, capture_output=True)
-        (folder / "complete").touch()
-    except (OSError, subprocess.SubprocessError) as err:
-        return None, f"not installed: {err}"
-    return python, ""
+    return peer_packages.environment("venv-accord", PEERS, PATIENCE_S)
 
 
 def simple_book() -> Book:

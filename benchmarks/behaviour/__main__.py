@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,15 +24,13 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from benchmarks import peer_packages
 from benchmarks.behaviour import equality, exact
 from benchmarks.behaviour.sea import as_tracks, fleet, polygon
 from kuroshio import behaviour, clock
 from kuroshio.behaviour.archive import archive_fixes, run
 from kuroshio.behaviour.collision import closest_approaches
 from kuroshio.geo.zones import load_zones
-
-_HOME = Path(os.environ.get("KUROSHIO_BENCH_CACHE", Path.home() / ".cache" / "kuroshio-bench"))
-CACHE = _HOME / "venv-behaviour"
 
 
 def cpu(work: Callable[[], Any], rounds: int) -> float:
@@ -133,12 +129,11 @@ def cpa_ms(rounds: int) -> float:
 
 def movingpandas_rate(patience_s: float) -> float | None:
     """Rows a CPU second of MovingPandas' `add_speed`; None where its environment cannot be made in time."""
-    python = CACHE / "bin" / "python"
+    python, why = peer_packages.environment("venv-behaviour", ("movingpandas", "pyarrow"), patience_s)
+    if python is None:
+        sys.stderr.write(f"MovingPandas {why}\n")
+        return None
     try:
-        if not python.exists():
-            venv.create(CACHE, with_pip=True)
-            command = [str(python), "-m", "pip", "install", "-q", "movingpandas", "pyarrow"]
-            subprocess.run(command, check=True, timeout=patience_s, capture_output=True)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "positions.parquet"
             pq.write_table(fleet(30_000, seed=5), path)
@@ -216,7 +211,7 @@ def rates(quick: bool) -> dict[str, Any]:
     result["cpa_100k_ms"] = round(cpa_ms(3), 1)
     result |= live_rates(quick)
     result |= peers(rows)
-    slow = movingpandas_rate(10 if quick else 300)
+    slow = movingpandas_rate(25.0 if quick else 300.0)
     result["movingpandas_add_speed_rows_per_cpu_s"] = None if slow is None else round(slow)
     result["ratio_movingpandas"] = None if slow is None else round(result["rows_per_cpu_s_full_set"] / slow, 1)
     return result

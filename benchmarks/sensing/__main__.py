@@ -16,32 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 from typing import Any
 
+from benchmarks import peer_packages
 from benchmarks.sensing import logs
 
 PIP_PEERS = ("pyais", "aiscat", "libais")
 PEERS = (*PIP_PEERS, "gpsdecode")  # of Debian's gpsd-tools, where it is installed
 SIZES = {"pyais": 30_000, "aiscat": 100_000, "libais": 60_000, "gpsdecode": 60_000}
-CACHE = Path(os.environ.get("KUROSHIO_BENCH_CACHE", Path.home() / ".cache" / "kuroshio-bench"))
 BLOCK = 2 << 20
-
-
-def environment(patience_s: float) -> Path | None:
-    """Python of the peers' environment, made on first use; None when it cannot be made in time."""
-    python = CACHE / "venv" / "bin" / "python"
-    if python.exists():
-        return python
-    try:
-        venv.create(CACHE / "venv", with_pip=True)
-        command = [str(python), "-m", "pip", "install", "-q", "pyarrow", *PIP_PEERS]
-        subprocess.run(command, check=True, timeout=patience_s, capture_output=True)
-    except (OSError, subprocess.SubprocessError) as err:
-        print(f"peers not installed: {err}", file=sys.stderr)
-        return None
-    return python
 
 
 def ours(data: bytes) -> tuple[float, int]:
@@ -81,7 +65,9 @@ def measure(quick: bool) -> dict[str, Any]:
     ais.warm_up()
     sentences, rounds = (600_000, 5) if quick else (3_000_000, 7)
     logs_ = {"plain": logs.log(sentences, tagged=False), "tagged": logs.log(sentences, tagged=True)}
-    python = environment(20 if quick else 300)
+    python, why = peer_packages.environment("venv-sensing", ("pyarrow", *PIP_PEERS), 20.0 if quick else 300.0)
+    if why:
+        print(f"peers {why}", file=sys.stderr)
     peers = [name for name in PEERS if python is not None and (name in PIP_PEERS or shutil.which(name))]
     rates: dict[str, list[float]] = {name: [] for name in ("plain", "tagged", *PEERS)}
     ours(logs_["plain"][: len(logs_["plain"]) // 4])
