@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from plain_sea import S, changed, live, same, standing, table, us, values
+from plain_sea import H, S, changed, live, same, standing, table, us, values
 
 from kuroshio import behaviour, clock
 
@@ -33,12 +33,26 @@ def gate(name: str, **times: str) -> dict[str, Any]:
     return {"type": "Feature", "properties": {"name": name, "kind": "gate", **times}, "geometry": shape}
 
 
+def heard_hours(rng: Any) -> list[int]:
+    """Hours of a day in which a ship far from the gates is heard; on some days too few, by one hour or by many."""
+    silent = int(rng.choice([0, 2, 3, 3, 4, 12], p=[0.2, 0.2, 0.2, 0.25, 0.1, 0.05]))
+    begin = int(rng.choice([0, 24 - silent, int(rng.integers(0, 25 - silent))]))
+    return [hour for hour in range(24) if not begin <= hour < begin + silent]
+
+
+def beside(day: int, hour: int, rng: Any) -> dict[str, Any]:
+    """A report of that ship, at times at the very beginning or end of the hour."""
+    t = day * DAY + hour * H + int(rng.choice([0, H - 1, int(rng.integers(0, H))]))
+    return {"track": 1, "t": t, "lat": 30.0, "lon": 150.0, "status": "confirmed", "ais": t, "mmsi": 431_000_099}
+
+
 def passages(seed: int) -> list[dict[str, Any]]:
     """Ships in and beside the gates on days of which some are empty, some silent, some far from what is usual."""
     rng, rows = clock.generator(seed), []
     for day in range(D0, D0 + DAYS):
         if rng.random() < 0.15:
             continue  # nothing is heard
+        rows += [beside(day, hour, rng) for hour in heard_hours(rng)]
         usual = int(rng.choice([0, 0, 3, 6, 10, 10, 10, 11, 20, 40]))
         for k in range(usual + 1):
             name = str(rng.choice(list(SQUARES)))
@@ -60,9 +74,21 @@ def tail(n: int, rate: float) -> float:
     return sum(map(chance, range(n + 1))) if n < rate else sum(map(chance, range(n, n + 200)))
 
 
+def longest_silence(hours: set[int]) -> int:
+    """Most hours of a day in a row that are not among these."""
+    worst = run = 0
+    for hour in range(24):
+        run = 0 if hour in hours else run + 1
+        worst = max(worst, run)
+    return worst
+
+
 def stand_out(rows: list[dict[str, Any]], held: dict[str, tuple[int, int]], d: dict[str, Any]) -> list[Any]:
     """(gate, day, ships, norm) of each day that is told."""
-    heard = {r["t"] // DAY for r in rows}
+    hours_of: dict[int, set[int]] = {}
+    for r in rows:
+        hours_of.setdefault(r["t"] // DAY, set()).add(r["t"] % DAY // H)
+    heard = [day for day, hours in hours_of.items() if longest_silence(hours) <= d["max_silent_h"]]
     found = []
     for name, (lat0, lon0) in SQUARES.items():
         whole = [x for x in sorted(heard) if held[name][0] <= x * DAY and (x + 1) * DAY <= held[name][1]]

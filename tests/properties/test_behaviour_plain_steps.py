@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from typing import Any
@@ -78,7 +79,7 @@ def jumps(rows: list[dict[str, Any]], d: dict[str, Any]) -> list[dict[str, Any]]
         far = apart_m(before, row)
         bad = far > d["min_step_m"] and far / seconds > d["max_speed_mps"]
         if bad and spell is None:
-            spell = {"start": row["t"], "steps": 0, "bad": 0, "told": False, "speed": 0.0}
+            spell = {"start": row["t"], "before": before, "steps": 0, "bad": 0, "told": False, "speed": 0.0}
             spell["tracks"] = sorted({before["track"], row["track"]})
             found.append(spell)
         if spell is not None:
@@ -106,6 +107,8 @@ def test_steps_of_a_number_on_several_tracks_are_those_of_a_plain_loop(seed: int
         for a, (_, s) in zip(told, plain, strict=True):
             assert (values(a)["bad_steps"], values(a)["bad_share"]) == (s["bad"], s["bad"] / s["of"])
             assert values(a)["implied_speed_mps"] == pytest.approx(s["speed"], rel=1e-9)
+            (point,) = json.loads(a["evidence"])["geometry"]  # the report before, at its own time
+            assert (clock.parse_rfc3339(point["at"]), point["lat_deg"]) == (s["before"]["t"], s["before"]["lat"])
         assert told
     same(found, live(data, only, seed))
 

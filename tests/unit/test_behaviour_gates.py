@@ -22,8 +22,11 @@ LINE = {"type": "LineString", "coordinates": [[121.0, 20.0], [121.0, 20.2]]}
 GATE = {"type": "Feature", "properties": {"name": "Strait", "kind": "gate", "buffer_m": 3000}, "geometry": LINE}
 
 
-def traffic(per_day, *, silent=()):
-    """Ships that pass the strait from west to east, numbers a day given, and one far off that is always heard."""
+def traffic(per_day, *, silent=(), off=(), begin_h=0, end_h=24):
+    """Ships that pass the strait from west to east, numbers a day given, and one far off that is always heard.
+
+    On days of ``silent`` that one is not; on days of ``off`` nothing is heard but from ``begin_h`` to ``end_h``.
+    """
     who, t, lon, kind = [], [], [], []
     for day, ships in enumerate(per_day):
         for k in range(ships):
@@ -33,12 +36,14 @@ def traffic(per_day, *, silent=()):
                 lon.append(120.85 + 0.025 * step)
                 kind.append(70 if k % 2 else 80)
         if day not in silent:
-            who.append(431_000_001)
-            t.append((D0 + day) * DAY + 12 * H)
-            lon.append(125.0)
-            kind.append(30)
+            for hour in range(24):
+                who.append(431_000_001)
+                t.append((D0 + day) * DAY + hour * H)
+                lon.append(125.0)
+                kind.append(30)
     table = {"mmsi": who, "observed_at": pa.array(t, pa.timestamp("us", tz="UTC")), "lon_deg": lon, "ship_type": kind}
-    return pa.table({**table, "lat_deg": np.full(len(who), 20.1)})
+    heard = [(x // DAY - D0 not in off) or begin_h * H <= x % DAY < end_h * H for x in t]
+    return pa.table({**table, "lat_deg": np.full(len(who), 20.1)}).filter(pa.array(heard))
 
 
 def run(*words):
@@ -83,3 +88,20 @@ def test_a_closure_of_the_only_gate_is_told_where_anything_was_heard_that_day(si
     for alert in found.to_pylist():
         values = json.loads(alert["evidence"])["values"]
         assert (values["ships"], values["norm_ships"]) == (0, 20.0)
+
+
+@pytest.mark.parametrize(("begin_h", "end_h", "whole"), [(0, 24, True), (3, 24, True), (4, 24, False), (0, 2, False)])
+def test_a_day_of_which_a_part_was_heard_is_in_no_norm_and_held_against_none(begin_h, end_h, whole):
+    """The ships pass from midnight to 10:30, the receiver is heard for a part of the first day and of the last."""
+    zones = behaviour.load_zones(GATE)
+    table = traffic([20] * 8 + [0, 20], off=(0, 9), begin_h=begin_h, end_h=end_h)
+    found = behaviour.detect(table, ALL.only("gate_norm"), zones=zones, now_us=(D0 + 13) * DAY).to_pylist()
+    assert [a["start_at"].timestamp() * S // DAY - D0 for a in found] == [8]  # the closure alone
+    (norm,) = {json.loads(a["evidence"])["values"]["norm_ships"] for a in found}
+    counts = [r for r in behaviour.gate_counts(table, zones).to_pylist() if r["kind"] == "all"]
+    assert [r["whole"] for r in counts] == [whole, *[True] * 8, whole]
+    before = [r["ships"] for r in counts[:8] if r["whole"]]
+    assert norm == sum(before) / len(before)
+    usual = behaviour.gates.learn(behaviour.gate_counts(table, zones))
+    told = [r for r in behaviour.gates.compare(behaviour.gate_counts(table, zones), usual) if r["kind"] == "all"]
+    assert [r["p"] is None for r in told] == [not r["whole"] for r in told]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from kuroshio import behaviour
+from kuroshio import behaviour, clock
 from kuroshio.behaviour.pack import make_pack, reproduce, verify_pack
 from kuroshio.cli.alert import app as alert_app
 from kuroshio.cli.detect import app as detect_app
@@ -95,6 +95,19 @@ rules:
   - {id: reserve, behaviours: [encounter, loitering, zone_entry], zones: [Reserve], severity: alarm}
   - {id: silent, behaviours: [ais_gap, ais_disabling], mmsi: [412000003]}
 """
+
+
+def test_a_step_after_a_long_silence_packs_with_the_report_it_is_held_against(tmp_path):
+    t = T0 + np.asarray([0, 1, 30, 31]) * H  # 6,700 km in 29 hours: the report before is older than the lead
+    at = pa.array(t).cast(pa.timestamp("us", tz="UTC"))
+    lon = np.asarray([121.0, 121.1, 185.0, 185.1]) - np.asarray([0, 0, 360, 360])
+    data = pa.table({"mmsi": [11] * 4, "track_id": [1] * 4, "observed_at": at, "lat_deg": [20.0] * 4, "lon_deg": lon})
+    (alert,) = behaviour.detect(data, ALL.only("impossible_kinematics")).to_pylist()
+    (point,) = json.loads(alert["evidence"])["geometry"]
+    assert (point["label"], point["lon_deg"]) == ("before the first step", 121.1)
+    assert clock.parse_rfc3339(point["at"]) == t[1]
+    make_pack(tmp_path / "a", alert, data, ALL)
+    assert reproduce(tmp_path / "a")["alert_id"] == alert["alert_id"]
 
 
 def silent_among_others():

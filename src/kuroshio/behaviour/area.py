@@ -17,7 +17,7 @@ from kuroshio.behaviour.detector import Surroundings, register
 from kuroshio.behaviour.fetch import fetch_ahead
 from kuroshio.behaviour.fixes import DAY_US, HOUR_US
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
-from kuroshio.behaviour.tally import SHIP, TallyDetector
+from kuroshio.behaviour.tally import PERIOD, PLACE, SHIP, TallyDetector
 from kuroshio.geo.earth import distance_m
 from kuroshio.geo.zones import Zones
 from kuroshio.units import BoolArray, FloatArray, IntArray
@@ -197,6 +197,22 @@ def holding(zones: Zones, day: int) -> BoolArray:
     return (zones.valid_from_us <= day * DAY_US) & (zones.valid_to_us >= (day + 1) * DAY_US)
 
 
+def whole_days(hours: IntArray, max_silent_h: int) -> IntArray:
+    """Days, counted from 1970, in which there are no more hours in a row than that in which nothing is heard.
+
+    Parameters
+    ----------
+    hours
+        Hours, counted from 1970, in which anything was heard, in any order.
+    """
+    day, hour = np.divmod(np.unique(hours), 24)
+    days, first = np.unique(day, return_index=True)
+    heard = np.split(hour, first[1:])
+    silent = [int(np.diff(h, prepend=-1, append=24).max()) - 1 for h in heard] if len(days) else []
+    result: IntArray = days[np.asarray(silent, np.int64) <= max_silent_h]
+    return result
+
+
 @register("gate")
 class GateDetector(TallyDetector):
     """Ships through a strait in a day against the days before it: a closure or a diversion."""
@@ -235,7 +251,7 @@ class GateDetector(TallyDetector):
         return super().rewind(other, marks)
 
     def tally(self, batch: Batch) -> IntArray:
-        """A row a fix inside a gate, and one a day on which anything was heard: only then are no ships none."""
+        """A row a fix inside a gate, and one an hour in which anything was heard: only then are no ships none."""
         zones = self.around.zones
         if zones is None or not zones.mask(["gate"]).any():
             return np.zeros((0, 5), np.int64)
@@ -246,15 +262,17 @@ class GateDetector(TallyDetector):
         owner, zone = owner[gate], zone[gate].astype(np.int64)
         ship = np.where(f.mmsi[owner] >= 0, f.mmsi[owner], -f.track[owner] - 2)
         inside = np.stack([f.t[owner] // DAY_US, zone, ship, f.track[owner], np.zeros(len(owner), np.int64)], axis=1)
-        days = np.unique(f.t // DAY_US)
-        heard = np.zeros((len(days), 5), np.int64)
-        heard[:, 0], heard[:, 1] = days, -1
+        hours = np.unique(f.t // HOUR_US)
+        heard = np.zeros((len(hours), 5), np.int64)
+        heard[:, PERIOD], heard[:, PLACE], heard[:, SHIP] = hours // 24, -1, hours
         return np.concatenate([inside, heard])
 
     def judge(self, period: int, rows: IntArray, out: list[tuple[int, Fact]]) -> None:
         """Each gate's count of the day against its mean of the days before."""
         zones, d = self.around.zones, self.definition
         assert zones is not None
+        if not len(whole_days(rows[rows[:, PLACE] < 0, SHIP], int(d["max_silent_h"]))):
+            return  # a part of a day
         today = np.bincount(rows[rows[:, 1] >= 0, 1], minlength=len(zones))
         window = int(d["norm_days"])
         for z in np.flatnonzero(zones.mask(["gate"]) & holding(zones, period)).tolist():

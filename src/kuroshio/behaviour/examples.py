@@ -199,7 +199,7 @@ def _fishing_movement() -> Example:
 
 @_of("gate_norm")
 def _gate_norm() -> Example:
-    parts = [ship(900, _minutes(0, 13 * 1440, 720), 8000.0, 11_000.0)]
+    parts = [ship(900, _minutes(0, 13 * 1440, 180), 8000.0, 11_000.0)]
     for day in range(12):
         count = 20 if day < 11 else 2
         for k in range(count):

@@ -22,15 +22,16 @@ from kuroshio.geo.earth import distance_m
 from kuroshio.units import IntArray
 
 # by MMSI: last report, its track, first and last impossible step, steps and impossible steps since the first, open or
-# not, the two tracks, the last time it was told, steps up to the last impossible one; numbers: last place, place before
-# the step, greatest speed, length
-T, TRACK, FIRST, LATEST, STEPS, BAD, OPENED, TRACK_A, TRACK_B, MET, OF = range(11)
+# not, the two tracks, the last time it was told, steps up to the last impossible one, time of the report before the
+# first; numbers: last place, place before the step, greatest speed, length
+T, TRACK, FIRST, LATEST, STEPS, BAD, OPENED, TRACK_A, TRACK_B, MET, OF, BEFORE = range(12)
 
 
 @within
 def _say_steps(ev: Any, num: Any, k: int, kind: int, w: int, ints: Any, floats: Any) -> None:
     ev[k, 0], ev[k, 1], ev[k, 2], ev[k, 3], ev[k, 4] = kind, w, ints[w, FIRST], ints[w, MET], ints[w, LATEST]
     ev[k, 5], ev[k, 6], ev[k, 7], ev[k, 8] = ints[w, TRACK_A], ints[w, TRACK_B], ints[w, OF], ints[w, BAD]
+    ev[k, 9] = ints[w, BEFORE]
     for c in range(6):
         num[k, c] = floats[w, c]
 
@@ -58,7 +59,7 @@ def steps(
     share: float,
     under_way: Any,
 ) -> tuple[int, int]:
-    """Events (kind, who, start, met, end, track a, track b, steps, bad) of rows in order (who, time).
+    """Events (kind, who, start, met, end, track a, track b, steps, bad, before) of rows in order (who, time).
 
     A step is impossible when it is longer than ``min_m`` and faster than ``max_speed``, and longer ago than
     ``min_dt_us``: two receivers' clocks a second apart make no such step. A position that is sent again unchanged is
@@ -95,7 +96,7 @@ def steps(
             speed = far / (dt * 1e-6)
             if far > min_m and speed > max_speed:
                 if ints[w, FIRST] == NEVER:
-                    ints[w, FIRST], ints[w, STEPS], ints[w, BAD] = t1, 1, 0
+                    ints[w, FIRST], ints[w, BEFORE], ints[w, STEPS], ints[w, BAD] = t1, ints[w, T], 1, 0
                     ints[w, TRACK_A], ints[w, TRACK_B] = min(ints[w, TRACK], track[i]), max(ints[w, TRACK], track[i])
                     floats[w, 2], floats[w, 3], floats[w, 4], floats[w, 5] = la0, lo0, 0.0, 0.0
                 ints[w, BAD] += 1
@@ -136,9 +137,9 @@ class StepsDetector(Detector):
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)
-        self.state = State((NEVER, -1, NEVER, NEVER, 0, 0, 0, -1, -1, 0, 0), (0.0,) * 6)
+        self.state = State((NEVER, -1, NEVER, NEVER, 0, 0, 0, -1, -1, 0, 0, NEVER), (0.0,) * 6)
         self.numbers = IdIndex()
-        self.events = Events(9, 6)
+        self.events = Events(10, 6)
         self.under_way: IntArray = np.zeros(1, np.int64)
         d, self.forget_us = definition, definition.us("forget_s")
         still, fast = float(d["still_mps"]), float(d["max_speed_mps"])
@@ -183,7 +184,7 @@ class StepsDetector(Detector):
                 out.append((e[0], self._fact(e, v)))
 
     def _fact(self, e: list[int], v: list[float]) -> Fact:
-        kind, w, start, met, end, a, b, n, bad = e
+        kind, w, start, met, end, a, b, n, bad, before = e
         mmsi = int(self.numbers.names[w])
         return Fact(
             definition=self.definition.id,
@@ -201,7 +202,7 @@ class StepsDetector(Detector):
                 "bad_share": bad / max(1, n),
                 "bad_steps": bad,
             },
-            points=(("before the first step", start, v[2], v[3]),),
+            points=(("before the first step", before, v[2], v[3]),),
             rows=n,
             cause="no more such steps" if kind == CLOSE else None,
         )

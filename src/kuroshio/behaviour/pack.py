@@ -134,8 +134,8 @@ def _kind(rows: pa.Table) -> str:
 
 
 def select_rows(rows: pa.Table, alert: Mapping[str, Any], *, lead_us: int = LEAD_US) -> pa.Table:
-    """Rows of the tracks (or MMSIs) of an alert from a lead before its start to a lead after its end."""
-    start = round(alert["start_at"].timestamp() * 1e6) - lead_us
+    """Rows of the tracks (or MMSIs) of an alert from a lead before its first place to a lead after its end."""
+    start = begin_us(alert) - lead_us
     end = round((alert["end_at"] or alert["known_at"]).timestamp() * 1e6) + lead_us
     times = rows["observed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
     keep = pc.and_(pc.greater_equal(times, start), pc.less_equal(times, end))
@@ -146,6 +146,13 @@ def select_rows(rows: pa.Table, alert: Mapping[str, Any], *, lead_us: int = LEAD
     else:
         mine = pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(alert["mmsis"], pa.int64()))
     return rows.filter(pc.and_(keep, mine))
+
+
+def begin_us(alert: Mapping[str, Any]) -> int:
+    """Start of an alert, or the time of a place of its evidence before it: what a step was held against."""
+    start = round(alert["start_at"].timestamp() * 1e6)
+    places = json.loads(alert["evidence"]).get("geometry", ())
+    return min([start, *(clock.parse_rfc3339(place["at"]) for place in places)])
 
 
 def _once(rows: pa.Table) -> pa.Table:

@@ -17,7 +17,7 @@ from kuroshio import clock
 from kuroshio.behaviour import Definitions, Norms, Zones
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.others import others_about, stretches, ways_about
-from kuroshio.behaviour.pack import LEAD_US, alert_rows, make_pack, raised_of
+from kuroshio.behaviour.pack import LEAD_US, alert_rows, begin_us, make_pack, raised_of
 from kuroshio.behaviour.ruling import micros
 from kuroshio.errors import InputError, NotFound, VerificationError
 from kuroshio.schema import TRACKS
@@ -97,7 +97,7 @@ class PackDesk:
     def _rows(self, alert: Row, bases: Sequence[Row], known_us: int) -> pa.Table:
         """TRACKS rows of the ships of an alert, and of the others that it rests on."""
         tracks, mmsis = list(alert["track_ids"]), list(alert["mmsis"])
-        first_us, end_us, read = micros(alert["start_at"]) - LEAD_US, known_us + 1, self._read
+        first_us, end_us, read = begin_us(alert) - LEAD_US, known_us + 1, self._read
         of = {base["definition"]: self._definitions.get(str(base["definition"])) for base in bases}
         if all(d is not None and ways_about(d) for d in of.values()):  # of other numbers on its tracks it has a part
             tracks = []
