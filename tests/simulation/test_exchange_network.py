@@ -14,6 +14,7 @@ from kuroshio.schema.signing import public_key
 from kuroshio.testing.network.faults import FAULTS
 from kuroshio.testing.network.keys import key_of, ring_of
 from kuroshio.testing.network.mutants import MUTANTS, hunt
+from kuroshio.testing.network.node import SimNode
 from kuroshio.testing.network.shrink import shrink
 from kuroshio.testing.network.world import World
 
@@ -80,6 +81,18 @@ def test_a_failing_seed_is_told_by_the_faults_it_needs_alone() -> None:
     assert story["faults"] == []  # no fault is needed to forget a tie
     assert 0 < len(story["lines"]) <= 40
     assert all(float(line.split(" ")[0]) <= story["violation"]["at_s"] for line in story["lines"])
+
+
+def test_a_crash_of_a_node_is_told_with_its_seed_and_place() -> None:
+    def crashing(node: SimNode) -> None:
+        def crash(*_: object, **__: object) -> None:
+            raise KeyError("from")
+
+        node.frame = crash  # type: ignore[method-assign]
+
+    found = World(5, chaos_s=10, calm_s=35, mutate=crashing).run()["violations"][0]
+    assert (found["what"], found["error"]) == ("a node crashed", "KeyError('from')")
+    assert found["place"].startswith("test_exchange_network.py:")
 
 
 def test_one_fault_is_kept_out_without_the_others() -> None:

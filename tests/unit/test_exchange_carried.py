@@ -36,16 +36,15 @@ class Office:
         )  # fmt: skip
         self.gone: list[tuple[str, str]] = []
         self.carrier = Carrier(
-            party, known=self.known, accept=self.accept, gone=lambda party, release: self.gone.append((party, release))
+            party,
+            keys=lambda: self.ring,
+            accept=self.accept,
+            gone=lambda party, release: self.gone.append((party, release)),
         )
 
     def verify(self, release: Release, now_us: int) -> None:
         self.check.now_us = now_us
         self.check.verify(release)
-
-    def known(self, release: Release, now_us: int) -> None:
-        fields = release.fields
-        self.ring.verify(fields["from"], fields["key_id"], release.header, release.signature, now_us=now_us)
 
     def accept(self, party: str, data: bytes, now_us: int) -> Accepted:
         return self.desk.accept(party, data, now_us, carried=True)
@@ -123,13 +122,30 @@ def test_what_a_receipt_in_a_file_answers_waits_no_more(phl: Office, jpn: Office
     assert phl.take(told.data).held_before == 1
 
 
+def test_a_byte_changed_anywhere_in_a_bundle_is_a_refusal_and_the_rest_of_the_file_is_taken(
+    phl: Office, jpn: Office
+) -> None:
+    """Seed 7500 and on: a changed letter in the name of a header field ended the node that read the file."""
+    changed, whole = phl.warn("JPN", 1).data, phl.warn("JPN", 2).data
+    header = len(Release.from_bytes(changed).header)
+    assert b'"from":"PHL"' in changed[:header]
+    for at in [*range(24 + header), *range(24 + header, len(changed), 7)]:
+        damaged = bytearray(changed)
+        damaged[at] ^= 1
+        taken = jpn.take(bytes(damaged), whole)
+        assert taken.error is None
+        assert taken.refused == 1, at
+        assert taken.held_before + taken.taken.get("safety", 0) == 1
+    assert jpn.take(changed).taken == {"safety": 1}  # a whole copy is still taken
+
+
 def test_an_old_checkpoint_in_a_file_accuses_nobody(phl: Office) -> None:
     def accept(party: str, data: bytes, now_us: int) -> Accepted:
         raise VerificationError("record of JPN shrank to 4", code="record.consistency")
 
     statement = phl.desk.control("checkpoint", {"note": "n", "old_size": 0, "proof": []}, to="JPN", now_us=T0)
     warned = phl.warn("JPN", 2)
-    carrier = Carrier("JPN", known=lambda release, now_us: None, accept=accept, gone=lambda party, release: None)
+    carrier = Carrier("JPN", keys=lambda: phl.ring, accept=accept, gone=lambda party, release: None)
     file, taken = io.BytesIO(), Taken()
     write_bundles(file, [statement.data, warned.data])
     file.seek(0)

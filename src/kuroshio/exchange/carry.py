@@ -15,7 +15,9 @@ from typing import BinaryIO
 
 from kuroshio.errors import KuroshioError, StoreError, VerificationError
 from kuroshio.exchange.desk import Accepted
+from kuroshio.exchange.receive import signed_header
 from kuroshio.schema.release import MAX_BUNDLE, Release
+from kuroshio.schema.signing import KeyRing
 
 HEAD = b"KUROSHIO-BUNDLES-1\n"
 _LENGTH = struct.Struct(">I")
@@ -24,7 +26,6 @@ REFUSALS_MAX = 100  # named in the answer; all are counted
 # a file may be older than what the link brought since: then the statement says less than is known, and nothing is wrong
 OLD_STATEMENT = ("record.consistency_start", "record.consistency")
 
-Known = Callable[[Release, int], None]
 Accept = Callable[[str, bytes, int], Accepted]
 Gone = Callable[[str, str], None]
 
@@ -82,8 +83,8 @@ class Carrier:
     ----------
     me
         Own party code.
-    known
-        Raises where a release is not signed by a key of the party it names that counts now.
+    keys
+        Gives the keys trusted now.
     accept
         Takes a bundle of a partner at a time as its link would; raises for one who is no partner.
     gone
@@ -92,8 +93,10 @@ class Carrier:
         Ids of what was taken before.
     """
 
-    def __init__(self, me: str, *, known: Known, accept: Accept, gone: Gone, seen: Iterable[str] = ()) -> None:
-        self._me, self._known, self._accept, self._gone = me, known, accept, gone
+    def __init__(
+        self, me: str, *, keys: Callable[[], KeyRing], accept: Accept, gone: Gone, seen: Iterable[str] = ()
+    ) -> None:
+        self._me, self._keys, self._accept, self._gone = me, keys, accept, gone
         self._seen: dict[str, None] = dict.fromkeys(seen)
 
     def work(self, file: BinaryIO, taken: Taken, now_us: Callable[[], int], *, arrived: bool) -> Iterator[None]:
@@ -125,7 +128,7 @@ class Carrier:
     def _one(self, bundle: bytes, number: int, taken: Taken, now_us: int, *, arrived: bool) -> None:
         try:
             release = Release.from_bytes(bundle)
-            self._known(release, now_us)
+            signed_header(release, self._keys(), now_us=now_us)  # before anything is read of it
             if self._has_arrived(release) if arrived else self._take(release, bundle, now_us):
                 taken.taken[release.kind] = taken.taken.get(release.kind, 0) + 1
             else:

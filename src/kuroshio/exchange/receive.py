@@ -115,11 +115,8 @@ def receive(
     """
     # 1. it is a bundle, within limits
     release = Release.from_bytes(data)
-    # 2. the header is canonical and complete
-    header = release.fields
-    _check_header(header)
-    # 3. the sender's key, trusted now, signed it
-    keys.verify(header["from"], header["key_id"], release.header, release.signature, now_us=now_us)
+    # 2. the header is canonical and complete; 3. the sender's key, trusted now, signed it
+    header = signed_header(release, keys, now_us=now_us)
     # 4. it is for us
     if header["to"] != me or header["from"] == me:
         raise VerificationError(f"a release to {header['to']} came to {me}", code="exchange.not_for_us")
@@ -156,6 +153,20 @@ def receive(
         ) from err
     _check_commitments([plain], header)
     return Received(release, None, None, body, held_under, obligations, _no_echo(1))
+
+
+def signed_header(release: Release, keys: KeyRing, *, now_us: int) -> dict[str, Any]:
+    """Header of a bundle of which nothing is known yet: whole, and signed by a key of the party it names.
+
+    Raises
+    ------
+    VerificationError
+        When a field is missing or not of its form, or when that party's keys trusted now did not sign it.
+    """
+    header = release.fields
+    _check_header(header)
+    keys.verify(header["from"], header["key_id"], release.header, release.signature, now_us=now_us)
+    return header
 
 
 def _check_header(header: dict[str, Any]) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from kuroshio.errors import StoreError
-from kuroshio.exchange.carry import Accept, Carrier, Gone, Known, Taken
+from kuroshio.exchange.carry import Accept, Carrier, Gone, Taken
+from kuroshio.schema.signing import KeyRing
 from kuroshio.store import disk
 
 log = logging.getLogger(__name__)
@@ -32,17 +33,17 @@ class Inbox:
     ----------
     data
         Data folder of the node.
-    me, known, accept, gone
+    me, keys, accept, gone
         As a `Carrier` has them.
     """
 
-    def __init__(self, data: Path, me: str, *, known: Known, accept: Accept, gone: Gone) -> None:
+    def __init__(self, data: Path, me: str, *, keys: Callable[[], KeyRing], accept: Accept, gone: Gone) -> None:
         self._folder = data / FOLDER
         self._folder.mkdir(parents=True, exist_ok=True)
         self._open: tuple[Path, Iterator[None], Taken] | None = None
         self._now_us = 0
         self._seen_file = data / SEEN
-        self._carrier = Carrier(me, known=known, accept=accept, gone=gone, seen=_ids(self._seen_file))
+        self._carrier = Carrier(me, keys=keys, accept=accept, gone=gone, seen=_ids(self._seen_file))
 
     def look(self, now_us: int) -> None:
         """Take some bundles of the oldest file, if there is one."""

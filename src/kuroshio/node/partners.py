@@ -35,7 +35,6 @@ from kuroshio.peers.instructions import Deliver
 from kuroshio.peers.outbound import OPEN
 from kuroshio.peers.outbox import Item
 from kuroshio.schema import TRACKS
-from kuroshio.schema.release import Release
 
 if TYPE_CHECKING:
     from kuroshio.node.assemble import Parts
@@ -88,7 +87,7 @@ class Partners:
         self.room = mailroom.Mailroom(self._config.node.party, trust=self._trust, sharing=sharing, parts=parts)
         self._inbox = Inbox(
             self._config.node.data, self._config.node.party,
-            known=self._signed, accept=self._from_file, gone=self._arrived,
+            keys=self._trust.ring, accept=self._from_file, gone=self._arrived,
         )  # fmt: skip
         copies = {p.party: p.carry_copies for p in self._config.partners if p.carry_copies is not None}
         self._files_out = FilesOut(self._config.node.data, waiting=self._to_carry, gone=self._arrived, copies=copies)
@@ -242,13 +241,6 @@ class Partners:
             # a key we have not been given yet, as after the partner's rotation: nothing is taken, and nothing lost
             self._told(party, "put_off", {"code": err.error_code, "text": err.message})
             raise StoreError(err.message, code=err.error_code) from err
-
-    def _signed(self, release: Release, now_us: int) -> None:
-        """Hold that a key of the party a bundle names signed it: on a link the certificate says who brings it."""
-        fields = release.fields
-        self._trust.ring().verify(
-            str(fields["from"]), str(fields["key_id"]), release.header, release.signature, now_us=now_us
-        )
 
     def _from_file(self, party: str, body: bytes, now_us: int) -> exchange.Accepted:
         """Take a bundle that no link brought."""

@@ -7,7 +7,9 @@ story. The rules a release must fulfil are those in force in the world at the mo
 from __future__ import annotations
 
 import json
+import traceback
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -51,6 +53,12 @@ class Checker:
         """Note a violation."""
         if len(self.violations) < 100:
             self.violations.append({"at_s": self.world.now_us / 1e6 - self.world.start_s, "what": what, **detail})
+
+    def crashed(self, party: str, err: Exception) -> None:
+        """A node met what no part of it expects."""
+        where = traceback.extract_tb(err.__traceback__)[-1]
+        place = f"{PurePath(where.filename).name}:{where.lineno}"
+        self.fail("a node crashed", party=party, error=repr(err)[:200], place=place)
 
     # -- when a frame leaves
 

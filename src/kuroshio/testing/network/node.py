@@ -126,7 +126,7 @@ class SimNode:
             for partner in self.partners
         }
         self.carrier = Carrier(
-            self.party, known=self._signed, accept=self._accept_carried, gone=self._gone, seen=self.carried
+            self.party, keys=lambda: self.ring, accept=self._accept_carried, gone=self._gone, seen=self.carried
         )
         self.versions_of_groups = Versions.from_dict(self.party, self._groups_kept)
         self.versions_of_groups.tell_again()
@@ -316,10 +316,6 @@ class SimNode:
                 refused = err.error_code
                 self._note(self.party, "refused_here", {"partner": partner, "code": refused})
         self.perform(partner, session.taken(item.lane, item.seq, item.item_id, self.now_us(), refused=refused))
-
-    def _signed(self, release: Release, now_us: int) -> None:
-        fields = release.fields
-        self.ring.verify(str(fields["from"]), str(fields["key_id"]), release.header, release.signature, now_us=now_us)
 
     def _gone(self, partner: str, release_id: str) -> None:
         if partner in self.sessions:

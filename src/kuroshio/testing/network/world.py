@@ -169,6 +169,9 @@ class World:
                 self.crash(party, 2.0)
             elif self.calm or err.error_code in ("exchange.ledger", "peer.queue_full"):
                 self.checker.fail("a node's operation failed", party=party, code=err.error_code, text=err.message)
+        except Exception as err:  # a fault of the program: told with its seed, and the other worlds go on
+            self.checker.crashed(party, err)
+            self.crash(party, 2.0)
         self.checker.step(party)
 
     # -- links
