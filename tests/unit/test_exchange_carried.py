@@ -139,9 +139,9 @@ def test_a_byte_changed_anywhere_in_a_bundle_is_a_refusal_and_the_rest_of_the_fi
     assert jpn.take(changed).taken == {"safety": 1}  # a whole copy is still taken
 
 
-def test_an_old_checkpoint_in_a_file_accuses_nobody(phl: Office) -> None:
+def test_a_checkpoint_in_a_file_that_no_cosignature_reached_accuses_nobody(phl: Office) -> None:
     def accept(party: str, data: bytes, now_us: int) -> Accepted:
-        raise VerificationError("record of JPN shrank to 4", code="record.consistency")
+        raise VerificationError("proof starts at 0, 4 was seen", code="record.consistency_start")
 
     statement = phl.desk.control("checkpoint", {"note": "n", "old_size": 0, "proof": []}, to="JPN", now_us=T0)
     warned = phl.warn("JPN", 2)

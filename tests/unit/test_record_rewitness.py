@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -54,11 +55,59 @@ def copy_of(files: MemoryFiles) -> MemoryFiles:
     return other
 
 
-def show(phl: Office, jpn: Office) -> None:
-    """PHL's newest checkpoint goes to JPN, and the cosignature comes back."""
+def stated(phl: Office) -> dict[str, Any]:
+    """PHL's newest checkpoint for JPN."""
     body = phl.desk.statement("JPN")
     assert body is not None
-    phl.desk.on_cosignature("JPN", jpn.desk.on_checkpoint("PHL", body, T0), T0)
+    return body
+
+
+def show(phl: Office, jpn: Office, *, stated_us: int = T0) -> None:
+    """PHL's newest checkpoint goes to JPN, and the cosignature comes back."""
+    reply = jpn.desk.on_checkpoint("PHL", stated(phl), T0, stated_us=stated_us)
+    assert reply is not None
+    phl.desk.on_cosignature("JPN", reply, T0)
+
+
+def test_a_checkpoint_that_a_newer_one_overtook_accuses_nobody_and_a_later_one_that_shrank_does() -> None:
+    phl, jpn = Office("PHL"), Office("JPN")
+    phl.grow(5, "a")
+    first = stated(phl)
+    phl.grow(3, "b")
+    second = stated(phl)  # by a file, and there before the first, whose link was down
+    assert jpn.desk.on_checkpoint("PHL", second, T0, stated_us=T0 + 2) is not None
+    assert jpn.desk.on_checkpoint("PHL", first, T0, stated_us=T0 + 1) is None
+    assert jpn.witnesses["PHL"].size == 8
+    jpn.witnesses["PHL"] = Witness.from_dict(jpn.witnesses["PHL"].as_dict())  # and so after a restart
+    assert jpn.desk.on_checkpoint("PHL", first, T0, stated_us=T0 + 2) is None
+    with pytest.raises(VerificationError) as caught:
+        jpn.desk.on_checkpoint("PHL", first, T0, stated_us=T0 + 3)
+    assert caught.value.error_code == "record.consistency"
+
+
+def test_a_checkpoint_made_before_our_cosignature_came_gets_it_again_a_few_times() -> None:
+    """The way back was cut after the first: PHL proves the next from the beginning, as it must."""
+    phl, jpn = Office("PHL"), Office("JPN")
+    phl.grow(5, "a")
+    assert jpn.desk.on_checkpoint("PHL", stated(phl), T0, stated_us=T0) is not None  # and does not arrive
+    for number in range(3):
+        phl.grow(2, "b")
+        again = jpn.desk.on_checkpoint("PHL", stated(phl), T0, stated_us=T0 + 1 + number)
+        assert again is not None
+        assert again["size"] == 5
+        assert jpn.witnesses["PHL"].size == 5  # nothing was proven
+    phl.desk.on_cosignature("JPN", again, T0)
+    show(phl, jpn, stated_us=T0 + 9)
+    assert jpn.witnesses["PHL"].size == 11
+    for number in range(5):  # from here it could know better
+        phl.shown.clear()
+        phl.grow(1, "c")
+        if number < 3:
+            assert jpn.desk.on_checkpoint("PHL", stated(phl), T0, stated_us=T0 + 10 + number) is not None
+        else:
+            with pytest.raises(VerificationError) as caught:
+                jpn.desk.on_checkpoint("PHL", stated(phl), T0, stated_us=T0 + 10 + number)
+            assert caught.value.error_code == "record.consistency_start"
 
 
 def test_a_partner_with_an_older_record_is_refused_until_a_person_lets_it_begin_again() -> None:
@@ -74,8 +123,8 @@ def test_a_partner_with_an_older_record_is_refused_until_a_person_lets_it_begin_
     for size in (1, 5, 9):  # smaller, and then larger than what was seen: another past either way
         phl.grow(size, "c")
         phl.shown.clear()
-        with pytest.raises(VerificationError):
-            show(phl, jpn)
+        with pytest.raises(VerificationError):  # the larger one at its maker, by the cosignature it gets
+            show(phl, jpn, stated_us=T0 + size)
     seen = jpn.witnesses["PHL"].begin_again()
     assert (seen["size"], seen["next_seq"]) == (8, 8)
     show(phl, jpn)

@@ -23,8 +23,8 @@ HEAD = b"KUROSHIO-BUNDLES-1\n"
 _LENGTH = struct.Struct(">I")
 SEEN_MAX = 10_000  # statements taken: what waits for a partner is in each file until it arrived
 REFUSALS_MAX = 100  # named in the answer; all are counted
-# a file may be older than what the link brought since: then the statement says less than is known, and nothing is wrong
-OLD_STATEMENT = ("record.consistency_start", "record.consistency")
+# where only files go, no cosignature comes back: each checkpoint is proven from the beginning, and nothing is wrong
+UNANSWERED = "record.consistency_start"
 
 Accept = Callable[[str, bytes, int], Accepted]
 Gone = Callable[[str, str], None]
@@ -153,7 +153,7 @@ class Carrier:
         try:
             accepted = self._accept(release.releaser, bundle, now_us)
         except VerificationError as err:
-            if err.error_code not in OLD_STATEMENT or release.kind != "checkpoint":
+            if err.error_code != UNANSWERED or release.kind != "checkpoint":
                 raise
             return False
         self._seen[release.release_id] = None

@@ -79,6 +79,11 @@ class Accepted:
     gone: tuple[str, ...] = ()
     body: Mapping[str, Any] | None = None
 
+    @property
+    def stated_us(self) -> int:
+        """When its releaser made it, by its signed header; 0 where it was held already."""
+        return int(self.received.release.fields["released_at_us"]) if self.received is not None else 0
+
 
 class Desk(Aftercare):
     """Releases out and in for one party.

@@ -185,9 +185,10 @@ class Mailroom:
         if accepted.kind == "recall":
             self._drop(accepted.gone)
         elif accepted.kind == "checkpoint":
-            reply = self._witness.on_checkpoint(party, accepted.body or {}, now_us)
+            reply = self._witness.on_checkpoint(party, accepted.body or {}, now_us, stated_us=accepted.stated_us)
             self._book.keep()  # before the cosignature leaves: what it vouches for must not be forgotten
-            self._replies.append((party, "cosignature", reply))
+            if reply is not None:
+                self._replies.append((party, "cosignature", reply))
         elif accepted.kind == "cosignature":
             self._witness.on_cosignature(party, accepted.body or {}, now_us)
             self._book.keep()

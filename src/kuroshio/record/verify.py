@@ -89,7 +89,11 @@ class Witness:
         Whose record.
     size, root
         Largest checkpoint verified so far.
-    seen
+    stated_us
+        When the partner stated it, by its own clock.
+    unproven
+        Statements in a row since whose proof began before it.
+    next_seq, ahead
         Number of leaves to us seen without a hole, and those beyond it.
     """
 
@@ -98,6 +102,8 @@ class Witness:
     root: bytes = b""
     next_seq: int = 0
     ahead: set[int] = field(default_factory=set)
+    stated_us: int = 0
+    unproven: int = 0
 
     def extend(self, checkpoint: notes.Checkpoint, proof: list[bytes]) -> None:
         """Take a newer checkpoint (its signature verified by the caller) after its proof.
@@ -118,6 +124,7 @@ class Witness:
         """
         seen = {"size": self.size, "root": self.root.hex(), "next_seq": self.next_seq}
         self.size, self.root, self.next_seq, self.ahead = 0, b"", ANY_SEQ, set()
+        self.stated_us = self.unproven = 0
         return seen
 
     def saw(self, partner_seq: int) -> None:
@@ -145,6 +152,8 @@ class Witness:
             "root": self.root.hex(),
             "next_seq": self.next_seq,
             "ahead": sorted(self.ahead),
+            "stated_us": self.stated_us,
+            "unproven": self.unproven,
         }
 
     @classmethod
@@ -156,6 +165,8 @@ class Witness:
             bytes.fromhex(value["root"]),
             int(value["next_seq"]),
             set(value["ahead"]),
+            int(value.get("stated_us", 0)),  # a file of before has neither
+            int(value.get("unproven", 0)),
         )
 
 

@@ -15,6 +15,8 @@ from kuroshio.record.log import Log
 from kuroshio.record.verify import Witness
 from kuroshio.schema.signing import KeyRing, Signer, b64, unb64
 
+UNPROVEN_MAX = 3  # proofs from too early in a row: the partner gets our cosignature again with each, then is refused
+
 
 class WitnessDesk:
     """Both roles with all partners.
@@ -55,8 +57,18 @@ class WitnessDesk:
         own = notes.Checkpoint(checkpoint.origin, checkpoint.size, checkpoint.root, checkpoint.signatures[:1])
         return {"note": own.note().decode(), "old_size": old, "proof": proof}
 
-    def on_checkpoint(self, partner: str, body: Mapping[str, Any], now_us: int) -> dict[str, Any]:
+    def on_checkpoint(
+        self, partner: str, body: Mapping[str, Any], now_us: int, *, stated_us: int
+    ) -> dict[str, Any] | None:
         """Body of a cosignature for a partner's checkpoint, after it was proven to extend all we saw.
+
+        A statement may be overtaken, by a file or by our own answer: one that was made before the newest we took says
+        less than we know (None), and one that is proven from before it is answered with our cosignature of that.
+
+        Parameters
+        ----------
+        stated_us
+            When the partner made the statement, by its signed header.
 
         Raises
         ------
@@ -70,14 +82,20 @@ class WitnessDesk:
         if checkpoint.size == witness.size:
             if checkpoint.root != witness.root:
                 raise VerificationError(f"two roots for size {checkpoint.size} of {partner}", code="record.fork")
-        elif checkpoint.size > witness.size:
-            if witness.size and old != witness.size:  # with nothing seen there is nothing to prove
+        elif checkpoint.size < witness.size:
+            if stated_us > witness.stated_us:
+                raise VerificationError(f"record of {partner} shrank to {checkpoint.size}", code="record.consistency")
+            return None
+        elif witness.size and old != witness.size:  # with nothing seen there is nothing to prove
+            if old > witness.size or witness.unproven >= UNPROVEN_MAX:
                 raise VerificationError(
                     f"proof starts at {old}, {witness.size} was seen", code="record.consistency_start"
                 )
-            witness.extend(checkpoint, proof)
+            witness.unproven += 1
+            checkpoint = notes.Checkpoint(checkpoint.origin, witness.size, witness.root)
         else:
-            raise VerificationError(f"record of {partner} shrank to {checkpoint.size}", code="record.consistency")
+            witness.extend(checkpoint, proof)
+            witness.stated_us, witness.unproven = max(witness.stated_us, stated_us), 0
         signature = notes.cosign(checkpoint, self._signer, at_us=now_us)
         return {"origin": checkpoint.origin, "size": checkpoint.size, "line": signature.line().rstrip("\n")}
 

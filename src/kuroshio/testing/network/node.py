@@ -341,9 +341,10 @@ class SimNode:
             return done
         release_id = done.received.release.release_id
         if done.kind == "checkpoint":
-            body = self.witness.on_checkpoint(partner, dict(done.body or {}), now_us)
+            body = self.witness.on_checkpoint(partner, dict(done.body or {}), now_us, stated_us=done.stated_us)
             self.witness_state = {p: w.as_dict() for p, w in self.check.witnesses.items()}
-            self.offer(self.desk.control("cosignature", body, to=partner, now_us=now_us))
+            if body is not None:
+                self.offer(self.desk.control("cosignature", body, to=partner, now_us=now_us))
         elif done.kind == "cosignature":
             self.witness.on_cosignature(partner, dict(done.body or {}), now_us)
         elif done.kind == "tighten":
