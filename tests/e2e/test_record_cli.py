@@ -103,6 +103,10 @@ def test_a_release_by_stick_and_its_record(nodes: Path) -> None:
     with stick.open("wb") as file:
         assert write_bundles(file, bundles) == 3
     assert len(ask(exchange_cli.app, "show", stick, "--json")["bundles"]) == 3
+    changed = nodes / "changed.kur"
+    changed.write_bytes(stick.read_bytes().replace(b'"from"', b'"frpm"', 1))
+    for how in (["--json"], []):  # in words, on the table and as JSON
+        assert "field from is missing" in str(fails(exchange_cli.app, "show", changed, *how))
     arguments = ["import", stick, "--keys", nodes / "JPN" / "keys", "--ledger", nodes / "held.db", "--json"]
     taken = ask(exchange_cli.app, *arguments, "--tracks", nodes / "tracks.parquet")
     assert taken == {"taken": {"tracks": 3}, "held_before": 0, "rows": 6, "refused": [], "gaps": {}}

@@ -80,6 +80,8 @@ def read_entry(plain: Mapping[str, Any], *, now_us: int | None = None) -> Entry:
     InputError
         Naming the field that is missing, unknown or of another form.
     """
+    if not isinstance(plain, Mapping):  # of a partner it may be any JSON
+        raise InputError(f"an entry is an object, not {type(plain).__name__}", code="ledger.entry")
     unknown = sorted(set(plain) - set(FIELDS))
     if unknown:
         raise InputError(f"unknown field {unknown[0]!r}; an entry has {', '.join(FIELDS)}", code="ledger.entry")

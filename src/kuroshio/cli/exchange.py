@@ -16,12 +16,13 @@ from kuroshio import clock
 from kuroshio.cli import output
 from kuroshio.errors import InputError, KuroshioError, LinkError, VerificationError
 from kuroshio.exchange import Ledger, receive
-from kuroshio.exchange.carry import read_bundles
+from kuroshio.exchange.carry import HEAD, read_bundles
+from kuroshio.exchange.receive import check_header
 from kuroshio.links.tls import KeyFolder
 from kuroshio.node import files_out, inbox
 from kuroshio.record import ReceiptVerifier
 from kuroshio.schema import TRACKS, concat
-from kuroshio.schema.release import Release
+from kuroshio.schema.release import MAX_BUNDLE, Release
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 JSON = typer.Option(False, "--json", help="One JSON object on stdout.")
@@ -151,16 +152,17 @@ def _verify(file: Path, keys: Path, tracks: Path | None, ledger: Path | None, *,
 @app.command("show")
 def show(file: Path = typer.Argument(..., help="File of bundles, or one bundle."), json_: bool = JSON) -> None:
     """What the headers of bundles say; nothing is verified."""
+    headers = []
     try:
-        data = file.read_bytes()
-        if data.startswith(b"KUROSHIO"):
-            with file.open("rb") as stream:
-                bundles = list(read_bundles(stream))
-        else:
-            bundles = [data]
+        with file.open("rb") as stream:
+            begin = stream.read(len(HEAD))
+            stream.seek(0)
+            for bundle in read_bundles(stream) if begin == HEAD else [stream.read(MAX_BUNDLE + 1)]:
+                release = Release.from_bytes(bundle)
+                check_header(release.fields)
+                headers.append({"release_id": release.release_id, **release.fields})
     except OSError as err:
         raise InputError(f"{file}: {err.strerror}", code="exchange.carrier") from err
-    headers = [{"release_id": r.release_id, **r.fields} for r in map(Release.from_bytes, bundles)]
     if json_:
         output.emit_json({"bundles": headers})
         return

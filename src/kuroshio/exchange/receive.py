@@ -30,6 +30,7 @@ from kuroshio.schema.signing import KeyRing, digest_hex, parse_canonical, unb64
 ReceiptCheck = Callable[[Release], None]
 NOT_YET = ("keys.unknown", "keys.not_yet")  # a key we were not given yet: put off, neither taken nor refused
 MARK_LENGTH_MAX = 32
+AFTER_ALL_US = 253_402_300_800_000_000  # the end of the year 9999: RFC 3339 has no later time
 MAX_AHEAD_US = 300 * 1_000_000  # a release from further in the future than this means a wrong clock
 HEADER_FORMS: dict[str, type | tuple[type, ...]] = {
     "wire": int, "kind": str, "from": str, "to": str, "originator": str, "level": str, "purpose": str, "accord": str,
@@ -164,12 +165,19 @@ def signed_header(release: Release, keys: KeyRing, *, now_us: int) -> dict[str, 
         When a field is missing or not of its form, or when that party's keys trusted now did not sign it.
     """
     header = release.fields
-    _check_header(header)
+    check_header(header)
     keys.verify(header["from"], header["key_id"], release.header, release.signature, now_us=now_us)
     return header
 
 
-def _check_header(header: dict[str, Any]) -> None:
+def check_header(header: dict[str, Any]) -> None:
+    """Hold that a header has all fields of a release, each of its form; nothing it says is verified.
+
+    Raises
+    ------
+    VerificationError
+        Naming the field.
+    """
     wire, forms = header.get("wire"), list(TRACK_FORMS) if header.get("kind") == "tracks" else [1]
     if isinstance(wire, bool) or wire not in forms:
         raise VerificationError(f"a release of form {wire!r}, this node reads {forms}", code="exchange.version")
@@ -183,6 +191,8 @@ def _check_header(header: dict[str, Any]) -> None:
     for name in ("clauses", "consents", "held_under", "lineage", "marking"):
         if len(header[name]) > 1_000 or not all(isinstance(v, str) for v in header[name]):
             raise VerificationError(f"header field {name} is not a list of words", code="exchange.header")
+    if header["released_at_us"] < 0 or (header["retain_until_us"] or 0) < 0:
+        raise VerificationError("header states a time before all times", code="exchange.header")
     if not 0 <= header["rows"] <= MAX_ROWS or not 0 <= header["payload_bytes"] <= MAX_PAYLOAD:
         raise VerificationError("header states sizes beyond the limits", code="exchange.limits")
 
@@ -224,6 +234,11 @@ def _rows(plain: bytes, schema: Table, header: dict[str, Any]) -> pa.Table:
         raise VerificationError("a row's provenance is beyond the limits", code="exchange.limits")
     if bad.any():
         raise VerificationError(f"row {int(np.argmax(bad))} is not on the Earth", code="exchange.values")
+    for column in schema.columns:
+        if pa.types.is_timestamp(column.type):
+            span = pc.min_max(rows.column(column.name).cast(pa.int64())).as_py()
+            if span["min"] is not None and not 0 <= span["min"] <= span["max"] < AFTER_ALL_US:
+                raise VerificationError(f"{column.name} is beyond all times", code="exchange.values")
     return pa.Table.from_arrays(rows.columns, schema=schema.arrow)
 
 

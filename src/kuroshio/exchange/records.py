@@ -37,8 +37,20 @@ def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
 
 
+def _time(value: Any) -> bool:
+    return _whole(value) and value >= 0
+
+
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _latitude(value: Any) -> bool:
+    return _number(value) and abs(value) <= 90.0
+
+
+def _longitude(value: Any) -> bool:
+    return _number(value) and abs(value) <= 180.0
 
 
 def _hexes(value: Any) -> bool:
@@ -58,24 +70,24 @@ def _note(value: Any) -> bool:
 
 
 Form = Callable[[Any], bool]
-_PLACE: dict[str, Form] = {"lat_deg": _number, "lon_deg": _number}
+_PLACE: dict[str, Form] = {"lat_deg": _latitude, "lon_deg": _longitude}
 _WHAT: dict[str, Form] = {"item": _text, "category": _word, "quantity": _number, "unit": _word, "remarks": _text}
 
 # information, support, equipment and access, each with the fields its clauses speak of (design: the four kinds)
 RECORD_KINDS: dict[str, dict[str, Form]] = {
-    "safety": {"text": _text, "at_us": _whole, "mmsi": _whole, "name": _text, "source_ref": _word, **_PLACE},
+    "safety": {"text": _text, "at_us": _time, "mmsi": _whole, "name": _text, "source_ref": _word, **_PLACE},
     "order": {
         "order_id": _word, "step": _word, "activity": _word, "unit_ordering": _text, "unit_price": _number,
-        "currency": _word, "price_basis": _word, "payment": _word, "due_us": _whole, "place": _text,
+        "currency": _word, "price_basis": _word, "payment": _word, "due_us": _time, "place": _text,
         "ordered_by": _text, "accepted_by": _text, "settles": _word, "entry": _note, **_WHAT,
     },
     "equipment": {
         "asset_id": _word, "step": _word, "holder": _text, "place": _text, "custodian": _text, "end_use": _text,
-        "evidence_sha256": _hex, "uncertain": _words, "at_us": _whole, "entry": _note,
+        "evidence_sha256": _hex, "uncertain": _words, "at_us": _time, "entry": _note,
         **_WHAT,
     },
     "access": {
-        "request_id": _word, "step": _word, "activity": _word, "craft": _text, "enter_us": _whole, "leave_us": _whole,
+        "request_id": _word, "step": _word, "activity": _word, "craft": _text, "enter_us": _time, "leave_us": _time,
         "place": _text, "persons": _whole, "hazardous": _text, "remarks": _text,
         "entry": _note,
     },
@@ -83,16 +95,16 @@ RECORD_KINDS: dict[str, dict[str, Form]] = {
 
 # protocol statements: identifiers, hashes and times only
 CONTROL_KINDS: dict[str, dict[str, Form]] = {
-    "recall": {"release_ids": _hexes, "reason": _word, "at_us": _whole},
-    "tighten": {"release_ids": _hexes, "retain_until_us": _whole, "reason": _word, "at_us": _whole},
+    "recall": {"release_ids": _hexes, "reason": _word, "at_us": _time},
+    "tighten": {"release_ids": _hexes, "retain_until_us": _time, "reason": _word, "at_us": _time},
     "receipt": {"receipts": lambda v: isinstance(v, list) and len(v) <= 10_000 and all(_is_receipt(r) for r in v)},
     "checkpoint": {"note": _note, "old_size": _whole, "proof": _words},
     "cosignature": {"origin": _word, "size": _whole, "line": _text},
-    "policy": {"accords": _words, "versions": _wholes, "at_us": _whole},
+    "policy": {"accords": _words, "versions": _wholes, "at_us": _time},
 }
 _RECEIPT: dict[str, Form] = {
     "type": lambda v: v == "kuroshio/receipt/1", "release_id": _hex, "by": _word, "to": _word, "status": _word,
-    "at_us": _whole, "detail": lambda v: isinstance(v, str) and len(v) <= 200, "key_id": _word, "signature": _word,
+    "at_us": _time, "detail": lambda v: isinstance(v, str) and len(v) <= 200, "key_id": _word, "signature": _word,
 }  # fmt: skip
 
 
@@ -134,7 +146,7 @@ def select_record(kind: str, body: Mapping[str, Any], obligations: Obligations) 
 
 
 def check_record(kind: str, body: Mapping[str, Any]) -> None:
-    """Hold that a received record has only the fields of its kind, each of its form.
+    """Hold that a received record has only the fields of its kind, each of its form, and a statement all of them.
 
     Raises
     ------
@@ -142,3 +154,6 @@ def check_record(kind: str, body: Mapping[str, Any]) -> None:
         When it has not; `receive` turns it into a VerificationError.
     """
     select_record(kind, body, Obligations())
+    for name in CONTROL_KINDS.get(kind, ()):
+        if body.get(name) is None:
+            raise ReleaseRefused(f"a {kind} without {name}", code="exchange.field_missing")

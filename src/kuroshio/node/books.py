@@ -101,7 +101,7 @@ class LedgerDesk:
             with self._lock:
                 self._read()
                 self._check_partners(partner, entry)
-        except (ValueError, InputError) as err:
+        except (ValueError, RecursionError, InputError) as err:
             self.counters["entries_refused"] += 1
             raise InputError(f"an entry of {partner}: {err}", code="ledger.entry") from err
         with self._lock:
