@@ -23,7 +23,10 @@ def meeting(seed: int) -> list[dict[str, Any]]:
         n, t = int(rng.integers(2, 12)), T0 + int(rng.integers(0, 900)) * S
         lat0 = float(rng.choice([20.0, -60.0]))
         lat, lon = lat0 + float(rng.normal(0, 0.03)), 180.0 + float(rng.normal(0, 0.03)) / math.cos(math.radians(lat0))
-        v, course = float(rng.choice([0.0, 0.1, 3.0, 8.0])), float(rng.uniform(0, 360))
+        v, course = (
+            float(rng.choice([0.0, 0.1, 0.25, 0.26, 3.0, 8.0], p=[0.15, 0.1, 0.1, 0.1, 0.25, 0.3])),
+            float(rng.uniform(0, 360)),
+        )
         silent, moored = rng.random() < 0.3, rng.random() < 0.1
         for k in range(n):
             row = {"track": track, "t": t, "lat": round(lat, 7), "lon": round((lon + 180) % 360 - 180, 7)}
@@ -74,6 +77,8 @@ def risk(a: Any, b: Any, d: dict[str, Any]) -> bool | None:
     (p, (pu, pv), pa), (q, (qu, qv), qa) = a, b
     east, north = enu_offset_m(p["lat"], p["lon"], q["lat"], q["lon"])
     x, y, u, v = float(east) + qu * qa - pu * pa, float(north) + qv * qa - pv * pa, qu - pu, qv - pv
+    if max(math.hypot(pu, pv), math.hypot(qu, qv)) < d["min_speed_mps"]:
+        return False
     speed2 = u * u + v * v
     if speed2 < 1e-9:
         return False if speed2 == 0 else None

@@ -307,3 +307,13 @@ def test_collision_risk_is_off_until_set_on_and_told_once():
     assert values["cpa_m"] == pytest.approx(110.6, rel=0.02)
     assert values["tcpa_s"] <= 1200
     assert alert["end_at"] is not None
+
+
+@pytest.mark.parametrize(("sog_mps", "told"), [(0.05, 0), (0.2057, 0), (0.2572, 1)])
+def test_two_ships_that_lie_still_are_no_collision_risk_and_one_that_drags_to_the_other_is(sog_mps, told):
+    t = every(MIN, 0, 10 * MIN)
+    n, way = len(t), sog_mps * (t - T0) / S / 104_600
+    where = {"cog_deg": np.full(n, 90.0), "lat_deg": np.full(n, 20.0)}
+    drags = moving(1, t, np.full(n, sog_mps), lon_deg=121 + way, **where)
+    lies = moving(2, t, np.full(n, 0.0), lon_deg=np.full(n, 121.002), **where)
+    assert len(found([drags, lies], ALL.only("collision_risk"))) == told

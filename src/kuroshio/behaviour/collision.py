@@ -262,6 +262,9 @@ class CollisionDetector(Detector):
             cpa_m=float(d["cpa_m"]),
             tcpa_s=float(d["tcpa_s"]),
         )
+        goes = np.hypot(ve, vn) >= float(d["min_speed_mps"])  # what noise brings together was together before
+        going = goes[pairs].any(axis=1)
+        pairs, val = pairs[going], val[going]
         now: set[tuple[int, int]] = set()
         for (i, j), v in zip(pairs.tolist(), val.tolist(), strict=True):  # one turn a pair at risk
             a, b = int(use[i]), int(use[j])  # in order of their tracks
