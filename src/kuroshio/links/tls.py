@@ -25,7 +25,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
-from kuroshio.errors import ConfigError, PeerError, VerificationError
+from kuroshio.errors import ConfigError, InputError, PeerError, VerificationError
 from kuroshio.links.certificates import issue, make_authority, pem
 from kuroshio.schema.signing import (
     Ed25519Signer,
@@ -310,14 +310,16 @@ def read_bundle(data: bytes) -> dict[str, Any]:
         value = json.loads(data)
         body = {k: value[k] for k in ("type", "party", "ca_pem", "signing", "revoked")}
         keys = [PublicKey.from_dict(v) for v in value["signing"]]
+        all_keys = [*keys, *map(PublicKey.from_dict, value["revoked"])]
         party = check_party(str(value["party"]))
         certificate = x509.load_pem_x509_certificate(str(value["ca_pem"]).encode())
-    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as err:
+        organisation = [a.value for a in certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+        signed, by, signature = canonical(body), str(value["key_id"]), unb64(value["signature"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError, InputError) as err:
         raise VerificationError(f"not a trust bundle: {err}", code="keys.bundle") from err
-    organisation = [a.value for a in certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    if value["type"] != BUNDLE_TYPE or organisation != [party] or any(k.party != party for k in keys):
+    if value["type"] != BUNDLE_TYPE or organisation != [party] or any(k.party != party for k in all_keys):
         raise VerificationError("a trust bundle that names several parties", code="keys.bundle")
-    KeyRing(keys).verify(party, str(value["key_id"]), canonical(body), unb64(value["signature"]), now_us=0)
+    KeyRing(keys).verify(party, by, signed, signature, now_us=0)
     return dict(value)
 
 

@@ -122,6 +122,6 @@ def verify_cose(data: bytes, salt: bytes, leaf: bytes, party: str, keys: KeyRing
             raise VerificationError("not a receipt of this kind", code="record.cose")
         root = root_from_inclusion(leaf_hash(hashlib.sha256(salt + leaf).digest()), index, size, proof)
         keys.verify(party, header[KID].decode(), _signed(protected, root), signature, now_us=now_us)
-    except (TypeError, ValueError, KeyError, AttributeError) as err:
+    except (TypeError, ValueError, LookupError, AttributeError) as err:
         raise VerificationError(f"not a receipt: {err}", code="record.cose") from err
     return index, size

@@ -110,7 +110,10 @@ def parse_checkpoint(note: bytes) -> Checkpoint:
     signatures = [parse_signature(line) for line in signed[:-1].split("\n")[: MAX_SIGNATURES + 1]]
     if len(signatures) > MAX_SIGNATURES:
         raise VerificationError("too many signatures", code="record.note")
-    return Checkpoint(origin, size, root, tuple(signatures))
+    checkpoint = Checkpoint(origin, size, root, tuple(signatures))
+    if checkpoint.note() != note:
+        raise VerificationError("not the one spelling of a checkpoint", code="record.note")
+    return checkpoint
 
 
 def parse_signature(line: str) -> Signature:

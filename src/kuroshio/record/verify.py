@@ -44,7 +44,7 @@ def verify_receipt(receipt: dict[str, Any], party: str, keys: KeyRing, *, now_us
         seq, proof = int(receipt["seq"]), [unb64(h) for h in receipt["proof"]]
         salt, data = unb64(receipt["salt"]), str(receipt["leaf"]).encode()
         note = str(receipt["checkpoint"]).encode()
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError) as err:
         raise VerificationError(f"not a record receipt: {err}", code="record.receipt") from err
     if len(salt) != SALT_BYTES or len(data) > MAX_LEAF:
         raise VerificationError("salt or leaf is not of its form", code="record.receipt")

@@ -189,14 +189,16 @@ class PublicKey:
         Raises
         ------
         VerificationError
-            When the name does not belong to the key.
+            When the name does not belong to the key, or a time is none.
         """
         public = unb64(value.get("public"))
         party, key_id = str(value.get("party")), str(value.get("key_id"))
         if len(public) != KEY_BYTES or key_id != key_id_of(party, public):
             raise VerificationError(f"key {key_id!r} is not the key it names", code="keys.id_mismatch")
-        revoked = value.get("revoked_us")
-        return cls(key_id, party, public, int(value.get("from_us", 0)), None if revoked is None else int(revoked))
+        begins, revoked = value.get("from_us", 0), value.get("revoked_us")
+        if type(begins) is not int or type(revoked) not in (int, type(None)):
+            raise VerificationError(f"key {key_id!r} has a time that is none", code="keys.time")
+        return cls(key_id, party, public, begins, revoked)
 
 
 class KeyRing:

@@ -138,11 +138,12 @@ def json_value(data: bytes, rng: Rng) -> bytes:
         value = json.loads(rows[at])
     except (ValueError, RecursionError):
         return number(data, rng)
-    rows[at] = json.dumps(_changed(value, rng), ensure_ascii=bool(rng.random() < 0.5)).encode("utf-8", "surrogatepass")
+    rows[at] = json.dumps(changed(value, rng), ensure_ascii=bool(rng.random() < 0.5)).encode("utf-8", "surrogatepass")
     return b"\n".join(rows)
 
 
-def _changed(value: Any, rng: Rng) -> Any:
+def changed(value: Any, rng: Rng) -> Any:
+    """A value of JSON, in it one replaced, dropped or nested."""
     if isinstance(value, dict) and value and rng.random() < 0.9:
         key = one_of(rng, sorted(value))
         kept = dict(value)
@@ -152,11 +153,11 @@ def _changed(value: Any, rng: Rng) -> Any:
         elif how < 0.15:
             kept[key] = [kept[key]]
         else:
-            kept[key] = _changed(kept[key], rng)
+            kept[key] = changed(kept[key], rng)
         return kept
     if isinstance(value, list) and value and rng.random() < 0.9:
         at = below(rng, len(value))
-        return [*value[:at], _changed(value[at], rng), *value[at + (rng.random() < 0.9) :]]
+        return [*value[:at], changed(value[at], rng), *value[at + (rng.random() < 0.9) :]]
     return one_of(rng, VALUES)
 
 

@@ -2,7 +2,7 @@
 
 What leaves: `TARGETS`. A check raises on what must not be, and else tells features: what the input showed, so that
 one that shows something new is kept. Every format of `kuroshio.sensing.formats` is a target, and so are the node
-file and the agreement files.
+file, the agreement files, and what partners say.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kuroshio.sensing.dedupe import FAMILIES, Deduplicator
 from kuroshio.sensing.formats import FORMATS, open_decoder
 from kuroshio.sensing.formats_lines import MAX_REJECT_ROWS
 from kuroshio.testing.decoding import in_pieces
-from kuroshio.testing.fuzz import samples, sentences
+from kuroshio.testing.fuzz import samples, sentences, wire
 from kuroshio.testing.fuzz.mutate import Change, Rng, below, json_value
 
 Features = set[object]
@@ -183,5 +183,11 @@ _ALL = (
     *_format_targets(),
     Target("node_file", _check_node_file, samples.node_files, samples.NODE_WORDS),
     Target("agreements", _check_agreements, samples.agreement_files, samples.AGREEMENT_WORDS),
+    Target("bundles", wire.check_bundles, wire.bundle_files),
+    Target("frames", wire.check_frames, wire.conversations, changes=(wire.changed_frame,)),
+    Target("checkpoint", wire.check_checkpoint, wire.checkpoints),
+    Target("receipt", wire.check_receipt, wire.receipts, changes=(json_value,)),
+    Target("cose", wire.check_cose, wire.cose_receipts),
+    Target("keys", wire.check_keys, wire.key_bundles, changes=(json_value,)),
 )
 TARGETS: dict[str, Target] = {target.name: target for target in _ALL}
