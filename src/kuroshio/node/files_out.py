@@ -61,7 +61,7 @@ class FilesOut:
             told |= {"to": party, "bundles": len(bundles)}
         except KuroshioError as err:
             told["error"] = err.message
-        except (OSError, ValueError, KeyError, TypeError) as err:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as err:
             told["error"] = f"not a request: {err}"
         text = json.dumps(told, ensure_ascii=False)
         disk.write_durably(wanted.with_suffix(ANSWER), lambda to: disk.write_text(to, text))

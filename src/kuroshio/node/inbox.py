@@ -21,7 +21,7 @@ from kuroshio.store import disk
 
 log = logging.getLogger(__name__)
 
-FOLDER, ENDING, ARRIVED, ANSWER = "inbox", ".bundles", ".arrived", ".json"
+FOLDER, ENDING, ARRIVED, ANSWER, BROKEN = "inbox", ".bundles", ".arrived", ".json", ".broken"
 SEEN = "carried.json"
 A_LOOK = 32  # bundles taken a turn: the node goes on meanwhile
 
@@ -67,6 +67,11 @@ class Inbox:
         except StoreError as err:  # what cannot be kept now is tried again with the next turn, from the beginning
             self._open = None
             log.error("%s is not taken now: %s", path.name, err)
+        except Exception as err:  # a fault of the program stops the node, but not at each start again
+            taken.error = f"the node stopped at it; it is set aside as {path.with_suffix(BROKEN).name}: {err!r}"
+            path.rename(path.with_suffix(BROKEN))
+            self._tell(path, taken)
+            raise
 
     def _work(self, path: Path, taken: Taken) -> Iterator[None]:
         try:
@@ -78,10 +83,13 @@ class Inbox:
     def _answer(self, path: Path, taken: Taken) -> None:
         seen = json.dumps(self._carrier.seen())
         disk.write_durably(self._seen_file, lambda to: disk.write_text(to, seen))
+        self._tell(path, taken)
+        disk.remove([path])
+
+    def _tell(self, path: Path, taken: Taken) -> None:
         log.info("%s: %s", path.name, asdict(taken))
         text = json.dumps(asdict(taken), ensure_ascii=False)
         disk.write_durably(path.with_suffix(ANSWER), lambda to: disk.write_text(to, text))
-        disk.remove([path])
 
 
 def _ids(path: Path) -> list[str]:
