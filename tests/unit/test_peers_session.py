@@ -183,6 +183,31 @@ def test_a_sender_restored_from_a_backup_begins_a_new_epoch() -> None:
     assert {"new_epoch", "epoch_changed"} <= {t.what for t in two.told}
 
 
+def test_a_sender_restored_from_a_backup_does_not_use_numbers_again_that_were_skipped() -> None:
+    """Seed 5665: the partner's last numbers carried nothing, the new items under them were acknowledged unseen."""
+    two = Two()
+    two.connect()
+    two.offer(b"1")
+    backup = two.a_box.copy()
+    two.a.down(OUT)
+    two.b.down(IN)
+    for body in (b"2", b"3"):
+        two.offer(body)
+        assert two.a.withdraw("r-" + body.decode())  # it went by a file
+    two.connect()
+    assert two.b_box.positions().taken[Lane.RECORD] == 3
+    two.a.down(OUT)
+    two.b.down(IN)
+    two.now += 10 * S
+    two.a_box = backup
+    two.a = Session("PHL", "JPN", backup, lambda item, now: True)
+    for body in (b"4", b"5", b"6"):
+        two.offer(body)
+    two.connect()
+    assert two.got == [b"1", b"4", b"5", b"6"]
+    assert backup.positions().epoch == two.now
+
+
 def test_a_sender_restored_from_before_its_last_epoch_begins_beyond_it() -> None:
     """Seed 1130: twice restored, the second time to an epoch that the partner knew was over; it refused for ever."""
     two = Two()

@@ -7,7 +7,7 @@ any more is dropped and its number skipped, so that the partner's sequence stays
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kuroshio.errors import PeerError
@@ -221,7 +221,7 @@ class Outbound:
             raise PeerError("welcome of another epoch", code="peer.epoch")
         theirs = frame.lanes("positions")
         self._clock(frame, now_us)
-        if any(theirs[lane] > positions.next_seq[lane] for lane in Lane) or self._reused(frame):
+        if any(theirs[lane] > positions.next_seq[lane] for lane in Lane) or self._reused(frame, theirs):
             # the partner holds what we know nothing of: we were restored from an older copy and used numbers again
             return [self._new_epoch(max(now_us, positions.epoch + 1)), self._hello(now_us)]
         out: list[Instruction] = []
@@ -249,8 +249,8 @@ class Outbound:
         self.cursor = dict.fromkeys(Lane, 0)
         return Told("new_epoch", {"partner": self.partner, "reason": "own state is older than the partner's"})
 
-    def _reused(self, frame: Frame) -> bool:
-        """True when the last item the partner took under one of our numbers is not the one we have under it now."""
+    def _reused(self, frame: Frame, theirs: Mapping[Lane, int]) -> bool:
+        """True when the partner was told something else under a number than we have: another item, or nothing."""
         last = frame.header.get("last")
         if not isinstance(last, list) or len(last) != len(Lane):
             return False
@@ -258,10 +258,12 @@ class Outbound:
         for lane, pair in zip(Lane, last, strict=True):
             if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], int):
                 raise PeerError(f"welcome: field last is {pair!r}", code="peer.field")
-            if pair[0] >= acked[lane]:
-                item = self._outbox.get(lane, pair[0])
-                if item is None or item.item_id != pair[1]:
-                    return True
+            item = self._outbox.get(lane, pair[0]) if pair[0] >= acked[lane] else None
+            if pair[0] >= acked[lane] and (item is None or item.item_id != pair[1]):
+                return True
+            skipped = range(max(acked[lane], pair[0] + 1), theirs[lane])  # after the last item it took
+            if skipped and any(seq in skipped for of, seq, _ in self._outbox.queued() if of is lane):
+                return True
         return False
 
     def _clock(self, frame: Frame, now_us: int) -> None:
@@ -309,9 +311,10 @@ class Outbound:
 
     def _refused(self, frame: Frame) -> list[Instruction]:
         self.counters["refused"] += 1
-        release_id, _, _ = self._flight.get((frame.lane(), frame.whole("seq")), ("", 0, 0))
-        code = str(frame.header.get("code"))[:80]
-        return [Told("refused", {"partner": self.partner, "release_id": release_id, "code": code})]
+        name, _, _ = self._flight.get((frame.lane(), frame.whole("seq")), ("", 0, 0))
+        return [
+            Told("refused", {"partner": self.partner, "release_id": name, "code": str(frame.header.get("code"))[:80]})
+        ]
 
     # -- sending
 
