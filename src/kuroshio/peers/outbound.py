@@ -57,8 +57,7 @@ class Outbound:
         self._flight: dict[tuple[Lane, int], tuple[str, int, int]] = {}  # release, bytes, sent at
         self._flight_bytes = 0
         self._budget = Budget(limits.rate_bytes_per_s)
-        control_rate = None if limits.rate_bytes_per_s is None else limits.rate_bytes_per_s / 5.0
-        self._control_budget = Budget(control_rate)
+        self._control_budget = Budget(limits.rate_bytes_per_s and limits.rate_bytes_per_s / 5.0)
         self._beat_at_us = 0
         self._progress_us = 0
         self._lane_progress_us = dict.fromkeys(Lane, 0)
@@ -312,9 +311,8 @@ class Outbound:
     def _refused(self, frame: Frame) -> list[Instruction]:
         self.counters["refused"] += 1
         name, _, _ = self._flight.get((frame.lane(), frame.whole("seq")), ("", 0, 0))
-        return [
-            Told("refused", {"partner": self.partner, "release_id": name, "code": str(frame.header.get("code"))[:80]})
-        ]
+        code = str(frame.header.get("code"))[:80]
+        return [Told("refused", {"partner": self.partner, "release_id": name, "code": code})]
 
     # -- sending
 
