@@ -1,7 +1,8 @@
 """Rasters over polygons: which cells are out, in or touched by an edge, and which edges touch each row.
 
 What enters: the rings of every part in units of 1e-7 degree. What leaves: the `PolygonIndex` that `geo.polygon` reads.
-Built once when zones are loaded; memory is bounded by `CELLS_PER_PART` bytes a part.
+Built once when zones are loaded; memory is bounded by `CELLS_PER_PART` cells a part, of five bytes
+each and ten while it is built.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ def build_index(zone_of_part: Sequence[int], rings: Sequence[Sequence[FloatArray
         rows, cols = int(height / size) + 1, int(width / size) + 1
         cell, ptr, ids = _raster(edge, box[p, 0], box[p, 1], size, rows, cols)
         cells.append(cell)
-        near_ptrs.append(ptr[:-1] + near_before)
-        near.append(ids + edges_before)
+        near_ptrs.append((ptr[:-1] + near_before).astype(np.int32))  # of a coast of the world there are 350 million
+        near.append((ids + edges_before).astype(np.int32))
         edges.append(edge)
         sizes.append(size)
         shapes.append((rows, cols))
@@ -108,8 +109,8 @@ def build_index(zone_of_part: Sequence[int], rings: Sequence[Sequence[FloatArray
         shape=np.asarray(shapes, np.int64).reshape(-1, 2),
         cell_ptr=_pointers(cells),
         cell=np.concatenate([np.zeros(0, np.uint8), *cells]),
-        near_ptr=np.append(np.concatenate([np.zeros(0, np.int64), *near_ptrs]), near_before).astype(np.int32),
-        near=np.concatenate([np.zeros(0, np.int64), *near]).astype(np.int32),
+        near_ptr=np.concatenate([*near_ptrs, np.asarray([near_before], np.int32)]),
+        near=np.concatenate([np.zeros(0, np.int32), *near]),
         bin_ptr=bin_ptr,
         bin_part=bin_part,
         part_ptr=np.searchsorted(zone, np.arange(zones + 1)).astype(np.int64),
