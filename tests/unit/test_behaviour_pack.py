@@ -110,6 +110,27 @@ def test_a_step_after_a_long_silence_packs_with_the_report_it_is_held_against(tm
     assert reproduce(tmp_path / "a")["alert_id"] == alert["alert_id"]
 
 
+@pytest.mark.parametrize("stated", [False, True])
+def test_a_ship_whose_track_began_anew_before_the_rows_of_the_pack_keeps_the_number_of_that_track(tmp_path, stated):
+    """Heard for 3 hours on each of three days, 30 hours apart: without a track told each is a segment of its number."""
+    t = np.concatenate([T0 + k * 33 * H + np.arange(0, 3 * H, H // 6) for k in range(3)])
+    own = {"mmsi": np.full(len(t), 11), "t": t, "lon": 121.0 + (t - T0) / H * 0.01}
+    other = {"mmsi": np.full(10, 12), "t": T0 + np.arange(10) * 9 * H, "lon": np.full(10, 140.0)}
+    c = {name: np.concatenate([own[name], other[name]]) for name in own}
+    at = pa.array(c["t"]).cast(pa.timestamp("us", tz="UTC"))
+    data = pa.table({"mmsi": c["mmsi"], "observed_at": at, "lat_deg": np.full(len(at), 20.0), "lon_deg": c["lon"]})
+    if stated:  # of some rows alone
+        data = data.append_column("track_id", pa.array(c["mmsi"] * 7, mask=c["mmsi"] == 11))
+    found = behaviour.detect(data, ALL.only("ais_gap"), now_us=T0 + 80 * H).to_pylist()
+    gaps = [a for a in found if a["mmsis"] == [11]]
+    assert [a["track_ids"] for a in gaps] == [[11_000], [11_001], [11_002]]
+    for alert in gaps:
+        make_pack(tmp_path / "a", alert, data, ALL)
+        assert reproduce(tmp_path / "a")["track_ids"] == alert["track_ids"]
+        drawn = verify_pack(tmp_path / "a")["map.svg"]
+        assert (b">11<" in drawn) != stated
+
+
 def silent_among_others():
     t = T0 + np.arange(0, 16 * H, H // 20)
     parts = [(412_000_000 + n, t[(t < T0 + 4 * H) | (t > T0 + 11 * H)] if n == 3 else t) for n in range(6)]

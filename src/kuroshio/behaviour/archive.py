@@ -6,9 +6,11 @@ It is the live core in one big batch. Positions without a ``track_id`` are split
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kuroshio import schema
 from kuroshio.behaviour.columns import ints, whole
@@ -52,6 +54,22 @@ def archive_fixes(rows: pa.Table, counts: Counter[str] | None = None) -> Fixes:
         track = split_identities(*(c[lost] for c in columns))  # type: ignore[arg-type]
         fixes.track = track if len(lost) == len(fixes) else _put(fixes.track, lost, track)
     return _counted(counts, n, fixes, fixes)
+
+
+def with_tracks(rows: pa.Table, mmsis: Sequence[int]) -> pa.Table:
+    """POSITIONS with the ``track_id`` that `archive_fixes` gives the rows of some numbers; of others as they have it.
+
+    The number of a track hangs on all rows of an MMSI before it: of a part of them it comes out as another.
+    """
+    track = ints(whole(rows), "track_id", rows.num_rows, _NO_TRACK)
+    named = pc.fill_null(pc.is_in(rows["mmsi"].cast(pa.int64()), pa.array(mmsis, pa.int64())), False)
+    lost = np.flatnonzero(np.asarray(named) & (track == _NO_TRACK))
+    f = from_positions(rows.take(pa.array(lost)), lost)  # the place of each row where its track will stand
+    if len(f):
+        track = _put(track, f.track, split_identities(f.mmsi, f.t, f.lat, f.lon, f.sog, f.cog))
+    column = pa.array(track, mask=track == _NO_TRACK)
+    without = rows.drop_columns("track_id") if "track_id" in rows.column_names else rows
+    return without.append_column("track_id", column)
 
 
 def _put(into: IntArray, at: IntArray, values: IntArray) -> IntArray:

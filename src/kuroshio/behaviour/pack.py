@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kuroshio import clock, schema
-from kuroshio.behaviour.archive import detect
+from kuroshio.behaviour.archive import detect, with_tracks
 from kuroshio.behaviour.definition import Definition, Definitions, Threshold
 from kuroshio.behaviour.evidence import as_json
 from kuroshio.behaviour.norms import Norms
@@ -196,6 +196,8 @@ def make_pack(
         if name not in definitions:
             raise NotFound(f"no definition {name!r} for alert {alert['alert_id']}", code="behaviour.unknown")
     basis = [definitions[name] for name in wanted]
+    by_number = "track_id" not in rows.column_names
+    rows = with_tracks(rows, alert["mmsis"]) if _kind(rows) == "positions" else rows
     own = select_rows(rows, alert)
     if {d.kernel for d in basis} == {
         "interference"
@@ -214,7 +216,7 @@ def make_pack(
         **_asked(alert, basis, rows=own),
         "rows.arrow": _ipc(part.combine_chunks()),
         "zones.geojson": as_json(_geojson(_areas(zones, basis, alert, part))).encode(),
-        "map.svg": draw(alert, own, zones).encode(),
+        "map.svg": draw(alert, own.drop_columns("track_id") if by_number else own, zones).encode(),
     }
     if norms is not None and "norms_digest" in json.loads(alert["evidence"])["values"]:
         local = norms.part(*(np.asarray(part[n].drop_null()) for n in ("lat_deg", "lon_deg")))
