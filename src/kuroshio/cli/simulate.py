@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from typing import Any
 
 import typer
@@ -21,7 +23,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 def _one(seed: int) -> dict[str, Any]:
+    _settle()
     return World(seed).run()
+
+
+@cache
+def _settle() -> None:
+    """Once a process: let the collector not look again and again at what was imported, a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _hunt(task: tuple[str, int, int]) -> tuple[str, tuple[int, str] | None]:

@@ -121,6 +121,8 @@ def row_bytes(table: pa.Table, schema: Table) -> list[bytes]:
 
 def _spelled(table: pa.Table, name: str) -> pa.Array:
     """JSON texts of one column; null stays null."""
+    if table.column(name).null_count == table.num_rows:  # as most are that a sensor does not measure
+        return pa.nulls(table.num_rows, pa.string())
     if name in STEPS:
         steps = rounded(table, name)
         nulls = ~np.isfinite(steps)
