@@ -16,6 +16,7 @@ from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Surroundings, register
 from kuroshio.behaviour.fetch import fetch_ahead
 from kuroshio.behaviour.fixes import DAY_US, HOUR_US
+from kuroshio.behaviour.index import distinct
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
 from kuroshio.behaviour.tally import PERIOD, PLACE, SHIP, TallyDetector
 from kuroshio.geo.earth import distance_m
@@ -262,7 +263,7 @@ class GateDetector(TallyDetector):
         owner, zone = owner[gate], zone[gate].astype(np.int64)
         ship = np.where(f.mmsi[owner] >= 0, f.mmsi[owner], -f.track[owner] - 2)
         inside = np.stack([f.t[owner] // DAY_US, zone, ship, f.track[owner], np.zeros(len(owner), np.int64)], axis=1)
-        hours = np.unique(f.t // HOUR_US)
+        hours = distinct(f.t // HOUR_US)
         heard = np.zeros((len(hours), 5), np.int64)
         heard[:, PERIOD], heard[:, PLACE], heard[:, SHIP] = hours // 24, -1, hours
         return np.concatenate([inside, heard])

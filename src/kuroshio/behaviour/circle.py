@@ -13,6 +13,7 @@ import numpy as np
 from kuroshio.behaviour.compiled import inner, kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
+from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_one
 from kuroshio.behaviour.state import Batch, Marks, State
 from kuroshio.geo.earth import WGS84_A_M, WGS84_E2
 from kuroshio.geo.polygon import UNITS_PER_DEG
@@ -107,7 +108,12 @@ def circle_codes(
     """
     raises = False
     for i in range(slot.size):
-        s = slot[i]
+        s, later, next_s = slot[i], ahead(slot, i, 2 * AHEAD), ahead(slot, i, AHEAD)
+        if later >= 0:
+            fetch_one(ints, later * ints.shape[1])
+            fetch_one(floats, later * 2)
+        if next_s >= 0:  # the number of its fixes is here by now
+            fetch_one(ints, next_s * ints.shape[1] + PLACES + ints[next_s, 0])
         code[i] = 0
         c = np.int64(0) if dt_us[i] > gap_us else ints[s, 0]
         if ended[i]:

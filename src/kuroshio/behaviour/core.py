@@ -30,6 +30,7 @@ from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import ALWAYS_DUE, REGISTRY, Detector, Surroundings
+from kuroshio.behaviour.fetch import fetch_row_ahead
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.names import Names
 from kuroshio.behaviour.pieces import pieces
@@ -51,6 +52,8 @@ def in_order(slot: Any, t: Any, mmsi: Any, who: Any, last: Any, heard: Any, afte
     """
     others = 0
     for i in range(slot.size):
+        fetch_row_ahead(slot, i, last)
+        fetch_row_ahead(who, i, heard)
         s = slot[i]
         known = s < last.shape[0] and last[s, 1] != 0
         w = who[i] if mmsi[i] >= 0 else (last[s, 2] if known else -1)

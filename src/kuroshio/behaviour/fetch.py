@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -17,7 +18,7 @@ from numba.extending import intrinsic
 from kuroshio.behaviour.compiled import within
 
 _LINE = 64  # bytes of a line of memory
-_AHEAD = 8  # rows: some hundreds of nanoseconds
+AHEAD = 8  # rows: some hundreds of nanoseconds
 _BYTE = ir.IntType(8).as_pointer()
 _KIND = ir.FunctionType(ir.VoidType(), [_BYTE, ir.IntType(32), ir.IntType(32), ir.IntType(32)])
 
@@ -43,15 +44,50 @@ def _fetching(typing_context: Any, matrix: Any, row: Any) -> Any:
 _fetch_row: Any = intrinsic(_fetching)
 
 
+def _fetching_one(typing_context: Any, array: Any, place: Any) -> Any:
+    """Begins to fetch the ``place``-th value of a contiguous array of any shape, to read and to write it."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte, flag = _BYTE, ir.IntType(32)
+        where = builder.mul(arguments[1], values.itemsize)
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], _KIND)
+        builder.call(fetch, [builder.gep(builder.bitcast(values.data, byte), [where]), flag(1), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    good = isinstance(array, types.Array) and array.layout == "C"
+    return (types.void(array, types.int64), code) if good else None
+
+
+fetch_one: Any = intrinsic(_fetching_one)
+
+
 @within
 def fetch_ahead(rows: Any, i: Any, ints: Any, floats: Any) -> None:
     """Begin to fetch what a state holds for the row some rows after the ``i``-th.
 
     Where it is the same as the one before it or follows it, as in an archive, the processor finds out by itself.
     """
-    if i + _AHEAD < rows.size:
-        row = rows[i + _AHEAD]
-        apart = row - rows[i + _AHEAD - 1]
+    row = ahead(rows, i, AHEAD)
+    if row >= 0:
+        _fetch_row(ints, row)
+        _fetch_row(floats, row)
+
+
+@within
+def fetch_row_ahead(rows: Any, i: Any, matrix: Any) -> None:
+    """As `fetch_ahead`, where the state is one matrix."""
+    row = ahead(rows, i, AHEAD)
+    if row >= 0:
+        _fetch_row(matrix, row)
+
+
+@within
+def ahead(rows: Any, i: Any, by: Any) -> Any:
+    """Row that comes so much after the ``i``-th; -1 where there is none, or the processor will find it by itself."""
+    row: Any = np.int64(-1)
+    if i + by < rows.size:
+        apart = rows[i + by] - rows[i + by - 1]
         if apart < 0 or apart > 1:
-            _fetch_row(ints, row)
-            _fetch_row(floats, row)
+            row = rows[i + by]
+    return row

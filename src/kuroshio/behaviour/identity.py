@@ -14,7 +14,7 @@ from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, SlotDetector, Surroundings, register
-from kuroshio.behaviour.fetch import fetch_ahead
+from kuroshio.behaviour.fetch import fetch_ahead, fetch_row_ahead
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.index import IdIndex
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
@@ -231,6 +231,7 @@ def changes(
     for i in range(begin, slot.size):
         if k + 4 > out.shape[0]:
             return i, k
+        fetch_row_ahead(slot, i, ints)
         s = slot[i]
         for c in range(4):
             now = mmsi[i] if c == 0 else (name[i] if c == 1 else (imo[i] if c == 2 else call[i]))
@@ -256,7 +257,6 @@ class IdentityChangedDetector(SlotDetector):
 
     int_default = (-1, -1, -1, -1, NEVER)
     float_default = ()
-    order = "F"
 
     def __init__(self, definition: Definition, around: Surroundings) -> None:
         super().__init__(definition, around)

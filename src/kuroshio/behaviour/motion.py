@@ -13,6 +13,7 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
+from kuroshio.behaviour.fetch import fetch_row_ahead
 from kuroshio.behaviour.fixes import NEVER, NO_FLAGS
 from kuroshio.behaviour.state import Batch, Marks, State
 from kuroshio.units import BoolArray, FloatArray
@@ -96,6 +97,7 @@ def _stop_codes(
     """A stop lasts as long as its run: what ends that, the next slow report does not begin again."""
     raises = False
     for i in range(slot.size):
+        fetch_row_ahead(slot, i, state)
         s, v = slot[i], sog[i]
         code[i] = 0
         if ended[i] or (state[s, SEEN] != NEVER and t[i] - state[s, SEEN] > gap_us):
@@ -192,6 +194,7 @@ def _turning(
     """
     raises = False
     for i in range(slot.size):
+        fetch_row_ahead(slot, i, state)
         s = slot[i]
         if dt_us[i] > gap_us:
             state[s, 0], state[s, 1] = np.nan, 0.0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import kernel
-from kuroshio.behaviour.index import IdIndex
+from kuroshio.behaviour.index import IdIndex, distinct
 from kuroshio.units import BoolArray, IntArray
 
 
@@ -73,7 +73,7 @@ class Names:
     def _settle(self, more: int) -> None:
         """Keep each link once, with room for as many again and ``more``."""
         links = self._links[: self._count]
-        packed = np.unique(links[:, 0] << 32 | links[:, 1])
+        packed = distinct(links[:, 0] << 32 | links[:, 1])
         self._count = len(packed)
         self._links = np.empty((max(1_000, 2 * len(packed)) + more, 2), np.int64)
         _put(self._links, 0, packed >> 32, packed & 0xFFFFFFFF)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import apart
+from kuroshio.behaviour.fetch import fetch_ahead
 from kuroshio.geo.earth import WGS84_A_M, WGS84_E2, distance_m
 
 _BLOCK = 2_048  # rows: what they need stays in the first two caches
@@ -29,6 +30,7 @@ def _walk(slot: Any, t: Any, lat: Any, lon: Any, mmsi: Any, who: Any, state: Any
     (ints, floats, heard), (dt, la0, lo0, linked) = state, out
     for j in range(slot.size):
         i = np.uint64(j)
+        fetch_ahead(slot, j, ints, floats)
         s = slot[i]
         if ints[s, 1] == 0:
             dt[i], la0[i], lo0[i] = -1, lat[i], lon[i]

@@ -16,7 +16,7 @@ import numpy as np
 from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.fixes import HOUR_US
-from kuroshio.behaviour.index import first_from
+from kuroshio.behaviour.index import distinct, first_from
 from kuroshio.behaviour.state import Marks
 from kuroshio.units import BoolArray, FloatArray, IntArray
 
@@ -150,7 +150,7 @@ class Reception:
         if int(period.min()) == int(period.max()):
             self._add(int(period[0]), np.sort(key))
             return
-        for p in np.unique(period).tolist():  # one turn a period
+        for p in distinct(period).tolist():  # one turn a period
             self._add(p, np.sort(key[period == p]))
 
     def _add(self, period: int, *keys: IntArray) -> None:
@@ -158,7 +158,7 @@ class Reception:
         while len(parts) > 1 and len(parts[-2]) <= 2 * len(
             parts[-1]
         ):  # so there are few, each twice as long as the next
-            parts = (*parts[:-2], np.unique(np.concatenate(parts[-2:])))
+            parts = (*parts[:-2], distinct(np.concatenate(parts[-2:])))
         self.parts[period] = parts
         if self.again is not None:
             self.again.setdefault(period, ([], []))[1].extend(keys)
@@ -168,7 +168,7 @@ class Reception:
         if parts is None:
             return _NO_KEYS
         if len(parts) > 1:
-            self.parts[period] = parts = (np.unique(np.concatenate(parts)),)
+            self.parts[period] = parts = (distinct(np.concatenate(parts)),)
         return parts[0]
 
     def others(
@@ -195,7 +195,7 @@ class Reception:
         for period, a, b in zip(periods, begin, end, strict=True):  # one turn a period
             ships, _ = self._about.run(_heard_about, b, a, self._keys(period), lat, lon, who, first, period, b)
             found.append(ships[:, 0].copy())
-        ships = np.unique(np.concatenate(found))
+        ships = distinct(np.concatenate(found))
         counts = np.bincount(ships >> WHO_BITS, minlength=2 * len(start))
         return counts[0::2], counts[1::2]
 
@@ -220,8 +220,9 @@ class Reception:
         for period, (was, now) in found.items():  # one turn a period
             if not (was or now):
                 continue
-            keys = np.setxor1d(np.concatenate([_NO_KEYS, *was]), np.concatenate([_NO_KEYS, *now]))
-            cells = np.unique(keys >> WHO_BITS)
+            old, new = (distinct(np.concatenate([_NO_KEYS, *keys])) for keys in (was, now))
+            keys = np.setxor1d(old, new, assume_unique=True)
+            cells = distinct(keys >> WHO_BITS)
             rows.append(np.column_stack([np.full(len(cells), period), cells]))
         return np.concatenate([np.zeros((0, 2), np.int64), *rows])
 

@@ -139,8 +139,9 @@ class TallyDetector(Detector):
 
     def marker(self, marks: Marks) -> Callable[[IntArray], BoolArray]:
         """Gives of rows those of the ships that are marked."""
-        names, some = np.sort(marks.names.numbers.names[marks.numbers]), np.zeros(1024, np.bool_)
-        some[names & 1023] = True
+        names = np.sort(marks.names.numbers.names[marks.numbers])
+        some = np.zeros(1 << min(17, max(10, (32 * len(names)).bit_length())), np.bool_)  # few others share a mark
+        some[names & (len(some) - 1)] = True
 
         def marked(rows: IntArray) -> BoolArray:
             out = np.empty(len(rows), np.bool_)
