@@ -54,7 +54,7 @@ def save(engine: Engine, path: Path) -> None:
     snapshots = {"present": engine.present} | {f"past{i}": snapshot for i, snapshot in enumerate(engine.past.snapshots)}
     arrays: dict[str, Any] = {f"{name}/{k}": v for name, s in snapshots.items() for k, v in s.core.arrays().items()}
     arrays |= {f"names/{k}": v for k, v in engine.present.core.names.arrays().items()}
-    arrays |= {f"log/{k}": v for k, v in engine.past.log.arrays().items()}
+    arrays |= {f"log/{k}": v for k, v in engine.past.log.arrays(engine.present.core.names.tracks.names).items()}
     arrays |= {f"late/{k}": v for k, v in engine.late.arrays().items()}
     arrays |= {f"urgent/{k}": v for k, v in engine.urgent.arrays().items()}
     arrays |= {f"ahead/{k}": v for k, v in engine.ahead.as_columns().items()}

@@ -1,12 +1,13 @@
 """Rows in the order they came, as far back as repairs go.
 
 What enters: the rows of each step, with the rows of their tracks in the states. What leaves: rows of some tracks that
-came since a time. The steps are written one after another into the same matrices (`fixes.Block`), so that neither a
-step nor a repair costs a turn a column, and a repair no turn a step. Rows in no such form are kept as they are.
+came since a time. The steps are written one after another into the same memory (`narrow`), so that a
+repair costs no turn a step. Rows in no such form are kept as they are.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from kuroshio.behaviour.blocks import Block, Form
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.fixes import Fixes, of_block
+from kuroshio.behaviour.narrow import Layout, Memory, put_rows, taken
 from kuroshio.units import IntArray
 
 START = -(1 << 61)
@@ -33,42 +35,53 @@ def _select(slot: Any, t: Any, first: int, last: int, after: Any, until: Any, ou
     return k
 
 
-@kernel
-def _append(ints: Any, floats: Any, slot: Any, came_us: int, plan: Any, at: int, to: Any) -> None:
-    """Write rows behind those of a chunk; columns that they share are written out where the chunk does not."""
-    (int_row, int_value, float_row), (to_ints, to_floats, to_slot, to_came) = plan, to
-    n = slot.size
-    for c in range(int_row.size):
-        for i in range(n):
-            to_ints[c, at + i] = ints[int_row[c], i] if int_row[c] >= 0 else int_value[c]
-    for c in range(float_row.size):
-        for i in range(n):
-            to_floats[c, at + i] = floats[float_row[c], i] if float_row[c] >= 0 else np.nan
-    for i in range(n):
-        to_slot[at + i], to_came[at + i] = slot[i], came_us
-
-
 class _Part:
     """Rows as they are, and when each came; those before ``begin`` are forgotten."""
 
     def __init__(self, came: IntArray, slot: IntArray, fixes: Fixes) -> None:
-        self.came, self.slot, self.t, self.fixes = came, slot, fixes.t, fixes
-        self.begin, self.count = 0, len(slot)
+        self._came, self.slot, self.t, self.fixes = came, slot.astype(np.int32), fixes.t, fixes
+        self.begin, self.count, self.newest_us = 0, len(slot), int(came[-1])
 
-    def take(self, rows: IntArray) -> Fixes:
+    def first_since(self, came_us: int) -> int:
+        """First row that came at a time or later."""
+        return int(np.searchsorted(self._came, came_us))
+
+    def came(self) -> IntArray:
+        """When each row that is not forgotten came."""
+        return self._came[self.begin :]
+
+    def take(self, rows: IntArray, tracks: IntArray) -> Fixes:
+        """Some rows."""
         return self.fixes.take(rows)
 
 
 class _Chunk:
     """As `_Part`, with room for more rows of one form; what is shared is as in ``like``."""
 
-    def __init__(self, form: Form, like: Fixes, room: int) -> None:
-        self.form, self.begin, self.count, self.room = form, 0, 0, room
+    def __init__(self, form: Form, like: Fixes, room: int, wide: frozenset[str], spare: _Chunk | None = None) -> None:
+        self.form, self.begin, self.count, self.room, self.wide = form, 0, 0, room, wide
         self.shared = SimpleNamespace(**{name: getattr(like, name) for name in form.shared})
-        self.ints, self.floats = np.empty((len(form.ints), room), np.int64), np.empty((len(form.floats), room))
-        self.slot, self.came = np.empty(room, np.int64), np.empty(room, np.int64)
-        self.t: IntArray = self.ints[form.ints.index("t")]
+        self.layout = Layout.of(form, wide)
+        fits = spare is not None and (spare.layout.widths, spare.room) == (self.layout.widths, room)
+        self.memory: Memory = spare.memory if spare is not None and fits else self.layout.memory(room)
+        self.slot, self.t = self.memory.slot, self.memory.wide[self.layout.ints[1, form.ints.index("t")]]
+        self._firsts: list[int] = []  # of the steps: first row
+        self._times: list[int] = []  # and when it came
         self._plans: dict[Form, Any] = {}
+
+    @property
+    def newest_us(self) -> int:
+        """When the last row came."""
+        return self._times[-1]
+
+    def first_since(self, came_us: int) -> int:
+        """First row that came at a time or later."""
+        k = bisect_left(self._times, came_us)
+        return self._firsts[k] if k < len(self._firsts) else self.count
+
+    def came(self) -> IntArray:
+        """When each row that is not forgotten came."""
+        return np.repeat(self._times, np.diff([*self._firsts, self.count]))[self.begin :]
 
     def plan(self, rows: Fixes) -> Any:
         """Where each column is in the matrices of rows, and its value where they share it; None where they do not fit.
@@ -83,17 +96,28 @@ class _Chunk:
             places = [form.ints.index(n) if n in form.ints else -1 for n in self.form.ints]
             values = [int(getattr(rows, n)[0]) for n in self.form.ints]
             numbers = [form.floats.index(n) if n in form.floats else -1 for n in self.form.floats]
-            self._plans[form] = tuple(np.asarray(x, np.int64) for x in (places, values, numbers)) if good else None
+            found = (np.asarray(x, np.int64) for x in (places, values))
+            plan = (*found, self.layout.ints, np.asarray(numbers, np.int64), self.layout.floats)
+            self._plans[form] = plan if good else None
         return self._plans[form]
 
-    def add(self, block: Block, slot: IntArray, came_us: int, plan: Any) -> None:
-        """Write rows behind the others, where there is room for them."""
-        to = (self.ints, self.floats, self.slot, self.came)
-        _append(block.ints, block.floats, slot, came_us, plan, self.count, to)
+    def add(self, rows: Fixes, slot: IntArray, came_us: int, plan: Any) -> frozenset[str]:
+        """Write rows behind the others, where there is room for them; the columns that do not fit, or none."""
+        assert rows.block is not None
+        ints, floats = rows.block.ints, rows.block.floats
+        misfit = np.empty(len(self.form.ints) + len(self.form.floats), np.bool_)
+        if put_rows(ints, floats, slot, rows.t, plan, self.count, self.memory, misfit):
+            names = (*self.form.ints, *self.form.floats)
+            return frozenset(names[k] for k in np.flatnonzero(misfit).tolist())
+        self._firsts.append(self.count)
+        self._times.append(came_us)
         self.count += len(slot)
+        return frozenset()
 
-    def take(self, rows: IntArray) -> Fixes:
-        return of_block(Block(self.form, self.ints, self.floats).take(rows), self.shared)
+    def take(self, rows: IntArray, tracks: IntArray) -> Fixes:
+        """Some rows."""
+        matrices = taken(self.memory, self.layout, self.form, tracks, rows)
+        return of_block(Block(self.form, *matrices), self.shared)
 
 
 def _both(rows: Fixes, before: Form) -> Form:
@@ -115,55 +139,74 @@ class Log:
     def __init__(self) -> None:
         self.parts: list[_Part | _Chunk] = []
         self.rows = 0
+        self._spare: _Chunk | None = None  # forgotten: the next takes its memory
 
     def add(self, fixes: Fixes, slot: IntArray, now_us: int) -> None:
         """Take rows in, none of them later than ``now_us``."""
         if not len(slot):
             return
         last = self.parts[-1] if self.parts else None
-        came_us = now_us if last is None else max(now_us, int(last.came[last.count - 1]))
+        came_us = now_us if last is None else max(now_us, last.newest_us)
         self.rows += len(slot)
         if fixes.block is None:
             self.parts.append(_Part(np.full(len(slot), came_us), slot, fixes))
             return
         chunk = last if isinstance(last, _Chunk) else None
-        plan = chunk.plan(fixes) if chunk is not None else None
-        if chunk is None or plan is None or chunk.count + len(slot) > chunk.room:
-            form = fixes.block.form if chunk is None else _both(fixes, chunk.form)
-            chunk = _Chunk(form, fixes, max(len(slot), min(_MOST_ROOM, max(_LEAST_ROOM, _STEPS * len(slot)))))
-            plan = chunk.plan(fixes)
-            self.parts.append(chunk)
-        chunk.add(fixes.block, slot, came_us, plan)
+        misfit: frozenset[str] = frozenset()
+        while True:  # once more where a column does not fit, in a chunk where it does
+            plan = chunk.plan(fixes) if chunk is not None else None
+            if chunk is None or plan is None or misfit or chunk.count + len(slot) > chunk.room:
+                chunk = self._new(fixes, chunk, misfit)
+                plan = chunk.plan(fixes)
+            misfit = chunk.add(fixes, slot, came_us, plan)
+            if not misfit:
+                return
 
-    def between(self, since_us: int, after_us: IntArray, until_us: IntArray) -> Fixes:
-        """Rows that came at ``since_us`` or later, and lie between two times of their track, in canonical order."""
+    def _new(self, fixes: Fixes, before: _Chunk | None, misfit: frozenset[str]) -> _Chunk:
+        """A chunk that rows fit into, in place of the one before where that has none."""
+        assert fixes.block is not None
+        form = fixes.block.form if before is None else _both(fixes, before.form)
+        room = max(len(fixes), min(_MOST_ROOM, max(_LEAST_ROOM, _STEPS * len(fixes))))
+        if before is not None and not before.count:
+            self.parts.remove(before)
+        chunk = _Chunk(form, fixes, room, misfit | (before.wide if before is not None else misfit), self._spare)
+        self._spare = None
+        self.parts.append(chunk)
+        return chunk
+
+    def between(self, since_us: int, after_us: IntArray, until_us: IntArray, tracks: IntArray) -> Fixes:
+        """Rows that came at ``since_us`` or later, and lie between two times of their track, in canonical order.
+
+        ``tracks`` gives the track of each row of the states.
+        """
         found = []
         for part in reversed(self.parts):  # one turn a chunk
-            if part.came[part.count - 1] < since_us:
+            if part.newest_us < since_us:
                 break
-            first = int(np.searchsorted(part.came[: part.count], since_us))
+            first = part.first_since(since_us)
             rows = np.empty(part.count - first, np.int64)
             k = _select(part.slot, part.t, first, part.count, after_us, until_us, rows)
             if k:
-                found.append(part.take(rows[:k]))
+                found.append(part.take(rows[:k], tracks))
         return Fixes.concat(found).ordered()
 
     def forget(self, before_us: int) -> None:
         """Drop rows that came before a time; their memory goes when all of their chunk did."""
-        while self.parts and self.parts[0].came[self.parts[0].count - 1] < before_us:  # one turn a chunk
+        while self.parts and self.parts[0].newest_us < before_us:  # one turn a chunk
             gone = self.parts.pop(0)
             self.rows -= gone.count - gone.begin
+            self._spare = gone if isinstance(gone, _Chunk) else self._spare
         if self.parts:
             part = self.parts[0]
-            begin = int(np.searchsorted(part.came[: part.count], before_us))
+            begin = part.first_since(before_us)
             self.rows, part.begin = self.rows - (begin - part.begin), begin
 
-    def arrays(self) -> dict[str, Any]:
-        """State for a checkpoint."""
+    def arrays(self, tracks: IntArray) -> dict[str, Any]:
+        """State for a checkpoint; ``tracks`` gives the track of each row of the states."""
         parts, none = self.parts, [np.zeros(0, np.int64)]
-        came = none + [p.came[p.begin : p.count] for p in parts]
-        slots = none + [p.slot[p.begin : p.count] for p in parts]
-        columns = Fixes.concat([p.take(np.arange(p.begin, p.count)) for p in parts]).as_columns()
+        came = none + [p.came() for p in parts]
+        slots = none + [p.slot[p.begin : p.count].astype(np.int64) for p in parts]
+        columns = Fixes.concat([p.take(np.arange(p.begin, p.count), tracks) for p in parts]).as_columns()
         return {**columns, "log_arrived": np.concatenate(came), "log_slot": np.concatenate(slots)}
 
     def restore(self, arrays: dict[str, Any]) -> None:

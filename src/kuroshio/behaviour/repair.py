@@ -18,6 +18,7 @@ import numpy as np
 from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.core import Core, Facts
 from kuroshio.behaviour.fixes import Fixes
+from kuroshio.behaviour.index import distinct
 from kuroshio.behaviour.log import START, Log
 from kuroshio.behaviour.state import VOID, Fact, Marks
 from kuroshio.units import BoolArray, IntArray
@@ -92,18 +93,19 @@ class Snapshot:
         count = len(marks.slot_marks)
         last = since.last_us(count)
         after = np.where(marks.slot_marks, last, _NEVER_AGAIN)
-        rows = log.between(since.cut_us, after, np.full(count, until_us))
+        tracks = marks.names.tracks.names
+        rows = log.between(since.cut_us, after, np.full(count, until_us), tracks)
         self._exercise(rows, last)
 
         def every() -> Fixes:
-            return log.between(since.cut_us, last, mine)
+            return log.between(since.cut_us, last, mine, tracks)
 
         # before it goes back
         mine = np.where(marks.slot_marks, until_us, self.last_us(count)) if self.core.whole else last
         out: Facts = []
         again = self.core.rework(since.core, marks, rows, every, out)
         areas = self.core.areas
-        ships = set(marks.names.tracks.names[marks.slots].tolist())
+        ships = set(tracks[marks.slots].tolist())
 
         def touched(fact: Fact) -> bool:
             if fact.definition in areas:
@@ -201,7 +203,7 @@ class Past:
         done = np.zeros(len(names.tracks), np.bool_)
         changed: dict[str, None] = {}  # in the order found: that of a set is another in each process
         gone: dict[str, None] = {}
-        for k in np.unique(level).tolist():
+        for k in distinct(level).tolist():
             slots, numbers = names.linked(late.slot[(level == k) & ~done[late.slot]])
             done |= slots
             since_us = self.snapshots[k].core.advanced_us
