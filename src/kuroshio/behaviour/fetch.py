@@ -83,6 +83,13 @@ def fetch_row_ahead(rows: Any, i: Any, matrix: Any) -> None:
 
 
 @within
+def fetch_cells(matrix: Any, row: Any, first: Any, last: Any) -> None:
+    """Begin to fetch some columns of a row, no further apart than two lines of memory hold."""
+    fetch_one(matrix, row * matrix.shape[1] + first)
+    fetch_one(matrix, row * matrix.shape[1] + last)
+
+
+@within
 def ahead(rows: Any, i: Any, by: Any) -> Any:
     """Row that comes so much after the ``i``-th; -1 where there is none, or the processor will find it by itself."""
     row: Any = np.int64(-1)

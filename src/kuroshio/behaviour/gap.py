@@ -16,7 +16,7 @@ import numpy as np
 from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
-from kuroshio.behaviour.detector import ALWAYS_DUE, Detector, Surroundings, register
+from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.index import IdIndex
 from kuroshio.behaviour.reception import Reception
@@ -110,6 +110,8 @@ class GapDetector(Detector):
         self.track_of, self.exercise_of = marks.names.tracks.names, marks.names.exercise
         self.numbers = marks.names.numbers
         self.state.rewind(other.state, marks.slots)
+        last = self.state.ints[marks.slots[marks.slots < len(self.state.ints)], LAST]
+        self.due_us = min(self.due_us, int(last[last != NEVER].min(initial=-NEVER)) + self.silence_us)
         ended = self.by_mmsi or other.by_mmsi
         for mmsi in marks.names.numbers.names[marks.numbers].tolist() if ended else ():
             self.by_mmsi.pop(mmsi, None)
@@ -119,7 +121,6 @@ class GapDetector(Detector):
             self.reception.rewind(other.reception, marks)
             self.found.rewind(other.found, marks.slot_marks)
             self.judged.rewind(other.judged, marks.slot_marks)
-        self.due_us = ALWAYS_DUE
         return False
 
     def forget(self, before_us: int) -> None:

@@ -14,7 +14,7 @@ from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, SlotDetector, Surroundings, register
-from kuroshio.behaviour.fetch import fetch_ahead, fetch_row_ahead
+from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_cells, fetch_row_ahead
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.index import IdIndex
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
@@ -70,7 +70,10 @@ def steps(
     for i in range(begin, who.size):
         if k + 2 > ev.shape[0]:
             return i, k
-        fetch_ahead(who, i, ints, floats)
+        later = ahead(who, i, AHEAD)
+        if later >= 0:  # of what is seldom read nothing
+            fetch_cells(ints, later, T, STEPS)
+            fetch_cells(floats, later, 0, 1)
         w, t1 = who[i], t[i]
         dt = t1 - ints[w, T]
         if ints[w, T] == NEVER or dt < 0:
@@ -158,8 +161,10 @@ class StepsDetector(Detector):
     def rewind(self, other: Any, marks: Marks) -> bool:
         """Rows of the marked MMSIs."""
         self.numbers = marks.names.numbers
+        rows = marks.numbers[marks.numbers < len(self.state.ints)]
+        self.under_way[0] -= np.count_nonzero(self.state.ints[rows, OPENED])
         self.state.rewind(other.state, marks.numbers)
-        self.under_way[0] = np.count_nonzero(self.state.ints[:, OPENED])
+        self.under_way[0] += np.count_nonzero(self.state.ints[rows, OPENED])
         return False
 
     def step(self, batch: Batch, out: list[tuple[int, Fact]]) -> None:

@@ -14,7 +14,7 @@ from kuroshio.behaviour.buffers import Events, clear_row
 from kuroshio.behaviour.compiled import inner, kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
-from kuroshio.behaviour.fetch import fetch_ahead
+from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_cells, fetch_one
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
 from kuroshio.units import FloatArray, IntArray
 
@@ -130,14 +130,20 @@ def loiter_rows(
 
     Rows of one ship that lie in one bin one after another are summed up before they are written to the state.
     """
-    i = begin
+    i, now = begin, np.int64(0)  # most ships are in the same bin
     while i < slot.size:
         s, t1 = slot[i], t[i]
-        fetch_ahead(slot, i, ints, floats)
+        later = ahead(slot, i, AHEAD)
+        if later >= 0:  # not the places of the bins, nor of the start
+            fetch_cells(ints, later, LAST, BIN)
+            fetch_one(ints, later * ints.shape[1] + STILLS + BINS - 1)
+            fetch_cells(floats, later, LAT, WAYS + now)
+            fetch_one(floats, later * floats.shape[1] + TIMES + now)
         t0 = ints[s, LAST]
         skip = ended[i] or (port.size > 0 and port[i])
         fresh = ints[s, KNOWN] == 0 or skip or t1 - t0 > max_gap_us
         b = ints[s, BIN]
+        now = b % BINS
         until_bin = (b + 1) * bin_us
         within_bin = t1 < until_bin
         if k + 2 + (0 if fresh or within_bin else (t1 - t0) // bin_us + 1) > ev.shape[0]:
@@ -158,7 +164,7 @@ def loiter_rows(
             i += 1
             continue
         if within_bin:
-            c = b % BINS
+            c = now
             way, time, number, rows, still = floats[s, WAYS + c], floats[s, TIMES + c], ints[s, MMSI], 0, 0
             while True:
                 number = mmsi[i] if mmsi[i] >= 0 else number

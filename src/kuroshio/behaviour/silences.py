@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import kernel, within
-from kuroshio.behaviour.fetch import fetch_ahead
+from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_cells, fetch_one
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.reception import WHO_BITS, cell_of
 from kuroshio.behaviour.state import CLOSE, OPEN, State
@@ -84,7 +84,13 @@ def gap_rows(
             born[0], born[1], born[2] = oldest, n_born, n_heard
             _write(floats, holder, held, lat, lon, sog, cog, nav)
             return i, k
-        fetch_ahead(slot, i, ints, floats)
+        later = ahead(slot, i, AHEAD)
+        if later >= 0:
+            fetch_cells(ints, later, LAST, UNTIL)
+            fetch_cells(floats, later, 0, 4)
+        closer = ahead(slot, i, AHEAD // 2)
+        if closer >= 0:  # where its last report belongs is here by now
+            fetch_one(ints, closer * ints.shape[1] + RING + ints[closer, PLACE])
         s, a = slot[i], ais[i]
         if s != holder:
             _write(floats, holder, held, lat, lon, sog, cog, nav)

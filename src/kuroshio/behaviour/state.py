@@ -247,15 +247,26 @@ def _rewind(ints: Any, floats: Any, from_ints: Any, from_floats: Any, default: A
             floats[r, c] = from_floats[r, c] if known else number[c]
 
 
+_LINE = 8  # numbers in a line of memory
+
+
+def _empty(rows: int, columns: int, dtype: Any, order: Literal["C", "F"]) -> Any:
+    """Matrix that begins with a line of memory, so that rows of whole lines lie in no line more than they fill."""
+    whole = np.empty(rows * columns + _LINE, dtype)
+    begin = -(whole.ctypes.data // whole.itemsize) % _LINE
+    return whole[begin : begin + rows * columns].reshape((rows, columns), order=order)
+
+
 def _copied(matrix: Any, into: Any, order: Literal["C", "F"]) -> Any:
     if into.shape != matrix.shape:
-        return np.array(matrix, order=order)
+        rows, columns = matrix.shape
+        into = _empty(rows, columns, matrix.dtype, order)
     into[...] = matrix
     return into
 
 
 def _longer(matrix: Any, rows: int, default: tuple[float, ...], order: Literal["C", "F"]) -> Any:
-    result = np.empty((rows, len(default)), matrix.dtype, order=order)
+    result = _empty(rows, len(default), matrix.dtype, order)
     result[: len(matrix)] = matrix
     result[len(matrix) :] = np.asarray(default, matrix.dtype)
     return result
