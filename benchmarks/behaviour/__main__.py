@@ -4,7 +4,7 @@ WHAT is `rates` (the default), `equal` (live against archive over random seas, b
 (points in polygons against GEOS), `planted` (meetings across midnight and at +-180 degrees) or `growth` (time by rows).
 MovingPandas runs in its own environment, made on first use (`peer`): `add_speed` alone, against our full set. Beside
 it stand straightforward forms of the gap and of the encounter in Polars and DuckDB. What is measured is said in the
-names; the best of the rounds counts.
+names; the best of the rounds counts, of a live engine the median (`live`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 
 from benchmarks import peer_packages
 from benchmarks.behaviour import equality, exact
-from benchmarks.behaviour.sea import as_tracks, fleet, polygon
+from benchmarks.behaviour.live import live_rates
+from benchmarks.behaviour.sea import fleet, polygon
 from kuroshio import behaviour, clock
 from kuroshio.behaviour.archive import archive_fixes, run
 from kuroshio.behaviour.collision import closest_approaches
@@ -57,32 +58,6 @@ def archive_rates(rows: int, rounds: int) -> dict[str, Any]:
         result[f"rows_per_cpu_s_{name}"] = round(table.num_rows / spent)
         result[f"growth_x10_{name}"] = round(spent / tenth, 2)
     result["facts"] = len(run(archive_fixes(table), every, end))
-    return result
-
-
-def live_rates(quick: bool) -> dict[str, Any]:
-    """TRACKS rows a CPU second through the engine, by rows a step; a hundredth of them late within the watermark.
-
-    Ships report once a minute and fall silent about twice a day. The first quarter of the steps, in which tables grow,
-    is left out.
-    """
-    result: dict[str, Any] = {}
-    for rows, ships in ((1_000, 1_000), (10_000, 10_000)):
-        tracks = as_tracks(fleet(ships * (60 if quick else 120), seed=3, ships=ships, silence_every=700))
-        times = tracks["observed_at"].cast("int64").to_numpy()
-        whole = times < times.min() + (36 if quick else 72) * 60_000_000  # before the first ship's rows are at an end
-        late = clock.generator(6).random(len(times)) < 0.01
-        order = np.argsort(np.where(late, times + 60_000_000, times), kind="stable")
-        tracks, times = tracks.take(order[whole[order]]), times[order[whole[order]]]
-        for name, table in (("", tracks), ("_in_order", tracks.take(np.argsort(times, kind="stable")))):
-            engine, spent = behaviour.Engine(behaviour.load_definitions()), []
-            for a in range(0, table.num_rows - rows, rows):
-                now = int(np.max(table["observed_at"].slice(a, rows).cast("int64").to_numpy()))
-                begin = time.process_time()
-                engine.step(table.slice(a, rows), now_us=now)
-                spent.append(time.process_time() - begin)
-            counted = spent[len(spent) // 4 :]
-            result[f"live_rows_per_cpu_s_{rows}{name}"] = round(rows * len(counted) / sum(counted))
     return result
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Surroundings, register
-from kuroshio.behaviour.fetch import fetch_ahead
+from kuroshio.behaviour.fetch import fetch_ahead, reach
 from kuroshio.behaviour.fixes import DAY_US, HOUR_US
 from kuroshio.behaviour.index import distinct
 from kuroshio.behaviour.state import CLOSE, Batch, Fact, Marks, State
@@ -77,9 +77,9 @@ def jumps(
     nothing. A report sooner than ``min_us`` after the one that is held against is not held against it, nor the next
     against this: ships that report every two seconds jump too.
     """
-    k = 0
+    k, end = 0, reach(who)
     for i in range(t.size):
-        fetch_ahead(who, i, ints, floats)
+        fetch_ahead(who, i, end, ints, floats)
         w = who[i]
         la0, lo0 = floats[w, 0], floats[w, 1]
         la, lo, bad, soon = lat[i], lon[i], np.int64(0), False

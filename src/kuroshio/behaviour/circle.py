@@ -13,7 +13,7 @@ import numpy as np
 from kuroshio.behaviour.compiled import inner, kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
-from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_one
+from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_one, reach
 from kuroshio.behaviour.state import Batch, Marks, State
 from kuroshio.geo.earth import WGS84_A_M, WGS84_E2
 from kuroshio.geo.polygon import UNITS_PER_DEG
@@ -106,9 +106,9 @@ def circle_codes(
 
     A silence begins a block anew. Ways are those from fix to fix within the block, where the speed was told.
     """
-    raises = False
+    raises, end = False, reach(slot)
     for i in range(slot.size):
-        s, later, next_s = slot[i], ahead(slot, i, 2 * AHEAD), ahead(slot, i, AHEAD)
+        s, later, next_s = slot[i], ahead(slot, i, 2 * AHEAD, end), ahead(slot, i, AHEAD, end)
         if later >= 0:
             fetch_one(ints, later * ints.shape[1])
             fetch_one(floats, later * 2)

@@ -30,7 +30,7 @@ from kuroshio.behaviour.columns import is_shared
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definitions
 from kuroshio.behaviour.detector import ALWAYS_DUE, REGISTRY, Detector, Surroundings
-from kuroshio.behaviour.fetch import fetch_row_ahead
+from kuroshio.behaviour.fetch import fetch_row_ahead, reach
 from kuroshio.behaviour.fixes import Fixes
 from kuroshio.behaviour.names import Names
 from kuroshio.behaviour.pieces import pieces
@@ -50,10 +50,10 @@ def in_order(slot: Any, t: Any, mmsi: Any, who: Any, last: Any, heard: Any, afte
 
     ``last`` and ``heard`` may have no row for a track or an MMSI.
     """
-    others = 0
+    others, end = 0, reach(slot)
     for i in range(slot.size):
-        fetch_row_ahead(slot, i, last)
-        fetch_row_ahead(who, i, heard)
+        fetch_row_ahead(slot, i, end, last)
+        fetch_row_ahead(who, i, end, heard)
         s = slot[i]
         known = s < last.shape[0] and last[s, 1] != 0
         w = who[i] if mmsi[i] >= 0 else (last[s, 2] if known else -1)

@@ -19,6 +19,7 @@ from kuroshio.behaviour.compiled import within
 
 _LINE = 64  # bytes of a line of memory
 AHEAD = 8  # rows: some hundreds of nanoseconds
+_SAMPLES, _FEW = 16, 4_096
 _BYTE = ir.IntType(8).as_pointer()
 _KIND = ir.FunctionType(ir.VoidType(), [_BYTE, ir.IntType(32), ir.IntType(32), ir.IntType(32)])
 
@@ -63,21 +64,36 @@ fetch_one: Any = intrinsic(_fetching_one)
 
 
 @within
-def fetch_ahead(rows: Any, i: Any, ints: Any, floats: Any) -> None:
+def reach(rows: Any) -> Any:
+    """How many of the rows are worth asking for ahead: all, or none where most are the same or the next one.
+
+    It looks at a few of them. In a small sea most ships have a row in a step and all states are near: the asking would
+    be all that comes of it. Where the rows are many, so are the states, and some that lie apart are enough.
+    """
+    apart, between = 0, rows.size // _SAMPLES
+    for k in range(_SAMPLES if between > 1 else 0):
+        step = rows[k * between + 1] - rows[k * between]
+        apart += step < 0 or step > 1
+    return rows.size if 2 * apart > _SAMPLES or (8 * apart > _SAMPLES and rows.size > _FEW) else 0
+
+
+@within
+def fetch_ahead(rows: Any, i: Any, end: Any, ints: Any, floats: Any) -> None:
     """Begin to fetch what a state holds for the row some rows after the ``i``-th.
 
-    Where it is the same as the one before it or follows it, as in an archive, the processor finds out by itself.
+    ``end`` is the `reach` of the rows. Where it is the same as the one before it or follows it, as in an archive, the
+    processor finds out by itself.
     """
-    row = ahead(rows, i, AHEAD)
+    row = ahead(rows, i, AHEAD, end)
     if row >= 0:
         _fetch_row(ints, row)
         _fetch_row(floats, row)
 
 
 @within
-def fetch_row_ahead(rows: Any, i: Any, matrix: Any) -> None:
+def fetch_row_ahead(rows: Any, i: Any, end: Any, matrix: Any) -> None:
     """As `fetch_ahead`, where the state is one matrix."""
-    row = ahead(rows, i, AHEAD)
+    row = ahead(rows, i, AHEAD, end)
     if row >= 0:
         _fetch_row(matrix, row)
 
@@ -90,10 +106,10 @@ def fetch_cells(matrix: Any, row: Any, first: Any, last: Any) -> None:
 
 
 @within
-def ahead(rows: Any, i: Any, by: Any) -> Any:
+def ahead(rows: Any, i: Any, by: Any, end: Any) -> Any:
     """Row that comes so much after the ``i``-th; -1 where there is none, or the processor will find it by itself."""
     row: Any = np.int64(-1)
-    if i + by < rows.size:
+    if i + by < end:
         apart = rows[i + by] - rows[i + by - 1]
         if apart < 0 or apart > 1:
             row = rows[i + by]

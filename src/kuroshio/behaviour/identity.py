@@ -14,7 +14,7 @@ from kuroshio.behaviour.buffers import Events
 from kuroshio.behaviour.compiled import kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Detector, SlotDetector, Surroundings, register
-from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_cells, fetch_row_ahead
+from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_cells, fetch_row_ahead, reach
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.index import IdIndex
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
@@ -67,10 +67,11 @@ def steps(
     way it is an old one, and the time is counted from when it was new. ``under_way`` counts the numbers whose steps
     have been told and have not stopped.
     """
+    end = reach(who)
     for i in range(begin, who.size):
         if k + 2 > ev.shape[0]:
             return i, k
-        later = ahead(who, i, AHEAD)
+        later = ahead(who, i, AHEAD, end)
         if later >= 0:  # of what is seldom read nothing
             fetch_cells(ints, later, T, STEPS)
             fetch_cells(floats, later, 0, 1)
@@ -233,10 +234,11 @@ def changes(
     quiet_us: int,
 ) -> tuple[int, int]:
     """Events (row, which claim, before, after) where a track claims something else than before."""
+    end = reach(slot)
     for i in range(begin, slot.size):
         if k + 4 > out.shape[0]:
             return i, k
-        fetch_row_ahead(slot, i, ints)
+        fetch_row_ahead(slot, i, end, ints)
         s = slot[i]
         for c in range(4):
             now = mmsi[i] if c == 0 else (name[i] if c == 1 else (imo[i] if c == 2 else call[i]))

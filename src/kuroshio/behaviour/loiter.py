@@ -14,7 +14,7 @@ from kuroshio.behaviour.buffers import Events, clear_row
 from kuroshio.behaviour.compiled import inner, kernel, within
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import SlotDetector, Surroundings, register
-from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_cells, fetch_one
+from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_cells, fetch_one, reach
 from kuroshio.behaviour.state import CLOSE, EXTEND, OPEN, Batch, Fact
 from kuroshio.units import FloatArray, IntArray
 
@@ -130,10 +130,11 @@ def loiter_rows(
 
     Rows of one ship that lie in one bin one after another are summed up before they are written to the state.
     """
+    end = reach(slot)
     i, now = begin, np.int64(0)  # most ships are in the same bin
     while i < slot.size:
         s, t1 = slot[i], t[i]
-        later = ahead(slot, i, AHEAD)
+        later = ahead(slot, i, AHEAD, end)
         if later >= 0:  # not the places of the bins, nor of the start
             fetch_cells(ints, later, LAST, BIN)
             fetch_one(ints, later * ints.shape[1] + STILLS + BINS - 1)

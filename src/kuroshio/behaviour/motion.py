@@ -13,7 +13,7 @@ import numpy as np
 from kuroshio.behaviour.compiled import kernel
 from kuroshio.behaviour.definition import Definition
 from kuroshio.behaviour.detector import Codes, RunDetector, Surroundings, register
-from kuroshio.behaviour.fetch import fetch_row_ahead
+from kuroshio.behaviour.fetch import fetch_row_ahead, reach
 from kuroshio.behaviour.fixes import NEVER, NO_FLAGS
 from kuroshio.behaviour.state import Batch, Marks, State
 from kuroshio.units import BoolArray, FloatArray
@@ -95,9 +95,9 @@ def _stop_codes(
     value: Any,
 ) -> bool:
     """A stop lasts as long as its run: what ends that, the next slow report does not begin again."""
-    raises = False
+    raises, end = False, reach(slot)
     for i in range(slot.size):
-        fetch_row_ahead(slot, i, state)
+        fetch_row_ahead(slot, i, end, state)
         s, v = slot[i], sog[i]
         code[i] = 0
         if ended[i] or (state[s, SEEN] != NEVER and t[i] - state[s, SEEN] > gap_us):
@@ -192,9 +192,9 @@ def _turning(
 
     A silence begins it anew: what the course was hours ago is no turn, and what a ship did then no turning.
     """
-    raises = False
+    raises, end = False, reach(slot)
     for i in range(slot.size):
-        fetch_row_ahead(slot, i, state)
+        fetch_row_ahead(slot, i, end, state)
         s = slot[i]
         if dt_us[i] > gap_us:
             state[s, 0], state[s, 1] = np.nan, 0.0

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import apart
-from kuroshio.behaviour.fetch import fetch_ahead
+from kuroshio.behaviour.fetch import fetch_ahead, reach
 from kuroshio.geo.earth import WGS84_A_M, WGS84_E2, distance_m
 
 _BLOCK = 2_048  # rows: what they need stays in the first two caches
@@ -27,10 +27,10 @@ _C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8, _C9, _C10 = _COS
 @apart
 def _walk(slot: Any, t: Any, lat: Any, lon: Any, mmsi: Any, who: Any, state: Any, out: Any, k: int, first: int) -> int:
     """Time and place of the fix before each row, and the state after it; the number of rows in ``linked``."""
-    (ints, floats, heard), (dt, la0, lo0, linked) = state, out
+    (ints, floats, heard), (dt, la0, lo0, linked), end = state, out, reach(slot)
     for j in range(slot.size):
         i = np.uint64(j)
-        fetch_ahead(slot, j, ints, floats)
+        fetch_ahead(slot, j, end, ints, floats)
         s = slot[i]
         if ints[s, 1] == 0:
             dt[i], la0[i], lo0[i] = -1, lat[i], lon[i]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import inner, kernel, within
-from kuroshio.behaviour.fetch import fetch_ahead
+from kuroshio.behaviour.fetch import fetch_ahead, reach
 from kuroshio.behaviour.index import two_key_order
 from kuroshio.geo.earth import enu_offset_m
 from kuroshio.units import BoolArray, FloatArray, IntArray
@@ -78,8 +78,9 @@ def read_off(
 
     Of the steps a ship passes at more than ``fast`` only the first after and the last before a slow one have a point.
     """
+    reached = reach(slot)
     for i in range(begin, slot.size):
-        fetch_ahead(slot, i, ints, floats)
+        fetch_ahead(slot, i, reached, ints, floats)
         s, t1, dt = slot[i], t[i], dt_us[i]
         before = ints[s, BIN]
         if ended[i] and dt >= 0:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kuroshio.behaviour.compiled import kernel, within
-from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_cells, fetch_one
+from kuroshio.behaviour.fetch import AHEAD, ahead, fetch_cells, fetch_one, reach
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.reception import WHO_BITS, cell_of
 from kuroshio.behaviour.state import CLOSE, OPEN, State
@@ -79,16 +79,17 @@ def gap_rows(
     oldest, n_born, n_heard = born[0], born[1], born[2]
     held: Any = np.int64(-1)  # a report not written to the state yet: most are followed by another
     holder: Any = np.int64(-1)
+    end = reach(slot)
     for i in range(begin, slot.size):
         if k + 2 > out.shape[0]:
             born[0], born[1], born[2] = oldest, n_born, n_heard
             _write(floats, holder, held, lat, lon, sog, cog, nav)
             return i, k
-        later = ahead(slot, i, AHEAD)
+        later = ahead(slot, i, AHEAD, end)
         if later >= 0:
             fetch_cells(ints, later, LAST, UNTIL)
             fetch_cells(floats, later, 0, 4)
-        closer = ahead(slot, i, AHEAD // 2)
+        closer = ahead(slot, i, AHEAD // 2, end)
         if closer >= 0:  # where its last report belongs is here by now
             fetch_one(ints, closer * ints.shape[1] + RING + ints[closer, PLACE])
         s, a = slot[i], ais[i]

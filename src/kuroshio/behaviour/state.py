@@ -247,11 +247,13 @@ def _rewind(ints: Any, floats: Any, from_ints: Any, from_floats: Any, default: A
             floats[r, c] = from_floats[r, c] if known else number[c]
 
 
-_LINE = 8  # numbers in a line of memory
+_LINE, _MANY = 8, 100_000  # numbers in a line of memory; as many do not stay in the nearest
 
 
 def _empty(rows: int, columns: int, dtype: Any, order: Literal["C", "F"]) -> Any:
     """Matrix that begins with a line of memory, so that rows of whole lines lie in no line more than they fill."""
+    if rows * columns < _MANY:
+        return np.empty((rows, columns), dtype, order=order)
     whole = np.empty(rows * columns + _LINE, dtype)
     begin = -(whole.ctypes.data // whole.itemsize) % _LINE
     return whole[begin : begin + rows * columns].reshape((rows, columns), order=order)
