@@ -45,7 +45,7 @@ definitions:
   - {id: circle_spoofing, thresholds: {block_fixes: 5, max_residual: 0.9, min_turns: 0, min_radius_m: 1}}
   - {id: gnss_interference, thresholds: {min_step_m: 200, max_speed_mps: 1, min_vessels: 1}}
   - {id: gate_norm, thresholds: {norm_days: 4, min_days: 1, max_silent_h: 23, max_p: 1, min_change: 0}}
-  - {id: collision_risk, enabled: true, thresholds: {time_step_s: 300, max_age_s: 3600}}
+  - {id: collision_risk, enabled: true, thresholds: {time_step_s: 300, max_age_s: 3600, clear_s: 600}}
 """
 
 

@@ -25,7 +25,7 @@ from kuroshio.errors import StoreError
 if TYPE_CHECKING:
     from kuroshio.behaviour.engine import Engine
 
-FORMAT = 9
+FORMAT = 10
 _TIMES = ("cut_us", "newest_us", "rows")
 _SCHEMA = pa.schema(
     [("name", pa.string()), ("dtype", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.large_binary())]

@@ -1,7 +1,8 @@
 """Collision risk: closest point of approach of all pairs of live tracks, from radar and AIS alike.
 
 Every ``time_step_s`` the last states, carried forward, are swept for pairs that could come near, and CPA and TCPA are
-taken in the local plane of each pair. The limits are the user's (IMO MSC.192(79), 5.27).
+taken in the local plane of each pair. The limits are the user's (IMO MSC.192(79), 5.27). A risk that stands is held
+against wider ones, and ends when it has been beyond them for a while.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from kuroshio.behaviour.detector import Detector, Surroundings, register
 from kuroshio.behaviour.fixes import NEVER
 from kuroshio.behaviour.state import CLOSE, OPEN, Batch, Fact, Marks, State
 from kuroshio.geo.earth import enu_offset_m, meridian_m, metres_per_degree, wrap_lon_deg
-from kuroshio.units import FloatArray, IntArray
+from kuroshio.units import BoolArray, FloatArray, IntArray
 
 M_PER_DEG, LON_M_PER_DEG = 110_574.0, 111_319.0  # no less in a degree of latitude, of longitude at the equator
 FASTEST_MPS = 2.0 * 40.0
@@ -122,6 +123,38 @@ def closest_approaches(
     return pairs[by], val[by]
 
 
+STANDS, PASSED, CLEARED, UNKNOWN, LOST = range(5)
+CAUSES = {
+    PASSED: "passed: they close no more",
+    CLEARED: "cleared: further apart, later or slower than the exit limits",
+    UNKNOWN: "it is not known how one goes",
+    LOST: "one was no longer heard, is moored, or its track has ended",
+}
+
+
+def how_they_go(
+    pairs: IntArray,
+    lat_deg: FloatArray,
+    lon_deg: FloatArray,
+    ve_mps: FloatArray,
+    vn_mps: FloatArray,
+    *,
+    cpa_m: float,
+    tcpa_s: float,
+    min_speed_mps: float,
+) -> IntArray:
+    """Of each pair of ships whose motion is known `STANDS`, `PASSED` or `CLEARED`, in the plane of `cpa_sweep`."""
+    lat, lon, ve, vn = lat_deg[pairs], lon_deg[pairs], ve_mps[pairs], vn_mps[pairs]
+    scale, y = metres_per_degree(np.clip(lat, -89.5, 89.5))[0], meridian_m(lat)
+    dx, dy = wrap_lon_deg(lon[:, 1] - lon[:, 0]) * 0.5 * (scale[:, 0] + scale[:, 1]), y[:, 1] - y[:, 0]
+    u, v = ve[:, 1] - ve[:, 0], vn[:, 1] - vn[:, 0]
+    closing, s2 = -(dx * u + dy * v), u * u + v * v
+    miss2 = dx * dx + dy * dy - closing * closing / np.where(s2 > 0.0, s2, 1.0)
+    stands = (miss2 <= cpa_m * cpa_m) & (closing <= tcpa_s * s2)
+    stands &= np.hypot(ve, vn).max(axis=1) >= min_speed_mps
+    return np.where(closing <= 0.0, PASSED, np.where(stands, STANDS, CLEARED))
+
+
 T, NAV, MMSI = range(3)
 STILL_MPS = 0.25  # below it a state has no course (schema: tracks.cog_deg)
 
@@ -158,6 +191,7 @@ class CollisionDetector(Detector):
         self.state = State((NEVER, -1, -1), (0.0, 0.0, 0.0, 0.0))
         self.pending: list[tuple[IntArray, FloatArray]] = []
         self.open: dict[tuple[int, int], Fact] = {}
+        self.over_since: dict[tuple[int, int], int] = {}  # open pairs that are over at each look since
         self.next_step = -1
 
     def ensure(self, slots: int) -> None:
@@ -166,7 +200,7 @@ class CollisionDetector(Detector):
 
     def arrays(self) -> dict[str, Any]:
         """Last states, and the open pairs."""
-        pairs = [(*k, f.start_us, *f.tracks) for k, f in self.open.items()]
+        pairs = [(*k, f.start_us, *f.tracks, self.over_since.get(k, NEVER)) for k, f in self.open.items()]
         values = [
             (f.lat_deg, f.lon_deg, *(float(f.values[n] or 0.0) for n in ("cpa_m", "tcpa_s", "distance_m")))
             for f in self.open.values()
@@ -177,7 +211,7 @@ class CollisionDetector(Detector):
             "floats": self.state.floats,
             "pending_i": np.concatenate([np.zeros((0, 4), np.int64), *(p[0] for p in self.pending)]),
             "pending_f": np.concatenate([np.zeros((0, 4)), *(p[1] for p in self.pending)]),
-            "pairs": np.asarray(pairs, np.int64).reshape(-1, 5),
+            "pairs": np.asarray(pairs, np.int64).reshape(-1, 6),
             "values": np.asarray(values, np.float64).reshape(-1, 5),
             "names": np.asarray(names, np.int64).reshape(-1, 2),
             "next": np.asarray([self.next_step], np.int64),
@@ -188,12 +222,14 @@ class CollisionDetector(Detector):
         self.state.restore(arrays["ints"], arrays["floats"])
         self.next_step = int(arrays["next"][0])
         self.pending = [(arrays["pending_i"], arrays["pending_f"])] if len(arrays["pending_i"]) else []
-        self.open = {}
+        self.open, self.over_since = {}, {}
         for pair, v, names in zip(
             arrays["pairs"].tolist(), arrays["values"].tolist(), arrays["names"].tolist(), strict=True
         ):
             mmsis = tuple(m for m in names if m >= 0)
-            self.open[pair[0], pair[1]] = self._fact((pair[3], pair[4]), mmsis, pair[2], None, v)
+            self.open[pair[0], pair[1]] = self._fact((pair[3], pair[4]), mmsis, pair[2], v)
+            if pair[5] != NEVER:
+                self.over_since[pair[0], pair[1]] = pair[5]
 
     def rewind(self, other: Any, marks: Marks) -> bool:
         """All of it."""
@@ -245,23 +281,16 @@ class CollisionDetector(Detector):
 
     def _judge(self, at_us: int, out: list[tuple[int, Fact]]) -> None:
         d, ints, floats = self.definition, self.state.ints, self.state.floats
-        live = (ints[:, T] != NEVER) & (at_us - ints[:, T] <= d.us("max_age_s")) & (ints[:, NAV] != -9)
-        live &= (ints[:, NAV] != 5) & (np.hypot(floats[:, 2], floats[:, 3]) >= 0.0)
-        use = np.flatnonzero(live)
+        there = (ints[:, T] != NEVER) & (at_us - ints[:, T] <= d.us("max_age_s")) & (ints[:, NAV] != -9)
+        there &= ints[:, NAV] != 5
+        use = np.flatnonzero(there & (np.hypot(floats[:, 2], floats[:, 3]) >= 0.0))
         use = use[np.argsort(self.track_of[use], kind="stable")]  # slots are numbered as tracks come
         age = (at_us - ints[use, T]) / 1e6
-        ve, vn = floats[use, 2], floats[use, 3]
+        ve, vn = np.ascontiguousarray(floats[use, 2]), np.ascontiguousarray(floats[use, 3])
         east, north = metres_per_degree(np.clip(floats[use, 0], -89.0, 89.0))
         lat = np.clip(floats[use, 0] + vn * age / north, -90.0, 90.0)
         lon = wrap_lon_deg(floats[use, 1] + ve * age / east)
-        pairs, val = closest_approaches(
-            lat,
-            lon,
-            np.ascontiguousarray(ve),
-            np.ascontiguousarray(vn),
-            cpa_m=float(d["cpa_m"]),
-            tcpa_s=float(d["tcpa_s"]),
-        )
+        pairs, val = closest_approaches(lat, lon, ve, vn, cpa_m=float(d["cpa_m"]), tcpa_s=float(d["tcpa_s"]))
         goes = np.hypot(ve, vn) >= float(d["min_speed_mps"])  # what noise brings together was together before
         going = goes[pairs].any(axis=1)
         pairs, val = pairs[going], val[going]
@@ -272,31 +301,54 @@ class CollisionDetector(Detector):
             if (a, b) not in self.open:
                 mmsis = tuple(int(ints[s, MMSI]) for s in (a, b) if ints[s, MMSI] >= 0)
                 where = [float(lat[i]), float(lon[i]), *v]
-                self.open[a, b] = self._fact((int(self.track_of[a]), int(self.track_of[b])), mmsis, at_us, None, where)
+                self.open[a, b] = self._fact((int(self.track_of[a]), int(self.track_of[b])), mmsis, at_us, where)
                 out.append((OPEN, self.open[a, b]))
-        for key in [k for k in self.open if k not in now]:
-            was = self.open.pop(key)
-            where = [
-                was.lat_deg,
-                was.lon_deg,
-                *(float(was.values[n] or 0.0) for n in ("cpa_m", "tcpa_s", "distance_m")),
-            ]
-            out.append((CLOSE, self._fact(was.tracks, was.mmsis, was.start_us, at_us, where)))
+        if self.open:
+            self._end(at_us, now, self._standing(there, use, lat, lon, ve, vn), out)
 
-    def _fact(
-        self, tracks: tuple[int, ...], mmsis: tuple[int, ...], start: int, end: int | None, v: list[float]
-    ) -> Fact:
+    def _standing(
+        self, there: BoolArray, use: IntArray, lat: FloatArray, lon: FloatArray, ve: FloatArray, vn: FloatArray
+    ) -> list[int]:
+        """What has become of each open pair, in their order; ``use`` are the slots of the states."""
+        d, open_pairs = self.definition, np.asarray(list(self.open), np.int64).reshape(-1, 2)
+        ratio = float(d["exit_ratio"])
+        place = np.full(len(there), -1)
+        place[use] = np.arange(len(use))
+        place = place[open_pairs]
+        known = (place >= 0).all(axis=1)
+        became = np.where(there[open_pairs].all(axis=1), UNKNOWN, LOST)
+        became[known] = how_they_go(
+            place[known],
+            lat,
+            lon,
+            ve,
+            vn,
+            cpa_m=ratio * float(d["cpa_m"]),
+            tcpa_s=ratio * float(d["tcpa_s"]),
+            min_speed_mps=float(d["min_speed_mps"]) / ratio,
+        )
+        return became.tolist()
+
+    def _end(self, at_us: int, now: set[tuple[int, int]], became: list[int], out: list[tuple[int, Fact]]) -> None:
+        """End what is over for long enough; ``now`` are the pairs within the limits that raise."""
+        for key, what in zip(list(self.open), became, strict=True):  # one turn an open pair
+            if what == STANDS or key in now:
+                self.over_since.pop(key, None)
+            elif what == LOST or at_us - self.over_since.setdefault(key, at_us) >= self.definition.us("clear_s"):
+                self.over_since.pop(key, None)
+                out.append((CLOSE, self.open.pop(key)._replace(end_us=at_us, cause=CAUSES[what])))
+
+    def _fact(self, tracks: tuple[int, ...], mmsis: tuple[int, ...], start: int, v: list[float]) -> Fact:
         return Fact(
             definition=self.definition.id,
             tracks=tracks,
             mmsis=mmsis,
             start_us=start,
             met_us=start,
-            end_us=end,
+            end_us=None,
             lat_deg=v[0],
             lon_deg=v[1],
             values={"cpa_m": v[2], "tcpa_s": v[3], "distance_m": v[4]},
             points=(("first of the two", start, v[0], v[1]),),
             rows=2,
-            cause="no longer closing within the limits" if end is not None else None,
         )
